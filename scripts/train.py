@@ -1,0 +1,18 @@
+"""Train a network: python scripts/train.py model=gan (see README.md; --help lists every choice)."""
+
+import hydra
+from omegaconf import DictConfig
+
+from zoo.console import one_line_errors
+from zoo.training import train
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="train")
+def main(cfg: DictConfig) -> None:
+    with one_line_errors():
+        train(cfg)
+
+
+if __name__ == "__main__":
+    with one_line_errors():  # of composing the config
+        main()

@@ -1,0 +1,144 @@
+"""Images that fit in memory as uint8: scikit-learn's digits, and MNIST.
+
+Pixels stay uint8 until they are on the device; means and standard deviations come from the training split.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoo.data.batches import Examples, TensorDataModule
+from zoo.errors import DataError
+from zoo.spec import Classes, Image, Spec
+
+
+class RandomShift:
+    """Shift each picture of a batch (B, C, H, W) by up to `pixels` each way; its edge is repeated.
+
+    Raises:
+        ValueError: the number of pixels is negative.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        if pixels < 0:
+            raise ValueError(f"pixels must be at least 0, got {pixels}")
+        self.pixels = pixels
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        count, channels, height, width = batch.shape
+        device = batch.device
+        shift = torch.randint(-self.pixels, self.pixels + 1, (2, count, 1), device=device)
+        rows = (torch.arange(height, device=device) + shift[0]).clamp(0, height - 1)  # B, H
+        columns = (torch.arange(width, device=device) + shift[1]).clamp(0, width - 1)  # B, W
+        picture = torch.arange(count, device=device)[:, None, None, None]
+        channel = torch.arange(channels, device=device)[:, None, None]
+        return batch[picture, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+class Digits(TensorDataModule):
+    """1,797 real handwritten digits of 8 x 8 pixels and 17 shades, which come with scikit-learn.
+
+    Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI, 1998. Split, stratified by class,
+    into 70 % for training and 15 % each for validation and test.
+
+    Args:
+        batch_size, augment: as in `TensorDataModule`.
+        split_seed: the seed of the split.
+    """
+
+    def __init__(self, batch_size: int = 64, augment: RandomShift | None = None, split_seed: int = 0) -> None:
+        super().__init__(batch_size, augment)
+        self.split_seed = split_seed
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
+        digits = load_digits()
+        images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)[:, None]  # N, 1, 8, 8
+        labels = torch.from_numpy(digits.target)
+        held_out = {"random_state": self.split_seed, "stratify": labels}
+        train, rest = train_test_split(range(len(labels)), test_size=0.3, **held_out)
+        held_out["stratify"] = labels[rest]
+        val, test = train_test_split(rest, test_size=0.5, **held_out)
+        rows = {"train": train, "val": val, "test": test}
+        return _labelled(images, labels, rows, [str(digit) for digit in range(10)])
+
+
+class MNIST(TensorDataModule):
+    """70,000 handwritten digits of 28 x 28 pixels: 60,000 to train and validate on, the official 10,000 to test.
+
+    Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", 1998.
+
+    Args:
+        root: the folder that holds, or will hold, `MNIST/raw`; what is missing is downloaded by torchvision, which
+            checks its md5.
+        batch_size, augment: as in `TensorDataModule`.
+        val_size: how many of the 60,000 are kept for validation.
+        split_seed: the seed of that choice.
+
+    Raises:
+        ValueError: `val_size` is not from 1 to 59,999.
+        DataError: the files are missing and cannot be downloaded, or are damaged.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        batch_size: int = 256,
+        augment: RandomShift | None = None,
+        val_size: int = 5_000,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, augment)
+        if not 1 <= val_size < 60_000:
+            raise ValueError(f"val_size must be from 1 to 59999, got {val_size}")
+        self.root = Path(root).expanduser()
+        self.val_size = val_size
+        self.split_seed = split_seed
+
+    def prepare_data(self) -> None:
+        from torchvision.datasets import MNIST as Source
+
+        try:
+            Source(self.root, download=True)
+        except (OSError, RuntimeError, ValueError, AssertionError) as error:
+            raise DataError(
+                f"MNIST is not in {self.root.resolve()} and could not be downloaded ({error}); "
+                "set data.root to a folder that holds MNIST/raw"
+            ) from error
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        from torchvision.datasets import MNIST as Source
+
+        try:
+            official = Source(self.root, train=True), Source(self.root, train=False)
+        except (OSError, RuntimeError, ValueError, AssertionError) as error:
+            raise DataError(
+                f"the MNIST files in {self.root.resolve()} are damaged ({error}); delete them to download them again"
+            ) from error
+        images = torch.cat([source.data for source in official])[:, None]  # N, 1, 28, 28
+        labels = torch.cat([source.targets for source in official])
+        if images.shape != (70_000, 1, 28, 28) or labels.shape != (70_000,):
+            raise DataError(f"the MNIST files in {self.root.resolve()} hold {len(images)} images, not 70000")
+        order = torch.randperm(60_000, generator=torch.Generator().manual_seed(self.split_seed))
+        rows = {
+            "train": order[self.val_size :],
+            "val": order[: self.val_size],
+            "test": torch.arange(60_000, 70_000),
+        }
+        return _labelled(images, labels, rows, [str(digit) for digit in range(10)])
+
+
+def _labelled(
+    images: Tensor, labels: Tensor, rows: dict[str, list[int] | Tensor], names: list[str]
+) -> tuple[Spec, dict[str, Examples]]:
+    """Spec and splits of images (N, C, H, W) with labels (N,), whose rows are given for each split."""
+    splits = {split: Examples(images[chosen], labels[chosen]) for split, chosen in rows.items()}
+    pixels = splits["train"].tensors[0].float() / 255
+    channels, height, width = images.shape[1:]
+    mean, std = pixels.mean(dim=(0, 2, 3)).tolist(), pixels.std(dim=(0, 2, 3)).tolist()
+    return Spec(Image(channels, height, width, mean, std), Classes(names)), splits

@@ -1,0 +1,86 @@
+"""The networks: plain torch modules with plain arguments, one file a technique.
+
+    from zoo.models import CNN
+    network = CNN(in_channels=3, num_classes=100)
+
+`MODELS` is the one list of them: whatever stands in it can be trained, saved, loaded and is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from zoo.errors import ConfigError, unknown
+from zoo.models import cnn, gan
+from zoo.models.cnn import CNN
+from zoo.models.gan import Inpainter, PatchDiscriminator, UNet
+from zoo.spec import Spec
+
+__all__ = [
+    "CNN",
+    "MODELS",
+    "Inpainter",
+    "Model",
+    "PatchDiscriminator",
+    "UNet",
+    "build",
+    "create_model",
+    "list_models",
+]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A technique: its network, how that is built for a spec, and the tasks (files of conf/task) it can do."""
+
+    network: type[nn.Module]
+    build: Callable[..., nn.Module]
+    tasks: tuple[str, ...]
+
+
+MODELS: dict[str, Model] = {
+    "cnn": Model(CNN, cnn.build, tasks=("classification",)),
+    "gan": Model(Inpainter, gan.build, tasks=("inpainting",)),
+}
+
+
+def list_models() -> list[str]:
+    """Names of all techniques."""
+    return sorted(MODELS)
+
+
+def create_model(name: str, **options: Any) -> nn.Module:
+    """An untrained network by name, with the arguments of its class: `create_model("cnn", num_classes=10)`.
+
+    Raises:
+        ConfigError: no such model.
+        TypeError: an option that its class does not have.
+        ValueError: an option out of range.
+    """
+    return find(name).network(**options)
+
+
+def build(name: str, spec: Spec, **options: Any) -> nn.Module:
+    """The network of a technique for a spec, untrained.
+
+    Raises:
+        ConfigError: no such model.
+        SpecError: the technique cannot do that.
+        TypeError, ValueError: an option that is unknown or out of range.
+    """
+    return find(name).build(spec, **options)
+
+
+def find(name: str) -> Model:
+    """The technique of that name.
+
+    Raises:
+        ConfigError: no such model.
+    """
+    if name not in MODELS:
+        raise ConfigError(unknown("model", name, MODELS))
+    return MODELS[name]

@@ -1,0 +1,1 @@
+"""Lightning modules: each trains a network for one kind of use. They know specs, never data sources."""

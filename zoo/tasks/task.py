@@ -1,0 +1,194 @@
+"""What all tasks share: spec and network, optimiser and schedule, averaged weights, figures, exact repetition."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
+
+from zoo.errors import unknown
+from zoo.spec import Spec
+
+NetworkBuilder = Callable[[Spec], nn.Module]
+OptimiserBuilder = Callable[..., Optimizer]
+SCHEDULES = ("constant", "cosine", "one_cycle")
+
+
+class Task(L.LightningModule, ABC):
+    """A network, and how it is trained and judged.
+
+    Every random number that a training step draws depends on the seed, the epoch, the batch and the process alone,
+    so a resumed run draws what the uninterrupted one would have drawn.
+
+    Args:
+        spec: what the network takes and gives; a subclass is given what the data holds, and derives it.
+        network: builds the network for that spec, such as `partial(zoo.models.build, "cnn")`.
+        optimiser: builds the optimiser for parameter groups, such as `partial(torch.optim.AdamW, lr=1e-3)`.
+        schedule: of the learning rate over the whole run: constant, cosine or one_cycle.
+        max_grad_norm: longest gradient (Euclidean norm over all parameters) of a step; None for any.
+        ema: decay of an exponential moving average of the weights, which is then what is validated, tested and
+            kept; None for none. It starts low: after n steps it is at most (1 + n) / (10 + n).
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    monitor: ClassVar[str]  # the metric by which the best checkpoint is chosen
+    mode: ClassVar[str]  # "min" or "max" of it
+
+    def __init__(
+        self,
+        spec: Spec,
+        network: NetworkBuilder,
+        optimiser: OptimiserBuilder,
+        *,
+        schedule: str = "constant",
+        max_grad_norm: float | None = None,
+        ema: float | None = None,
+    ) -> None:
+        super().__init__()
+        if schedule not in SCHEDULES:
+            raise ValueError(unknown("schedule", schedule, SCHEDULES))
+        if max_grad_norm is not None and not max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm must be above 0, got {max_grad_norm}")
+        if ema is not None and not 0 <= ema < 1:
+            raise ValueError(f"ema must be at least 0 and below 1, got {ema}")
+        optimiser([nn.Parameter(torch.zeros(1))])  # so that a learning rate out of range shows now, not in fit
+        self.spec = spec
+        self.network = network(spec)
+        self.optimiser = optimiser
+        self.schedule = schedule
+        self.max_grad_norm = max_grad_norm
+        self.ema = ema
+        self.average = None if ema is None else copy.deepcopy(self.network).requires_grad_(False)
+        self._averaged_steps = 0
+        self._last_step = 0
+        self._sums: dict[str, Tensor] = {}
+        self._batches = 0
+
+    @property
+    def trained_network(self) -> nn.Module:
+        """The network that is judged and kept: the averaged one where there is one."""
+        return self.network if self.average is None else self.average
+
+    @abstractmethod
+    def pictures(self, folder: Path) -> dict[str, str]:
+        """Draw what the last test showed into `folder`; gives a caption for each file's name."""
+
+    # Figures: summed on the device, and read once an epoch
+
+    def record(self, **losses: Tensor) -> None:
+        """Add the losses of one training batch to the means that are logged as `train/…` at the end of the epoch."""
+        for name, loss in losses.items():
+            loss = loss.detach().float()
+            self._sums[name] = self._sums[name].to(loss.device) + loss if name in self._sums else loss
+        self._batches += 1
+
+    def on_train_epoch_end(self) -> None:
+        for name, total in self._sums.items():
+            self.log(f"train/{name}", total / self._batches, prog_bar=True, sync_dist=True)
+        self.log("train/lr", float(self._optimisers()[0].param_groups[0]["lr"]))
+        self._sums, self._batches = {}, 0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["progress"] = {"sums": self._sums, "batches": self._batches, "averaged": self._averaged_steps}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        progress = checkpoint["progress"]
+        self._sums, self._batches = progress["sums"], progress["batches"]
+        self._averaged_steps = progress["averaged"]
+
+    # Exact repetition
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        if self.trainer.training:
+            seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
+            step = self.trainer.fit_loop.epoch_loop.total_batch_idx
+            mixed = ((seed * 1_000_003 + step) * 4_099 + self.global_rank) % 2**63
+            torch.default_generator.manual_seed(mixed)
+            if self.device.type == "cuda":
+                torch.cuda.manual_seed(mixed)
+        return batch
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.trained_network(x)
+
+    # Optimisation
+
+    def configure_optimizers(self) -> Any:
+        optimiser, scheduler = self.optimise(self.network, self.optimiser)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def optimise(self, network: nn.Module, build: OptimiserBuilder) -> tuple[Optimizer, LRScheduler]:
+        """Optimiser and schedule of a network; biases and the scales of normalisation do not decay."""
+        decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+        others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        # One fused kernel a step, but not with a gradient scaler, beside which it cannot be clipped
+        knows_fused = "fused" in inspect.signature(build).parameters
+        fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}
+        optimiser = build([group for group in groups if group["params"]], **fused)
+        return optimiser, _scheduler(self.schedule, optimiser, training_batches(self.trainer))
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        # Here gradients are already unscaled, in automatic and in manual optimisation alike
+        if self.max_grad_norm is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        stepped = self.trainer.global_step != self._last_step  # not so while gradients accumulate
+        self._last_step = self.trainer.global_step
+        if self.average is not None and stepped:
+            self._update_average(self.average)
+
+    @torch.no_grad()
+    def _update_average(self, average: nn.Module) -> None:
+        # torch's AveragedModel reads its step counter from the device in each update, which would stall it
+        assert self.ema is not None
+        decay = min(self.ema, (1 + self._averaged_steps) / (10 + self._averaged_steps))
+        self._averaged_steps += 1
+        means = [*average.parameters(), *average.buffers()]
+        values = [*self.network.parameters(), *self.network.buffers()]
+        floats = [(mean, value) for mean, value in zip(means, values) if mean.is_floating_point()]
+        torch._foreach_lerp_([mean for mean, _ in floats], [value for _, value in floats], 1 - decay)
+        for mean, value in zip(means, values):
+            if not mean.is_floating_point():  # the counters of batch normalisation
+                mean.copy_(value)
+
+    def _optimisers(self) -> Sequence[Any]:
+        optimisers = self.optimizers(use_pl_optimizer=False)
+        return optimisers if isinstance(optimisers, list) else [optimisers]
+
+
+def training_batches(trainer: L.Trainer) -> int:
+    """Batches of the whole run on each process; optimiser steps, where gradients are not accumulated.
+
+    Lightning's `estimated_stepping_batches` would do, but reading it loses the loader's place when a run resumes.
+    """
+    loader = trainer.datamodule.train_dataloader()  # type: ignore[attr-defined]
+    limit = trainer.limit_train_batches
+    batches = min(len(loader), limit) if isinstance(limit, int) else int(len(loader) * limit)
+    total = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 0)
+    return total if trainer.max_steps < 0 else min(total, trainer.max_steps)
+
+
+def _scheduler(name: str, optimiser: Optimizer, steps: int) -> LRScheduler:
+    steps = max(steps, 1)
+    if name == "one_cycle":
+        rates = [group["lr"] for group in optimiser.param_groups]
+        return OneCycleLR(optimiser, rates, total_steps=steps + 1, cycle_momentum="betas" in optimiser.defaults)
+    if name == "cosine":
+        return CosineAnnealingLR(optimiser, T_max=steps)
+    return ConstantLR(optimiser, factor=1.0)

@@ -1,0 +1,266 @@
+"""A run, wired: data → spec → network → task → Trainer → artefact, card and pictures in one folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import time
+import warnings
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from zoo import models
+from zoo.data.batches import TensorDataModule
+from zoo.errors import ConfigError, ZooError
+from zoo.tasks import pictures
+from zoo.tasks.task import Task
+from zoo.weights.artefact import Artefact, save
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> dict[str, float]:
+    """Train, test and keep one network, as `conf/train.yaml` describes it.
+
+    Everything lands in `cfg.folder`: checkpoints and logs while it trains; then `model.safetensors`, pictures and
+    `card.md`.
+
+    Returns:
+        The metrics of the test split, and `train/seconds`.
+
+    Raises:
+        ConfigError: a name, value, pair or checkpoint that cannot work, before anything is trained.
+        DataError: data that is missing or damaged, likewise.
+    """
+    _check_pair(cfg)
+    _quieten_lightning()
+    _seed(cfg.seed)
+    settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed")}
+    if cfg.resume is not None:
+        _check_resume(Path(cfg.resume), settings)
+
+    data = _instantiate(cfg, "data")
+    data.prepare_data()
+    data.setup("fit")
+    task = _task(cfg, data)
+    task.save_hyperparameters(settings)
+    trainer = _trainer(cfg, task, data)
+    log.info(_summary(cfg, task, data, trainer))
+
+    start = time.perf_counter()
+    trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
+    seconds = time.perf_counter() - start
+    _restore_best(trainer, task)
+    trainer.test(task, data, verbose=False)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    metrics["train/seconds"] = round(seconds, 1)
+    _keep(cfg, task, data, metrics)
+    return metrics
+
+
+def precision(name: str, accelerator: str) -> str:
+    """Lightning's name for a precision, where `mixed` and `auto` depend on the machine.
+
+    `mixed` is bf16 where the hardware computes in it, and otherwise fp16 with a gradient scaler on a GPU, float32 on
+    a CPU. `auto` is the same, but float32 on other accelerators than CUDA and CPU.
+    """
+    if name not in ("auto", "mixed"):
+        return name
+    if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9
+    return "bf16-mixed" if capabilities.get("avx512_bf16") else "32-true"
+
+
+def _check_pair(cfg: DictConfig) -> None:
+    model, task = cfg.model.name, cfg.run.task
+    can = models.find(model).tasks
+    if task not in can:
+        raise ConfigError(f"{model} cannot do {task}; it does: {', '.join(can)}")
+
+
+def _seed(seed: Any) -> None:
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ConfigError(f"seed must be a whole number from 0 to {2**32 - 1}, got {seed}")
+    L.seed_everything(seed, workers=True, verbose=False)
+
+
+def _check_resume(path: Path, settings: dict[str, Any]) -> None:
+    """See that the checkpoint can be read, and that it is of a run with the same model, task, data and seed."""
+    if not path.is_file():
+        raise ConfigError(f"resume: no such file: {path}")
+    try:
+        then = torch.load(path, map_location="cpu", weights_only=True)["hyper_parameters"]
+        changed = [name for name in settings if settings[name] != then[name]]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        raise ConfigError(f"resume: {path} is not a checkpoint of zoo, or it is damaged") from error
+    for name in changed:
+        raise ConfigError(f"resume: {path} was trained with {name}={then[name]}, not {name}={settings[name]}")
+
+
+def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
+    """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
+    try:
+        described = instantiate(cfg[name], _partial_="_target_" in cfg[name])
+        return described(**more) if "_target_" in cfg[name] else described
+    except InstantiationException as error:
+        raise ConfigError(f"{name}: {error.__cause__ or error}") from error
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
+
+
+def _task(cfg: DictConfig, data: TensorDataModule) -> Task:
+    options = {name: value for name, value in _plain(cfg.model).items() if name != "name"}
+    network = partial(models.build, cfg.model.name, **options)
+    task: Task = _instantiate(cfg, "task", spec=data.spec, network=network)
+    return task
+
+
+def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
+    chosen_by = {"monitor": task.monitor, "mode": task.mode}
+    callbacks: list[Callback] = [
+        callback(**chosen_by) if isinstance(callback, partial) else callback
+        for callback in _instantiate(cfg, "callbacks").values()
+    ]
+    loggers: list[Logger] = list(_instantiate(cfg, "logger").values())
+    options: dict[str, Any] = {"precision": precision(cfg.trainer.precision, cfg.trainer.accelerator)}
+    if cfg.trainer.strategy == "ddp":  # two optimisers, so that each backward leaves the other network unused
+        options["strategy"] = DDPStrategy(find_unused_parameters=not task.automatic_optimization)
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")
+    trainer: L.Trainer = _instantiate(
+        cfg, "trainer", callbacks=callbacks, logger=loggers, default_root_dir=cfg.folder, **options
+    )
+    if cfg.epochs is None:
+        if cfg.batches is None or cfg.batches < 1:
+            raise ConfigError(f"give epochs, or a positive number of batches instead; got batches={cfg.batches}")
+        trainer.fit_loop.max_epochs = ceil(cfg.batches / len(data.train_dataloader()))
+    return trainer
+
+
+def _restore_best(trainer: L.Trainer, task: Task) -> None:
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    if best:
+        checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+        task.load_state_dict(checkpoint["state_dict"])
+
+
+@rank_zero_only
+def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str, float]) -> None:
+    folder = Path(os.path.relpath(cfg.folder))
+    options = {name: value for name, value in _plain(cfg.model).items() if name != "name"}
+    artefact = Artefact(cfg.model.name, options, task.spec, task.trained_network.cpu(), metrics, _recipe(cfg))
+    file = folder / "model.safetensors"
+    save(artefact, file)
+    captions = task.pictures(folder)
+    if (folder / "metrics.csv").exists():
+        pictures.curves(folder / "metrics.csv", folder / "curves.png")
+        captions["curves.png"] = "Training and validation, by epoch."
+    (folder / "card.md").write_text(_card(cfg, artefact, data, captions), encoding="utf-8")
+    log.info(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+    log.info("What came of it: %s; see card.md and %s", folder, ", ".join(captions))
+    log.info('Use it: zoo.load("%s")(%s)', file, _inputs(artefact))
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's, without the number of the logger's version."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
+
+
+def _recipe(cfg: DictConfig) -> dict[str, Any]:
+    """How to train it again; where the user's files lie is nobody's business."""
+    overrides = [part for part in cfg.run.overrides if not part.startswith(("data.root=", "folder=", "resume="))]
+    config = {name: _plain(cfg[name]) for name in ("model", "task", "data", "trainer", "seed", "epochs", "batches")}
+    config["data"].pop("root", None)
+    return {
+        "command": " ".join(["python scripts/train.py", *overrides]),
+        "config": config,
+        "versions": {"torch": torch.__version__, "lightning": L.__version__},
+    }
+
+
+def _inputs(artefact: Artefact) -> str:
+    return '"image.png", "mask.png"' if artefact.model == "gan" else '"image.png"'
+
+
+def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
+    counts = ", ".join(f"{len(examples)} {split}" for split, examples in data.splits.items())
+    parameters = sum(parameter.numel() for parameter in task.trained_network.parameters())
+    return (
+        f"{cfg.run.model} · {cfg.run.task} · {cfg.run.data} ({counts}): {task.spec}, {parameters:,} parameters, "
+        f"{trainer.max_epochs} epochs, {trainer.precision} on {trainer.accelerator.name()}"
+    )
+
+
+def _card(cfg: DictConfig, artefact: Artefact, data: TensorDataModule, captions: dict[str, str]) -> str:
+    parameters = sum(parameter.numel() for parameter in artefact.network.parameters())
+    lines = [
+        f"# {cfg.run.model} · {cfg.run.task} · {cfg.run.data}",
+        "",
+        f"{artefact.spec}, {parameters:,} parameters.",
+        "",
+        "## Data",
+        "",
+        " ".join((type(data).__doc__ or "").split("Args:")[0].split()),
+        "",
+        "| split | examples |",
+        "|---|---|",
+        *(f"| {split} | {len(examples)} |" for split, examples in data.splits.items()),
+        "",
+        "## Command",
+        "",
+        f"    {artefact.recipe['command']}",
+        "",
+        "## Metrics",
+        "",
+        "| metric | value |",
+        "|---|---|",
+        *(f"| {name} | {value:.4g} |" for name, value in artefact.metrics.items()),
+        "",
+        "## Use",
+        "",
+        "    import zoo",
+        "",
+        '    model = zoo.load("model.safetensors")',
+        f"    model({_inputs(artefact)})",
+        "",
+        "## Pictures",
+        "",
+        *(f"{caption}\n\n![{caption}]({file})\n" for file, caption in captions.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def _quieten_lightning() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers",  # the data is in memory
+        ".*is smaller than the logging interval",  # losses are logged once an epoch
+        ".*exists and is not empty",  # the folder is the run's own
+        ".*It will use the implementation from `LightningModule`",  # as it should
+        ".*treespec, LeafSpec",  # Lightning 2.6 on torch 2.15
+    ):
+        warnings.filterwarnings("ignore", message)

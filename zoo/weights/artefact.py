@@ -1,0 +1,216 @@
+"""The artefact: a trained network and all that is needed to use it, in one .safetensors file.
+
+The file is an ordinary safetensors file. Its header's metadata has one entry, `zoo`: JSON with the format's version,
+the model's name and options, the spec, metrics, recipe, and the sha256 of the whole file (taken with the digest's
+own 64 characters as zeros). Loading unpickles nothing, and runs no code but that of the models in `zoo.models`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo import models
+from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError
+from zoo.spec import Spec
+
+FORMAT = 1
+MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
+BATCH = 256
+_NO_DIGEST = "0" * 64
+
+
+@dataclass
+class Artefact:
+    """A trained network with its spec; call it on raw input and it answers in people's terms.
+
+    One input gives one answer, a list gives a list:
+
+        digit = zoo.load("model.safetensors")
+        digit("scan.png")                  # {"label": "7", "probability": 0.98, "probabilities": {…}}
+        digit(["a.png", "b.png"])          # a list of two
+
+    Args:
+        model: the technique's name in `zoo.list_models()`.
+        options: what its network was built with, besides the spec.
+        spec: what goes in and what comes out.
+        network: the bare nn.Module, in eval mode.
+        metrics: figures by name, such as `{"test/accuracy": 0.99}`.
+        recipe: how it came about: command, settings, versions.
+    """
+
+    model: str
+    options: dict[str, Any]
+    spec: Spec
+    network: nn.Module
+    metrics: dict[str, float] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.network.eval()
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Answer one raw input, or a list of them; an inpainter takes two, (image, mask) or two lists.
+
+        Raises:
+            SpecError: an input does not fit `spec.input`; nothing has been answered.
+        """
+        several = isinstance(inputs[0], (list, tuple)) if inputs else False
+        columns = inputs if several else tuple([single] for single in inputs)
+        if len({len(column) for column in columns}) > 1:
+            raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
+        examples = zip(*columns)
+        answers: list[Any] = []
+        while chunk := list(islice(examples, BATCH)):
+            answers += self._answer(chunk)
+        return answers if several else answers[0]
+
+    def to(self, device: str | torch.device) -> Artefact:
+        """Move the network; answers are computed there."""
+        self.network.to(device)
+        return self
+
+    @torch.inference_mode()
+    def _answer(self, examples: Sequence[tuple[Any, ...]]) -> list[Any]:
+        device = next(self.network.parameters()).device
+        batch = torch.stack([self.spec.input.encode(*example) for example in examples])
+        return self.spec.output.decode(self.network(self.spec.input.prepare(batch.to(device))))
+
+
+def save(artefact: Artefact, path: str | os.PathLike[str]) -> None:
+    """Write an artefact to one .safetensors file, whole or not at all.
+
+    Raises:
+        ArtefactError: its options, metrics or recipe are not JSON, or its model is not one of `zoo.list_models()`.
+    """
+    from safetensors.torch import save as to_bytes
+
+    models.find(artefact.model)
+    header = {
+        "sha256": _NO_DIGEST,  # first, so that it is the first run of zeros in the file
+        "format": FORMAT,
+        "model": artefact.model,
+        "options": artefact.options,
+        "spec": artefact.spec.to_json(),
+        "metrics": artefact.metrics,
+        "recipe": artefact.recipe,
+    }
+    try:
+        text = json.dumps(header, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ArtefactError(f"options, metrics and recipe must be plain JSON with finite numbers: {error}") from error
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in artefact.network.state_dict().items()}
+    data = to_bytes(tensors, metadata={"zoo": text})
+    data = data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
+    _write(Path(path), data)
+
+
+def load(path: str | os.PathLike[str]) -> Artefact:
+    """Load an artefact: the network in eval mode on the CPU, with its spec.
+
+    Raises:
+        ArtefactError: no such file, or one that is truncated, altered, oversized, from a newer zoo, of an unknown
+            model, or whose tensors do not fit its model. The message names file and fault.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    path = Path(path)
+    try:
+        data = _read(path)
+        header = _header(data)
+        tensors = from_bytes(data)
+        network, spec = _rebuild(header, tensors)
+    except (ArtefactError, SafetensorError) as error:
+        raise ArtefactError(f"{path}: {error}") from error
+    return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"])
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)
+    try:
+        with file:
+            file.write(data)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)  # a reader sees the old file or the new one, never half of one
+    except BaseException:
+        os.unlink(file.name)
+        raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            size = path.stat().st_size
+            if size < 8 or length > size - 8:
+                raise ArtefactError(f"truncated, or not a safetensors file ({size} bytes)")
+            if length > MAX_HEADER:
+                raise ArtefactError(f"its header claims {length} bytes; {MAX_HEADER} is the limit")
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+        raise ArtefactError(reason) from error
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Our part of the file's header, once the digest has shown that the file is as it was written."""
+    length = int.from_bytes(data[:8], "little")
+    try:
+        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["zoo"])
+        version, digest = header["format"], header["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtefactError("its header is damaged, or zoo did not write it") from error
+    if not isinstance(version, int) or version > FORMAT:
+        raise ArtefactError(f"it has format {version}, and this zoo reads up to {FORMAT}; update zoo")
+    blank = data.replace(str(digest).encode(), _NO_DIGEST.encode(), 1)
+    if hashlib.sha256(blank).hexdigest() != digest:
+        raise ArtefactError("damaged: its contents do not match its sha256")
+    kinds = {"model": str, "options": dict, "spec": dict, "metrics": dict, "recipe": dict}
+    for name, kind in kinds.items():
+        if not isinstance(header.get(name), kind):
+            raise ArtefactError(f"its header has no {name}, or not of the right kind")
+    return header
+
+
+def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Module, Spec]:
+    """Build the network without memory for its parameters, and fill it once names and shapes are seen to fit."""
+    try:
+        spec = Spec.from_json(header["spec"])
+        with torch.device("meta"):
+            network = models.build(header["model"], spec, **header["options"])
+    except ConfigError as error:
+        raise ArtefactError(str(error)) from error
+    except (ZooError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ArtefactError(f"its {header['model']} cannot be built: {error}") from error
+    expected = network.state_dict()
+    for fault in _misfits(expected, tensors):
+        raise ArtefactError(fault)
+    halves = (torch.float16, torch.bfloat16)  # for a smaller file; networks compute in float32
+    filled = {name: tensor.float() if tensor.dtype in halves else tensor for name, tensor in tensors.items()}
+    network.load_state_dict(filled, assign=True)
+    return network, spec
+
+
+def _misfits(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterator[str]:
+    if missing := sorted(expected.keys() - tensors.keys()):
+        yield f"it lacks the tensors {', '.join(missing[:3])}{' …' * (len(missing) > 3)}"
+    if extra := sorted(tensors.keys() - expected.keys()):
+        yield f"it has tensors that its model does not: {', '.join(extra[:3])}{' …' * (len(extra) > 3)}"
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            yield f"{name} has shape {list(tensor.shape)}, and its model takes {list(expected[name].shape)}"
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            yield f"{name} is {tensor.dtype}, and its model takes {expected[name].dtype}"
