@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,5 +43,5 @@ def one_line(error: Exception) -> str:
         parent = str(cause.full_key).rpartition(".")[0]
         prefix = f"{parent}." if parent else ""
         return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
-    first = str(error).strip().splitlines()[0]
-    return re.sub(r"\s+", " ", first)
+    text = str(error) if isinstance(error, ZooError) else str(error).strip().splitlines()[0]  # Hydra's go on and on
+    return " ".join(text.split())

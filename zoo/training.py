@@ -22,10 +22,12 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from zoo import models
 from zoo.data.batches import TensorDataModule
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import ConfigError, SpecError, ZooError
+from zoo.spec import Spec
 from zoo.tasks import pictures
 from zoo.tasks.task import Task
 from zoo.weights.artefact import Artefact, save
@@ -124,10 +126,18 @@ def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
 
 
 def _task(cfg: DictConfig, data: TensorDataModule) -> Task:
-    options = {name: value for name, value in _plain(cfg.model).items() if name != "name"}
-    network = partial(models.build, cfg.model.name, **options)
+    def network(spec: Spec) -> nn.Module:
+        try:
+            return models.build(cfg.model.name, spec, **_options(cfg))
+        except (TypeError, ValueError) as error:
+            raise error if isinstance(error, SpecError) else ConfigError(f"model: {error}") from error
+
     task: Task = _instantiate(cfg, "task", spec=data.spec, network=network)
     return task
+
+
+def _options(cfg: DictConfig) -> dict[str, Any]:
+    return {name: value for name, value in _plain(cfg.model).items() if name != "name"}
 
 
 def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
@@ -162,8 +172,7 @@ def _restore_best(trainer: L.Trainer, task: Task) -> None:
 @rank_zero_only
 def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str, float]) -> None:
     folder = Path(os.path.relpath(cfg.folder))
-    options = {name: value for name, value in _plain(cfg.model).items() if name != "name"}
-    artefact = Artefact(cfg.model.name, options, task.spec, task.trained_network.cpu(), metrics, _recipe(cfg))
+    artefact = Artefact(cfg.model.name, _options(cfg), task.spec, task.trained_network.cpu(), metrics, _recipe(cfg))
     file = folder / "model.safetensors"
     save(artefact, file)
     captions = task.pictures(folder)

@@ -97,8 +97,8 @@ class TensorDataModule(L.LightningDataModule, ABC):
 
     def __init__(self, batch_size: int, augment: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if type(batch_size) is not int or batch_size < 1:
+            raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size}")
         self.batch_size = batch_size
         self.augment = augment
         self.splits: dict[str, Examples] = {}
@@ -114,7 +114,9 @@ class TensorDataModule(L.LightningDataModule, ABC):
     def train_dataloader(self) -> ResumableLoader:
         train = self.splits["train"]
         rank, world = self._place()
-        order: Sampler[int] = DistributedSampler(train, world, rank, shuffle=True, seed=int(os.environ.get("PL_GLOBAL_SEED", 0)))
+        order: Sampler[int] = DistributedSampler(
+            train, world, rank, shuffle=True, seed=int(os.environ.get("PL_GLOBAL_SEED", 0))
+        )
         return ResumableLoader(train, order, self.batch_size, drop_last=len(train) // world >= self.batch_size)
 
     def val_dataloader(self) -> ResumableLoader:

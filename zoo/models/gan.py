@@ -64,9 +64,7 @@ class UNet(nn.Module):
         widths = [width << level for level in range(depth + 1)]
         self.stem = nn.Conv2d(in_channels, width, kernel_size=3, padding=1)
         self.encoders = nn.ModuleList(ResidualBlock(w, w) for w in widths[:-1])
-        self.halve = nn.ModuleList(
-            nn.Conv2d(w, 2 * w, kernel_size=4, stride=2, padding=1) for w in widths[:-1]
-        )
+        self.halve = nn.ModuleList(nn.Conv2d(w, 2 * w, kernel_size=4, stride=2, padding=1) for w in widths[:-1])
         self.middle = nn.Sequential(ResidualBlock(widths[-1], widths[-1]), ResidualBlock(widths[-1], widths[-1]))
         self.decoders = nn.ModuleList(ResidualBlock(3 * w, w) for w in widths[-2::-1])
         self.head = nn.Sequential(

@@ -28,8 +28,8 @@ class Restoration(Task):
     hinge loss (Lim and Ye, 2017); the discriminator sees each picture with the region
     that was to be restored as one more channel.
 
-    Logs `train/l1`, `train/generator`, `train/discriminator`; and, within what was to be restored and with pixels in
-    0..1, `l1` and `psnr` (dB) of `val` and `test`.
+    Logs, within what was to be restored and with pixels in 0..1, `l1` of `train`, `val` and `test` and `psnr` (dB) of
+    the latter two; and the hinge losses `train/generator` and `train/discriminator`.
 
     Args:
         degradation: what is to be undone.
@@ -94,7 +94,7 @@ class Restoration(Task):
         self._step(l1 + self.adversarial_weight * generator_loss, generator_optimiser, generator_schedule)
         self.discriminator.requires_grad_(True)
 
-        self.record(l1=l1, generator=generator_loss, discriminator=discriminator_loss)
+        self.record(l1=l1 / 2, generator=generator_loss, discriminator=discriminator_loss)  # l1 of pixels in 0..1
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         self._judge(batch, batch_idx, "val")
@@ -135,4 +135,8 @@ class Restoration(Task):
         self.l1.update(*errors)
         self.psnr.update(*errors)
         self.log_dict({f"{split}/l1": self.l1, f"{split}/psnr": self.psnr}, on_step=False, on_epoch=True)
-        return {self.degradation.word: self.picture.restore(x[:, : self.picture.channels]), "restored": restored, "true": batch[0]}
+        return {
+            self.degradation.word: self.picture.restore(x[:, : self.picture.channels]),
+            "restored": restored,
+            "true": batch[0],
+        }
