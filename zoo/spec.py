@@ -13,7 +13,7 @@ import math
 import os
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
 
-    RawImage = Union[str, os.PathLike[str], PIL.Image.Image, np.ndarray, Tensor]
+    RawImage = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor
 
 MAX_SIDE = 65_536  # pixels; a file that asks for more is hostile
 
@@ -106,7 +106,7 @@ class MaskedImage(Image):
 
     word: ClassVar[str] = "masked image"
 
-    def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:  # type: ignore[override]
+    def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:
         """Turn a picture and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.
 
         Args:
@@ -177,8 +177,8 @@ class Classes:
         return answers
 
 
-Input = Union[Image, MaskedImage]
-Output = Union[Classes, Image]
+Input = Image | MaskedImage
+Output = Classes | Image
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Classes)}
 
 

@@ -84,7 +84,7 @@ def precision(name: str, accelerator: str) -> str:
         return name
     if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9
     return "bf16-mixed" if capabilities.get("avx512_bf16") else "32-true"
 
 

@@ -59,10 +59,7 @@ class ResumableLoader(DataLoader[Batch]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         skip, self._skip = self._skip, 0
         self._served = skip
-        if skip:
-            batches = self._after(skip)
-        else:
-            batches = super().__iter__()
+        batches = self._after(skip) if skip else super().__iter__()
         for batch in batches:
             self._served += 1
             yield batch
@@ -114,9 +111,8 @@ class TensorDataModule(L.LightningDataModule, ABC):
     def train_dataloader(self) -> ResumableLoader:
         train = self.splits["train"]
         rank, world = self._place()
-        order: Sampler[int] = DistributedSampler(
-            train, world, rank, shuffle=True, seed=int(os.environ.get("PL_GLOBAL_SEED", 0))
-        )
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # where Lightning's seed_everything keeps it
+        order: Sampler[int] = DistributedSampler(train, world, rank, shuffle=True, seed=seed)
         return ResumableLoader(train, order, self.batch_size, drop_last=len(train) // world >= self.batch_size)
 
     def val_dataloader(self) -> ResumableLoader:

@@ -5,6 +5,7 @@ Pixels stay uint8 until they are on the device; means and standard deviations co
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -101,10 +102,10 @@ class MNIST(TensorDataModule):
         self.split_seed = split_seed
 
     def prepare_data(self) -> None:
-        from torchvision.datasets import MNIST as Source
+        from torchvision import datasets
 
         try:
-            Source(self.root, download=True)
+            datasets.MNIST(self.root, download=True)
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
             raise DataError(
                 f"MNIST is not in {self.root.resolve()} and could not be downloaded ({error}); "
@@ -112,10 +113,10 @@ class MNIST(TensorDataModule):
             ) from error
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        from torchvision.datasets import MNIST as Source
+        from torchvision import datasets
 
         try:
-            official = Source(self.root, train=True), Source(self.root, train=False)
+            official = datasets.MNIST(self.root, train=True), datasets.MNIST(self.root, train=False)
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
             raise DataError(
                 f"the MNIST files in {self.root.resolve()} are damaged ({error}); delete them to download them again"
@@ -134,11 +135,11 @@ class MNIST(TensorDataModule):
 
 
 def _labelled(
-    images: Tensor, labels: Tensor, rows: dict[str, list[int] | Tensor], names: list[str]
+    images: Tensor, labels: Tensor, rows: Mapping[str, Sequence[int] | Tensor], names: Sequence[str]
 ) -> tuple[Spec, dict[str, Examples]]:
     """Spec and splits of images (N, C, H, W) with labels (N,), whose rows are given for each split."""
     splits = {split: Examples(images[chosen], labels[chosen]) for split, chosen in rows.items()}
     pixels = splits["train"].tensors[0].float() / 255
     channels, height, width = images.shape[1:]
-    mean, std = pixels.mean(dim=(0, 2, 3)).tolist(), pixels.std(dim=(0, 2, 3)).tolist()
-    return Spec(Image(channels, height, width, mean, std), Classes(names)), splits
+    mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
+    return Spec(Image(channels, height, width, mean, std), Classes(tuple(names))), splits

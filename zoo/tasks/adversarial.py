@@ -81,17 +81,18 @@ class Restoration(Task):
         degraded, region = self.degradation(batch[0])
         true = self.picture.prepare(batch[0])
         restored = self.network(self.spec.input.prepare(degraded))
-        generator_optimiser, discriminator_optimiser = self.optimizers()
-        generator_schedule, discriminator_schedule = self.lr_schedulers()
+        optimisers: Any = self.optimizers()
+        schedules: Any = self.lr_schedulers()
+        for_generator, for_discriminator = zip(optimisers, schedules)
 
         on_true, on_restored = self._scores(true, region), self._scores(restored.detach(), region)
         discriminator_loss = functional.relu(1 - on_true).mean() + functional.relu(1 + on_restored).mean()
-        self._step(discriminator_loss, discriminator_optimiser, discriminator_schedule)
+        self._step(discriminator_loss, *for_discriminator)
 
         self.discriminator.requires_grad_(False)  # it passes the gradient on, and gathers none
         l1 = ((restored - true).abs() * region).sum() / (region.sum() * self.picture.channels)
         generator_loss = -self._scores(restored, region).mean()
-        self._step(l1 + self.adversarial_weight * generator_loss, generator_optimiser, generator_schedule)
+        self._step(l1 + self.adversarial_weight * generator_loss, *for_generator)
         self.discriminator.requires_grad_(True)
 
         self.record(l1=l1 / 2, generator=generator_loss, discriminator=discriminator_loss)  # l1 of pixels in 0..1
@@ -135,8 +136,5 @@ class Restoration(Task):
         self.l1.update(*errors)
         self.psnr.update(*errors)
         self.log_dict({f"{split}/l1": self.l1, f"{split}/psnr": self.psnr}, on_step=False, on_epoch=True)
-        return {
-            self.degradation.word: self.picture.restore(x[:, : self.picture.channels]),
-            "restored": restored,
-            "true": batch[0],
-        }
+        seen = self.picture.restore(x[:, : self.picture.channels])
+        return {self.degradation.word: seen, "restored": restored, "true": batch[0]}

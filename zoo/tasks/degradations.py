@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Protocol
 
 import torch
@@ -49,17 +48,18 @@ class Mask:
     def spec(self, picture: Image) -> Spec:
         if min(picture.height, picture.width) < 4:
             raise SpecError(f"pictures of {picture.height} x {picture.width} pixels are too small to mask")
-        middle = {"mean": (0.5,) * picture.channels, "std": (0.5,) * picture.channels}  # pixels in -1..1, as tanh
-        size = {name: value for name, value in asdict(picture).items() if name not in middle}
-        return Spec(MaskedImage(**size, **middle), Image(**size, **middle))
+        middle = (0.5,) * picture.channels  # so that pixels lie in -1..1, as the generator's tanh
+        whole = Image(picture.channels, picture.height, picture.width, mean=middle, std=middle)
+        return Spec(MaskedImage(**vars(whole)), whole)
 
     def __call__(self, batch: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         count, _, height, width = batch.shape
-        draw = {"generator": generator, "device": batch.device}
-        share = self.smallest + (self.largest - self.smallest) * torch.rand(count, 1, **draw)
-        rectangles = self._rectangles(share, height, width, torch.rand(count, 3, **draw))
-        blobs = self._blobs(share, height, width, torch.randn(count, 1, 4, 4, **draw))
-        angular = torch.rand(count, 1, 1, 1, **draw) < 0.5
+        uniform = torch.rand(count, 5, generator=generator, device=batch.device)
+        noise = torch.randn(count, 1, 4, 4, generator=generator, device=batch.device)
+        share = self.smallest + (self.largest - self.smallest) * uniform[:, :1]
+        rectangles = self._rectangles(share, height, width, uniform[:, 1:4])
+        blobs = self._blobs(share, height, width, noise)
+        angular = uniform[:, 4].view(-1, 1, 1, 1) < 0.5
         mask = torch.where(angular, rectangles, blobs)  # B, 1, H, W
         return torch.cat([batch, mask.to(torch.uint8)], dim=1), mask.float()
 

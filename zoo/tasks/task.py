@@ -7,7 +7,7 @@ import inspect
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -98,7 +98,7 @@ class Task(L.LightningModule, ABC):
     def on_train_epoch_end(self) -> None:
         for name, total in self._sums.items():
             self.log(f"train/{name}", total / self._batches, prog_bar=True, sync_dist=True)
-        self.log("train/lr", float(self._optimisers()[0].param_groups[0]["lr"]))
+        self.log("train/lr", self._learning_rate())
         self._sums, self._batches = {}, 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ class Task(L.LightningModule, ABC):
         """Optimiser and schedule of a network; biases and the scales of normalisation do not decay."""
         decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-        groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
         # One fused kernel a step, but not with a gradient scaler, beside which it cannot be clipped
         knows_fused = "fused" in inspect.signature(build).parameters
         fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}
@@ -167,9 +167,10 @@ class Task(L.LightningModule, ABC):
             if not mean.is_floating_point():  # the counters of batch normalisation
                 mean.copy_(value)
 
-    def _optimisers(self) -> Sequence[Any]:
-        optimisers = self.optimizers(use_pl_optimizer=False)
-        return optimisers if isinstance(optimisers, list) else [optimisers]
+    def _learning_rate(self) -> float:
+        optimisers: Any = self.optimizers(use_pl_optimizer=False)
+        first = optimisers[0] if isinstance(optimisers, list) else optimisers
+        return float(first.param_groups[0]["lr"])
 
 
 def training_batches(trainer: L.Trainer) -> int:

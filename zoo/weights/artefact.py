@@ -138,14 +138,14 @@ def load(path: str | os.PathLike[str]) -> Artefact:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with file:
+        with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)  # a reader sees the old file or the new one, never half of one
+        os.chmod(name, 0o644)
+        os.replace(name, path)  # a reader sees the old file or the new one, never half of one
     except BaseException:
-        os.unlink(file.name)
+        os.unlink(name)
         raise
 
 
