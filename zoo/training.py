@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import pickle
@@ -17,7 +18,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, RichProgressBar
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -34,11 +35,14 @@ from zoo.weights.artefact import Artefact, save
 
 log = logging.getLogger(__name__)
 
+# For conf/train.yaml: a run that resumes goes on in the folder of its checkpoint
+OmegaConf.register_new_resolver("folder_of", lambda file, otherwise: str(Path(file).parent) if file else otherwise)
+
 
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, test and keep one network, as `conf/train.yaml` describes it.
 
-    Everything lands in `cfg.folder`: checkpoints and logs while it trains; then `model.safetensors`, pictures and
+    Everything lands in `cfg.folder`, which is the checkpoint's own where a run resumes: checkpoints and logs while it trains; then `model.safetensors`, pictures and
     `card.md`.
 
     Returns:
@@ -52,8 +56,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _quieten_lightning()
     _seed(cfg.seed)
     settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed")}
-    if cfg.resume is not None:
-        _check_resume(Path(cfg.resume), settings)
+    step = 0 if cfg.resume is None else _check_resume(Path(cfg.resume), settings)
 
     data = _instantiate(cfg, "data")
     data.prepare_data()
@@ -61,6 +64,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     task = _task(cfg, data)
     task.save_hyperparameters(settings)
     trainer = _trainer(cfg, task, data)
+    if step:
+        _keep_earlier_metrics(trainer, step)
     log.info(_summary(cfg, task, data, trainer))
 
     start = time.perf_counter()
@@ -101,17 +106,36 @@ def _seed(seed: Any) -> None:
     L.seed_everything(seed, workers=True, verbose=False)
 
 
-def _check_resume(path: Path, settings: dict[str, Any]) -> None:
-    """See that the checkpoint can be read, and that it is of a run with the same model, task, data and seed."""
+def _check_resume(path: Path, settings: dict[str, Any]) -> int:
+    """See that the checkpoint can be read and is of the same model, task, data and seed; gives its number of steps."""
     if not path.is_file():
         raise ConfigError(f"resume: no such file: {path}")
     try:
-        then = torch.load(path, map_location="cpu", weights_only=True)["hyper_parameters"]
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        then, step = checkpoint["hyper_parameters"], int(checkpoint["global_step"])
         changed = [name for name in settings if settings[name] != then[name]]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ConfigError(f"resume: {path} is not a checkpoint of zoo, or it is damaged") from error
     for name in changed:
         raise ConfigError(f"resume: {path} was trained with {name}={then[name]}, not {name}={settings[name]}")
+    return step
+
+
+@rank_zero_only
+def _keep_earlier_metrics(trainer: L.Trainer, step: int) -> None:
+    """Keep what metrics.csv held up to the step where a run goes on, which Lightning's logger deletes as it starts."""
+    for logger in trainer.loggers:
+        file = Path(logger.log_dir or "", "metrics.csv")
+        if not isinstance(logger, CSVLogger) or not file.exists():
+            continue
+        with file.open(newline="") as lines:
+            rows = [row for row in csv.DictReader(lines) if int(row["step"]) < step]
+        writer = logger.experiment
+        writer.metrics_keys = list(rows[0]) if rows else []
+        with file.open("w", newline="") as lines:
+            table = csv.DictWriter(lines, writer.metrics_keys)
+            table.writeheader()
+            table.writerows(rows)
 
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:

@@ -93,6 +93,7 @@ class Restoration(Task):
         l1 = ((restored - true).abs() * region).sum() / (region.sum() * self.picture.channels)
         generator_loss = -self._scores(restored, region).mean()
         self._step(l1 + self.adversarial_weight * generator_loss, *for_generator)
+        self.update_average()
         self.discriminator.requires_grad_(True)
 
         self.record(l1=l1 / 2, generator=generator_loss, discriminator=discriminator_loss)  # l1 of pixels in 0..1

@@ -73,9 +73,9 @@ class Task(L.LightningModule, ABC):
         self.ema = ema
         self.average = None if ema is None else copy.deepcopy(self.network).requires_grad_(False)
         self._averaged_steps = 0
-        self._last_step = 0
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
+        self._epoch = 0
 
     @property
     def trained_network(self) -> nn.Module:
@@ -90,6 +90,8 @@ class Task(L.LightningModule, ABC):
 
     def record(self, **losses: Tensor) -> None:
         """Add the losses of one training batch to the means that are logged as `train/…` at the end of the epoch."""
+        if self._epoch != self.current_epoch:
+            self._sums, self._batches, self._epoch = {}, 0, self.current_epoch
         for name, loss in losses.items():
             loss = loss.detach().float()
             self._sums[name] = self._sums[name].to(loss.device) + loss if name in self._sums else loss
@@ -99,14 +101,18 @@ class Task(L.LightningModule, ABC):
         for name, total in self._sums.items():
             self.log(f"train/{name}", total / self._batches, prog_bar=True, sync_dist=True)
         self.log("train/lr", self._learning_rate())
-        self._sums, self._batches = {}, 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["progress"] = {"sums": self._sums, "batches": self._batches, "averaged": self._averaged_steps}
+        checkpoint["progress"] = {
+            "sums": self._sums,
+            "batches": self._batches,
+            "epoch": self._epoch,
+            "averaged": self._averaged_steps,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         progress = checkpoint["progress"]
-        self._sums, self._batches = progress["sums"], progress["batches"]
+        self._sums, self._batches, self._epoch = progress["sums"], progress["batches"], progress["epoch"]
         self._averaged_steps = progress["averaged"]
 
     # Exact repetition
@@ -147,19 +153,19 @@ class Task(L.LightningModule, ABC):
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        stepped = self.trainer.global_step != self._last_step  # not so while gradients accumulate
-        self._last_step = self.trainer.global_step
-        if self.average is not None and stepped:
-            self._update_average(self.average)
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        self.update_average()  # before a checkpoint of this step is saved
 
     @torch.no_grad()
-    def _update_average(self, average: nn.Module) -> None:
+    def update_average(self) -> None:
+        """Move the averaged weights towards those of this step; manual optimisation calls it after its step."""
+        if self.average is None or self.ema is None:
+            return
         # torch's AveragedModel reads its step counter from the device in each update, which would stall it
-        assert self.ema is not None
         decay = min(self.ema, (1 + self._averaged_steps) / (10 + self._averaged_steps))
         self._averaged_steps += 1
-        means = [*average.parameters(), *average.buffers()]
+        means = [*self.average.parameters(), *self.average.buffers()]
         values = [*self.network.parameters(), *self.network.buffers()]
         floats = [(mean, value) for mean, value in zip(means, values) if mean.is_floating_point()]
         torch._foreach_lerp_([mean for mean, _ in floats], [value for _, value in floats], 1 - decay)
