@@ -66,7 +66,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     trainer = _trainer(cfg, task, data)
     if step:
         _keep_earlier_metrics(trainer, step)
-    log.info(_summary(cfg, task, data, trainer))
+    if trainer.is_global_zero:
+        log.info(_summary(cfg, task, data, trainer))
 
     start = time.perf_counter()
     trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
@@ -294,6 +295,7 @@ def _quieten_lightning() -> None:
         ".*is smaller than the logging interval",  # losses are logged once an epoch
         ".*exists and is not empty",  # the folder is the run's own
         ".*It will use the implementation from `LightningModule`",  # as it should
+        "Grad strides do not match bucket view",  # of 1 x 1 convolutions, whose layout is ambiguous
         ".*treespec, LeafSpec",  # Lightning 2.6 on torch 2.15
     ):
         warnings.filterwarnings("ignore", message)
