@@ -43,6 +43,7 @@ class Image:
     """
 
     word: ClassVar[str] = "image"
+    takes: ClassVar[tuple[str, ...]] = ("image",)  # what `encode` is given
 
     channels: int
     height: int
@@ -75,7 +76,7 @@ class Image:
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the device where the batch is."""
         mean, std = _per_channel(self.mean, batch.device), _per_channel(self.std, batch.device)
-        return (batch.float() / 255 - mean) / std
+        return batch.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
 
     def restore(self, batch: Tensor) -> Tensor:
         """Undo `prepare`: normalised floats (B, C, H, W) to uint8."""
@@ -105,6 +106,7 @@ class MaskedImage(Image):
     """A picture with a hole: (C + 1, H, W), whose last channel is the mask, 1 inside the hole and 0 outside."""
 
     word: ClassVar[str] = "masked image"
+    takes: ClassVar[tuple[str, ...]] = ("image", "mask")
 
     def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:
         """Turn a picture and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.

@@ -42,8 +42,8 @@ OmegaConf.register_new_resolver("folder_of", lambda file, otherwise: str(Path(fi
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, test and keep one network, as `conf/train.yaml` describes it.
 
-    Everything lands in `cfg.folder`, which is the checkpoint's own where a run resumes: checkpoints and logs while it trains; then `model.safetensors`, pictures and
-    `card.md`.
+    Everything lands in `cfg.folder`, which is the checkpoint's own where a run resumes: checkpoints and logs while it
+    trains; then `model.safetensors`, pictures and `card.md`.
 
     Returns:
         The metrics of the test split, and `train/seconds`.
@@ -211,7 +211,12 @@ def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's, without the number of the logger's version."""
+    """Lightning's, but figures are gathered only for a refresh, and the logger's version is not shown."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        shown = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        if shown % self.refresh_rate == 0 or shown == trainer.num_training_batches:
+            super().on_train_batch_end(trainer, *args)
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         metrics = super().get_metrics(trainer, pl_module)
