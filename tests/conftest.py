@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hydra
 import numpy as np
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 from torch import Tensor
 
+from zoo.data.images import Digits
 from zoo.models import MODELS
 from zoo.spec import Classes, Image, MaskedImage, Spec
 
@@ -33,6 +37,28 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def compose() -> Iterator[Callable[..., DictConfig]]:
+    """Gives the config of a script with some overrides, as `@hydra.main` would."""
+
+    def compose(name: str, *overrides: str) -> DictConfig:
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            cfg = hydra.compose(name, list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        return cfg
+
+    yield compose
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture(scope="session")
+def digits() -> Digits:
+    """The embedded handwritten digits, read."""
+    data = Digits()
+    data.setup()
+    return data
 
 
 @pytest.fixture(params=sorted(MODELS))
