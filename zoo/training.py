@@ -237,7 +237,7 @@ def _recipe(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _inputs(artefact: Artefact) -> str:
-    return '"image.png", "mask.png"' if artefact.model == "gan" else '"image.png"'
+    return ", ".join(f'"{name}.png"' for name in artefact.spec.input.takes)
 
 
 def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
