@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.table import Table, Values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -177,9 +178,9 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage
-Output = Classes | Image
-KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Classes)}
+Input = Image | MaskedImage | Table
+Output = Classes | Image | Values
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Table, Classes, Values)}
 
 
 @dataclass(frozen=True)
