@@ -18,13 +18,14 @@ from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 
 
 class Classification(Task):
-    """One of K classes for each input, by cross-entropy (nats, mean over the batch).
+    """One of K classes for each input.
 
-    Logs `train/loss`, and `loss` and `accuracy` (0..1, over all examples) of `val` and `test`.
+    Logs `train/loss`, and of `val` and `test` the cross-entropy `loss` (nats, mean) and `accuracy` (0..1, over all
+    examples).
 
     Args:
-        label_smoothing: share of the target's probability that is spread over all classes, 0..1 (Szegedy et al.,
-            2016); in training only.
+        loss: in training; None for cross-entropy (nats, mean over the batch). Others than `torch.nn.CrossEntropyLoss`
+            compare the K probabilities with 1 for the true class and 0 for the others.
         spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
 
     Raises:
@@ -42,25 +43,26 @@ class Classification(Task):
         optimiser: OptimiserBuilder,
         *,
         schedule: str = "one_cycle",
-        label_smoothing: float = 0.0,
+        loss: nn.Module | None = None,
         max_grad_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
         if not isinstance(spec.output, Classes):
             raise SpecError(f"classification needs data with classes, and this is {spec}")
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing must be from 0 to 1, got {label_smoothing}")
         super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
         self.names = spec.output.names
-        self.label_smoothing = label_smoothing
+        self.criterion = loss or nn.CrossEntropyLoss()
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(self.names), average="micro")
         self.confusion = MulticlassConfusionMatrix(len(self.names))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, labels = batch
-        logits = self.network(self.spec.input.prepare(x))
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        logits, labels = _each(self.network(self.spec.input.prepare(x)), labels)
+        if isinstance(self.criterion, nn.CrossEntropyLoss):
+            loss = self.criterion(logits, labels)
+        else:
+            loss = self.criterion(logits.softmax(dim=1), functional.one_hot(labels, len(self.names)).to(logits.dtype))
         self.record(loss=loss)
         return loss
 
