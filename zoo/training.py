@@ -42,8 +42,8 @@ OmegaConf.register_new_resolver("folder_of", lambda file, otherwise: str(Path(fi
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, test and keep one network, as `conf/train.yaml` describes it.
 
-    Everything lands in `cfg.folder`, which is the checkpoint's own where a run resumes: checkpoints and logs while it trains; then `model.safetensors`, pictures and
-    `card.md`.
+    Everything lands in `cfg.folder`, which is the checkpoint's own where a run resumes: checkpoints and logs while it
+    trains; then `model.safetensors`, pictures and `card.md`.
 
     Returns:
         The metrics of the test split, and `train/seconds`.
@@ -66,7 +66,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     trainer = _trainer(cfg, task, data)
     if step:
         _keep_earlier_metrics(trainer, step)
-    log.info(_summary(cfg, task, data, trainer))
+    if trainer.is_global_zero:
+        log.info(_summary(cfg, task, data, trainer))
 
     start = time.perf_counter()
     trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
@@ -210,7 +211,12 @@ def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's, without the number of the logger's version."""
+    """Lightning's, but figures are gathered only for a refresh, and the logger's version is not shown."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        shown = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        if shown % self.refresh_rate == 0 or shown == trainer.num_training_batches:
+            super().on_train_batch_end(trainer, *args)
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         metrics = super().get_metrics(trainer, pl_module)
@@ -294,6 +300,7 @@ def _quieten_lightning() -> None:
         ".*is smaller than the logging interval",  # losses are logged once an epoch
         ".*exists and is not empty",  # the folder is the run's own
         ".*It will use the implementation from `LightningModule`",  # as it should
+        "Grad strides do not match bucket view",  # of 1 x 1 convolutions, whose layout is ambiguous
         ".*treespec, LeafSpec",  # Lightning 2.6 on torch 2.15
     ):
         warnings.filterwarnings("ignore", message)

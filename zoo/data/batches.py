@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from math import ceil
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from zoo.spec import Spec
 
@@ -31,36 +32,77 @@ class Examples(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         return tuple(tensor[index] for tensor in self.tensors)
 
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
-        rows = torch.as_tensor(indices)
-        return tuple(tensor[rows] for tensor in self.tensors)
+    def __getitems__(self, rows: Sequence[int] | Tensor) -> Batch:
+        rows = torch.as_tensor(rows)
+        return tuple(tensor.index_select(0, rows) for tensor in self.tensors)  # ten times as fast as tensor[rows]
+
+
+class Batches(Sampler[Tensor]):
+    """The rows of each batch of an epoch, as one tensor a batch.
+
+    Shuffled, the order is a function of seed and epoch alone, each process takes an equal share of it, and what does
+    not fill a batch is left out (it is another remainder in each epoch; fewer examples than a batch are one batch).
+    In order, each example comes exactly once, on one of the processes.
+    """
+
+    def __init__(
+        self, examples: int, batch_size: int, *, shuffle: bool, rank: int = 0, processes: int = 1, seed: int = 0
+    ) -> None:
+        self.batch_size = batch_size
+        self.examples = examples
+        self.shuffle = shuffle
+        self.rank = rank
+        self.processes = processes
+        self.seed = seed
+        self.epoch = 0
+        self.start = 0
+
+    @property
+    def sampler(self) -> Batches:
+        """Where Lightning looks for `set_epoch`."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        if self.shuffle:
+            return max(1, self.examples // self.processes // self.batch_size)
+        return ceil(len(range(self.rank, self.examples, self.processes)) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        start, self.start = self.start, 0
+        if self.shuffle:
+            random = torch.Generator().manual_seed(self.seed + self.epoch)
+            order = torch.randperm(self.examples, generator=random)
+            order = order[: self.examples // self.processes * self.processes]
+        else:
+            order = torch.arange(self.examples)
+        batches = order[self.rank :: self.processes].split(self.batch_size)
+        yield from batches[start : len(self)]
 
 
 class ResumableLoader(DataLoader[Batch]):
     """A DataLoader of whole batches that knows how many it has served, so that a run resumes within an epoch.
 
-    Lightning saves `state_dict` in its checkpoints. The sampler's order must be a function of the epoch alone.
+    Lightning keeps `state_dict` in its checkpoints.
     """
 
-    def __init__(
-        self, examples: Examples, sampler: Sampler[int] | Sequence[int], batch_size: int, *, drop_last: bool = False
-    ) -> None:
+    def __init__(self, examples: Examples, batches: Batches) -> None:
         super().__init__(
             examples,
-            batch_size=batch_size,
-            sampler=sampler,
-            drop_last=drop_last,
+            batch_sampler=batches,  # type: ignore[arg-type]  # tensors of rows, where torch declares lists
             collate_fn=_as_it_is,
             pin_memory=torch.cuda.is_available(),
         )
-        self._served = 0
+        self.batches = batches
         self._skip = 0
+        self._served = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        skip, self._skip = self._skip, 0
-        self._served = skip
-        batches = self._after(skip) if skip else super().__iter__()
-        for batch in batches:
+        self._served = self.batches.start = self._skip
+        self._skip = 0
+        for batch in super().__iter__():
             self._served += 1
             yield batch
 
@@ -69,12 +111,6 @@ class ResumableLoader(DataLoader[Batch]):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         self._skip = state["served"] % len(self)
-
-    def _after(self, skip: int) -> Iterator[Batch]:
-        assert self.batch_sampler is not None
-        for position, indices in enumerate(self.batch_sampler):
-            if position >= skip:
-                yield self.dataset.__getitems__(indices)  # type: ignore[attr-defined]
 
 
 class TensorDataModule(L.LightningDataModule, ABC):
@@ -109,29 +145,27 @@ class TensorDataModule(L.LightningDataModule, ABC):
             self.spec, self.splits = self.load()
 
     def train_dataloader(self) -> ResumableLoader:
-        train = self.splits["train"]
-        rank, world = self._place()
-        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # where Lightning's seed_everything keeps it
-        order: Sampler[int] = DistributedSampler(train, world, rank, shuffle=True, seed=seed)
-        return ResumableLoader(train, order, self.batch_size, drop_last=len(train) // world >= self.batch_size)
+        return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> ResumableLoader:
-        return self._in_order("val")
+        return self._loader("val", shuffle=False)
 
     def test_dataloader(self) -> ResumableLoader:
-        return self._in_order("test")
+        return self._loader("test", shuffle=False)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
         return self.augment(batch[0]), *batch[1:]
 
-    def _in_order(self, split: str) -> ResumableLoader:
-        rank, world = self._place()  # no example twice, so that figures over several processes are exact
-        return ResumableLoader(self.splits[split], range(rank, len(self.splits[split]), world), self.batch_size)
-
-    def _place(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+    def _loader(self, split: str, *, shuffle: bool) -> ResumableLoader:
+        examples = self.splits[split]
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # where Lightning's seed_everything keeps it
+        return ResumableLoader(
+            examples,
+            Batches(len(examples), self.batch_size, shuffle=shuffle, rank=rank, processes=processes, seed=seed),
+        )
 
 
 def _as_it_is(batch: Any) -> Any:

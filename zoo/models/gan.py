@@ -44,7 +44,9 @@ class Inpainter(nn.Module):
 
 
 class UNet(nn.Module):
-    """A picture to a picture of the same size, any size: down `depth` halvings, up again, and across at each size.
+    """A picture to a picture of the same size: down `depth` halvings, up again, and across at each size.
+
+    It takes any size of at least 2**depth pixels each way.
 
     Args:
         in_channels, out_channels: channels of the pictures.
@@ -144,11 +146,15 @@ def build(spec: Spec, *, width: int = 32, depth: int = 2) -> Inpainter:
     """The generator for a spec: masked image → image.
 
     Raises:
-        SpecError: the spec asks for something else.
+        SpecError: the spec asks for something else, or its pictures are too small for the depth.
         ValueError: an option is out of range.
     """
     if not isinstance(spec.input, MaskedImage) or type(spec.output) is not Image:
         raise SpecError(f"gan goes from masked image to image, not {spec}")
     if spec.input.channels != spec.output.channels:
         raise SpecError("the masked image and the image must have the same channels")
-    return Inpainter(spec.input.channels, width=width, depth=depth)
+    network = Inpainter(spec.input.channels, width=width, depth=depth)
+    tall, wide = spec.input.height, spec.input.width
+    if min(tall, wide) < 2**depth:
+        raise SpecError(f"pictures of {tall} x {wide} pixels are too small to be halved {depth} times (depth)")
+    return network

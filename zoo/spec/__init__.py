@@ -9,8 +9,8 @@ Shape letters: B batch, C channels, H height, W width, K classes.
 
 from __future__ import annotations
 
-import math
 import os
+import sys
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,6 +44,7 @@ class Image:
     """
 
     word: ClassVar[str] = "image"
+    takes: ClassVar[tuple[str, ...]] = ("image",)  # what `encode` is given
 
     channels: int
     height: int
@@ -76,7 +77,7 @@ class Image:
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the device where the batch is."""
         mean, std = _per_channel(self.mean, batch.device), _per_channel(self.std, batch.device)
-        return (batch.float() / 255 - mean) / std
+        return batch.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
 
     def restore(self, batch: Tensor) -> Tensor:
         """Undo `prepare`: normalised floats (B, C, H, W) to uint8."""
@@ -106,6 +107,7 @@ class MaskedImage(Image):
     """A picture with a hole: (C + 1, H, W), whose last channel is the mask, 1 inside the hole and 0 outside."""
 
     word: ClassVar[str] = "masked image"
+    takes: ClassVar[tuple[str, ...]] = ("image", "mask")
 
     def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:
         """Turn a picture and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.
@@ -185,10 +187,20 @@ KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, T
 
 @dataclass(frozen=True)
 class Spec:
-    """What goes in and what comes out."""
+    """What goes in and what comes out.
+
+    Raises:
+        SpecError: one of them is of a kind that stands on the other side only.
+    """
 
     input: Input
     output: Output
+
+    def __post_init__(self) -> None:
+        if type(self.input) not in (Image, MaskedImage):
+            raise SpecError(f"what goes in is an image or a masked image, not {_word(self.input)}")
+        if type(self.output) not in (Classes, Image):
+            raise SpecError(f"what comes out is classes or an image, not {_word(self.output)}")
 
     def __str__(self) -> str:
         return f"{self.input.word} → {self.output.word}"
@@ -217,33 +229,43 @@ def read_image(raw: RawImage) -> PIL.Image.Image:
         SpecError: it cannot be read (the file is named), or the array's shape, type or range is not a picture's.
     """
     import PIL.Image
-    import PIL.ImageOps
 
-    if isinstance(raw, PIL.Image.Image):
-        picture = raw
-    elif isinstance(raw, (str, os.PathLike)):
-        try:
-            with PIL.Image.open(raw) as file:
-                file.load()
-            picture = file
-        except FileNotFoundError:
-            raise SpecError(f"no such image: {raw}") from None
-        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-            raise SpecError(f"cannot read {raw} as an image: {error}") from error
+    if isinstance(raw, (str, os.PathLike, PIL.Image.Image)):
+        picture = _upright(raw)
     elif hasattr(raw, "__array__"):
         picture = _picture_of(raw)
     else:
         raise SpecError(f"an image is a path, a PIL image or an array, not {type(raw).__name__}")
     if min(picture.size) == 0:
         raise SpecError("the image has no pixels")
-    return _eight_bits(PIL.ImageOps.exif_transpose(picture))
+    return _eight_bits(picture)
+
+
+def _upright(raw: str | os.PathLike[str] | PIL.Image.Image) -> PIL.Image.Image:
+    """A picture from a file, or one that was opened and perhaps not yet read, turned as the camera was held."""
+    import PIL.Image
+    import PIL.ImageOps
+
+    try:
+        if isinstance(raw, PIL.Image.Image):
+            return PIL.ImageOps.exif_transpose(raw)
+        with PIL.Image.open(raw) as file:
+            return PIL.ImageOps.exif_transpose(file)
+    except FileNotFoundError:
+        raise SpecError(f"no such image: {raw}") from None
+    except Exception as error:  # each of Pillow's readers fails on damaged files in ways of its own
+        name = "the picture" if isinstance(raw, PIL.Image.Image) else raw
+        raise SpecError(f"cannot read {name} as an image: {error}") from error
 
 
 def _picture_of(raw: Any) -> PIL.Image.Image:
     import numpy as np
     import PIL.Image
 
-    array = np.asarray(raw.detach().cpu() if isinstance(raw, Tensor) else raw)
+    if isinstance(raw, Tensor):
+        raw = raw.detach().cpu()
+        raw = raw.float() if raw.dtype == torch.bfloat16 else raw  # NumPy has no such type
+    array = np.asarray(raw)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
@@ -287,12 +309,17 @@ def _per_channel(numbers: tuple[float, ...], device: torch.device) -> Tensor:
 
 def _floats(name: str, numbers: object, length: int) -> tuple[float, ...]:
     if not isinstance(numbers, (list, tuple)) or not all(
-        isinstance(number, (int, float)) and math.isfinite(number) for number in numbers
+        isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) <= sys.float_info.max
+        for number in numbers  # NaN fails too
     ):
         raise SpecError(f"{name} is a list of finite numbers, not {numbers!r}")
     if len(numbers) != length:
         raise SpecError(f"{name} has one number a channel ({length}), not {len(numbers)}")
     return tuple(float(number) for number in numbers)
+
+
+def _word(kind: object) -> str:
+    return str(getattr(kind, "word", type(kind).__name__))
 
 
 def _from_json(data: object) -> Any:

@@ -21,7 +21,7 @@ def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
     size = 2 + 0.45 * min(len(names), READABLE_CLASSES)
     figure = Figure(figsize=(size, size), layout="constrained")
     axes = figure.add_subplot(xlabel="answer", ylabel="true class")
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     if len(names) <= READABLE_CLASSES:
         axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0)
         axes.set_yticks(range(len(names)), names)
@@ -38,7 +38,7 @@ def rows(batches: Mapping[str, Tensor], path: Path) -> None:
     grid = figure.subplots(len(batches), count, squeeze=False)
     for row, (name, batch) in zip(grid, batches.items()):
         for axes, picture in zip(row, batch.cpu()):
-            axes.imshow(picture.permute(1, 2, 0).squeeze(-1), cmap="gray", vmin=0, vmax=255)
+            axes.imshow(picture.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
         row[0].set_ylabel(name)
     figure.savefig(path, dpi=120)

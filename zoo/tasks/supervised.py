@@ -77,8 +77,11 @@ class Classification(Task):
             logits = self._judge(batch, "test")
         self.confusion.update(logits, batch[1])
 
+    def on_test_epoch_end(self) -> None:
+        self.counts = self.confusion.compute()  # here, where all processes take part
+
     def pictures(self, folder: Path) -> dict[str, str]:
-        pictures.confusion_matrix(self.confusion.compute(), self.names, folder / "confusion_matrix.png")
+        pictures.confusion_matrix(self.counts, self.names, folder / "confusion_matrix.png")
         return {"confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."}
 
     def _judge(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:

@@ -65,7 +65,12 @@ class Artefact:
         Raises:
             SpecError: an input does not fit `spec.input`; nothing has been answered.
         """
-        several = isinstance(inputs[0], (list, tuple)) if inputs else False
+        takes = self.spec.input.takes
+        if not 1 <= len(inputs) <= len(takes):
+            raise SpecError(f"call it with ({', '.join(takes)}), or a list of each, not with {len(inputs)} inputs")
+        several = isinstance(inputs[0], (list, tuple))
+        if any(isinstance(column, (list, tuple)) != several for column in inputs):
+            raise SpecError("give a list of each, or one of each")
         columns = inputs if several else tuple([single] for single in inputs)
         if len({len(column) for column in columns}) > 1:
             raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
@@ -91,11 +96,15 @@ def save(artefact: Artefact, path: str | os.PathLike[str]) -> None:
     """Write an artefact to one .safetensors file, whole or not at all.
 
     Raises:
-        ArtefactError: its options, metrics or recipe are not JSON, or its model is not one of `zoo.list_models()`.
+        ArtefactError: its options, metrics or recipe are not JSON or too long, or its model is not one of
+            `zoo.list_models()`.
     """
     from safetensors.torch import save as to_bytes
 
-    models.find(artefact.model)
+    try:
+        models.find(artefact.model)
+    except ConfigError as error:
+        raise ArtefactError(str(error)) from error
     header = {
         "sha256": _NO_DIGEST,  # first, so that it is the first run of zeros in the file
         "format": FORMAT,
@@ -111,6 +120,8 @@ def save(artefact: Artefact, path: str | os.PathLike[str]) -> None:
         raise ArtefactError(f"options, metrics and recipe must be plain JSON with finite numbers: {error}") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in artefact.network.state_dict().items()}
     data = to_bytes(tensors, metadata={"zoo": text})
+    if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
+        raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
     data = data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
     _write(Path(path), data)
 
@@ -122,16 +133,12 @@ def load(path: str | os.PathLike[str]) -> Artefact:
         ArtefactError: no such file, or one that is truncated, altered, oversized, from a newer zoo, of an unknown
             model, or whose tensors do not fit its model. The message names file and fault.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as from_bytes
-
     path = Path(path)
     try:
         data = _read(path)
         header = _header(data)
-        tensors = from_bytes(data)
-        network, spec = _rebuild(header, tensors)
-    except (ArtefactError, SafetensorError) as error:
+        network, spec = _rebuild(header, _tensors(data))
+    except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
     return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"])
 
@@ -173,9 +180,11 @@ def _header(data: bytes) -> dict[str, Any]:
         version, digest = header["format"], header["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtefactError("its header is damaged, or zoo did not write it") from error
-    if not isinstance(version, int) or version > FORMAT:
+    if type(version) is not int or version < 1:
+        raise ArtefactError(f"its header is damaged: there is no format {version!r}")
+    if version > FORMAT:
         raise ArtefactError(f"it has format {version}, and this zoo reads up to {FORMAT}; update zoo")
-    blank = data.replace(str(digest).encode(), _NO_DIGEST.encode(), 1)
+    blank = data.replace(str(digest).encode(errors="replace"), _NO_DIGEST.encode(), 1)
     if hashlib.sha256(blank).hexdigest() != digest:
         raise ArtefactError("damaged: its contents do not match its sha256")
     kinds = {"model": str, "options": dict, "spec": dict, "metrics": dict, "recipe": dict}
@@ -183,6 +192,17 @@ def _header(data: bytes) -> dict[str, Any]:
         if not isinstance(header.get(name), kind):
             raise ArtefactError(f"its header has no {name}, or not of the right kind")
     return header
+
+
+def _tensors(data: bytes) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    try:
+        return from_bytes(data)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        # a KeyError on types of numbers that safetensors knows and torch does not
+        raise ArtefactError(f"its tensors cannot be read: {_first_line(error)}") from error
 
 
 def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Module, Spec]:
@@ -194,12 +214,12 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
     except (ZooError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise ArtefactError(f"its {header['model']} cannot be built: {error}") from error
+        raise ArtefactError(f"its {header['model']} cannot be built: {_first_line(error)}") from error
     expected = network.state_dict()
     for fault in _misfits(expected, tensors):
         raise ArtefactError(fault)
-    halves = (torch.float16, torch.bfloat16)  # for a smaller file; networks compute in float32
-    filled = {name: tensor.float() if tensor.dtype in halves else tensor for name, tensor in tensors.items()}
+    # A file may hold floats of another precision, to be smaller; networks compute in float32
+    filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(filled, assign=True)
     return network, spec
 
@@ -212,5 +232,11 @@ def _misfits(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterato
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             yield f"{name} has shape {list(tensor.shape)}, and its model takes {list(expected[name].shape)}"
-        if tensor.is_floating_point() != expected[name].is_floating_point():
+        floats = tensor.is_floating_point() and expected[name].is_floating_point()
+        if tensor.dtype != expected[name].dtype and not floats:
             yield f"{name} is {tensor.dtype}, and its model takes {expected[name].dtype}"
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong, without the C++ frames that torch may add."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

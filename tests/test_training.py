@@ -1,0 +1,185 @@
+"""Whole runs, as scripts/train.py makes them: what they leave, and that they can be interrupted and repeated."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig
+
+import zoo
+from zoo.data.images import Digits
+from zoo.training import precision, train
+
+Run = Callable[..., Path]
+
+SHORT = {
+    "cnn": ["epochs=3", "model.dropout=0.1", "task.ema=0.9", "task.max_grad_norm=1"],
+    "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
+}
+SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
+
+
+@pytest.fixture
+def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
+    """Train with some overrides; gives the run's folder."""
+
+    def run(name: str, *overrides: str) -> Path:
+        train(compose("train", "trainer=cpu", f"folder={tmp_path / name}", *overrides))
+        return tmp_path / name
+
+    return run
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return zoo.load(folder / "model.safetensors").network.state_dict()
+
+
+def figures(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("model", zoo.list_models())
+def test_a_run_leaves_all_that_the_design_lists(run: Run, model: str) -> None:
+    folder = run("once", f"model={model}", *SHORT[model])
+    left = {file.name for file in folder.iterdir()}
+    assert {
+        "metrics.csv",
+        "tensorboard",
+        "last.ckpt",
+        "best.ckpt",
+        "model.safetensors",
+        "card.md",
+        "curves.png",
+    } <= left
+    artefact = zoo.load(folder / "model.safetensors")
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    for name, value in artefact.metrics.items():
+        assert f"| {name} | {value:.4g} |" in card
+    for picture in ("curves.png", "restored.png" if model == "gan" else "confusion_matrix.png"):
+        assert picture in card
+        assert (folder / picture).stat().st_size > 1000
+    assert f"model={model}" in artefact.recipe["command"]
+
+
+def test_the_figures_of_an_artefact_are_those_of_its_network(run: Run, digits: Digits) -> None:
+    folder = run("once", *SHORT["cnn"])
+    artefact = zoo.load(folder / "model.safetensors")
+    images, labels = digits.splits["test"].tensors
+    answers = artefact([image[0].numpy() for image in images])
+    right = sum(answer["label"] == str(int(label)) for answer, label in zip(answers, labels))
+    assert artefact.metrics["test/accuracy"] == pytest.approx(right / len(labels))
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")  # the second run keeps no such checkpoint
+@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")  # what it keeps is what we want
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
+@pytest.mark.parametrize("model", zoo.list_models())
+@pytest.mark.parametrize("where", ["in the middle of an epoch", "at the end of an epoch"])
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run: Run, model: str, where: str) -> None:
+    """The first run also keeps a checkpoint on its way, from which the second goes on."""
+    when = "every_n_epochs: 1" if where == "at the end of an epoch" else "every_n_train_steps: 8"
+    keep = f"{{_target_: lightning.pytorch.callbacks.ModelCheckpoint, {when}, save_top_k: -1, filename: '{{step}}', "
+    overrides = [f"model={model}", *SHORT[model], *SHIFTED, "data.batch_size=200"]  # 6 batches an epoch
+    whole = run(
+        "whole", *overrides, f"+callbacks.way={keep} auto_insert_metric_name: false, dirpath: ${{folder}}/way}}"
+    )
+    checkpoint = min((whole / "way").iterdir(), key=lambda file: int(file.stem))
+    (whole / "way").rename(whole.parent / "resumed")
+    resumed = run("resumed", *overrides, f"resume={whole.parent / 'resumed' / checkpoint.name}")
+
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    rows = figures(resumed)
+    assert rows == figures(whole)[-len(rows) :]
+
+
+def test_the_seed_decides_everything(run: Run) -> None:
+    first, again, other = (
+        weights(run(name, *SHORT["cnn"], *SHIFTED, f"seed={seed}")) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
+    overrides = [
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=1",
+        "task.optimiser.lr=1e-30",
+        "epochs=9",
+    ]
+    validations = [row for row in figures(run("stopped", *overrides)) if row["val/accuracy"]]
+    assert len(validations) == 2
+
+
+@pytest.mark.parametrize("model", zoo.list_models())
+def test_mixed_precision_trains_as_float32_does(run: Run, model: str) -> None:
+    metric = "test/l1" if model == "gan" else "test/accuracy"
+    values = [
+        zoo.load(run(name, f"model={model}", *SHORT[model], f"trainer.precision={name}") / "model.safetensors").metrics[
+            metric
+        ]
+        for name in ("32-true", "bf16-mixed")
+    ]
+    assert values[1] == pytest.approx(values[0], rel=0.05)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("model", zoo.list_models())
+@pytest.mark.parametrize("mixed", ["bf16-mixed", "16-mixed"])
+def test_mixed_precision_on_a_gpu(run: Run, model: str, mixed: str) -> None:
+    folder = run("gpu", f"model={model}", *SHORT[model], "trainer=gpu", f"trainer.precision={mixed}")
+    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
+
+
+def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    assert precision("auto", "cpu") == "bf16-mixed"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    assert precision("auto", "cpu") == "32-true"
+    for bf16, expected in ((True, "bf16-mixed"), (False, "16-mixed")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, bf16=bf16: bf16)
+        assert precision("mixed", "gpu") == expected
+    assert precision("32-true", "gpu") == "32-true"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=gan", "task=classification"], "gan cannot do classification; it does: inpainting"),
+        (["model.dropout=2"], "model: dropout must be at least 0 and below 1, got 2"),
+        (["task.optimiser.lr=-1"], "task: Invalid learning rate: -1"),
+        (["task.schedule=cosin"], "task: unknown schedule 'cosin'; did you mean 'cosine'?"),
+        (["data.batch_size=0"], "data: batch_size must be a whole number of at least 1, got 0"),
+        (["trainer.max_epochs=-3"], "trainer: `max_epochs` must be a non-negative integer or -1. You passed in -3."),
+        (["epochs=null"], "give epochs, or a positive number of batches instead"),
+        (["seed=-1"], "seed must be a whole number from 0 to 4294967295, got -1"),
+        (["+model.foo=1"], "model: build() got an unexpected keyword argument 'foo'"),
+        (["resume=nowhere.ckpt"], "resume: no such file: nowhere.ckpt"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(
+    run: Run, tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(zoo.ConfigError) as error:
+        run("refused", *overrides)
+    assert str(error.value).startswith(message)
+    assert not (tmp_path / "refused").exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:
+    folder = run("first", *SHORT["cnn"])
+    with pytest.raises(zoo.ConfigError, match=r"was trained with seed=42, not seed=7"):
+        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "seed=7")
+
+
+def test_a_damaged_checkpoint_is_refused(run: Run, tmp_path: Path) -> None:
+    damaged = tmp_path / "last.ckpt"
+    damaged.write_bytes(b"PK\x03\x04 nothing more")
+    with pytest.raises(zoo.ConfigError, match="is not a checkpoint of zoo, or it is damaged"):
+        run("refused", f"resume={damaged}")
