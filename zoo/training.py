@@ -35,6 +35,8 @@ from zoo.weights.artefact import Artefact, save
 
 log = logging.getLogger(__name__)
 
+_PRIVATE = ("data.root=", "data.path=", "folder=", "resume=")  # where the user's files lie is nobody's business
+
 # For conf/train.yaml: a run that resumes goes on in the folder of its checkpoint
 OmegaConf.register_new_resolver("folder_of", lambda file, otherwise: str(Path(file).parent) if file else otherwise)
 
@@ -168,7 +170,7 @@ def _options(cfg: DictConfig) -> dict[str, Any]:
 def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     chosen_by = {"monitor": task.monitor, "mode": task.mode}
     callbacks: list[Callback] = [
-        callback(**chosen_by) if isinstance(callback, partial) else callback
+        callback(**{**chosen_by, **callback.keywords}) if isinstance(callback, partial) else callback
         for callback in _instantiate(cfg, "callbacks").values()
     ]
     loggers: list[Logger] = list(_instantiate(cfg, "logger").values())
@@ -207,7 +209,7 @@ def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str
     (folder / "card.md").write_text(_card(cfg, artefact, data, captions), encoding="utf-8")
     log.info(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     log.info("What came of it: %s; see card.md and %s", folder, ", ".join(captions))
-    log.info('Use it: zoo.load("%s")(%s)', file, _inputs(artefact))
+    log.info('Use it: zoo.load("%s")(%s)', file, artefact.spec.input.example)
 
 
 class ProgressBar(RichProgressBar):
@@ -225,19 +227,16 @@ class ProgressBar(RichProgressBar):
 
 
 def _recipe(cfg: DictConfig) -> dict[str, Any]:
-    """How to train it again; where the user's files lie is nobody's business."""
-    overrides = [part for part in cfg.run.overrides if not part.startswith(("data.root=", "folder=", "resume="))]
+    """How to train it again."""
+    overrides = [part for part in cfg.run.overrides if not part.startswith(_PRIVATE)]
     config = {name: _plain(cfg[name]) for name in ("model", "task", "data", "trainer", "seed", "epochs", "batches")}
-    config["data"].pop("root", None)
+    for name in ("root", "path"):
+        config["data"].pop(name, None)
     return {
         "command": " ".join(["python scripts/train.py", *overrides]),
         "config": config,
         "versions": {"torch": torch.__version__, "lightning": L.__version__},
     }
-
-
-def _inputs(artefact: Artefact) -> str:
-    return '"image.png", "mask.png"' if artefact.model == "gan" else '"image.png"'
 
 
 def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
@@ -279,7 +278,7 @@ def _card(cfg: DictConfig, artefact: Artefact, data: TensorDataModule, captions:
         "    import zoo",
         "",
         '    model = zoo.load("model.safetensors")',
-        f"    model({_inputs(artefact)})",
+        f"    model({artefact.spec.input.example})",
         "",
         "## Pictures",
         "",

@@ -168,6 +168,8 @@ class Table:
     """
 
     word: ClassVar[str] = "table"
+    takes: ClassVar[tuple[str, ...]] = ("rows",)
+    example: ClassVar[str] = '"table.csv"'
 
     columns: tuple[Column, ...]
 
