@@ -184,7 +184,9 @@ def build(
         unit = network(Classifier, 1, "linear")
         unit.output_activation = nn.ConstantPad1d((1, 0), 0.0)  # softmax of the logits 0 and x is the logistic of x
         return unit
-    raise ValueError(f"output_activation of {classes} classes is softmax (or logistic, of two), not {output_activation}")
+    raise ValueError(
+        f"output_activation of {classes} classes is softmax (or logistic, of two), not {output_activation}"
+    )
 
 
 def _embedding(codes: int, length: int) -> nn.Embedding:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: str = "utf-8") -> pd.DataFrame:
     """Read a CSV file with a header, or a Parquet file (by its name's ending; that takes pyarrow).
 
+    Cells that are empty, "?" or one of pandas' words for it (NA, nan, null, …) are missing. Rows are counted from 1.
+
     Args:
         path: of the file.
         separator: of the cells of a CSV file.
@@ -41,6 +43,7 @@ def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: 
         ) from error
     except (OSError, ValueError, LookupError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
+    frame.index += 1
     return frame.rename(columns=str.strip)
 
 
@@ -69,8 +72,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_parquet(path)
+        frame = pd.read_parquet(path).reset_index(drop=True)
     except ImportError as error:
         raise DataError('reading Parquet takes pyarrow: pip install "zoo[parquet]"') from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise DataError(f"cannot read {path}: {error}") from error
+    frame.index += 1
+    return frame

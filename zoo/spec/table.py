@@ -212,12 +212,14 @@ class Table:
         if isinstance(raw, (str, os.PathLike)):
             frame = read_table(raw)
         elif isinstance(raw, pd.DataFrame):
-            frame = raw.reset_index(drop=True)
+            frame = raw
         else:
-            frame = pd.DataFrame([self._row(row) for row in (raw if isinstance(raw, (list, tuple)) else [raw])])
-        names = [column.name for column in self.columns]
+            rows = raw if isinstance(raw, (list, tuple)) else [raw]
+            frame = pd.DataFrame([self._row(row) for row in rows], columns=list(self.slices))
+            frame.index += 1  # rows are counted from 1
+        names = list(self.slices)
         for name in names:
-            if len(frame) and name not in frame.columns:
+            if name not in frame.columns:
                 raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(names)}")
         return frame
 
@@ -236,7 +238,7 @@ class Table:
         """
         import numpy as np
 
-        frame = raw if hasattr(raw, "iloc") else self.read(raw)
+        frame = self.read(raw)
         encoded = [column.encode(frame[column.name]) for column in self.columns]
         return torch.from_numpy(np.concatenate(encoded, axis=1).astype(np.float32))
 
@@ -259,7 +261,7 @@ class Table:
         return tuple(values), tuple(indicators), tuple(codes)
 
     def _row(self, row: Any) -> dict[str, Any]:
-        names = [column.name for column in self.columns]
+        names = list(self.slices)
         if not self.is_row(row):
             raise SpecError(f"a row is a dict of column names and cells, not {type(row).__name__}")
         for name in names:
@@ -352,7 +354,7 @@ def days(cells: pd.Series, name: str) -> pd.Series:
 def _refuse(cells: pd.Series, wrong: pd.Series, name: str, fault: str) -> None:
     if wrong.any():
         position = int(wrong.to_numpy().argmax())
-        raise SpecError(f"column '{name}', row {cells.index[position] + 1}: '{cells.iloc[position]}' is {fault}")
+        raise SpecError(f"column '{name}', row {cells.index[position]}: '{cells.iloc[position]}' is {fault}")
 
 
 def _check(column: Column) -> None:

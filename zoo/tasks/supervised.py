@@ -128,9 +128,7 @@ class Classification(Supervised):
         loss = loss or nn.CrossEntropyLoss()
         if isinstance(loss, nn.CrossEntropyLoss) and not 0 <= loss.label_smoothing <= 1:
             raise ValueError(f"label_smoothing must be from 0 to 1, got {loss.label_smoothing}")
-        super().__init__(
-            spec, network, optimiser, loss=loss, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema
-        )
+        super().__init__(spec, network, optimiser, loss=loss, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
         self.names = spec.output.names
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(self.names), average="micro")

@@ -95,9 +95,7 @@ class Artefact:
         """As `_examples`, of a table's rows, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
-        frame = table.read(raw)
-        chunks = (frame.iloc[start : start + BATCH] for start in range(0, len(frame), BATCH))
-        return not table.is_row(raw), map(table.encode, chunks)
+        return not table.is_row(raw), iter(table.encode(raw).split(BATCH))
 
     @torch.inference_mode()
     def _answer(self, batch: Tensor) -> list[Any]:
