@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo.errors import ZooError, unknown
@@ -43,5 +43,9 @@ def one_line(error: Exception) -> str:
         parent = str(cause.full_key).rpartition(".")[0]
         prefix = f"{parent}." if parent else ""
         return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
-    text = str(error) if isinstance(error, ZooError) else str(error).strip().splitlines()[0]  # Hydra's go on and on
+    text = str(error)
+    if not isinstance(error, ZooError):  # Hydra's go on and on
+        text = (text.strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, OverrideParseException):
+        text = f"cannot read '{error.override}': {text}"
     return " ".join(text.split())

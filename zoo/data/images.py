@@ -20,12 +20,12 @@ class RandomShift:
     """Shift each picture of a batch (B, C, H, W) by up to `pixels` each way; its edge is repeated.
 
     Raises:
-        ValueError: the number of pixels is negative.
+        ValueError: the number of pixels is negative, or not whole.
     """
 
     def __init__(self, pixels: int) -> None:
-        if pixels < 0:
-            raise ValueError(f"pixels must be at least 0, got {pixels}")
+        if type(pixels) is not int or pixels < 0:
+            raise ValueError(f"pixels must be a whole number of at least 0, got {pixels}")
         self.pixels = pixels
 
     def __call__(self, batch: Tensor) -> Tensor:
@@ -47,12 +47,15 @@ class Digits(TensorDataModule):
 
     Args:
         batch_size, augment: as in `TensorDataModule`.
-        split_seed: the seed of the split.
+        split_seed: the seed of the split, from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: `split_seed` is out of range.
     """
 
     def __init__(self, batch_size: int = 64, augment: RandomShift | None = None, split_seed: int = 0) -> None:
         super().__init__(batch_size, augment)
-        self.split_seed = split_seed
+        self.split_seed = _whole("split_seed", split_seed, 0, 2**32 - 1)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.datasets import load_digits
@@ -79,10 +82,10 @@ class MNIST(TensorDataModule):
             checks its md5.
         batch_size, augment: as in `TensorDataModule`.
         val_size: how many of the 60,000 are kept for validation.
-        split_seed: the seed of that choice.
+        split_seed: the seed of that choice, from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: `val_size` is not from 1 to 59,999.
+        ValueError: `val_size` is not from 1 to 59,999, or `split_seed` is out of range.
         DataError: the files are missing and cannot be downloaded, or are damaged.
     """
 
@@ -95,11 +98,9 @@ class MNIST(TensorDataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size, augment)
-        if not 1 <= val_size < 60_000:
-            raise ValueError(f"val_size must be from 1 to 59999, got {val_size}")
         self.root = Path(root).expanduser()
-        self.val_size = val_size
-        self.split_seed = split_seed
+        self.val_size = _whole("val_size", val_size, 1, 59_999)
+        self.split_seed = _whole("split_seed", split_seed, 0, 2**32 - 1)
 
     def prepare_data(self) -> None:
         from torchvision import datasets
@@ -108,7 +109,7 @@ class MNIST(TensorDataModule):
             datasets.MNIST(self.root, download=True)
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
             raise DataError(
-                f"MNIST is not in {self.root.resolve()} and could not be downloaded ({error}); "
+                f"MNIST is not in {self.root.resolve()} and could not be downloaded ({' '.join(str(error).split())}); "
                 "set data.root to a folder that holds MNIST/raw"
             ) from error
 
@@ -117,7 +118,7 @@ class MNIST(TensorDataModule):
 
         try:
             official = datasets.MNIST(self.root, train=True), datasets.MNIST(self.root, train=False)
-        except (OSError, RuntimeError, ValueError, AssertionError) as error:
+        except (OSError, RuntimeError, ValueError, AssertionError, LookupError) as error:
             raise DataError(
                 f"the MNIST files in {self.root.resolve()} are damaged ({error}); delete them to download them again"
             ) from error
@@ -125,6 +126,8 @@ class MNIST(TensorDataModule):
         labels = torch.cat([source.targets for source in official])
         if images.shape != (70_000, 1, 28, 28) or labels.shape != (70_000,):
             raise DataError(f"the MNIST files in {self.root.resolve()} hold {len(images)} images, not 70000")
+        if labels.max() > 9:
+            raise DataError(f"the MNIST files in {self.root.resolve()} are damaged (there is a label {labels.max()})")
         order = torch.randperm(60_000, generator=torch.Generator().manual_seed(self.split_seed))
         rows = {
             "train": order[self.val_size :],
@@ -132,6 +135,12 @@ class MNIST(TensorDataModule):
             "test": torch.arange(60_000, 70_000),
         }
         return _labelled(images, labels, rows, [str(digit) for digit in range(10)])
+
+
+def _whole(name: str, number: int, smallest: int, largest: int) -> int:
+    if type(number) is not int or not smallest <= number <= largest:
+        raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, got {number}")
+    return number
 
 
 def _labelled(

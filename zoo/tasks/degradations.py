@@ -67,8 +67,9 @@ class Mask:
     def _rectangles(share: Tensor, height: int, width: int, uniform: Tensor) -> Tensor:
         """Rectangles of the share's area, at most twice as long as wide, from uniform numbers (B, 3)."""
         stretch = 2 ** (uniform[:, :1] - 0.5)
-        tall = ((share.sqrt() * stretch).clamp(max=1) * height).round().clamp(1, height)
-        wide = ((share.sqrt() / stretch).clamp(max=1) * width).round().clamp(1, width)
+        length = torch.maximum((share.sqrt() * stretch).clamp(max=1), share)  # neither side is longer than the picture
+        tall = (length * height).round().clamp(1, height)
+        wide = (share / length * width).round().clamp(1, width)
         top, left = (uniform[:, 1:2] * (height - tall + 1)).floor(), (uniform[:, 2:] * (width - wide + 1)).floor()
         y, x = torch.arange(height, device=share.device), torch.arange(width, device=share.device)
         rows, columns = (y >= top) & (y < top + tall), (x >= left) & (x < left + wide)  # B, H and B, W

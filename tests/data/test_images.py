@@ -1,0 +1,277 @@
+"""Sources of images."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+from torchvision import datasets
+
+from zoo.data.images import MNIST, Digits, RandomShift
+from zoo.errors import DataError
+from zoo.spec import Classes
+
+# RandomShift
+
+
+def shifted(picture: Tensor, down: int, right: int) -> Tensor:
+    """A picture (C, H, W) whose pixel at (y, x) is what was at (y + down, x + right), or at the nearest edge."""
+    _, height, width = picture.shape
+    result = torch.empty_like(picture)
+    for y in range(height):
+        for x in range(width):
+            result[:, y, x] = picture[:, min(max(y + down, 0), height - 1), min(max(x + right, 0), width - 1)]
+    return result
+
+
+@pytest.mark.parametrize(
+    ("shape", "pixels"), [((60, 1, 5, 7), 1), ((60, 3, 4, 4), 2), ((20, 1, 3, 2), 9), ((9, 2, 1, 1), 3)]
+)
+def test_each_picture_is_shifted_by_an_amount_of_its_own(shape: tuple[int, ...], pixels: int) -> None:
+    torch.manual_seed(0)
+    batch = torch.randint(0, 256, shape, dtype=torch.uint8)
+    result = RandomShift(pixels)(batch)
+    assert result.dtype == torch.uint8
+    assert result.shape == batch.shape
+    moves = [(down, right) for down in range(-pixels, pixels + 1) for right in range(-pixels, pixels + 1)]
+    seen = set()
+    for before, after in zip(batch, result):
+        fitting = [move for move in moves if torch.equal(shifted(before, *move), after)]
+        assert fitting
+        seen.add(fitting[0])
+    if shape[0] >= 60 and pixels == 1:
+        assert len(seen) == 9  # all of them occur
+
+
+def test_shifts_are_uniform() -> None:
+    torch.manual_seed(0)
+    ramp = torch.arange(9, dtype=torch.uint8).expand(9000, 1, 9, 9)  # each pixel holds its column
+    centre = RandomShift(2)(ramp)[:, 0, 4, 4]
+    counts = np.bincount(centre.numpy(), minlength=9)
+    assert counts[[0, 1, 7, 8]].sum() == 0
+    assert np.abs(counts[2:7] - 1800).max() < 5 * np.sqrt(1800)
+
+
+def test_a_shift_of_no_pixels_changes_nothing_and_none_touches_its_input() -> None:
+    batch = torch.randint(0, 256, (4, 1, 5, 5), dtype=torch.uint8)
+    before = batch.clone()
+    assert torch.equal(RandomShift(0)(batch), batch)
+    RandomShift(3)(batch)
+    assert torch.equal(batch, before)
+
+
+def test_shifts_follow_the_seed() -> None:
+    batch = torch.randint(0, 256, (50, 1, 6, 6), dtype=torch.uint8)
+    results = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        results.append(RandomShift(2)(batch))
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("pixels", [-1, 1.5, "1", True, None])
+def test_a_shift_that_cannot_be_is_refused(pixels: object) -> None:
+    with pytest.raises(ValueError, match="pixels must be a whole number of at least 0"):
+        RandomShift(pixels)  # type: ignore[arg-type]
+
+
+# Digits
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    data = Digits()
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def test_digits_are_split_without_overlap_and_none_is_lost(digits: Digits) -> None:
+    assert {split: len(examples) for split, examples in digits.splits.items()} == {
+        "train": 1257,
+        "val": 270,
+        "test": 270,
+    }
+    ours = torch.cat([examples.tensors[0] for examples in digits.splits.values()]).flatten(1)
+    labels = torch.cat([examples.tensors[1] for examples in digits.splits.values()])
+    source = load_digits()
+    theirs = np.rint(source.data * 255 / 16).astype(np.uint8)
+    rows = sorted(map(tuple, torch.cat([ours, labels[:, None].to(torch.uint8)], dim=1).tolist()))
+    assert rows == sorted(map(tuple, np.column_stack([theirs, source.target]).tolist()))
+
+
+def test_digits_are_stratified(digits: Digits) -> None:
+    shares = [examples.tensors[1].bincount(minlength=10) / len(examples) for examples in digits.splits.values()]
+    for share in shares:
+        assert torch.allclose(share, shares[0], atol=0.01)
+
+
+def test_the_spec_s_statistics_are_of_the_training_split(digits: Digits) -> None:
+    pixels = digits.splits["train"].tensors[0].numpy().astype(np.float64) / 255
+    assert digits.spec.input.mean == pytest.approx((pixels.mean(),), rel=1e-5)
+    assert digits.spec.input.std == pytest.approx((pixels.std(),), rel=1e-3)
+    everything = np.concatenate([examples.tensors[0].numpy() for examples in digits.splits.values()]) / 255
+    assert digits.spec.input.mean != pytest.approx((everything.mean(),), rel=1e-5)  # or this could not tell
+    assert (digits.spec.input.height, digits.spec.input.width) == (8, 8)
+    assert digits.spec.output == Classes(tuple("0123456789"))
+
+
+def test_the_split_s_seed_decides_it(digits: Digits) -> None:
+    again, other = Digits(), Digits(split_seed=1)
+    again.setup()
+    other.setup()
+    assert torch.equal(again.splits["test"].tensors[0], digits.splits["test"].tensors[0])
+    assert not torch.equal(other.splits["test"].tensors[0], digits.splits["test"].tensors[0])
+
+
+# MNIST
+
+
+def idx(array: np.ndarray) -> bytes:
+    """An array of bytes in the format of the MNIST files."""
+    return struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def forged(tmp_path: Path) -> Path:
+    """A root whose files are well-formed, but hold a few pictures only."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, count in (("train", 6), ("t10k", 2)):
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(idx(np.zeros((count, 28, 28), np.uint8)))
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(idx(np.zeros(count, np.uint8)))
+    return tmp_path
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloads go to a port where nobody listens."""
+    monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+
+
+@pytest.mark.usefixtures("no_network")
+def test_files_that_are_missing_and_cannot_be_had(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"could not be downloaded .*set data\.root") as caught:
+        MNIST(str(tmp_path / "nowhere")).prepare_data()
+    assert str(tmp_path / "nowhere") in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(DataError, match="could not be downloaded"):
+        MNIST(str(tmp_path / "file")).prepare_data()
+
+
+def test_a_download_that_is_not_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Portal(BaseHTTPRequestHandler):
+        """Answers whatever it is asked for with a page of its own, as the networks of hotels do."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Portal) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        with pytest.raises(DataError, match="could not be downloaded"):
+            MNIST(str(tmp_path)).prepare_data()
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("no_network")
+def test_files_that_are_there_are_not_downloaded(forged: Path) -> None:
+    MNIST(str(forged)).prepare_data()
+
+
+def test_too_few_images(forged: Path) -> None:
+    with pytest.raises(DataError, match=r"hold 8 images, not 70000"):
+        MNIST(str(forged)).setup()
+
+
+WHOLE = idx(np.zeros((6, 28, 28), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        WHOLE[:2],
+        WHOLE[:10],
+        WHOLE[:16],
+        WHOLE[:-1],
+        WHOLE + b"\0",
+        b"a text, and not a short one at that",
+        b"\xff" * 999,
+        b"\0\0\x0a\3" + WHOLE[4:],
+    ],
+    ids=["empty", "no magic", "no sizes", "no pixels", "a byte less", "a byte more", "text", "ones", "of no type"],
+)
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+def test_damaged_files(forged: Path, name: str, content: bytes) -> None:
+    (forged / "MNIST" / "raw" / name).write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        MNIST(str(forged)).setup()
+
+
+def test_labels_that_are_no_digits(forged: Path) -> None:
+    for name, count in (("train", 60_000), ("t10k", 10_000)):
+        (forged / "MNIST" / "raw" / f"{name}-images-idx3-ubyte").write_bytes(idx(np.zeros((count, 28, 28), np.uint8)))
+        labels = np.full(count, 9, np.uint8)
+        labels[-1] += name == "t10k"
+        (forged / "MNIST" / "raw" / f"{name}-labels-idx1-ubyte").write_bytes(idx(labels))
+    with pytest.raises(DataError, match=r"damaged .*label 10"):
+        MNIST(str(forged)).setup()
+
+
+@pytest.mark.parametrize("val_size", [0, -1, 60_000, 1.5, True])
+def test_a_validation_split_that_cannot_be_is_refused(val_size: object) -> None:
+    with pytest.raises(ValueError, match="val_size must be a whole number from 1 to 59999"):
+        MNIST("", val_size=val_size)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("split_seed", [-1, 2**32, 0.5, "0", None, True])
+@pytest.mark.parametrize("source", [Digits, partial(MNIST, "")], ids=["digits", "mnist"])
+def test_a_seed_that_cannot_be_is_refused(source: Callable[..., object], split_seed: object) -> None:
+    with pytest.raises(ValueError, match="split_seed must be a whole number from 0 to 4294967295"):
+        source(split_seed=split_seed)
+
+
+@pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="ZOO_DATA names no folder with MNIST/raw")
+@pytest.mark.usefixtures("no_network")
+def test_the_real_mnist() -> None:
+    data = MNIST(os.environ["ZOO_DATA"])
+    data.prepare_data()
+    data.setup()
+    assert {split: len(examples) for split, examples in data.splits.items()} == {
+        "train": 55_000, "val": 5_000, "test": 10_000,
+    }  # fmt: skip
+    test = data.splits["test"]
+    assert test.tensors[1][:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]  # the official ones, in their order
+    assert torch.bincount(test.tensors[1]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    labels = torch.cat([data.splits["train"].tensors[1], data.splits["val"].tensors[1]])
+    assert torch.bincount(labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    pictures = {split: {p.tobytes() for p in examples.tensors[0].numpy()} for split, examples in data.splits.items()}
+    assert {name: len(examples) for name, examples in pictures.items()} == {
+        "train": 55_000, "val": 5_000, "test": 10_000,
+    }  # fmt: skip
+    assert not pictures["train"] & pictures["val"]
+    assert not (pictures["train"] | pictures["val"]) & pictures["test"]
+    assert data.spec.input.mean == pytest.approx((0.1307,), abs=5e-4)
+    assert data.spec.input.std == pytest.approx((0.3081,), abs=5e-4)

@@ -1,0 +1,134 @@
+"""What restoration undoes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from zoo.errors import SpecError
+from zoo.spec import Image, MaskedImage
+from zoo.tasks.degradations import Mask
+
+SIZES = [(8, 8), (28, 28), (5, 9), (32, 20), (4, 4)]
+
+
+def pictures(size: tuple[int, int], count: int = 300, channels: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (count, channels, *size), dtype=torch.uint8, generator=generator)
+
+
+def drawn(mask: Mask, size: tuple[int, int], count: int = 300, seed: int = 0) -> Tensor:
+    """The masks (B, H, W) that are drawn for as many pictures."""
+    return mask(pictures(size, count), torch.Generator().manual_seed(seed))[1][:, 0]
+
+
+def rectangular(mask: Tensor) -> bool:
+    """Whether the hidden pixels (H, W) fill the smallest box that holds them."""
+    rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
+    tall, wide = rows.max() - rows.min() + 1, columns.max() - columns.min() + 1
+    return bool(mask.sum() == tall * wide)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_picture_is_kept_and_the_mask_is_its_last_channel(channels: int) -> None:
+    batch = pictures((8, 9), 20, channels)
+    before = batch.clone()
+    degraded, region = Mask()(batch)
+    assert degraded.dtype == torch.uint8
+    assert degraded.shape == (20, channels + 1, 8, 9)
+    assert torch.equal(degraded[:, :-1], before)
+    assert torch.equal(batch, before)
+    assert region.shape == (20, 1, 8, 9)
+    assert region.dtype == torch.float32
+    assert torch.equal(region, degraded[:, -1:].float())
+    assert region.unique().tolist() == [0, 1]
+
+
+def test_the_network_does_not_see_what_is_hidden() -> None:
+    mask = Mask()
+    spec = mask.spec(Image(1, 8, 8, (0.1,), (0.3,)))
+    one, two = pictures((8, 8), 5), 255 - pictures((8, 8), 5)
+    degraded, region = mask(one, torch.Generator().manual_seed(0))
+    other = torch.cat([torch.where(region > 0, two, one), region.to(torch.uint8)], dim=1)
+    assert torch.equal(spec.input.prepare(degraded), spec.input.prepare(other))
+
+
+def test_the_spec_goes_from_masked_to_whole_pictures_in_minus_one_to_one() -> None:
+    spec = Mask().spec(Image(3, 8, 9, (0.1, 0.2, 0.3), (0.3, 0.2, 0.1)))
+    assert isinstance(spec.input, MaskedImage)
+    assert type(spec.output) is Image
+    assert (spec.output.channels, spec.output.height, spec.output.width) == (3, 8, 9)
+    ends = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 8, 9)
+    assert spec.output.prepare(ends).unique().tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("size", [(3, 28), (28, 3), (1, 1)])
+def test_pictures_too_small_to_mask_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(SpecError, match=f"{size[0]} x {size[1]} pixels are too small"):
+        Mask().spec(Image(1, *size, (0.5,), (0.5,)))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize(("smallest", "largest"), [(0.1, 0.4), (0.25, 0.25), (0.7, 0.7), (0.02, 0.05)])
+def test_the_hidden_share_lies_within_its_bounds(size: tuple[int, int], smallest: float, largest: float) -> None:
+    height, width = size
+    for mask in drawn(Mask(smallest, largest), size).bool():
+        rounding = 1.0  # a blob's pixels are whole
+        if rectangular(mask):  # a rectangle's sides are
+            rounding = (mask.any(1).sum() + mask.any(0).sum()).item() / 2 + 0.25
+        assert mask.sum() >= max(1, smallest * height * width - rounding)
+        assert mask.sum() <= max(1, largest * height * width + rounding)
+
+
+def test_the_shares_spread_over_their_range() -> None:
+    shares = drawn(Mask(0.1, 0.4), (28, 28), 2000).mean(dim=(1, 2))
+    counts = torch.histc(shares, bins=6, min=0.1, max=0.4)  # within rounding, uniform
+    assert counts.min() > 0.7 * counts.max()
+
+
+def test_as_many_rectangles_as_blobs_and_no_two_alike() -> None:
+    masks = drawn(Mask(), (28, 28), 400).bool()
+    angular = sum(rectangular(mask) for mask in masks)
+    assert 150 < angular < 250
+    assert len({tuple(mask.flatten().tolist()) for mask in masks}) > 390
+
+
+def test_rectangles_are_at_most_twice_as_long_as_wide_and_lie_anywhere() -> None:
+    masks = [mask for mask in drawn(Mask(0.1, 0.4), (32, 32), 600).bool() if rectangular(mask)]
+    for mask in masks:
+        tall, wide = mask.any(1).sum().item(), mask.any(0).sum().item()
+        assert max(tall, wide) <= 2 * (min(tall, wide) + 1)
+    hidden = torch.stack(masks).float().mean(0)
+    for edge in (hidden[0], hidden[-1], hidden[:, 0], hidden[:, -1]):
+        assert edge.any()
+    assert (hidden - hidden.flip(0)).abs().max() < 0.15  # no side is preferred
+    assert (hidden - hidden.flip(1)).abs().max() < 0.15
+
+
+def test_masks_follow_their_generator_alone() -> None:
+    mask = Mask()
+    torch.manual_seed(1)
+    one = drawn(mask, (8, 8))
+    torch.manual_seed(2)
+    assert torch.equal(drawn(mask, (8, 8)), one)
+    assert not torch.equal(drawn(mask, (8, 8), seed=3), one)
+
+
+def test_masks_follow_the_seed_without_a_generator() -> None:
+    results = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        results.append(Mask()(pictures((8, 8)))[1])
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.0, 0.4), (-0.1, 0.4), (0.1, 1.0), (0.5, 0.4), (float("nan"), 0.4), (0.1, float("nan"))]
+)
+def test_shares_out_of_range_are_refused(shares: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="0 < smallest <= largest < 1"):
+        Mask(*shares)

@@ -1,0 +1,128 @@
+"""How scripts end when a user made a mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from zoo import console
+from zoo.console import one_line, one_line_errors
+from zoo.errors import DataError, SpecError
+
+
+@pytest.fixture(scope="module")
+def config_folder(root: Path) -> Iterator[None]:
+    with initialize_config_dir(str(root / "conf"), version_base="1.3"):
+        yield
+
+
+@pytest.mark.usefixtures("config_folder")
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (["data=mnits"], ["unknown data 'mnits'; did you mean 'mnist'? choices: digits, mnist"]),
+        (["model=xyz"], ["unknown model 'xyz'; choices: cnn, gan"]),
+        (["task=inpaintng"], ["unknown task 'inpaintng'; did you mean 'inpainting'?"]),
+        (["trainer=gpuu"], ["unknown trainer 'gpuu'; did you mean 'gpu'?"]),
+        (["model.width=3"], ["unknown setting 'model.width'; did you mean 'model.widths'? choices:", "model.dropout"]),
+        (["model=gan", "model.widths=[3]"], ["unknown setting 'model.widths'; did you mean 'model.width'?"]),
+        (["task.optimiser.lrr=1"], ["unknown setting 'task.optimiser.lrr'; did you mean 'task.optimiser.lr'?"]),
+        (["epoch=1"], ["unknown setting 'epoch'; did you mean 'epochs'?"]),
+        (["data.augment.pixels=1"], ["data.augment"]),
+        (["modle=cnn"], ["modle"]),
+        (["seed=[1"], ["cannot read 'seed=[1': "]),
+        (["seed"], ["cannot read 'seed': "]),
+        (["=3"], ["override"]),
+    ],
+    ids=str,
+)
+def test_a_mistake_on_the_command_line(overrides: list[str], parts: list[str]) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # what Hydra raises is Hydra's affair
+        compose("train", overrides)
+    line = one_line(caught.value)
+    assert "\n" not in line
+    for part in parts:
+        assert part in line
+
+
+@pytest.mark.usefixtures("config_folder")
+def test_a_value_that_points_nowhere() -> None:
+    with pytest.raises(OmegaConfBaseException) as caught:
+        _ = compose("train", ["seed=${nowhere}"]).seed
+    assert one_line(caught.value) == "Interpolation key 'nowhere' not found"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (DataError("no such\n  file: a\tb"), "no such file: a b"),
+        (SpecError(""), ""),
+        (HydraException("the first line\nand many more"), "the first line"),
+        (HydraException("\n"), "HydraException"),
+        (HydraException(), "HydraException"),
+    ],
+    ids=repr,
+)
+def test_an_error_in_one_line(error: Exception, line: str) -> None:
+    assert one_line(error) == line
+
+
+@pytest.fixture
+def as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a script that was started without HYDRA_FULL_ERROR; what it sets is undone."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr(console, "_WITH_TRACEBACK", False)
+
+
+@pytest.mark.usefixtures("as_a_script")
+def test_a_user_s_mistake_ends_in_one_line_and_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end, one_line_errors():
+        raise DataError("no such file: digits.csv")
+    assert end.value.code == 1
+    assert capsys.readouterr() == ("", "no such file: digits.csv\n")
+
+
+@pytest.mark.usefixtures("as_a_script")
+@pytest.mark.parametrize("bug", [KeyError("a bug"), KeyboardInterrupt(), SystemExit(3), ValueError("a bug")], ids=repr)
+def test_what_is_no_user_s_mistake_passes(bug: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(type(bug)) as caught, one_line_errors():
+        raise bug
+    assert caught.value is bug
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("as_a_script")
+def test_one_within_the_other_prints_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), one_line_errors(), one_line_errors():
+        raise DataError("once")
+    assert capsys.readouterr().err == "once\n"
+
+
+def test_on_request_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_WITH_TRACEBACK", True)
+    with pytest.raises(DataError), one_line_errors():
+        raise DataError("no such file")
+
+
+def test_the_script_itself(root: Path, tmp_path: Path) -> None:
+    """Both ways, in two processes at once."""
+    command = [sys.executable, str(root / "scripts" / "train.py"), "data=mnits", "trainer=cpu"]
+    plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
+    started = [
+        subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for env in (plain, {**plain, "HYDRA_FULL_ERROR": "1"})
+    ]
+    (out, error), (_, traceback) = (process.communicate(timeout=120) for process in started)
+    assert [process.returncode for process in started] == [1, 1]
+    assert (out, error) == ("", "unknown data 'mnits'; did you mean 'mnist'? choices: digits, mnist\n")
+    assert traceback.startswith("Traceback")
+    assert "MissingConfigException" in traceback
+    assert list(tmp_path.iterdir()) == []  # and no run folder is left
