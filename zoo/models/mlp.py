@@ -11,7 +11,7 @@ Shape letters: B batch, F numbers, C categorical columns, H units, M members, K 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zoo.errors import SpecError, unknown
 from zoo.spec import Classes, Image, Spec, Table, Values
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
     "logistic": nn.Sigmoid,
     "tanh": nn.Tanh,

@@ -251,7 +251,9 @@ class Table:
     @cached_property
     def _places(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Where in an encoded row the numbers lie, those that can be missing (once a column), and the codes."""
-        values, indicators, codes = [], [], []
+        values: list[int] = []
+        indicators: list[int] = []
+        codes: list[int] = []
         for column, place in zip(self.columns, self.slices.values()):
             if isinstance(column, Category):
                 codes.append(place.start)
