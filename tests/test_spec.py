@@ -180,6 +180,7 @@ def test_true_is_white() -> None:
 def test_colour_keeps_its_channels_in_order() -> None:
     encoded = COLOUR.encode(RGB)
     assert encoded.shape == (3, 4, 6)
+    assert encoded.is_contiguous()
     assert np.array_equal(encoded, RGB.transpose(2, 0, 1))
 
 

@@ -201,6 +201,11 @@ def test_shuffled_the_processes_share_the_epoch_in_equal_parts(processes: int) -
     assert len(set(flat(shares))) == len(flat(shares))  # none of them twice
 
 
+def test_the_processes_share_in_equal_parts_what_is_less_than_a_batch() -> None:
+    shares = [list(Batches(5, 64, shuffle=True, rank=rank, processes=2)) for rank in range(2)]
+    assert [[len(rows) for rows in share] for share in shares] == [[2], [2]]
+
+
 def test_the_data_module_knows_its_process(data: Numbers) -> None:
     validated = []
     for rank in range(2):

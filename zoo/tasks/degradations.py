@@ -11,6 +11,8 @@ from torch.nn import functional
 from zoo.errors import SpecError
 from zoo.spec import Image, MaskedImage, Spec
 
+HOLE = (70, 110, 190)  # red, green and blue of what is hidden, in pictures for people
+
 
 class Degradation(Protocol):
     """Spoils pictures, and knows what a network that restores them takes and gives."""
@@ -25,6 +27,9 @@ class Degradation(Protocol):
 
         Returns the network's input before `spec.input.prepare`, and what is to be restored (B, 1, H, W), 1.0 or 0.0.
         """
+
+    def show(self, spoilt: Tensor) -> Tensor:
+        """The network's input before `prepare`, as uint8 pictures for people (B, 1 or 3, H, W)."""
 
 
 class Mask:
@@ -62,6 +67,11 @@ class Mask:
         angular = uniform[:, 4].view(-1, 1, 1, 1) < 0.5
         mask = torch.where(angular, rectangles, blobs)  # B, 1, H, W
         return torch.cat([batch, mask.to(torch.uint8)], dim=1), mask.float()
+
+    def show(self, spoilt: Tensor) -> Tensor:
+        picture, mask = spoilt[:, :-1], spoilt[:, -1:]
+        hole = torch.tensor(HOLE, dtype=torch.uint8, device=spoilt.device).view(1, 3, 1, 1)
+        return torch.where(mask > 0, hole, picture.expand(-1, 3, -1, -1))
 
     @staticmethod
     def _rectangles(share: Tensor, height: int, width: int, uniform: Tensor) -> Tensor:

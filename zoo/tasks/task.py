@@ -23,6 +23,7 @@ from zoo.spec import Spec
 NetworkBuilder = Callable[[Spec], nn.Module]
 OptimiserBuilder = Callable[..., Optimizer]
 SCHEDULES = ("constant", "cosine", "one_cycle")
+WARM_UP = 0.2  # share of a one_cycle run in which the learning rate rises
 
 
 class Task(L.LightningModule, ABC):
@@ -195,7 +196,8 @@ def _scheduler(name: str, optimiser: Optimizer, steps: int) -> LRScheduler:
     steps = max(steps, 1)
     if name == "one_cycle":
         rates = [group["lr"] for group in optimiser.param_groups]
-        return OneCycleLR(optimiser, rates, total_steps=steps + 1, cycle_momentum="betas" in optimiser.defaults)
+        cycle = "betas" in optimiser.defaults
+        return OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=WARM_UP, cycle_momentum=cycle)
     if name == "cosine":
         return CosineAnnealingLR(optimiser, T_max=steps)
     return ConstantLR(optimiser, factor=1.0)

@@ -1,0 +1,39 @@
+"""Run by test_processes.py: train on two processes, and print how far their weights are apart at the end."""
+
+import json
+import sys
+
+import hydra
+import torch
+from hydra.core.hydra_config import HydraConfig
+
+from zoo import training
+
+
+def main(conf: str, folder: str, model: str) -> None:
+    with hydra.initialize_config_dir(conf, version_base="1.3"):
+        small = ["epochs=2", "data.batch_size=128", *(["model.width=8"] if model == "gan" else [])]
+        overrides = [f"model={model}", f"folder={folder}", "trainer=ddp", "trainer.accelerator=cpu", *small]
+        cfg = hydra.compose("train", overrides, return_hydra_config=True)
+    HydraConfig.instance().cfg = None  # so that Lightning starts the second process as it would any script
+    cfg.run = {"model": model, "task": cfg.hydra.runtime.choices.task, "data": "digits", "overrides": []}
+
+    apart = {}
+    fit = training.L.Trainer.fit
+
+    def fit_and_compare(trainer: training.L.Trainer, task: training.Task, *args: object, **kwargs: object) -> None:
+        fit(trainer, task, *args, **kwargs)
+        mine = torch.cat([parameter.detach().flatten() for parameter in task.parameters()])
+        both = trainer.strategy.all_gather(mine)
+        apart["weights"] = (both[0] - both[1]).abs().max().item()
+        seen = sum(len(batch[1]) for batch in task.trainer.datamodule.test_dataloader())
+        apart["tested"] = int(trainer.strategy.reduce(torch.tensor(seen), reduce_op="sum"))
+
+    training.L.Trainer.fit = fit_and_compare
+    metrics = training.train(cfg)
+    if training.rank_zero_only.rank == 0:
+        print("\n" + json.dumps({**apart, **metrics}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

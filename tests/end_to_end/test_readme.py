@@ -1,0 +1,57 @@
+"""The commands of the README, run as a new user would."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+
+def command(root: Path, folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, str(root / "scripts" / "train.py"), *overrides]
+    return subprocess.run(script, capture_output=True, text=True, cwd=folder, timeout=600, check=False)
+
+
+def check_inpainter(printed: str, folder: Path) -> zoo.Artefact:
+    """Follow the last line printed, and use what it names."""
+    path = re.search(r'zoo\.load\("(.+?)"\)', printed.strip().splitlines()[-1])
+    assert path, printed
+    inpaint = zoo.load(folder / path[1])
+    height, width = inpaint.spec.input.height, inpaint.spec.input.width
+    hole = [[2 <= row < 5 and column > 3 for column in range(width)] for row in range(height)]
+    import numpy as np
+
+    picture = np.full((height, width), 200, dtype=np.uint8)
+    restored = np.asarray(inpaint(picture, np.array(hole)))
+    assert (restored[~np.array(hole)] == 200).all()
+    return inpaint
+
+
+def test_the_first_command_in_short(root: Path, tmp_path: Path) -> None:
+    done = command(root, tmp_path, "model=gan", "batches=10")
+    assert done.returncode == 0, done.stderr[-3000:]
+    check_inpainter(done.stdout, tmp_path)
+    assert len(list(tmp_path.glob("runs/gan_inpainting_digits/*/restored.png"))) == 1
+
+
+@pytest.mark.slow
+def test_the_first_command(root: Path, tmp_path: Path) -> None:
+    """The default inpainter beats filling the hole with the mean shade (l1 of about 0.28) by far."""
+    done = command(root, tmp_path, "model=gan")
+    assert done.returncode == 0, done.stderr[-3000:]
+    inpaint = check_inpainter(done.stdout, tmp_path)
+    assert inpaint.metrics["test/l1"] < 0.12
+
+
+def test_the_readme_names_no_choice_that_does_not_exist(root: Path) -> None:
+    """Each `group=choice` of its commands is a file of conf."""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    pairs = set(re.findall(r"\b(model|task|data|trainer|callbacks|experiment)=([a-z_0-9]+)", readme))
+    assert len(pairs) >= 5
+    for group, choice in pairs:
+        assert (root / "conf" / group / f"{choice}.yaml").exists(), f"{group}={choice}"

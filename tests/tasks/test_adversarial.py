@@ -1,0 +1,121 @@
+"""Restoration: what each of the two optimisers may move, and that it learns to fill a hole."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo import models
+from zoo.data.images import Digits
+from zoo.errors import SpecError
+from zoo.models import PatchDiscriminator
+from zoo.spec import Classes, Image, MaskedImage, Spec
+from zoo.tasks.adversarial import Restoration
+from zoo.tasks.degradations import Mask
+
+ADAM = partial(torch.optim.Adam, lr=2e-3)
+
+
+def restoration(spec: Spec, **options: object) -> Restoration:
+    torch.manual_seed(0)
+    network = partial(models.build, "gan", width=8, depth=1)
+    discriminator = partial(PatchDiscriminator, width=8, depth=1)
+    return Restoration(spec, network, ADAM, degradation=Mask(), discriminator=discriminator, **options)
+
+
+def trainer(**options: object) -> L.Trainer:
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return L.Trainer(accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet, **options)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    from zoo.training import _quieten_lightning
+
+    _quieten_lightning()
+
+
+def test_each_optimiser_moves_its_own_network_alone(digits: Digits) -> None:
+    """With a learning rate of zero for one of them, that network stays as it was, and the other learns."""
+    still = partial(torch.optim.SGD, lr=0.0)
+    for frozen, options in (("discriminator", {"discriminator_optimiser": still}), ("network", {})):
+        task = restoration(digits.spec, **options)
+        if frozen == "network":
+            task.optimiser, task.discriminator_optimiser = still, ADAM
+        before = copy.deepcopy({"network": task.network, "discriminator": task.discriminator})
+        trainer(max_epochs=1, limit_train_batches=2, limit_val_batches=0).fit(task, digits)
+        for name, old in before.items():
+            same = all(torch.equal(a, b) for a, b in zip(old.parameters(), getattr(task, name).parameters()))
+            assert same == (name == frozen), name
+
+
+def test_the_discriminator_gathers_no_gradient_from_the_generators_step(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = restoration(digits.spec)
+    gathered: list[bool] = []
+    step = Restoration._step
+
+    def watch(self: Restoration, loss: Tensor, optimiser: object, schedule: object) -> None:
+        step(self, loss, optimiser, schedule)
+        gathered.append(any(p.requires_grad for p in self.discriminator.parameters()))
+
+    monkeypatch.setattr(Restoration, "_step", watch)
+    trainer(max_epochs=1, limit_train_batches=2, limit_val_batches=0).fit(task, digits)
+    assert gathered == [True, False, True, False]
+
+
+def test_gradients_are_clipped_before_both_steps(digits: Digits) -> None:
+    """Plain gradient descent at rate 1 moves the weights by the gradient, so no further than the clip."""
+    task = restoration(digits.spec, max_grad_norm=0.01, schedule="constant")
+    task.optimiser = task.discriminator_optimiser = partial(torch.optim.SGD, lr=1.0)
+    before = copy.deepcopy({"network": task.network, "discriminator": task.discriminator})
+    trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(task, digits)
+    for name, old in before.items():
+        moves = [new - was for new, was in zip(getattr(task, name).parameters(), old.parameters())]
+        assert nn.utils.get_total_norm(moves).item() == pytest.approx(0.01, rel=1e-2)
+
+
+def test_it_learns_to_fill_a_hole_in_a_flat_picture(digits: Digits) -> None:
+    """Each picture is of one shade, so whoever looks at what is known can tell what is hidden."""
+    shades = torch.randint(0, 256, (512, 1, 1, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = Digits(batch_size=32)
+    data.setup()
+    data.splits = {split: type(data.splits["train"])(shades.expand(-1, 1, 8, 8).contiguous()) for split in data.splits}
+    task = restoration(digits.spec, ema=None)
+    fitted = trainer(max_epochs=6)
+    fitted.fit(task, data)
+    figures = fitted.test(task, data, verbose=False)[0]
+    assert figures["test/l1"] < 0.1  # the mean shade would be off by 0.25
+
+
+def test_validation_is_the_same_each_time(digits: Digits) -> None:
+    task = restoration(digits.spec)
+    first, second = (trainer().validate(task, digits, verbose=False)[0] for _ in range(2))
+    assert first == second
+
+
+def test_its_figures_are_those_of_the_hole(digits: Digits) -> None:
+    """An untrained network is judged by hand, a picture at a time."""
+    task = restoration(digits.spec)
+    figures = trainer(limit_test_batches=1).test(task, digits, verbose=False)[0]
+    pictures = digits.splits["test"].tensors[0][: digits.batch_size]
+    spoilt, region = Mask()(pictures, torch.Generator().manual_seed(0))
+    errors = []
+    for picture, masked, hole in zip(pictures, spoilt, region):
+        restored = task.picture.restore(task(task.spec.input.prepare(masked[None])))[0]
+        errors += [abs(int(a) - int(b)) / 255 for a, b, h in zip(*map(Tensor.flatten, (restored, picture, hole))) if h]
+    assert figures["test/l1"] == pytest.approx(sum(errors) / len(errors), rel=1e-4)
+
+
+def test_data_without_pictures_is_refused() -> None:
+    masked = MaskedImage(1, 8, 8, (0.5,), (0.5,))
+    with pytest.raises(SpecError, match="restoration needs data with images"):
+        restoration(Spec(masked, Image(1, 8, 8, (0.5,), (0.5,))))
+    with pytest.raises(ValueError, match="adversarial_weight must be at least 0, got -1"):
+        restoration(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("a", "b"))), adversarial_weight=-1)

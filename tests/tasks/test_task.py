@@ -1,0 +1,145 @@
+"""What all tasks share, seen through classification: averaged weights, schedules, recorded losses, options."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import lightning as L
+import pytest
+import torch
+from torch import nn
+
+from zoo.data.images import Digits
+from zoo.spec import Spec
+from zoo.tasks.supervised import Classification
+from zoo.tasks.task import training_batches
+
+SGD = partial(torch.optim.SGD, lr=0.1)
+
+
+def perceptron(spec: Spec) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+def task(data: Digits, **options: object) -> Classification:
+    return Classification(data.spec, perceptron, options.pop("optimiser", SGD), **options)
+
+
+def trainer(**options: object) -> L.Trainer:
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return L.Trainer(accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet, **options)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    from zoo.training import _quieten_lightning
+
+    _quieten_lightning()
+
+
+def test_the_average_follows_its_recurrence(digits: Digits) -> None:
+    """a ← d a + (1 - d) w after each step n = 0, 1, …, with d = min(decay, (1 + n) / (10 + n)), written out."""
+    weights: list[torch.Tensor] = []
+
+    class Watch(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *args: object) -> None:
+            weights.append(module.network[1].weight.detach().clone().double())
+
+    averaged = task(digits, ema=0.15)
+    expected = averaged.network[1].weight.detach().clone().double()
+    trainer(max_epochs=1, limit_train_batches=6, limit_val_batches=0, callbacks=[Watch()]).fit(averaged, digits)
+    for step, weight in enumerate(weights):
+        decay = min(0.15, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * weight
+    found = averaged.trained_network[1].weight
+    assert len(weights) == 6
+    assert torch.allclose(found.double(), expected, atol=1e-6)
+    assert not found.requires_grad
+
+
+def test_gradients_that_accumulate_are_one_step(digits: Digits) -> None:
+    """Four batches of 16 without shuffling equal one of 64, so the average has moved as often, too."""
+    results = []
+    for batch_size, accumulated in ((64, 1), (16, 4)):
+        data = Digits(batch_size)
+        data.setup()
+        data.train_dataloader = partial(data._loader, "train", shuffle=False)  # type: ignore[method-assign]
+        averaged = task(data, ema=0.5, schedule="constant")
+        trainer(
+            max_epochs=1, limit_train_batches=4 * accumulated, accumulate_grad_batches=accumulated, limit_val_batches=0
+        ).fit(averaged, data)
+        results.append(averaged.trained_network[1].weight)
+    assert torch.allclose(*results, atol=1e-5)
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("constant", 0.1), ("cosine", 0.0), ("one_cycle", 0.0)])
+def test_a_schedule_ends_with_the_run(digits: Digits, schedule: str, last: float) -> None:
+    fitted = trainer(max_epochs=2, limit_train_batches=10, limit_val_batches=0)
+    fitted.fit(task(digits, schedule=schedule), digits)
+    assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(last, abs=1e-3)
+    assert training_batches(fitted) == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({"max_epochs": 3}, 3 * 19),
+        ({"max_epochs": 3, "accumulate_grad_batches": 4}, 3 * 5),
+        ({"max_epochs": 3, "limit_train_batches": 0.5}, 3 * 9),
+        ({"max_epochs": 3, "max_steps": 7}, 7),
+    ],
+)
+def test_the_steps_of_a_run_are_those_that_lightning_counts(
+    digits: Digits, options: dict[str, float], steps: int
+) -> None:
+    fitted = trainer(limit_val_batches=0, **options)
+    fitted.fit(task(digits), digits)
+    assert fitted.global_step == training_batches(fitted) == steps
+
+
+def test_the_recorded_loss_is_the_mean_of_the_epoch(digits: Digits) -> None:
+    losses: list[float] = []
+
+    class Watch(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: dict, *_: object) -> None:
+            losses.append(outputs["loss"].item())
+
+    fitted = trainer(max_epochs=2, callbacks=[Watch()])
+    fitted.fit(task(digits), digits)
+    assert fitted.callback_metrics["train/loss"].item() == pytest.approx(sum(losses[19:]) / 19, rel=1e-5)
+
+
+def test_only_weights_decay(digits: Digits) -> None:
+    fitted = trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0)
+    fitted.fit(task(digits, optimiser=partial(torch.optim.AdamW, lr=1e-3, weight_decay=0.5)), digits)
+    groups = fitted.optimizers[0].param_groups
+    assert [(group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [(0.5, [2]), (0.0, [1])]
+
+
+def test_figures_of_classification_against_scikit_learn(digits: Digits) -> None:
+    from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+
+    judged = task(digits)
+    figures = trainer().test(judged, digits, verbose=False)[0]
+    images, labels = digits.splits["test"].tensors
+    probabilities = judged(judged.spec.input.prepare(images)).double().softmax(dim=1).detach().numpy()
+    answers = probabilities.argmax(axis=1)
+    assert figures["test/accuracy"] == pytest.approx(accuracy_score(labels, answers))
+    assert figures["test/loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(10)), rel=1e-5)
+    assert (judged.counts.numpy() == confusion_matrix(labels, answers, labels=range(10))).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"schedule": "cosin"}, "unknown schedule 'cosin'; did you mean 'cosine'"),
+        ({"max_grad_norm": 0}, "max_grad_norm must be above 0, got 0"),
+        ({"ema": 1.0}, "ema must be at least 0 and below 1, got 1.0"),
+        ({"label_smoothing": 2}, "label_smoothing must be from 0 to 1, got 2"),
+        ({"optimiser": partial(torch.optim.SGD, lr=-1)}, "Invalid learning rate"),
+    ],
+)
+def test_options_out_of_range_are_refused_at_once(digits: Digits, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        task(digits, **options)
