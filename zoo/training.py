@@ -57,6 +57,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _check_pair(cfg)
     _quieten_lightning()
     _seed(cfg.seed)
+    _limit_threads(cfg.threads)
     settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed")}
     step = 0 if cfg.resume is None else _check_resume(Path(cfg.resume), settings)
 
@@ -107,6 +108,14 @@ def _seed(seed: Any) -> None:
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ConfigError(f"seed must be a whole number from 0 to {2**32 - 1}, got {seed}")
     L.seed_everything(seed, workers=True, verbose=False)
+
+
+def _limit_threads(threads: Any) -> None:
+    if threads is None:
+        return
+    if type(threads) is not int or threads < 1:
+        raise ConfigError(f"threads must be a whole number of at least 1, or null, got {threads}")
+    torch.set_num_threads(threads)
 
 
 def _check_resume(path: Path, settings: dict[str, Any]) -> int:
