@@ -32,7 +32,7 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
     ),
     "mlp": (
         Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
-        {"hidden": [16], "members": 3},
+        {"hidden": [16]},
     ),
 }
 

@@ -162,10 +162,9 @@ class TensorDataModule(L.LightningDataModule, ABC):
         examples = self.splits[split]
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # where Lightning's seed_everything keeps it
-        size = self.batch_size if shuffle else 4 * self.batch_size  # without gradients there is room for more
         return ResumableLoader(
             examples,
-            Batches(len(examples), size, shuffle=shuffle, rank=rank, processes=processes, seed=seed),
+            Batches(len(examples), self.batch_size, shuffle=shuffle, rank=rank, processes=processes, seed=seed),
         )
 
 

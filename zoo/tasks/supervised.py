@@ -157,8 +157,11 @@ class Classification(Supervised):
         super().on_test_start()
         self.confusion.reset()
 
+    def on_test_epoch_end(self) -> None:
+        self.counts = self.confusion.compute()  # here, where all processes take part
+
     def pictures(self, folder: Path) -> dict[str, str]:
-        pictures.confusion_matrix(self.confusion.compute(), self.names, folder / "confusion_matrix.png")
+        pictures.confusion_matrix(self.counts, self.names, folder / "confusion_matrix.png")
         caption = "Confusion matrix of the test split: rows are true classes, columns answers."
         return {"confusion_matrix.png": caption, **super().pictures(folder)}
 
