@@ -18,6 +18,11 @@ from zoo.console import one_line, one_line_errors
 from zoo.errors import DataError, SpecError
 
 
+MNITS = (
+    "unknown data 'mnits'; did you mean 'mnist'? choices: admissions, breast_cancer, csv, diabetes, digits, mnist, wine"
+)
+
+
 @pytest.fixture(scope="module")
 def config_folder(root: Path) -> Iterator[None]:
     with initialize_config_dir(str(root / "conf"), version_base="1.3"):
@@ -28,7 +33,10 @@ def config_folder(root: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [
-        (["data=mnits"], ["unknown data 'mnits'; did you mean 'mnist'? choices: admissions, breast_cancer, csv, diabetes, digits, mnist, wine"]),
+        (
+            ["data=mnits"],
+            [MNITS],
+        ),
         (["model=xyz"], ["unknown model 'xyz'; choices: cnn, gan, mlp"]),
         (["task=inpaintng"], ["unknown task 'inpaintng'; did you mean 'inpainting'?"]),
         (["trainer=gpuu"], ["unknown trainer 'gpuu'; did you mean 'gpu'?"]),
@@ -122,7 +130,10 @@ def test_the_script_itself(root: Path, tmp_path: Path) -> None:
     ]
     (out, error), (_, traceback) = (process.communicate(timeout=120) for process in started)
     assert [process.returncode for process in started] == [1, 1]
-    assert (out, error) == ("", "unknown data 'mnits'; did you mean 'mnist'? choices: admissions, breast_cancer, csv, diabetes, digits, mnist, wine\n")
+    assert (out, error) == (
+        "",
+        MNITS + "\n",
+    )
     assert traceback.startswith("Traceback")
     assert "MissingConfigException" in traceback
     assert list(tmp_path.iterdir()) == []  # and no run folder is left

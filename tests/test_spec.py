@@ -464,3 +464,11 @@ def test_classes_decode_half_precision(dtype: torch.dtype) -> None:
     (answer,) = Classes(("no", "yes")).decode(torch.tensor([[0.0, 1.0]], dtype=dtype))
     assert answer["label"] == "yes"
     assert answer["probability"] == pytest.approx(1 / (1 + math.exp(-1)), abs=1e-12)
+
+
+def test_a_mask_of_zeros_and_ones_as_numbers_is_refused_not_taken_for_empty() -> None:
+    spec = MaskedImage(1, 4, 4, (0.5,), (0.5,))
+    hole = np.eye(4, dtype=np.uint8)
+    with pytest.raises(SpecError, match="hides nothing"):
+        spec.encode(np.zeros((4, 4), np.uint8), hole)
+    assert spec.encode(np.zeros((4, 4), np.uint8), hole.astype(bool))[-1].tolist() == hole.tolist()

@@ -238,3 +238,19 @@ def test_setup_loads_once(data: Numbers) -> None:
     splits = data.splits
     data.setup("test")
     assert data.splits is splits
+
+
+def test_no_seed_has_the_epochs_of_another() -> None:
+    orders = set()
+    for seed in range(5):
+        for epoch in range(5):
+            batches = Batches(100, 100, shuffle=True, seed=seed)
+            batches.set_epoch(epoch)
+            orders.add(tuple(next(iter(batches)).tolist()))
+    assert len(orders) == 25
+
+
+def test_the_place_in_an_epoch_survives_being_saved_before_the_first_batch(data: Numbers) -> None:
+    loader = data.train_dataloader()
+    loader.load_state_dict({"served": 2})
+    assert loader.state_dict() == {"served": 2}

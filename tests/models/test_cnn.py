@@ -106,3 +106,13 @@ def test_dropout_acts_in_training_only() -> None:
 def test_numbers_out_of_range_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CNN(**options)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(28, 4), (32, 4), (96, 4), (17, 3), (8, 1), (3, 1)])
+def test_the_classifier_sees_the_last_feature_map_as_it_is_unless_it_is_larger_than_4_x_4(
+    side: int, cells: int
+) -> None:
+    spec = Spec(Image(1, side, side, (0.5,), (0.5,)), Classes(("a", "b")))
+    network = build(spec, widths=(2, 2, 2)).eval()
+    last = network.stages(torch.zeros(1, 1, side, side)).shape[-1]
+    assert network.grid == cells == min(4, last)

@@ -119,3 +119,10 @@ def test_data_without_pictures_is_refused() -> None:
         restoration(Spec(masked, Image(1, 8, 8, (0.5,), (0.5,))))
     with pytest.raises(ValueError, match="adversarial_weight must be at least 0, got -1"):
         restoration(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("a", "b"))), adversarial_weight=-1)
+
+
+def test_a_discriminator_that_halves_the_pictures_away_is_refused_when_it_is_built() -> None:
+    spec = Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("a", "b")))
+    network = partial(models.build, "gan", width=8, depth=1)
+    with pytest.raises(ValueError, match="pictures of 8 x 8 pixels are too small for the discriminator"):
+        Restoration(spec, network, ADAM, degradation=Mask(), discriminator=partial(PatchDiscriminator, depth=4))

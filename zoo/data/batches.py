@@ -73,7 +73,7 @@ class Batches(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         start, self.start = self.start, 0
         if self.shuffle:
-            random = torch.Generator().manual_seed(self.seed + self.epoch)
+            random = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)  # no seed has another's epochs
             order = torch.randperm(self.examples, generator=random)
             order = order[: self.examples // self.processes * self.processes]
         else:
@@ -110,7 +110,7 @@ class ResumableLoader(DataLoader[Batch]):
         return {"served": self._served}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        self._skip = state["served"] % len(self)
+        self._served = self._skip = state["served"] % max(1, len(self))
 
 
 class TensorDataModule(L.LightningDataModule, ABC):

@@ -117,12 +117,12 @@ def build(
     """
     if type(spec.input) is not Image or not isinstance(spec.output, Classes):
         raise SpecError(f"cnn goes from image to classes, not {spec}")
-    shortest = min(spec.input.height, spec.input.width)
+    smallest = -(-min(spec.input.height, spec.input.width) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
         num_classes=len(spec.output.names),
         widths=widths,
         blocks=blocks,
-        grid=min(4, max(1, shortest >> len(widths))),  # a picture too small for 4 x 4 cells gets fewer
+        grid=min(4, smallest),
         dropout=dropout,
     )

@@ -61,7 +61,7 @@ class Image:
                 raise SpecError(f"an image's height and width are from 1 to {MAX_SIDE} pixels, not {side!r}")
         for name, numbers in (("mean", self.mean), ("std", self.std)):
             object.__setattr__(self, name, _floats(name, numbers, self.channels))
-        if min(self.std) <= 0:
+        if min(self.std) < 1e-6:  # of pixels in 0..1; float32 would divide by zero
             raise SpecError(f"std must be above 0, not {self.std}")
 
     def encode(self, raw: RawImage) -> Tensor:
@@ -119,7 +119,7 @@ class MaskedImage(Image):
             mask: a picture or array of the same height and width; more than half bright (or True) is the hole.
 
         Raises:
-            SpecError: no mask, one of another size, or one that leaves nothing known.
+            SpecError: no mask, one of another size, or one that hides nothing or everything.
         """
         import PIL.Image
 
@@ -137,6 +137,8 @@ class MaskedImage(Image):
         masked = (shrunk > 127).to(torch.uint8)
         if masked.all():
             raise SpecError("the mask covers the whole image; leave some of it known")
+        if not masked.any():
+            raise SpecError("the mask hides nothing; it is bright (above 127 of 255) or True in the hole")
         return torch.cat([self._pixels(picture), masked])
 
     def prepare(self, batch: Tensor) -> Tensor:

@@ -70,6 +70,7 @@ class Restoration(Task):
         self.degradation = degradation
         self.picture = spec.output
         self.discriminator = discriminator(self.picture.channels + 1)
+        self._check_reach()
         self.discriminator_optimiser = discriminator_optimiser or optimiser
         self.adversarial_weight = adversarial_weight
         self.automatic_optimization = False
@@ -115,6 +116,14 @@ class Restoration(Task):
     def pictures(self, folder: Path) -> dict[str, str]:
         pictures.rows({name: batch[:SHOWN] for name, batch in self._shown.items()}, folder / "restored.png")
         return {"restored.png": "Pictures of the test split: what the network saw, what it made of it, and the truth."}
+
+    def _check_reach(self) -> None:
+        """See that the discriminator does not halve the pictures away."""
+        height, width = self.picture.height, self.picture.width
+        try:
+            self.discriminator(torch.zeros(1, self.picture.channels + 1, height, width))
+        except RuntimeError as error:
+            raise ValueError(f"pictures of {height} x {width} pixels are too small for the discriminator") from error
 
     def _step(self, loss: Tensor, optimiser: Any, schedule: Any) -> None:
         optimiser.zero_grad()
