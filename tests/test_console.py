@@ -17,7 +17,6 @@ from zoo import console
 from zoo.console import one_line, one_line_errors
 from zoo.errors import DataError, SpecError
 
-
 MNITS = (
     "unknown data 'mnits'; did you mean 'mnist'? choices: admissions, breast_cancer, csv, diabetes, digits, mnist, wine"
 )

@@ -152,8 +152,10 @@ def _keep_earlier_metrics(trainer: L.Trainer, step: int) -> None:
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
     """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
-    try:
-        described = instantiate(cfg[name], _partial_="_target_" in cfg[name])
+    for missing in sorted(OmegaConf.missing_keys(cfg[name])):
+        raise ConfigError(f"{missing} is needed: give {missing}=…")
+    try:  # plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
+        described = instantiate(cfg[name], _partial_="_target_" in cfg[name], _convert_="all")
         return described(**more) if "_target_" in cfg[name] else described
     except InstantiationException as error:
         raise ConfigError(f"{name}: {error.__cause__ or error}") from error
