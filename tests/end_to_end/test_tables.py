@@ -46,7 +46,7 @@ def test_values_of_a_csv_file(compose: Compose, tmp_path: Path) -> None:
 
 
 def test_a_table_that_is_not_named(compose: Compose) -> None:
-    with pytest.raises(ConfigError, match="data.path is needed: give data.path=…"):
+    with pytest.raises(ConfigError, match=r"data\.path is needed: give data\.path=…"):
         train(compose("train", "model=mlp", "data=csv", "data.target=price"))
     with pytest.raises(ConfigError, match="threads must be a whole number of at least 1, or null, got 0"):
         train(compose("train", "model=mlp", "threads=0"))
