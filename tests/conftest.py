@@ -30,6 +30,10 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
         Spec(MaskedImage(1, 8, 9, (0.5,), (0.5,)), Image(1, 8, 9, (0.5,), (0.5,))),
         {"width": 8, "depth": 1},
     ),
+    "mlp": (
+        Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
+        {"hidden": [16]},
+    ),
 }
 
 

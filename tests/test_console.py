@@ -17,6 +17,10 @@ from zoo import console
 from zoo.console import one_line, one_line_errors
 from zoo.errors import DataError, SpecError
 
+MNITS = (
+    "unknown data 'mnits'; did you mean 'mnist'? choices: admissions, breast_cancer, csv, diabetes, digits, mnist, wine"
+)
+
 
 @pytest.fixture(scope="module")
 def config_folder(root: Path) -> Iterator[None]:
@@ -28,8 +32,11 @@ def config_folder(root: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [
-        (["data=mnits"], ["unknown data 'mnits'; did you mean 'mnist'? choices: digits, mnist"]),
-        (["model=xyz"], ["unknown model 'xyz'; choices: cnn, gan"]),
+        (
+            ["data=mnits"],
+            [MNITS],
+        ),
+        (["model=xyz"], ["unknown model 'xyz'; choices: cnn, gan, mlp"]),
         (["task=inpaintng"], ["unknown task 'inpaintng'; did you mean 'inpainting'?"]),
         (["trainer=gpuu"], ["unknown trainer 'gpuu'; did you mean 'gpu'?"]),
         (["model.width=3"], ["unknown setting 'model.width'; did you mean 'model.widths'? choices:", "model.dropout"]),
@@ -122,7 +129,10 @@ def test_the_script_itself(root: Path, tmp_path: Path) -> None:
     ]
     (out, error), (_, traceback) = (process.communicate(timeout=120) for process in started)
     assert [process.returncode for process in started] == [1, 1]
-    assert (out, error) == ("", "unknown data 'mnits'; did you mean 'mnist'? choices: digits, mnist\n")
+    assert (out, error) == (
+        "",
+        MNITS + "\n",
+    )
     assert traceback.startswith("Traceback")
     assert "MissingConfigException" in traceback
     assert list(tmp_path.iterdir()) == []  # and no run folder is left

@@ -18,6 +18,7 @@ Run = Callable[..., Path]
 
 SHORT = {
     "cnn": ["epochs=3", "model.dropout=0.1", "task.ema=0.9", "task.max_grad_norm=1"],
+    "mlp": ["data=digits", "epochs=3", "model.members=2", "task.max_grad_norm=1"],
     "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
 }
 SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]

@@ -35,6 +35,8 @@ from zoo.weights.artefact import Artefact, save
 
 log = logging.getLogger(__name__)
 
+_PRIVATE = ("data.root=", "data.path=", "folder=", "resume=")  # where the user's files lie is nobody's business
+
 # For conf/train.yaml: a run that resumes goes on in the folder of its checkpoint
 OmegaConf.register_new_resolver("folder_of", lambda file, otherwise: str(Path(file).parent) if file else otherwise)
 
@@ -55,6 +57,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _check_pair(cfg)
     _quieten_lightning()
     _seed(cfg.seed)
+    _limit_threads(cfg.threads)
     settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed")}
     step = 0 if cfg.resume is None else _check_resume(Path(cfg.resume), settings)
 
@@ -107,6 +110,14 @@ def _seed(seed: Any) -> None:
     L.seed_everything(seed, workers=True, verbose=False)
 
 
+def _limit_threads(threads: Any) -> None:
+    if threads is None:
+        return
+    if type(threads) is not int or threads < 1:
+        raise ConfigError(f"threads must be a whole number of at least 1, or null, got {threads}")
+    torch.set_num_threads(threads)
+
+
 def _check_resume(path: Path, settings: dict[str, Any]) -> int:
     """See that the checkpoint can be read and is of the same model, task, data and seed; gives its number of steps."""
     if not path.is_file():
@@ -141,8 +152,10 @@ def _keep_earlier_metrics(trainer: L.Trainer, step: int) -> None:
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
     """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
-    try:
-        described = instantiate(cfg[name], _partial_="_target_" in cfg[name])
+    for missing in sorted(OmegaConf.missing_keys(cfg[name])):
+        raise ConfigError(f"{missing} is needed: give {missing}=…")
+    try:  # plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
+        described = instantiate(cfg[name], _partial_="_target_" in cfg[name], _convert_="all")
         return described(**more) if "_target_" in cfg[name] else described
     except InstantiationException as error:
         raise ConfigError(f"{name}: {error.__cause__ or error}") from error
@@ -168,7 +181,7 @@ def _options(cfg: DictConfig) -> dict[str, Any]:
 def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     chosen_by = {"monitor": task.monitor, "mode": task.mode}
     callbacks: list[Callback] = [
-        callback(**chosen_by) if isinstance(callback, partial) else callback
+        callback(**{**chosen_by, **callback.keywords}) if isinstance(callback, partial) else callback
         for callback in _instantiate(cfg, "callbacks").values()
     ]
     loggers: list[Logger] = list(_instantiate(cfg, "logger").values())
@@ -207,7 +220,7 @@ def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str
     (folder / "card.md").write_text(_card(cfg, artefact, data, captions), encoding="utf-8")
     log.info(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     log.info("What came of it: %s; see card.md and %s", folder, ", ".join(captions))
-    log.info('Use it: zoo.load("%s")(%s)', file, _inputs(artefact))
+    log.info('Use it: zoo.load("%s")(%s)', file, artefact.spec.input.example)
 
 
 class ProgressBar(RichProgressBar):
@@ -225,19 +238,16 @@ class ProgressBar(RichProgressBar):
 
 
 def _recipe(cfg: DictConfig) -> dict[str, Any]:
-    """How to train it again; where the user's files lie is nobody's business."""
-    overrides = [part for part in cfg.run.overrides if not part.startswith(("data.root=", "folder=", "resume="))]
+    """How to train it again."""
+    overrides = [part for part in cfg.run.overrides if not part.startswith(_PRIVATE)]
     config = {name: _plain(cfg[name]) for name in ("model", "task", "data", "trainer", "seed", "epochs", "batches")}
-    config["data"].pop("root", None)
+    for name in ("root", "path"):
+        config["data"].pop(name, None)
     return {
         "command": " ".join(["python scripts/train.py", *overrides]),
         "config": config,
         "versions": {"torch": torch.__version__, "lightning": L.__version__},
     }
-
-
-def _inputs(artefact: Artefact) -> str:
-    return ", ".join(f'"{name}.png"' for name in artefact.spec.input.takes)
 
 
 def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
@@ -279,7 +289,7 @@ def _card(cfg: DictConfig, artefact: Artefact, data: TensorDataModule, captions:
         "    import zoo",
         "",
         '    model = zoo.load("model.safetensors")',
-        f"    model({_inputs(artefact)})",
+        f"    model({artefact.spec.input.example})",
         "",
         "## Pictures",
         "",

@@ -136,7 +136,7 @@ def test_figures_of_classification_against_scikit_learn(digits: Digits) -> None:
         ({"schedule": "cosin"}, "unknown schedule 'cosin'; did you mean 'cosine'"),
         ({"max_grad_norm": 0}, "max_grad_norm must be above 0, got 0"),
         ({"ema": 1.0}, "ema must be at least 0 and below 1, got 1.0"),
-        ({"label_smoothing": 2}, "label_smoothing must be from 0 to 1, got 2"),
+        ({"loss": nn.CrossEntropyLoss(label_smoothing=2)}, "label_smoothing must be from 0 to 1, got 2"),
         ({"optimiser": partial(torch.optim.SGD, lr=-1)}, "Invalid learning rate"),
     ],
 )

@@ -15,13 +15,15 @@ from typing import Any
 from torch import nn
 
 from zoo.errors import ConfigError, unknown
-from zoo.models import cnn, gan
+from zoo.models import cnn, gan, mlp
 from zoo.models.cnn import CNN
 from zoo.models.gan import Inpainter, PatchDiscriminator, UNet
+from zoo.models.mlp import MLP
 from zoo.spec import Spec
 
 __all__ = [
     "CNN",
+    "MLP",
     "MODELS",
     "Inpainter",
     "Model",
@@ -45,6 +47,7 @@ class Model:
 MODELS: dict[str, Model] = {
     "cnn": Model(CNN, cnn.build, tasks=("classification",)),
     "gan": Model(Inpainter, gan.build, tasks=("inpainting",)),
+    "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
 }
 
 

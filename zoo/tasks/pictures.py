@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 READABLE_CLASSES = 40  # more than that, and names and counts would run into each other
+READABLE_COLUMNS = 30
 
 
 def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
@@ -28,6 +29,31 @@ def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
         for row, column in counts.nonzero().tolist():
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour, fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def predicted_against_true(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw values (N, V) against the true ones, a panel for each of the V, with the diagonal where they agree."""
+    figure = Figure(figsize=(4 * len(names), 4), layout="constrained")
+    for column, (axes, name) in enumerate(zip(figure.subplots(1, len(names), squeeze=False)[0], names)):
+        x, y = true[:, column].cpu(), predicted[:, column].cpu()
+        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        axes.plot(ends, ends, color="grey", linewidth=1)
+        axes.scatter(x, y, s=12, alpha=0.6)
+        axes.set(title=name, xlabel="true", ylabel="predicted")
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def importance(rises: Mapping[str, Sequence[float]], measure: str, path: Path) -> None:
+    """Draw how much the measure rises with each column shuffled: a bar for the mean, a line for the range."""
+    means = {name: sum(values) / len(values) for name, values in rises.items()}
+    shown = sorted(means, key=means.__getitem__)[-READABLE_COLUMNS:]
+    figure = Figure(figsize=(6, 1 + 0.28 * len(shown)), layout="constrained")
+    axes = figure.add_subplot(xlabel=f"rise of the {measure}")
+    axes.barh(shown, [means[name] for name in shown])
+    axes.hlines(shown, [min(rises[name]) for name in shown], [max(rises[name]) for name in shown], color="black")
+    axes.grid(alpha=0.3, axis="x")
     figure.savefig(path, dpi=120)
 
 

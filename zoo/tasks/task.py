@@ -135,6 +135,8 @@ class Task(L.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         optimiser, scheduler = self.optimise(self.network, self.optimiser)
+        if self.schedule == "constant":  # nothing to do in each step
+            return optimiser
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def optimise(self, network: nn.Module, build: OptimiserBuilder) -> tuple[Optimizer, LRScheduler]:
@@ -142,6 +144,8 @@ class Task(L.LightningModule, ABC):
         decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        if not build([nn.Parameter(torch.zeros(1))]).defaults.get("weight_decay"):
+            groups = [{"params": decayed + others}]  # one group is one call a step
         # One fused kernel a step, but not with a gradient scaler, beside which it cannot be clipped
         knows_fused = "fused" in inspect.signature(build).parameters
         fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}

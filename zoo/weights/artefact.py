@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError
-from zoo.spec import Spec
+from zoo.spec import Spec, Table
 
 FORMAT = 1
 MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
@@ -62,22 +62,16 @@ class Artefact:
     def __call__(self, *inputs: Any) -> Any:
         """Answer one raw input, or a list of them; an inpainter takes two, (image, mask) or two lists.
 
+        A network for tables takes a row as a dict, a list of those, a DataFrame, or the path of a CSV file.
+
         Raises:
             SpecError: an input does not fit `spec.input`; nothing has been answered.
         """
         takes = self.spec.input.takes
         if not 1 <= len(inputs) <= len(takes):
             raise SpecError(f"call it with ({', '.join(takes)}), or a list of each, not with {len(inputs)} inputs")
-        several = isinstance(inputs[0], (list, tuple))
-        if any(isinstance(column, (list, tuple)) != several for column in inputs):
-            raise SpecError("give a list of each, or one of each")
-        columns = inputs if several else tuple([single] for single in inputs)
-        if len({len(column) for column in columns}) > 1:
-            raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
-        examples = zip(*columns)
-        answers: list[Any] = []
-        while chunk := list(islice(examples, BATCH)):
-            answers += self._answer(chunk)
+        several, batches = self._rows(*inputs) if isinstance(self.spec.input, Table) else self._examples(inputs)
+        answers = [answer for batch in batches for answer in self._answer(batch)]
         return answers if several else answers[0]
 
     def to(self, device: str | torch.device) -> Artefact:
@@ -85,10 +79,27 @@ class Artefact:
         self.network.to(device)
         return self
 
+    def _examples(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Tensor]]:
+        """Whether there are several, and their batches, encoded."""
+        several = isinstance(inputs[0], (list, tuple))
+        if any(isinstance(column, (list, tuple)) != several for column in inputs):
+            raise SpecError("give a list of each, or one of each")
+        columns = inputs if several else tuple([single] for single in inputs)
+        if len({len(column) for column in columns}) > 1:
+            raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
+        examples = zip(*columns)
+        chunks = iter(lambda: list(islice(examples, BATCH)), [])
+        return several, (torch.stack([self.spec.input.encode(*example) for example in chunk]) for chunk in chunks)
+
+    def _rows(self, raw: Any) -> tuple[bool, Iterator[Tensor]]:
+        """As `_examples`, of a table's rows, which are encoded column by column."""
+        table = self.spec.input
+        assert isinstance(table, Table)
+        return not table.is_row(raw), iter(table.encode(raw).split(BATCH))
+
     @torch.inference_mode()
-    def _answer(self, examples: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def _answer(self, batch: Tensor) -> list[Any]:
         device = next(self.network.parameters()).device
-        batch = torch.stack([self.spec.input.encode(*example) for example in examples])
         return self.spec.output.decode(self.network(self.spec.input.prepare(batch.to(device))))
 
 

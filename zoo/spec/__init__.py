@@ -13,12 +13,13 @@ import os
 import sys
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import torch
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.table import Table, Values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,7 @@ class Image:
 
     word: ClassVar[str] = "image"
     takes: ClassVar[tuple[str, ...]] = ("image",)  # what `encode` is given
+    example: ClassVar[str] = '"image.png"'  # of that, as Python
 
     channels: int
     height: int
@@ -107,6 +109,7 @@ class MaskedImage(Image):
 
     word: ClassVar[str] = "masked image"
     takes: ClassVar[tuple[str, ...]] = ("image", "mask")
+    example: ClassVar[str] = '"image.png", "mask.png"'
 
     def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:
         """Turn a picture and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.
@@ -181,9 +184,9 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage
-Output = Classes | Image
-KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Classes)}
+Input = Image | MaskedImage | Table
+Output = Classes | Image | Values
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Table, Classes, Values)}
 
 
 @dataclass(frozen=True)
@@ -198,10 +201,10 @@ class Spec:
     output: Output
 
     def __post_init__(self) -> None:
-        if type(self.input) not in (Image, MaskedImage):
-            raise SpecError(f"what goes in is an image or a masked image, not {_word(self.input)}")
-        if type(self.output) not in (Classes, Image):
-            raise SpecError(f"what comes out is classes or an image, not {_word(self.output)}")
+        if type(self.input) not in get_args(Input):
+            raise SpecError(f"what goes in is one of {_words(Input)}, not {_word(self.input)}")
+        if type(self.output) not in get_args(Output):
+            raise SpecError(f"what comes out is one of {_words(Output)}, not {_word(self.output)}")
 
     def __str__(self) -> str:
         return f"{self.input.word} → {self.output.word}"
@@ -317,6 +320,10 @@ def _floats(name: str, numbers: object, length: int) -> tuple[float, ...]:
     if len(numbers) != length:
         raise SpecError(f"{name} has one number a channel ({length}), not {len(numbers)}")
     return tuple(float(number) for number in numbers)
+
+
+def _words(kinds: Any) -> str:
+    return ", ".join(kind.word for kind in get_args(kinds))
 
 
 def _word(kind: object) -> str:

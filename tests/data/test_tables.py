@@ -1,0 +1,213 @@
+"""Tables: kinds of columns, honest splits, and what is wrong with a table in one line."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from zoo import DataError
+from zoo.data.tables import (
+    Admissions,
+    BreastCancer,
+    Csv,
+    Diabetes,
+    TableData,
+    Wine,
+    generate_admissions,
+)
+from zoo.spec import Classes, Table, Values
+
+ROWS = 60
+
+
+def frame(**columns: Any) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    houses = {
+        "size": random.normal(100, 20, ROWS).round(1),
+        "city": random.choice(["Rome", "Oslo", "Lima"], ROWS),
+        "new": random.choice(["yes", "no"], ROWS),
+        "sold": pd.date_range("2020-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d"),
+        "price": random.normal(300, 50, ROWS),
+    }
+    return pd.DataFrame({**houses, **columns})
+
+
+def csv(folder: Path, table: pd.DataFrame, **options: Any) -> Csv:
+    table.to_csv(folder / "table.csv", index=False)
+    return Csv(str(folder / "table.csv"), **{"target": "price", **options})
+
+
+def kinds(data: Csv) -> dict[str, str]:
+    data.setup()
+    assert isinstance(data.spec.input, Table)
+    return {column.name: column.kind for column in data.spec.input.columns}
+
+
+def test_columns_are_typed(tmp_path: Path) -> None:
+    found = kinds(csv(tmp_path, frame(mixed=["1", "?", "2.5"] * 20)))
+    assert found == {"size": "number", "city": "category", "new": "boolean", "sold": "date", "mixed": "number"}
+
+
+def test_kinds_can_be_overridden(tmp_path: Path) -> None:
+    rank = np.arange(ROWS) % 4
+    data = csv(tmp_path, frame(rank=rank), kinds={"rank": "category", "sold": "ignore", "new": "category"})
+    assert kinds(data) == {"size": "number", "city": "category", "new": "category", "rank": "category"}
+
+
+def test_statistics_are_of_the_training_split_alone(tmp_path: Path) -> None:
+    table = frame()
+    table["size"] = np.where(np.arange(ROWS) % 7 == 0, np.nan, table["size"])
+    data = csv(tmp_path, table, split_seed=3)
+    data.setup()
+    column = data.spec.input.columns[0]
+    encoded = data.splits["train"].tensors[0][:, 0].double()
+    known = encoded[~encoded.isnan()]
+    assert known.mean().item() == pytest.approx(0, abs=1e-6)
+    assert known.std(correction=0).item() == pytest.approx(1, abs=1e-6)
+    assert column.missing
+    raw = known * column.std + column.mean
+    assert set(raw.numpy().round(1)) <= set(table["size"].dropna())
+    assert column.mean != pytest.approx(table["size"].mean(), abs=1e-6)
+    targets = data.splits["train"].tensors[1]
+    assert targets.mean().item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_category_that_only_the_test_split_has_is_unseen(tmp_path: Path) -> None:
+    data = csv(tmp_path, frame())
+    data.setup()
+    test_prices = data.spec.output.restore(data.splits["test"].tensors[1])[:, 0]
+    table = frame()
+    in_test = np.isclose(table["price"].to_numpy()[:, None], test_prices.numpy(), rtol=1e-5).any(axis=1)
+    assert in_test.sum() == len(test_prices)
+    table.loc[in_test, "city"] = "Ulan Bator"
+    data = csv(tmp_path, table)
+    data.setup()
+    assert data.spec.input.columns[1].values == ("Lima", "Oslo", "Rome")
+    assert data.splits["test"].tensors[0][:, data.spec.input.slices["city"]].unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize("source", [Admissions, BreastCancer, Wine, Diabetes])
+def test_splits_are_disjoint_complete_and_stratified(source: type[TableData]) -> None:
+    data = source()  # type: ignore[call-arg]
+    data.setup()
+    total = len(data.read())
+    assert sum(len(examples) for examples in data.splits.values()) == total
+    assert len(data.splits["test"]) == pytest.approx(0.15 * total, abs=2)
+    rows = torch.cat([examples.tensors[0] for examples in data.splits.values()])
+    different = {tuple(row) for row in rows.tolist()}
+    assert len(different) == len({tuple(row) for row in data.read().drop(columns=data.target).to_numpy().tolist()})
+    if isinstance(data.spec.output, Classes):
+        shares = [examples.tensors[1].bincount() / len(examples) for examples in data.splits.values()]
+        assert (shares[0] - shares[2]).abs().max() < 0.02
+
+
+def test_the_split_depends_on_its_seed_alone() -> None:
+    first, again, other = Wine(), Wine(), Wine(split_seed=1)
+    for data in (first, again, other):
+        data.setup()
+    assert torch.equal(first.splits["test"].tensors[0], again.splits["test"].tensors[0])
+    assert not torch.equal(first.splits["test"].tensors[0], other.splits["test"].tensors[0])
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (["b", "a", "c"] * 20, ("a", "b", "c")),
+        ([True, False, True] * 20, ("False", "True")),
+        ([10, 2, 1] * 20, ("1", "2", "10")),
+        ([1.0, 0.0, None] * 20, ("0", "1")),
+        (list(range(ROWS)), None),
+        ([0.5, 1.5, 2.5] * 20, None),
+    ],
+    ids=["text", "booleans", "whole numbers", "with missing ones", "many numbers", "fractions"],
+)
+def test_the_target_decides(tmp_path: Path, cells: list[Any], names: tuple[str, ...] | None) -> None:
+    data = csv(tmp_path, frame(price=cells))
+    data.setup()
+    if names is None:
+        assert isinstance(data.spec.output, Values)
+    else:
+        assert data.spec.output == Classes(names)
+
+
+def test_the_target_can_be_overridden(tmp_path: Path) -> None:
+    data = csv(tmp_path, frame(price=[1, 2, 3] * 20), target_kind="values")
+    data.setup()
+    assert isinstance(data.spec.output, Values)
+    data = csv(tmp_path, frame(price=[0.5, 1.5, 2.5] * 20), target_kind="classes")
+    data.setup()
+    assert data.spec.output == Classes(("0.5", "1.5", "2.5"))
+
+
+def test_rows_without_target_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = frame()
+    table.loc[:9, "price"] = np.nan
+    data = csv(tmp_path, table)
+    with caplog.at_level(logging.INFO):
+        data.setup()
+    assert sum(map(len, data.splits.values())) == ROWS - 10
+    assert "10 rows without 'price' are left out" in caplog.text
+
+
+def test_useless_columns_are_left_out_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = frame(note=[f"note {row}" for row in range(ROWS)], same="x", empty=None)
+    with caplog.at_level(logging.INFO):
+        found = kinds(csv(tmp_path, table))
+    assert not {"note", "same", "empty"} & set(found)
+    assert "column 'note' is left out: it is text, and no two rows have the same" in caplog.text
+    assert "column 'same' is left out: it never changes" in caplog.text
+    assert "column 'empty' is left out: it is empty" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({}, {"target": "prise"}, "unknown column 'prise'; did you mean 'price'"),
+        ({}, {"kinds": {"siz": "number"}}, "unknown column 'siz'; did you mean 'size'"),
+        ({}, {"kinds": {"city": "number"}}, r"column 'city', row \d+: '\w+' is not a number"),
+        ({"price": 7}, {}, "the target 'price' has the same value in all rows: 7"),
+        ({"price": None}, {}, "the target 'price' is missing in all rows"),
+        ({"price": [f"p{row}" for row in range(ROWS)]}, {}, "has 60 classes in 60 rows, and '.*' only 1"),
+        ({"price": ["x", "y"] * 29 + ["z", "z"]}, {}, "'z' only 2; each class needs at least 3 rows"),
+        ({"size": [*range(ROWS - 1), "inf"]}, {}, "column 'size', row 60: 'inf' is not finite"),
+        ({"price": [*range(ROWS - 1), "-inf"]}, {}, "column 'price', row 60: '-inf' is not finite"),
+        ({"city": "x", "new": "x", "sold": "x", "size": 1}, {}, "no column is left from which to learn 'price'"),
+    ],
+    ids=str,
+)
+def test_a_bad_table(tmp_path: Path, columns: Any, options: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        csv(tmp_path, frame(**columns), **options).setup()
+    assert "\n" not in str(caught.value)
+
+
+def test_too_few_rows(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="at least 10 rows with a target are needed, and there are 9"):
+        csv(tmp_path, frame().head(9)).setup()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target_kind": "class"},
+        {"kinds": {"a": "text"}},
+        {"val_share": 0.0},
+        {"val_share": 0.5, "test_share": 0.5},
+        {"separator": ";;"},
+        {"batch_size": 0},
+    ],
+    ids=str,
+)
+def test_an_option_out_of_range(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options)).split("_")[0].rstrip("s")):
+        Csv("table.csv", "price", **options)
+
+
+def test_the_admissions_are_as_generated() -> None:
+    pd.testing.assert_frame_equal(Admissions().read().reset_index(drop=True), generate_admissions())

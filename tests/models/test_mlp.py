@@ -1,0 +1,165 @@
+"""The multilayer perceptron."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from zoo import SpecError
+from zoo.models import MLP
+from zoo.models.mlp import ACTIVATIONS, build
+from zoo.spec import Classes, Image, MaskedImage, Spec, Table, Values
+from zoo.spec.table import Category, Number
+
+TABLE = Table((Number("a", 0.0, 1.0, True), Category("b", ("x", "y", "z")), Number("c", 0.0, 1.0, False)))
+TWO, THREE = Classes(("no", "yes")), Classes(("p", "q", "r"))
+VALUES = Values(("price",), (0.0,), (1.0,))
+
+
+def test_layer_by_layer() -> None:
+    network = MLP(3, 2, hidden=[4, 5], activation="tanh", output_activation="logistic").double()
+    x = torch.randn(7, 3, dtype=torch.float64)
+    first, second, last = (module for module in network.modules() if isinstance(module, nn.Linear))
+    h = torch.tanh(x @ first.weight.T + first.bias)
+    h = torch.tanh(h @ second.weight.T + second.bias)
+    torch.testing.assert_close(network(x), torch.sigmoid(h @ last.weight.T + last.bias))
+
+
+def test_no_hidden_layer_is_a_linear_model() -> None:
+    network = MLP(3, 2, hidden=[])
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(network(x), network.output(x))
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_activations(name: str) -> None:
+    x = torch.linspace(-3, 3, 12).view(2, 6)
+    expected = {
+        "linear": x,
+        "logistic": 1 / (1 + torch.exp(-x)),
+        "tanh": torch.tanh(x),
+        "softmax": torch.exp(x) / torch.exp(x).sum(dim=1, keepdim=True),
+        "relu": x.clamp(min=0),
+        "gelu": x * (1 + torch.erf(x / math.sqrt(2))) / 2,
+        "silu": x / (1 + torch.exp(-x)),
+    }[name]
+    torch.testing.assert_close(ACTIVATIONS[name]()(x), expected)
+
+
+@pytest.mark.parametrize("members", [1, 4])
+@pytest.mark.parametrize(
+    ("input_", "output", "size"),
+    [(TABLE, THREE, 3), (TABLE, VALUES, 1), (Image(3, 4, 5, (0.5,) * 3, (0.5,) * 3), TWO, 2)],
+    ids=["table to classes", "table to values", "image to classes"],
+)
+def test_one_batch_can_be_learned(input_: Any, output: Any, size: int, members: int) -> None:
+    torch.manual_seed(0)
+    network = build(Spec(input_, output), hidden=[32], members=members)
+    x = torch.randn(24, 3, 4, 5)
+    if isinstance(input_, Table):
+        x = input_.prepare(torch.stack([torch.randn(24), torch.randint(5, (24,)).float(), torch.randn(24)], dim=1))
+    targets = torch.randn(24, 1) if output is VALUES else torch.randint(size, (24,))
+    criterion = functional.mse_loss if output is VALUES else functional.cross_entropy
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(400):
+        outputs = network.train()(x)
+        repeated = targets if members == 1 else targets.repeat_interleave(members, dim=0)
+        loss = criterion(outputs if members == 1 else outputs.flatten(0, 1), repeated)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    answers = network.eval()(x)
+    assert answers.shape == (24, size)
+    assert criterion(answers, targets) < 0.05
+
+
+def test_members_answer_together() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(6, 3)
+    values = MLP(3, 2, members=5)
+    torch.testing.assert_close(values.eval()(x), values.train()(x).mean(dim=1))
+    classes = build(Spec(Table((Number("a", 0.0, 1.0, False),)), THREE), members=5)
+    x = torch.randn(6, 1)
+    each = classes.train()(x)
+    assert each.shape == (6, 5, 3)
+    torch.testing.assert_close(classes.eval()(x).softmax(dim=1), each.softmax(dim=2).mean(dim=1))
+    assert (each[:, 0] - each[:, 1]).abs().max() > 1e-3
+
+
+def test_a_logistic_unit_for_two_classes() -> None:
+    network = build(Spec(TABLE, TWO), output_activation="logistic", members=3)
+    x = TABLE.prepare(torch.tensor([[0.5, 2.0, 1.0], [math.nan, 0.0, -2.0]]))
+    each = network.train()(x)
+    assert each.shape == (2, 3, 2)
+    assert each[:, :, 0].abs().max() == 0
+    probability = torch.sigmoid(each[:, :, 1]).mean(dim=1)
+    torch.testing.assert_close(network.eval()(x).softmax(dim=1)[:, 1], probability)
+    assert network.output.weight.shape[-1] == 1
+
+
+def test_categories_are_embedded_and_unknown_ones_start_at_zero() -> None:
+    network = MLP(1, 2, categories=[5, 40], embedding=16)
+    assert [embedding.weight.shape for embedding in network.embeddings] == [(5, 5), (40, 16)]
+    assert network.layers[0].in_features == 1 + 5 + 16
+    for embedding in network.embeddings:
+        assert embedding.weight[:2].abs().max() == 0
+        assert embedding.weight[2:].abs().min() > 0
+    known, unknown = torch.tensor([[0.0, 2, 2]]), torch.tensor([[0.0, 1, 1]])
+    assert not torch.allclose(network.eval()(known), network(unknown))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hidden": [0]},
+        {"hidden": [3.5]},
+        {"activation": "rleu"},
+        {"output_activation": "sigmoid"},
+        {"dropout": 1.0},
+        {"members": 0},
+        {"embedding": 0},
+        {"in_features": 0},
+        {"num_outputs": 0},
+        {"categories": [0]},
+    ],
+    ids=str,
+)
+def test_an_option_out_of_range(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"must be|unknown activation"):
+        MLP(**{"in_features": 3, "num_outputs": 2, **options})
+
+
+def test_what_it_cannot_do() -> None:
+    picture = (1, 4, 4, (0.5,), (0.5,))
+    for spec in (Spec(MaskedImage(*picture), TWO), Spec(TABLE, Image(*picture))):
+        with pytest.raises(SpecError, match="mlp goes from table or image to classes or values, not"):
+            build(spec)
+    for spec, activation in ((Spec(TABLE, THREE), "logistic"), (Spec(TABLE, TWO), "tanh")):
+        with pytest.raises(ValueError, match="output_activation"):
+            build(spec, output_activation=activation)
+
+
+def test_names_of_published_weights() -> None:
+    """These keys are those of files that people keep: changing one makes them unreadable."""
+    network = build(Spec(TABLE, THREE), hidden=[4], members=2)
+    assert sorted(network.state_dict()) == [
+        "embeddings.0.weight",
+        "layers.0.bias",
+        "layers.0.weight",
+        "output.bias",
+        "output.weight",
+        "scales",
+    ]
+    assert sorted(build(Spec(TABLE, THREE), hidden=[4]).state_dict()) == [
+        "embeddings.0.weight",
+        "layers.0.bias",
+        "layers.0.weight",
+        "output.bias",
+        "output.weight",
+    ]

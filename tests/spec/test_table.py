@@ -1,0 +1,157 @@
+"""Rows of tables to tensors, and standardised outputs to values."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from zoo import SpecError
+from zoo.spec import Classes, Spec, Table, Values
+from zoo.spec.table import Boolean, Category, Date, Number
+
+TABLE = Table(
+    (
+        Number("size", 10.0, 2.0, True),
+        Category("city", ("Lima", "Oslo")),
+        Boolean("new", True),
+        Date("sold", 0.0, 10.0, False),
+        Number("rooms", 3.0, 1.0, False),
+    )
+)
+ROW = {"size": 12, "city": "Oslo", "new": "yes", "sold": "1970-01-02", "rooms": "4"}
+
+
+def test_json_and_back() -> None:
+    spec = Spec(TABLE, Values(("price",), (5.0,), (2.0,)))
+    assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    assert str(spec) == "table → values"
+
+
+def test_what_is_encoded() -> None:
+    encoded = TABLE.encode(ROW)
+    assert encoded.dtype == torch.float32
+    assert encoded.shape == (1, 11)
+    assert encoded[0, TABLE.slices["size"]].tolist() == [1.0]
+    assert encoded[0, TABLE.slices["city"]].tolist() == [3.0]
+    assert encoded[0, TABLE.slices["new"]].tolist() == [1.0]
+    assert encoded[0, TABLE.slices["rooms"]].tolist() == [1.0]
+    date = encoded[0, TABLE.slices["sold"]].tolist()
+    week = 2 * math.pi / 7
+    assert date[0] == pytest.approx(0.1)
+    assert date[3:5] == pytest.approx([math.sin(week), math.cos(week)])
+    assert date[5:] == pytest.approx([0, 1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("city", "code"), [(None, 0), (math.nan, 0), ("Rome", 1), ("Lima", 2), (" Lima ", 2), (7, 1)], ids=str
+)
+def test_missing_and_unseen_categories_have_a_code_of_their_own(city: Any, code: int) -> None:
+    assert TABLE.encode({**ROW, "city": city})[0, TABLE.slices["city"]].item() == code
+
+
+def test_what_the_network_sees_of_missing_cells() -> None:
+    missing = dict.fromkeys(ROW)
+    seen = TABLE.prepare(TABLE.encode([ROW, missing]))
+    assert seen.shape == (2, TABLE.numbers + 1)
+    assert TABLE.numbers == 10 + 2  # and indicators for size and new, which training saw missing
+    assert TABLE.categories == (4,)
+    assert seen[0, -3:].tolist() == [0, 0, 3]
+    assert seen[1].tolist() == [0] * 10 + [1, 1, 0]
+
+
+def test_the_same_rows_in_every_form(tmp_path: Path) -> None:
+    rows = [ROW, {**ROW, "size": None, "new": False, "sold": datetime.date(1980, 5, 5)}]
+    expected = TABLE.encode(rows)
+    frame = pd.DataFrame(rows)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    for raw in (frame, str(tmp_path / "rows.csv"), tmp_path / "rows.csv", tuple(rows)):
+        assert torch.equal(TABLE.encode(raw).nan_to_num(9), expected.nan_to_num(9))
+    assert torch.equal(TABLE.encode(frame.iloc[0])[0], expected[0])
+    assert TABLE.encode([]).shape == (0, 11)
+
+
+def test_whole_numbers_are_the_same_category_in_every_form() -> None:
+    table = Table((Category("rank", ("1", "2")),))
+    for column in ([1, 2], [1.0, 2.0], ["1", "2"], [1, None]):
+        assert table.encode(pd.DataFrame({"rank": column}))[0].item() == 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ({"size": "big"}, "column 'size', row 2: 'big' is not a number"),
+        ({"size": math.inf}, "column 'size', row 2: 'inf' is not finite"),
+        ({"new": "perhaps"}, "column 'new', row 2: 'perhaps' is not a boolean"),
+        ({"sold": "31/12/1999"}, "column 'sold', row 2: '31/12/1999' is not a date such as"),
+    ],
+    ids=str,
+)
+def test_a_cell_of_another_kind(cell: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        TABLE.encode([ROW, {**ROW, **cell}])
+
+
+def test_a_column_that_is_not_there() -> None:
+    with pytest.raises(SpecError, match="the row has no city; give None"):
+        TABLE.encode({"size": 3})
+    with pytest.raises(SpecError, match="the table has no column city"):
+        TABLE.encode(pd.DataFrame({"size": [3]}))
+    with pytest.raises(SpecError, match="a row is a dict of column names and cells, not float"):
+        TABLE.encode(3.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [],
+        [{"kind": "number", "name": "a", "mean": 0.0, "std": 0.0, "missing": False}],
+        [{"kind": "number", "name": "a", "mean": math.nan, "std": 1.0, "missing": False}],
+        [{"kind": "number", "name": 3, "mean": 0.0, "std": 1.0, "missing": False}],
+        [{"kind": "number", "name": "a", "mean": 0.0, "std": 1.0, "missing": "no"}],
+        [{"kind": "number", "name": "a"}],
+        [{"kind": "nuber", "name": "a", "mean": 0.0, "std": 1.0, "missing": False}],
+        [{"kind": "category", "name": "a", "values": [1, 2]}],
+        [{"kind": "category", "name": "a", "values": ["x", "x"]}],
+        [{"kind": "category", "name": "a", "values": ["x"]}, {"kind": "category", "name": "a", "values": ["x"]}],
+        ["a"],
+        "a",
+    ],
+    ids=str,
+)
+def test_an_impossible_table(columns: Any) -> None:
+    data = {"input": {"kind": "Table", "columns": columns}, "output": {"kind": "Classes", "names": ["a", "b"]}}
+    with pytest.raises(SpecError):
+        Spec.from_json(data)
+
+
+def test_values_in_their_own_units() -> None:
+    values = Values(("price", "rent"), (1e6, 500.0), (1e5, 50.0))
+    raw = torch.tensor([[1_234_567.0, 432.1]], dtype=torch.float64)
+    standardised = values.standardise(raw)
+    assert standardised.dtype == torch.float32
+    assert values.restore(standardised)[0].tolist() == pytest.approx([1_234_567.0, 432.1], rel=1e-6)
+    assert values.decode(torch.tensor([[1.0, -1.0]])) == [{"price": 1.1e6, "rent": 450.0}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [((), (), ()), (("a", "a"), (0, 0), (1, 1)), (("a",), (0, 1), (1,)), (("a",), (0,), (0,)), ((3,), (0,), (1,))],
+    ids=str,
+)
+def test_impossible_values(arguments: Any) -> None:
+    with pytest.raises(SpecError):
+        Values(*arguments)
+
+
+def test_a_table_goes_in_and_values_come_out() -> None:
+    with pytest.raises(SpecError, match="goes in"):
+        Spec(Values(("a",), (0.0,), (1.0,)), Classes(("a", "b")))  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="comes out"):
+        Spec(TABLE, TABLE)  # type: ignore[arg-type]

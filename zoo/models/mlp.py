@@ -1,0 +1,197 @@
+"""A multilayer perceptron: layers of units, each connected to all of the layer before.
+
+Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986. For tables, categories are
+embedded (Guo and Berkhahn, 2016), and `members` trains an ensemble within one network (Gorishniy, Kotelnikov,
+Babenko, "TabM", 2025, in its smallest form, TabM-mini: the members share all layers but see the input with scales of
+their own, and each has its own output layer).
+
+Shape letters: B batch, F numbers, C categorical columns, H units, M members, K outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import SpecError, unknown
+from zoo.spec import Classes, Image, Spec, Table, Values
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "linear": nn.Identity,
+    "logistic": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "softmax": lambda: nn.Softmax(dim=-1),
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+
+class MLP(nn.Module):
+    """Fully connected layers, with an activation after each.
+
+    Args:
+        in_features: F, numbers that go in.
+        num_outputs: K, numbers that come out.
+        hidden: units of each hidden layer; none makes a linear model.
+        activation: of the hidden layers: linear, logistic, tanh, softmax (over a layer's units), relu, gelu or silu.
+        output_activation: of the outputs, likewise; softmax is over the K of them.
+        dropout: probability of zeroing a hidden unit, 0 <= dropout < 1.
+        categories: how many codes each of C categorical columns has, if there are any.
+        embedding: the longest vector that a category is embedded in; columns of few codes get shorter ones.
+        members: M networks in one, which share their hidden layers.
+
+    Raises:
+        ValueError: a number is out of range, or an activation unknown.
+    """
+
+    def __init__(
+        self,
+        in_features: int = 784,
+        num_outputs: int = 10,
+        *,
+        hidden: Sequence[int] = (128,),
+        activation: str = "relu",
+        output_activation: str = "linear",
+        dropout: float = 0.0,
+        categories: Sequence[int] = (),
+        embedding: int = 16,
+        members: int = 1,
+    ) -> None:
+        super().__init__()
+        for name in (activation, output_activation):
+            if name not in ACTIVATIONS:
+                raise ValueError(unknown("activation", name, ACTIVATIONS))
+        sizes = {"num_outputs": [num_outputs], "hidden": hidden, "categories": categories}
+        sizes |= {"embedding": [embedding], "members": [members]}
+        for name, numbers in sizes.items():
+            if not all(type(number) is int and number >= 1 for number in numbers):
+                raise ValueError(f"{name} must be whole numbers of at least 1, got {numbers}")
+        if type(in_features) is not int or in_features < 0 or in_features + len(categories) == 0:
+            raise ValueError(f"in_features must be a whole number, at least 1 without categories, got {in_features}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        self.members = members
+        self.in_features = in_features
+        self.embeddings = nn.ModuleList(_embedding(codes, min(codes, embedding)) for codes in categories)
+        width = in_features + sum(min(codes, embedding) for codes in categories)
+        # Signs at random make each member see the input in its own way (Wen et al., "BatchEnsemble", 2020)
+        self.scales = nn.Parameter(torch.randn(members, width).sign()) if members > 1 else None
+        self.layers = nn.Sequential()
+        for units in hidden:
+            self.layers.extend((nn.Linear(width, units), ACTIVATIONS[activation](), nn.Dropout(dropout)))
+            width = units
+        self.output = nn.Linear(width, num_outputs) if members == 1 else Outputs(members, width, num_outputs)
+        self.output_activation = ACTIVATIONS[output_activation]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Numbers (B, …), flattened, and after them codes of categories (B, C), to outputs (B, K).
+
+        With members, training gives the outputs of each, (B, M, K), so that each has its own loss; evaluation gives
+        their mean, (B, K).
+        """
+        x = self._embed(x.flatten(1))
+        if self.scales is None:
+            return self.output_activation(self.output(self.layers(x)))
+        x = self.layers(x[:, None] * self.scales)  # B, F -> B, M, F -> B, M, H
+        outputs = self.output_activation(self.output(x))  # B, M, K
+        return outputs if self.training else self.combine(outputs)
+
+    def combine(self, outputs: Tensor) -> Tensor:
+        """The members' common answer: (B, M, K) to (B, K)."""
+        return outputs.mean(dim=1)
+
+    def _embed(self, x: Tensor) -> Tensor:
+        if not self.embeddings:
+            return x
+        codes = x[:, self.in_features :].long()
+        vectors = [embedding(codes[:, column]) for column, embedding in enumerate(self.embeddings)]
+        return torch.cat([x[:, : self.in_features], *vectors], dim=1)
+
+
+class Classifier(MLP):
+    """An MLP whose outputs are logits: the members' probabilities are averaged, and not their logits."""
+
+    def combine(self, outputs: Tensor) -> Tensor:
+        return outputs.log_softmax(dim=-1).logsumexp(dim=1) - math.log(self.members)
+
+
+class Outputs(nn.Module):
+    """An output layer for each of M members: (B, M, H) to (B, M, K)."""
+
+    def __init__(self, members: int, in_features: int, num_outputs: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(max(in_features, 1))  # as torch.nn.Linear
+        self.weight = nn.Parameter(torch.empty(members, in_features, num_outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, num_outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("bmh,mhk->bmk", x, self.weight) + self.bias
+
+
+def build(
+    spec: Spec,
+    *,
+    hidden: Sequence[int] = (128,),
+    activation: str = "relu",
+    output_activation: str | None = None,
+    dropout: float = 0.0,
+    embedding: int = 16,
+    members: int = 1,
+) -> MLP:
+    """The MLP for a spec: table or image → classes, table or image → values.
+
+    Args:
+        output_activation: None for softmax with classes and linear with values. Classes, which the network gives as
+            logits, take softmax or, where there are two, one logistic unit for the second.
+        hidden, activation, dropout, embedding, members: as in `MLP`.
+
+    Raises:
+        SpecError: the spec asks for something else.
+        ValueError: an option is out of range.
+    """
+    if isinstance(spec.input, Table):
+        in_features, categories = spec.input.numbers, spec.input.categories
+    elif type(spec.input) is Image:
+        in_features, categories = spec.input.channels * spec.input.height * spec.input.width, ()
+    else:
+        raise SpecError(f"mlp goes from table or image to classes or values, not {spec}")
+
+    def network(kind: type[MLP], num_outputs: int, output_activation: str) -> MLP:
+        return kind(
+            in_features,
+            num_outputs,
+            hidden=hidden,
+            activation=activation,
+            output_activation=output_activation,
+            dropout=dropout,
+            categories=categories,
+            embedding=embedding,
+            members=members,
+        )
+
+    if isinstance(spec.output, Values):
+        return network(MLP, len(spec.output.names), output_activation or "linear")
+    if not isinstance(spec.output, Classes):
+        raise SpecError(f"mlp goes from table or image to classes or values, not {spec}")
+    classes = len(spec.output.names)
+    if output_activation in (None, "softmax"):  # taken of the logits by the loss and by the spec
+        return network(Classifier, classes, "linear")
+    if output_activation == "logistic" and classes == 2:
+        unit = network(Classifier, 1, "linear")
+        unit.output_activation = nn.ConstantPad1d((1, 0), 0.0)  # softmax of the logits 0 and x is the logistic of x
+        return unit
+    raise ValueError(
+        f"output_activation of {classes} classes is softmax (or logistic, of two), not {output_activation}"
+    )
+
+
+def _embedding(codes: int, length: int) -> nn.Embedding:
+    """An embedding whose vectors for a missing and for an unseen category are 0 until training meets one."""
+    embedding = nn.Embedding(codes, length)
+    with torch.no_grad():
+        embedding.weight[:2] = 0
+    return embedding
