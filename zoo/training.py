@@ -252,19 +252,18 @@ def _recipe(cfg: DictConfig) -> dict[str, Any]:
 
 def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
     counts = ", ".join(f"{len(examples)} {split}" for split, examples in data.splits.items())
-    parameters = sum(parameter.numel() for parameter in task.trained_network.parameters())
     return (
-        f"{cfg.run.model} · {cfg.run.task} · {cfg.run.data} ({counts}): {task.spec}, {parameters:,} parameters, "
+        f"{cfg.run.model} · {cfg.run.task} · {cfg.run.data} ({counts}): {task.spec}, "
+        f"{_parameters(task.trained_network):,} parameters, "
         f"{trainer.max_epochs} epochs, {trainer.precision} on {trainer.accelerator.name()}"
     )
 
 
 def _card(cfg: DictConfig, artefact: Artefact, data: TensorDataModule, captions: dict[str, str]) -> str:
-    parameters = sum(parameter.numel() for parameter in artefact.network.parameters())
     lines = [
         f"# {cfg.run.model} · {cfg.run.task} · {cfg.run.data}",
         "",
-        f"{artefact.spec}, {parameters:,} parameters.",
+        f"{artefact.spec}, {_parameters(artefact.network):,} parameters.",
         "",
         "## Data",
         "",
@@ -296,6 +295,10 @@ def _card(cfg: DictConfig, artefact: Artefact, data: TensorDataModule, captions:
         *(f"{caption}\n\n![{caption}]({file})\n" for file, caption in captions.items()),
     ]
     return "\n".join(lines)
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _plain(node: Any) -> Any:

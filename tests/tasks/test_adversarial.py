@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import partial
 
 import lightning as L
@@ -18,6 +19,7 @@ from zoo.spec import Classes, Image, MaskedImage, Spec
 from zoo.tasks.adversarial import Restoration
 from zoo.tasks.degradations import Mask
 
+TrainerBuilder = Callable[..., L.Trainer]
 ADAM = partial(torch.optim.Adam, lr=2e-3)
 
 
@@ -28,19 +30,7 @@ def restoration(spec: Spec, **options: object) -> Restoration:
     return Restoration(spec, network, ADAM, degradation=Mask(), discriminator=discriminator, **options)
 
 
-def trainer(**options: object) -> L.Trainer:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    return L.Trainer(accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet, **options)
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> None:
-    from zoo.training import _quieten_lightning
-
-    _quieten_lightning()
-
-
-def test_each_optimiser_moves_its_own_network_alone(digits: Digits) -> None:
+def test_each_optimiser_moves_its_own_network_alone(trainer: TrainerBuilder, digits: Digits) -> None:
     """With a learning rate of zero for one of them, that network stays as it was, and the other learns."""
     still = partial(torch.optim.SGD, lr=0.0)
     for frozen, options in (("discriminator", {"discriminator_optimiser": still}), ("network", {})):
@@ -55,7 +45,7 @@ def test_each_optimiser_moves_its_own_network_alone(digits: Digits) -> None:
 
 
 def test_the_discriminator_gathers_no_gradient_from_the_generators_step(
-    digits: Digits, monkeypatch: pytest.MonkeyPatch
+    trainer: TrainerBuilder, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = restoration(digits.spec)
     gathered: list[bool] = []
@@ -70,7 +60,7 @@ def test_the_discriminator_gathers_no_gradient_from_the_generators_step(
     assert gathered == [True, False, True, False]
 
 
-def test_gradients_are_clipped_before_both_steps(digits: Digits) -> None:
+def test_gradients_are_clipped_before_both_steps(trainer: TrainerBuilder, digits: Digits) -> None:
     """Plain gradient descent at rate 1 moves the weights by the gradient, so no further than the clip."""
     task = restoration(digits.spec, max_grad_norm=0.01, schedule="constant")
     task.optimiser = task.discriminator_optimiser = partial(torch.optim.SGD, lr=1.0)
@@ -81,7 +71,7 @@ def test_gradients_are_clipped_before_both_steps(digits: Digits) -> None:
         assert nn.utils.get_total_norm(moves).item() == pytest.approx(0.01, rel=1e-2)
 
 
-def test_it_learns_to_fill_a_hole_in_a_flat_picture(digits: Digits) -> None:
+def test_it_learns_to_fill_a_hole_in_a_flat_picture(trainer: TrainerBuilder, digits: Digits) -> None:
     """Each picture is of one shade, so whoever looks at what is known can tell what is hidden."""
     shades = torch.randint(0, 256, (512, 1, 1, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     data = Digits(batch_size=32)
@@ -94,13 +84,13 @@ def test_it_learns_to_fill_a_hole_in_a_flat_picture(digits: Digits) -> None:
     assert figures["test/l1"] < 0.1  # the mean shade would be off by 0.25
 
 
-def test_validation_is_the_same_each_time(digits: Digits) -> None:
+def test_validation_is_the_same_each_time(trainer: TrainerBuilder, digits: Digits) -> None:
     task = restoration(digits.spec)
     first, second = (trainer().validate(task, digits, verbose=False)[0] for _ in range(2))
     assert first == second
 
 
-def test_its_figures_are_those_of_the_hole(digits: Digits) -> None:
+def test_its_figures_are_those_of_the_hole(trainer: TrainerBuilder, digits: Digits) -> None:
     """An untrained network is judged by hand, a picture at a time."""
     task = restoration(digits.spec)
     figures = trainer(limit_test_batches=1).test(task, digits, verbose=False)[0]

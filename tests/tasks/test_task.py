@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import lightning as L
@@ -14,6 +15,7 @@ from zoo.spec import Spec
 from zoo.tasks.supervised import Classification
 from zoo.tasks.task import training_batches
 
+TrainerBuilder = Callable[..., L.Trainer]
 SGD = partial(torch.optim.SGD, lr=0.1)
 
 
@@ -26,19 +28,7 @@ def task(data: Digits, **options: object) -> Classification:
     return Classification(data.spec, perceptron, options.pop("optimiser", SGD), **options)
 
 
-def trainer(**options: object) -> L.Trainer:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    return L.Trainer(accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet, **options)
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> None:
-    from zoo.training import _quieten_lightning
-
-    _quieten_lightning()
-
-
-def test_the_average_follows_its_recurrence(digits: Digits) -> None:
+def test_the_average_follows_its_recurrence(trainer: TrainerBuilder, digits: Digits) -> None:
     """a ← d a + (1 - d) w after each step n = 0, 1, …, with d = min(decay, (1 + n) / (10 + n)), written out."""
     weights: list[torch.Tensor] = []
 
@@ -58,7 +48,7 @@ def test_the_average_follows_its_recurrence(digits: Digits) -> None:
     assert not found.requires_grad
 
 
-def test_gradients_that_accumulate_are_one_step(digits: Digits) -> None:
+def test_gradients_that_accumulate_are_one_step(trainer: TrainerBuilder, digits: Digits) -> None:
     """Four batches of 16 without shuffling equal one of 64, so the average has moved as often, too."""
     results = []
     for batch_size, accumulated in ((64, 1), (16, 4)):
@@ -74,7 +64,7 @@ def test_gradients_that_accumulate_are_one_step(digits: Digits) -> None:
 
 
 @pytest.mark.parametrize(("schedule", "last"), [("constant", 0.1), ("cosine", 0.0), ("one_cycle", 0.0)])
-def test_a_schedule_ends_with_the_run(digits: Digits, schedule: str, last: float) -> None:
+def test_a_schedule_ends_with_the_run(trainer: TrainerBuilder, digits: Digits, schedule: str, last: float) -> None:
     fitted = trainer(max_epochs=2, limit_train_batches=10, limit_val_batches=0)
     fitted.fit(task(digits, schedule=schedule), digits)
     assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(last, abs=1e-3)
@@ -91,14 +81,14 @@ def test_a_schedule_ends_with_the_run(digits: Digits, schedule: str, last: float
     ],
 )
 def test_the_steps_of_a_run_are_those_that_lightning_counts(
-    digits: Digits, options: dict[str, float], steps: int
+    trainer: TrainerBuilder, digits: Digits, options: dict[str, float], steps: int
 ) -> None:
     fitted = trainer(limit_val_batches=0, **options)
     fitted.fit(task(digits), digits)
     assert fitted.global_step == training_batches(fitted) == steps
 
 
-def test_the_recorded_loss_is_the_mean_of_the_epoch(digits: Digits) -> None:
+def test_the_recorded_loss_is_the_mean_of_the_epoch(trainer: TrainerBuilder, digits: Digits) -> None:
     losses: list[float] = []
 
     class Watch(L.Callback):
@@ -110,14 +100,14 @@ def test_the_recorded_loss_is_the_mean_of_the_epoch(digits: Digits) -> None:
     assert fitted.callback_metrics["train/loss"].item() == pytest.approx(sum(losses[19:]) / 19, rel=1e-5)
 
 
-def test_only_weights_decay(digits: Digits) -> None:
+def test_only_weights_decay(trainer: TrainerBuilder, digits: Digits) -> None:
     fitted = trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0)
     fitted.fit(task(digits, optimiser=partial(torch.optim.AdamW, lr=1e-3, weight_decay=0.5)), digits)
     groups = fitted.optimizers[0].param_groups
     assert [(group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [(0.5, [2]), (0.0, [1])]
 
 
-def test_figures_of_classification_against_scikit_learn(digits: Digits) -> None:
+def test_figures_of_classification_against_scikit_learn(trainer: TrainerBuilder, digits: Digits) -> None:
     from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
     judged = task(digits)

@@ -1,0 +1,22 @@
+"""Shared by the tests of tasks: a Trainer that writes and prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import lightning as L
+import pytest
+
+from zoo.training import _quieten_lightning
+
+
+@pytest.fixture
+def trainer() -> Callable[..., L.Trainer]:
+    """Gives a Trainer on the CPU, with some options of its own."""
+    _quieten_lightning()
+
+    def trainer(**options: object) -> L.Trainer:
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        return L.Trainer(accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet, **options)
+
+    return trainer
