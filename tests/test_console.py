@@ -17,9 +17,14 @@ from zoo import console
 from zoo.console import one_line, one_line_errors
 from zoo.errors import DataError, SpecError
 
-MNITS = (
-    "unknown data 'mnits'; did you mean 'mnist'? choices: admissions, breast_cancer, csv, diabetes, digits, mnist, wine"
-)
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def choices(group: str) -> str:
+    return ", ".join(sorted(file.stem for file in (CONF / group).glob("*.yaml")))
+
+
+MNITS = f"unknown data 'mnits'; did you mean 'mnist'? choices: {choices('data')}"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,7 @@ def config_folder(root: Path) -> Iterator[None]:
             ["data=mnits"],
             [MNITS],
         ),
-        (["model=xyz"], ["unknown model 'xyz'; choices: cnn, gan, mlp"]),
+        (["model=xyz"], [f"unknown model 'xyz'; choices: {choices('model')}"]),
         (["task=inpaintng"], ["unknown task 'inpaintng'; did you mean 'inpainting'?"]),
         (["trainer=gpuu"], ["unknown trainer 'gpuu'; did you mean 'gpu'?"]),
         (["model.width=3"], ["unknown setting 'model.width'; did you mean 'model.widths'? choices:", "model.dropout"]),

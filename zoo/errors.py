@@ -31,4 +31,4 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     choices = sorted(choices)
     nearest = difflib.get_close_matches(name, choices, n=1)
     suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ";"
-    return f"unknown {kind} '{name}'{suggestion} choices: {', '.join(choices)}"
+    return f"unknown {kind} '{name}'{suggestion} choices: {', '.join(choices) or 'none'}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import logging
 import os
 import pickle
+import sys
 import time
 import warnings
 from functools import partial
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 
 _PRIVATE = ("data.root=", "data.path=", "folder=", "resume=")  # where the user's files lie is nobody's business
 
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
+
 # For conf/train.yaml: a run that resumes goes on in the folder of its checkpoint
 OmegaConf.register_new_resolver("folder_of", lambda file, otherwise: str(Path(file).parent) if file else otherwise)
 
@@ -58,6 +62,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _quieten_lightning()
     _seed(cfg.seed)
     _limit_threads(cfg.threads)
+    _keep_freed_memory()
     settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed")}
     step = 0 if cfg.resume is None else _check_resume(Path(cfg.resume), settings)
 
@@ -79,6 +84,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     trainer.test(task, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
     metrics["train/seconds"] = round(seconds, 1)
+    metrics |= {f"baseline/{name}": float(value) for name, value in task.baselines(data.splits).items()}
     _keep(cfg, task, data, metrics)
     return metrics
 
@@ -116,6 +122,17 @@ def _limit_threads(threads: Any) -> None:
     if type(threads) is not int or threads < 1:
         raise ConfigError(f"threads must be a whole number of at least 1, or null, got {threads}")
     torch.set_num_threads(threads)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep the memory of freed tensors for the next ones.
+
+    It gives large blocks back to the system at once, and to get each page of them anew in every step takes longer
+    than all the arithmetic of a small network.
+    """
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
+        for parameter, size in ((_M_TRIM_THRESHOLD, 2**30), (_M_MMAP_THRESHOLD, 2**25), (_M_TOP_PAD, 2**26)):
+            library.mallopt(parameter, size)
 
 
 def _check_resume(path: Path, settings: dict[str, Any]) -> int:
@@ -175,7 +192,8 @@ def _task(cfg: DictConfig, data: TensorDataModule) -> Task:
 
 
 def _options(cfg: DictConfig) -> dict[str, Any]:
-    return {name: value for name, value in _plain(cfg.model).items() if name != "name"}
+    """What the network is built with; null stands for its own default."""
+    return {name: value for name, value in _plain(cfg.model).items() if name != "name" and value is not None}
 
 
 def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
@@ -217,7 +235,7 @@ def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str
     if (folder / "metrics.csv").exists():
         pictures.curves(folder / "metrics.csv", folder / "curves.png")
         captions["curves.png"] = "Training and validation, by epoch."
-    (folder / "card.md").write_text(_card(cfg, artefact, data, captions), encoding="utf-8")
+    (folder / "card.md").write_text(_card(cfg, artefact, data, task.notes(), captions), encoding="utf-8")
     log.info(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     log.info("What came of it: %s; see card.md and %s", folder, ", ".join(captions))
     log.info('Use it: zoo.load("%s")(%s)', file, artefact.spec.input.example)
@@ -259,7 +277,9 @@ def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Tra
     )
 
 
-def _card(cfg: DictConfig, artefact: Artefact, data: TensorDataModule, captions: dict[str, str]) -> str:
+def _card(
+    cfg: DictConfig, artefact: Artefact, data: TensorDataModule, notes: list[str], captions: dict[str, str]
+) -> str:
     lines = [
         f"# {cfg.run.model} · {cfg.run.task} · {cfg.run.data}",
         "",
@@ -283,6 +303,7 @@ def _card(cfg: DictConfig, artefact: Artefact, data: TensorDataModule, captions:
         "|---|---|",
         *(f"| {name} | {value:.4g} |" for name, value in artefact.metrics.items()),
         "",
+        *(line for note in notes for line in (note, "")),
         "## Use",
         "",
         "    import zoo",

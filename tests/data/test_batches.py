@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from zoo.data.batches import Batches, Examples, ResumableLoader, TensorDataModule
+from zoo.data.batches import Batches, Examples, Ragged, ResumableLoader, TensorDataModule
 from zoo.spec import Classes, Image, Spec
 
 COUNT = 23
@@ -71,7 +72,47 @@ def test_examples_of_different_lengths_are_refused() -> None:
         Examples(torch.zeros(3), torch.zeros(2))
 
 
+@pytest.mark.parametrize("shape", [(), (3,)], ids=str)
+@pytest.mark.parametrize("rows", [[4, 0], [2], [1, 1, 3], [0, 1, 2, 3, 4]], ids=str)
+def test_examples_of_unequal_length_are_padded_with_zeros(rows: list[int], shape: tuple[int, ...]) -> None:
+    sequences = [1 + torch.rand(length, *shape) for length in (2, 0, 5, 1, 3)]
+    padded, lengths = Examples(Ragged.of(sequences)).__getitems__(rows)[0]
+    assert lengths.tolist() == [len(sequences[row]) for row in rows]
+    expected = pad_sequence([sequences[row] for row in rows], batch_first=True)
+    assert torch.equal(padded, expected)
+    assert torch.equal(Ragged.of(sequences)[2], sequences[2])
+
+
+def test_lengths_that_do_not_add_up_are_refused() -> None:
+    with pytest.raises(ValueError, match="lengths add up to 4, and there are 5 values"):
+        Ragged(torch.arange(5), torch.tensor([3, 1]))
+
+
 # Order
+
+
+def test_like_lengths_come_together_and_nothing_is_lost() -> None:
+    """At most a window of batches is sorted at once, so that epochs differ; the batches come in random order."""
+    lengths = torch.randint(1, 100, (640,), generator=torch.Generator().manual_seed(0))
+    batches = Batches(640, 10, shuffle=True, lengths=lengths)
+    first = list(batches)
+    assert sorted(torch.cat(first).tolist()) == list(range(640))
+    spread = [int(lengths[batch].max() - lengths[batch].min()) for batch in first]
+    assert sum(spread) / len(spread) < 10  # of 99; a random batch would have about 80
+    means = [float(lengths[batch].float().mean()) for batch in first]
+    assert means != sorted(means)
+    assert torch.equal(torch.cat(first), torch.cat(list(batches)))
+    batches.start = 3
+    assert torch.equal(torch.cat(list(batches)), torch.cat(first[3:]))
+    batches.set_epoch(1)
+    assert not torch.equal(torch.cat(list(batches)), torch.cat(first))
+
+
+def test_processes_share_examples_of_unequal_length() -> None:
+    lengths = torch.arange(1, 42)
+    shares = [list(Batches(41, 4, shuffle=True, rank=rank, processes=2, lengths=lengths)) for rank in (0, 1)]
+    assert [len(batch) for share in shares for batch in share] == [4] * 10
+    assert len(set(torch.cat([batch for share in shares for batch in share]).tolist())) == 40
 
 
 def test_training_serves_full_batches_of_different_examples(data: Numbers) -> None:

@@ -149,7 +149,7 @@ def test_it_is_created_by_name(model_name: str) -> None:
 
 
 def test_an_unknown_name_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match="unknown model 'cmn'; did you mean 'cnn'\\? choices: cnn, gan"):
+    with pytest.raises(ConfigError, match="unknown model 'cmn'; did you mean 'cnn'\\? choices: cnn, "):
         zoo.create_model("cmn")
     with pytest.raises(ConfigError, match="unknown model"):
         build("", Spec(GREY, CLASSES))
@@ -158,7 +158,7 @@ def test_an_unknown_name_is_a_config_error() -> None:
 def test_its_config_states_options_that_it_has(model_name: str, spec: Spec, root: Path) -> None:
     options = dict(OmegaConf.to_container(OmegaConf.load(root / "conf" / "model" / f"{model_name}.yaml").model))
     assert options.pop("name") == model_name
-    build(model_name, spec, **options)
+    build(model_name, spec, **{name: value for name, value in options.items() if value is not None})
 
 
 def test_its_tasks_have_configs(model_name: str, root: Path) -> None:

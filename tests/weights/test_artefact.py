@@ -209,6 +209,23 @@ def test_a_picture_and_its_mask_come_together(fitting: dict[str, Any]) -> None:
         inpainter(picture, [mask])
 
 
+class Chatty(Bright):
+    """In use it answers `twist` times as surely."""
+
+    def generate(self, x: Tensor, *, twist: float = 1.0) -> Tensor:
+        return super().forward(x) * twist
+
+
+def test_a_network_s_generate_answers_and_takes_options(bright: Artefact) -> None:
+    chatty = Artefact("cnn", {}, bright.spec, Chatty())
+    assert chatty(LIGHT) == bright(LIGHT)
+    assert chatty(LIGHT, twist=-1)["label"] == "dark"
+    with pytest.raises(SpecError, match="unknown option 'twits'; did you mean 'twist'\\? choices: twist"):
+        chatty(LIGHT, twits=-1)
+    with pytest.raises(SpecError, match="unknown option 'twist'; choices: none"):
+        bright(LIGHT, twist=-1)
+
+
 def test_to_moves_the_network(bright: Artefact) -> None:
     assert bright.to("meta") is bright
     assert bright.network.weight.device.type == "meta"

@@ -13,21 +13,67 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from zoo.spec import Spec
+from zoo.spec import Encoded, Spec
 
-Batch = tuple[Tensor, ...]
+Batch = tuple[Encoded, ...]
+WINDOW = 32  # batches among which examples of like length are put together
+
+
+class Ragged:
+    """A column of N examples of unequal length T, each (T, …), which lie end to end in one tensor.
+
+    Args:
+        values: (sum of all T, …).
+        lengths: T of each example (N,).
+
+    Raises:
+        ValueError: the lengths do not add up to the values, or there are none.
+    """
+
+    def __init__(self, values: Tensor, lengths: Tensor) -> None:
+        if len(values) == 0 or int(lengths.sum()) != len(values):
+            raise ValueError(f"lengths add up to {int(lengths.sum())}, and there are {len(values)} values")
+        self.values = values
+        self.lengths = lengths.long()
+        self._starts = self.lengths.cumsum(0) - self.lengths
+
+    @classmethod
+    def of(cls, examples: Sequence[Tensor]) -> Ragged:
+        """The column of these examples."""
+        return cls(torch.cat(list(examples)), torch.tensor([len(example) for example in examples]))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        start = int(self._starts[index])
+        return self.values[start : start + int(self.lengths[index])]
+
+    def index_select(self, dim: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The examples of B rows, padded with zeros to the longest (B, T, …), and their lengths (B,)."""
+        lengths = self.lengths[rows]
+        steps = torch.arange(max(1, int(lengths.max())) if len(rows) else 1)
+        places = (self._starts[rows, None] + steps).clamp_(max=len(self.values) - 1)  # B, T
+        padded = self.values.index_select(0, places.flatten()).view(*places.shape, *self.values.shape[1:])
+        outside = steps >= lengths[:, None]
+        return padded.masked_fill_(outside.view(*places.shape, *[1] * (self.values.ndim - 1)), 0), lengths
 
 
 class Examples(Dataset[Batch]):
-    """Tensors of one length N; a batch is one indexing operation on each, never a loop over examples."""
+    """Columns of one length N; a batch is one indexing operation on each, never a loop over examples."""
 
-    def __init__(self, *tensors: Tensor) -> None:
+    def __init__(self, *tensors: Tensor | Ragged) -> None:
         if len({len(tensor) for tensor in tensors}) != 1:
             raise ValueError(f"tensors differ in length: {[len(tensor) for tensor in tensors]}")
         self.tensors = tensors
 
     def __len__(self) -> int:
         return len(self.tensors[0])
+
+    @property
+    def lengths(self) -> Tensor | None:
+        """Of the examples (N,), where one of the columns is ragged: the first such."""
+        return next((column.lengths for column in self.tensors if isinstance(column, Ragged)), None)
 
     def __getitem__(self, index: int) -> Batch:
         return tuple(tensor[index] for tensor in self.tensors)
@@ -42,11 +88,20 @@ class Batches(Sampler[Tensor]):
 
     Shuffled, the order is a function of seed and epoch alone, each process takes an equal share of it, and what does
     not fill a batch is left out (it is another remainder in each epoch; fewer examples than a batch are one batch).
+    Given the examples' lengths, those of like length are put together, among each `WINDOW` batches.
     In order, each example comes exactly once, on one of the processes.
     """
 
     def __init__(
-        self, examples: int, batch_size: int, *, shuffle: bool, rank: int = 0, processes: int = 1, seed: int = 0
+        self,
+        examples: int,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        rank: int = 0,
+        processes: int = 1,
+        seed: int = 0,
+        lengths: Tensor | None = None,
     ) -> None:
         self.batch_size = batch_size
         self.examples = examples
@@ -54,6 +109,7 @@ class Batches(Sampler[Tensor]):
         self.rank = rank
         self.processes = processes
         self.seed = seed
+        self.lengths = lengths
         self.epoch = 0
         self.start = 0
 
@@ -72,14 +128,21 @@ class Batches(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         start, self.start = self.start, 0
-        if self.shuffle:
-            random = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)  # no seed has another's epochs
-            order = torch.randperm(self.examples, generator=random)
-            order = order[: self.examples // self.processes * self.processes]
-        else:
-            order = torch.arange(self.examples)
-        batches = order[self.rank :: self.processes].split(self.batch_size)
-        yield from batches[start : len(self)]
+        if not self.shuffle:
+            order = torch.arange(self.examples)[self.rank :: self.processes]
+            yield from order.split(self.batch_size)[start : len(self)]
+            return
+        random = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)  # no seed has another's epochs
+        order = torch.randperm(self.examples, generator=random)
+        order = order[: self.examples // self.processes * self.processes]
+        order = order[self.rank :: self.processes][: len(self) * self.batch_size]
+        if self.lengths is None:
+            yield from order.split(self.batch_size)[start:]
+            return
+        windows = order.split(WINDOW * self.batch_size)
+        batches = torch.cat([window[self.lengths[window].argsort()] for window in windows]).split(self.batch_size)
+        for batch in torch.randperm(len(batches), generator=random)[start:].tolist():
+            yield batches[batch]
 
 
 class ResumableLoader(DataLoader[Batch]):
@@ -120,7 +183,7 @@ class TensorDataModule(L.LightningDataModule, ABC):
 
     Args:
         batch_size: examples a step, on each process.
-        augment: changes a batch of training inputs (B, …) on its device; None leaves them.
+        augment: changes a batch of training inputs on its device; None leaves them.
 
     Raises:
         ValueError: the batch size is not positive.
@@ -128,7 +191,7 @@ class TensorDataModule(L.LightningDataModule, ABC):
 
     spec: Spec
 
-    def __init__(self, batch_size: int, augment: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(self, batch_size: int, augment: Callable[[Any], Encoded] | None = None) -> None:
         super().__init__()
         if type(batch_size) is not int or batch_size < 1:
             raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size}")
@@ -164,7 +227,15 @@ class TensorDataModule(L.LightningDataModule, ABC):
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # where Lightning's seed_everything keeps it
         return ResumableLoader(
             examples,
-            Batches(len(examples), self.batch_size, shuffle=shuffle, rank=rank, processes=processes, seed=seed),
+            Batches(
+                len(examples),
+                self.batch_size,
+                shuffle=shuffle,
+                rank=rank,
+                processes=processes,
+                seed=seed,
+                lengths=examples.lengths,
+            ),
         )
 
 

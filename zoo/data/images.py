@@ -148,7 +148,7 @@ def _labelled(
 ) -> tuple[Spec, dict[str, Examples]]:
     """Spec and splits of images (N, C, H, W) with labels (N,), whose rows are given for each split."""
     splits = {split: Examples(images[chosen], labels[chosen]) for split, chosen in rows.items()}
-    pixels = splits["train"].tensors[0].float() / 255
+    pixels = images[rows["train"]].float() / 255
     channels, height, width = images.shape[1:]
     mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
     return Spec(Image(channels, height, width, mean, std), Classes(tuple(names))), splits

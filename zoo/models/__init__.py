@@ -19,7 +19,7 @@ from zoo.models import cnn, gan, mlp
 from zoo.models.cnn import CNN
 from zoo.models.gan import Inpainter, PatchDiscriminator, UNet
 from zoo.models.mlp import MLP
-from zoo.spec import Spec
+from zoo.spec import Encoded, Spec
 
 __all__ = [
     "CNN",
@@ -29,6 +29,7 @@ __all__ = [
     "Model",
     "PatchDiscriminator",
     "UNet",
+    "apply",
     "build",
     "create_model",
     "list_models",
@@ -76,6 +77,11 @@ def build(name: str, spec: Spec, **options: Any) -> nn.Module:
         TypeError, ValueError: an option that is unknown or out of range.
     """
     return find(name).build(spec, **options)
+
+
+def apply(network: Callable[..., Any], x: Encoded) -> Any:
+    """Call a network on what a spec's `input.prepare` gives: one tensor, or a tuple of its arguments."""
+    return network(*x) if isinstance(x, tuple) else network(x)
 
 
 def find(name: str) -> Model:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import PIL.Image
 
     RawImage = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor
+
+Encoded = Tensor | tuple[Tensor, ...]  # a batch, before or after `prepare`; a tuple is a network's several arguments
 
 MAX_SIDE = 65_536  # pixels; a file that asks for more is hostile
 
@@ -74,6 +77,10 @@ class Image:
             SpecError: it cannot be read, or is no picture.
         """
         return self._pixels(read_image(raw))
+
+    def collate(self, encoded: Sequence[Tensor]) -> Tensor:
+        """Turn B encoded pictures into a batch."""
+        return torch.stack(list(encoded))
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the device where the batch is."""

@@ -16,6 +16,7 @@ from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, R2Scor
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from zoo.errors import SpecError
+from zoo.models import apply
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.tasks import pictures
 from zoo.tasks.importance import permutation_importance
@@ -63,7 +64,7 @@ class Supervised(Task):
 
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
         x, targets = batch
-        outputs = self.network(self.spec.input.prepare(x))
+        outputs = apply(self.network, self.spec.input.prepare(x))
         if outputs.ndim == 3:  # B, M, …: each member of an ensemble has its own loss
             targets = targets.repeat_interleave(outputs.shape[1], dim=0)
             outputs = outputs.flatten(0, 1)
@@ -145,7 +146,7 @@ class Classification(Supervised):
 
     def judge(self, batch: Labelled, split: str) -> None:
         x, labels = batch
-        logits: Tensor = self.trained_network(self.spec.input.prepare(x))
+        logits: Tensor = apply(self.trained_network, self.spec.input.prepare(x))
         self.loss.update(functional.cross_entropy(logits.float(), labels), weight=len(labels))
         self.accuracy.update(logits, labels)
         if split == "test":
@@ -224,7 +225,7 @@ class Regression(Supervised):
 
     def judge(self, batch: Labelled, split: str) -> None:
         x, targets = batch
-        outputs = self.trained_network(self.spec.input.prepare(x)).float()
+        outputs = apply(self.trained_network, self.spec.input.prepare(x)).float()
         self.loss.update(self.criterion(outputs, targets), weight=len(targets))
         self.r2.update(outputs, targets)  # the same in any units
         answers, truths = self.values.restore(outputs), self.values.restore(targets)

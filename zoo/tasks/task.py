@@ -7,7 +7,7 @@ import inspect
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -86,6 +86,14 @@ class Task(L.LightningModule, ABC):
     @abstractmethod
     def pictures(self, folder: Path) -> dict[str, str]:
         """Draw what the last test showed into `folder`; gives a caption for each file's name."""
+
+    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
+        """Figures of simpler methods, trained and tested on the same `train`, `val` and `test` examples."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """What else the card tells of the last test, as lines of Markdown."""
+        return []
 
     # Figures: summed on the device, and read once an epoch
 

@@ -8,11 +8,13 @@ own 64 characters as zeros). Loading unpickles nothing, and runs no code but tha
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo import models
-from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError
-from zoo.spec import Spec, Table
+from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
+from zoo.spec import Encoded, Spec, Table
 
 FORMAT = 1
 MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
@@ -59,19 +61,23 @@ class Artefact:
     def __post_init__(self) -> None:
         self.network.eval()
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Answer one raw input, or a list of them; an inpainter takes two, (image, mask) or two lists.
+
+        Where the network has a method `generate` it is that which answers, and its keyword arguments, as those of
+        `spec.output.decode`, are options of this call.
 
         A network for tables takes a row as a dict, a list of those, a DataFrame, or the path of a CSV file.
 
         Raises:
-            SpecError: an input does not fit `spec.input`; nothing has been answered.
+            SpecError: an input does not fit `spec.input`, or there is no such option; nothing has been answered.
         """
         takes = self.spec.input.takes
         if not 1 <= len(inputs) <= len(takes):
             raise SpecError(f"call it with ({', '.join(takes)}), or a list of each, not with {len(inputs)} inputs")
+        run, decode = self._steps(options)
         several, batches = self._rows(*inputs) if isinstance(self.spec.input, Table) else self._examples(inputs)
-        answers = [answer for batch in batches for answer in self._answer(batch)]
+        answers = [answer for batch in batches for answer in decode(self._output(run, batch))]
         return answers if several else answers[0]
 
     def to(self, device: str | torch.device) -> Artefact:
@@ -79,7 +85,17 @@ class Artefact:
         self.network.to(device)
         return self
 
-    def _examples(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Tensor]]:
+    def _steps(self, options: dict[str, Any]) -> tuple[Callable[..., Any], Callable[[Any], list[Any]]]:
+        """What computes an output and what decodes it, each with those of the options that it knows."""
+        run, decode = getattr(self.network, "generate", self.network), self.spec.output.decode
+        known = [_keywords(run if run is not self.network else self.network.forward), _keywords(decode)]
+        for name in options:
+            if name not in known[0] + known[1]:
+                raise SpecError(unknown("option", name, known[0] + known[1]))
+        chosen = [{name: options[name] for name in names if name in options} for names in known]
+        return partial(run, **chosen[0]), partial(decode, **chosen[1])
+
+    def _examples(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
         """Whether there are several, and their batches, encoded."""
         several = isinstance(inputs[0], (list, tuple))
         if any(isinstance(column, (list, tuple)) != several for column in inputs):
@@ -89,18 +105,21 @@ class Artefact:
             raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
         examples = zip(*columns)
         chunks = iter(lambda: list(islice(examples, BATCH)), [])
-        return several, (torch.stack([self.spec.input.encode(*example) for example in chunk]) for chunk in chunks)
+        described: Any = self.spec.input
+        return several, (described.collate([described.encode(*example) for example in chunk]) for chunk in chunks)
 
-    def _rows(self, raw: Any) -> tuple[bool, Iterator[Tensor]]:
+    def _rows(self, raw: Any) -> tuple[bool, Iterator[Encoded]]:
         """As `_examples`, of a table's rows, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
         return not table.is_row(raw), iter(table.encode(raw).split(BATCH))
 
     @torch.inference_mode()
-    def _answer(self, batch: Tensor) -> list[Any]:
+    def _output(self, run: Callable[..., Any], batch: Encoded) -> Any:
         device = next(self.network.parameters()).device
-        return self.spec.output.decode(self.network(self.spec.input.prepare(batch.to(device))))
+        described: Any = self.spec.input
+        moved = batch.to(device) if isinstance(batch, Tensor) else tuple(part.to(device) for part in batch)
+        return models.apply(run, described.prepare(moved))
 
 
 def save(artefact: Artefact, path: str | os.PathLike[str]) -> None:
@@ -246,6 +265,11 @@ def _misfits(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterato
         floats = tensor.is_floating_point() and expected[name].is_floating_point()
         if tensor.dtype != expected[name].dtype and not floats:
             yield f"{name} is {tensor.dtype}, and its model takes {expected[name].dtype}"
+
+
+def _keywords(method: Callable[..., Any]) -> list[str]:
+    parameters = inspect.signature(method).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def _first_line(error: Exception) -> str:
