@@ -4,15 +4,17 @@
 
     zoo.list_models()
     network = zoo.create_model("cnn", in_channels=1, num_classes=10)
-    model = zoo.load("runs/…/model.safetensors")
+    zoo.list_weights("cnn*")
+    model = zoo.load("cnn.digits")
     model("digit.png")
 
 Importing this imports torch and nothing heavier.
 """
 
 from zoo.errors import ArtefactError, ConfigError, DataError, SpecError, ZooError
-from zoo.models import create_model, list_models
-from zoo.weights.artefact import Artefact, load, save
+from zoo.models import list_models
+from zoo.weights.artefact import Artefact, save
+from zoo.weights.catalogue import create_model, list_weights, load
 
 __version__ = "0.1.0"
 
@@ -25,6 +27,7 @@ __all__ = [
     "ZooError",
     "create_model",
     "list_models",
+    "list_weights",
     "load",
     "save",
 ]

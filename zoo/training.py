@@ -38,6 +38,7 @@ from zoo.weights.artefact import Artefact, save
 log = logging.getLogger(__name__)
 
 _PRIVATE = ("data.root=", "data.path=", "folder=", "resume=")  # where the user's files lie is nobody's business
+DATA = "$ZOO_DATA"  # how a recipe names the folder of data sets, which others have elsewhere
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 
@@ -59,7 +60,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         DataError: data that is missing or damaged, likewise.
     """
     _check_pair(cfg)
-    _quieten_lightning()
+    quieten_lightning()
     _seed(cfg.seed)
     _limit_threads(cfg.threads)
     _keep_freed_memory()
@@ -257,15 +258,24 @@ class ProgressBar(RichProgressBar):
 
 def _recipe(cfg: DictConfig) -> dict[str, Any]:
     """How to train it again."""
-    overrides = [part for part in cfg.run.overrides if not part.startswith(_PRIVATE)]
+    overrides = [_portable(part) for part in cfg.run.overrides]
+    overrides = [part for part in overrides if not part.startswith(_PRIVATE) or DATA in part]
     config = {name: _plain(cfg[name]) for name in ("model", "task", "data", "trainer", "seed", "epochs", "batches")}
+    config["data"] = {name: _portable(value) for name, value in config["data"].items()}
     for name in ("root", "path"):
-        config["data"].pop(name, None)
+        if not str(config["data"].get(name)).startswith(DATA):
+            config["data"].pop(name, None)
     return {
         "command": " ".join(["python scripts/train.py", *overrides]),
         "config": config,
         "versions": {"torch": torch.__version__, "lightning": L.__version__},
     }
+
+
+def _portable(value: Any) -> Any:
+    """A setting with the folder that $ZOO_DATA names written as that."""
+    folder = os.environ.get("ZOO_DATA")
+    return value.replace(folder.rstrip("/"), DATA) if isinstance(value, str) and folder else value
 
 
 def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
@@ -326,7 +336,7 @@ def _plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-def _quieten_lightning() -> None:
+def quieten_lightning() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (

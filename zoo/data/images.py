@@ -5,15 +5,19 @@ Pixels stay uint8 until they are on the device; means and standard deviations co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from zoo.data.batches import Examples, TensorDataModule
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec
+
+Augment = Callable[[Tensor], Tensor]
 
 
 class RandomShift:
@@ -39,6 +43,43 @@ class RandomShift:
         return batch[picture, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
+class RandomAffine:
+    """Turn, scale and shift each picture of a batch (B, C, H, W) of uint8 at random, about its middle.
+
+    Pixels are interpolated bilinearly, and the picture's edge is repeated.
+
+    Args:
+        degrees: the largest angle, either way.
+        scale: the largest share by which it grows or shrinks, at least 0 and below 1.
+        pixels: the largest shift each way, of fractions of a pixel too.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(self, degrees: float = 0.0, scale: float = 0.0, pixels: float = 0.0) -> None:
+        if not (0 <= degrees <= 180 and 0 <= scale < 1 and pixels >= 0):
+            raise ValueError(
+                "degrees are from 0 to 180, scale at least 0 and below 1, pixels at least 0; "
+                f"got {degrees}, {scale}, {pixels}"
+            )
+        self.degrees = degrees
+        self.scale = scale
+        self.pixels = pixels
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        count, _, height, width = batch.shape
+        angle, scale, right, down = torch.rand(4, count, device=batch.device) * 2 - 1  # -1..1
+        angle, scale = angle * math.radians(self.degrees), 1 + scale * self.scale
+        cosine, sine = angle.cos() / scale, angle.sin() / scale
+        # affine_grid counts from -1 to 1 each way, so that pixels are not square in it
+        rows = [cosine, -sine * height / width, right * (2 * self.pixels / width)]
+        rows += [sine * width / height, cosine, down * (2 * self.pixels / height)]
+        where = functional.affine_grid(torch.stack(rows, 1).view(count, 2, 3), list(batch.shape), align_corners=False)
+        moved = functional.grid_sample(batch.float(), where, padding_mode="border", align_corners=False)
+        return moved.round().to(batch.dtype)
+
+
 class Digits(TensorDataModule):
     """1,797 real handwritten digits of 8 x 8 pixels and 17 shades, which come with scikit-learn.
 
@@ -53,7 +94,7 @@ class Digits(TensorDataModule):
         ValueError: `split_seed` is out of range.
     """
 
-    def __init__(self, batch_size: int = 64, augment: RandomShift | None = None, split_seed: int = 0) -> None:
+    def __init__(self, batch_size: int = 64, augment: Augment | None = None, split_seed: int = 0) -> None:
         super().__init__(batch_size, augment)
         self.split_seed = _whole("split_seed", split_seed, 0, 2**32 - 1)
 
@@ -93,7 +134,7 @@ class MNIST(TensorDataModule):
         self,
         root: str,
         batch_size: int = 256,
-        augment: RandomShift | None = None,
+        augment: Augment | None = None,
         val_size: int = 5_000,
         split_seed: int = 0,
     ) -> None:

@@ -122,12 +122,17 @@ class Artefact:
         return models.apply(run, described.prepare(moved))
 
 
-def save(artefact: Artefact, path: str | os.PathLike[str]) -> None:
+def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False) -> None:
     """Write an artefact to one .safetensors file, whole or not at all.
 
+    Args:
+        artefact: what is written; it stays as it is.
+        path: of the file; its folder is made if need be.
+        half: write floats in half precision (float16), in half the space; they load as float32 again.
+
     Raises:
-        ArtefactError: its options, metrics or recipe are not JSON or too long, or its model is not one of
-            `zoo.list_models()`.
+        ArtefactError: its options, metrics or recipe are not JSON or too long, its model is not one of
+            `zoo.list_models()`, or a number is too large for half precision (65504).
     """
     from safetensors.torch import save as to_bytes
 
@@ -149,6 +154,8 @@ def save(artefact: Artefact, path: str | os.PathLike[str]) -> None:
     except (TypeError, ValueError) as error:
         raise ArtefactError(f"options, metrics and recipe must be plain JSON with finite numbers: {error}") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in artefact.network.state_dict().items()}
+    if half:
+        tensors = {name: _halved(name, tensor) for name, tensor in tensors.items()}
     data = to_bytes(tensors, metadata={"zoo": text})
     if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
         raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
@@ -156,8 +163,12 @@ def save(artefact: Artefact, path: str | os.PathLike[str]) -> None:
     _write(Path(path), data)
 
 
-def load(path: str | os.PathLike[str]) -> Artefact:
+def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact:
     """Load an artefact: the network in eval mode on the CPU, with its spec.
+
+    Args:
+        path: of the file.
+        sha256: of the whole file, where it is known from elsewhere.
 
     Raises:
         ArtefactError: no such file, or one that is truncated, altered, oversized, from a newer zoo, of an unknown
@@ -166,11 +177,35 @@ def load(path: str | os.PathLike[str]) -> Artefact:
     path = Path(path)
     try:
         data = _read(path)
+        if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
+            raise ArtefactError(f"its sha256 is {found}, and not {sha256}; it is damaged, or another file")
         header = _header(data)
         network, spec = _rebuild(header, _tensors(data))
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
     return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"])
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What an artefact says of itself (model, options, spec, metrics, recipe), read from its header alone.
+
+    Raises:
+        ArtefactError: no such file, or its header is damaged. Its tensors are not looked at.
+    """
+    path = Path(path)
+    try:
+        return _entries(_read(path, header_alone=True))
+    except ArtefactError as error:
+        raise ArtefactError(f"{path}: {error}") from error
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    halved = tensor.half()
+    if not torch.equal(halved.isfinite(), tensor.isfinite()):
+        raise ArtefactError(f"{name} holds numbers above 65504, too large for half precision")
+    return halved
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -186,7 +221,7 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, header_alone: bool = False) -> bytes:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -196,7 +231,7 @@ def _read(path: Path) -> bytes:
             if length > MAX_HEADER:
                 raise ArtefactError(f"its header claims {length} bytes; {MAX_HEADER} is the limit")
             file.seek(0)
-            return file.read()
+            return file.read(8 + length if header_alone else -1)
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
         raise ArtefactError(reason) from error
@@ -204,19 +239,26 @@ def _read(path: Path) -> bytes:
 
 def _header(data: bytes) -> dict[str, Any]:
     """Our part of the file's header, once the digest has shown that the file is as it was written."""
+    header = _entries(data)
+    digest = header["sha256"]
+    blank = data.replace(str(digest).encode(errors="replace"), _NO_DIGEST.encode(), 1)
+    if hashlib.sha256(blank).hexdigest() != digest:
+        raise ArtefactError("damaged: its contents do not match its sha256")
+    return header
+
+
+def _entries(data: bytes) -> dict[str, Any]:
+    """Our part of the file's header, as it stands there."""
     length = int.from_bytes(data[:8], "little")
     try:
         header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["zoo"])
-        version, digest = header["format"], header["sha256"]
+        version, _ = header["format"], header["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtefactError("its header is damaged, or zoo did not write it") from error
     if type(version) is not int or version < 1:
         raise ArtefactError(f"its header is damaged: there is no format {version!r}")
     if version > FORMAT:
         raise ArtefactError(f"it has format {version}, and this zoo reads up to {FORMAT}; update zoo")
-    blank = data.replace(str(digest).encode(errors="replace"), _NO_DIGEST.encode(), 1)
-    if hashlib.sha256(blank).hexdigest() != digest:
-        raise ArtefactError("damaged: its contents do not match its sha256")
     kinds = {"model": str, "options": dict, "spec": dict, "metrics": dict, "recipe": dict}
     for name, kind in kinds.items():
         if not isinstance(header.get(name), kind):

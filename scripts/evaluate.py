@@ -1,0 +1,21 @@
+"""Compute figures anew and compare: python scripts/evaluate.py weights=all (exit code 1 where they differ)"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from zoo.console import one_line_errors
+from zoo.evaluation import evaluate
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    with one_line_errors():
+        if not evaluate(cfg):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,185 @@
+"""The catalogue: whatever is published is tested here, and found by its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+import zoo
+from zoo.publishing import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME
+from zoo.weights import catalogue
+from zoo.weights.catalogue import Weights
+
+NAMES = [weights.name for weights in zoo.list_weights()]
+
+
+@pytest.fixture(params=NAMES)
+def weights(request: pytest.FixtureRequest) -> Weights:
+    """Each published weight in turn."""
+    return catalogue.find(request.param)
+
+
+# Every published weight
+
+
+def test_its_record_is_true(weights: Weights, root: Path) -> None:
+    assert NAME.fullmatch(weights.name)
+    assert hashlib.sha256(weights.file.read_bytes()).hexdigest() == weights.sha256
+    assert weights.licence
+    assert weights.data
+    assert set(weights.noise) == set(weights.figures) != set()
+    assert all(0 < noise <= 0.1 * abs(weights.figures[name]) for name, noise in weights.noise.items())
+    picture = root / weights.picture
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size <= MAX_PICTURE
+    assert weights.command.startswith("python scripts/train.py")
+    assert not any(private in json.dumps(weights.header["recipe"]) for private in ("/tmp/", "/home/", "/work/"))
+
+
+def test_its_parameters_are_recounted(weights: Weights) -> None:
+    names = {name for name, _ in zoo.load(weights.name).network.named_parameters()}
+    with safe_open(weights.file, "np") as file:
+        count = sum(file.get_tensor(name).size for name in names)
+    assert weights.parameters == count > 0
+    assert f"{count:,} parameters" in str(weights)
+
+
+def test_it_answers(weights: Weights, raw_inputs: Callable[..., Any]) -> None:
+    artefact = zoo.load(weights.name)
+    assert artefact.model == weights.name.split(".")[0]
+    assert artefact.spec == weights.spec
+    for tensor in artefact.network.state_dict().values():
+        assert not tensor.is_floating_point() or tensor.dtype == torch.float32
+    columns = [list(column) for column in zip(*raw_inputs(artefact.spec, 2))]
+    assert len(artefact(*columns)) == 2
+
+
+def test_its_network_comes_bare_by_its_tag(weights: Weights) -> None:
+    model, _, tag = weights.name.partition(".")
+    network = zoo.create_model(model, weights=tag)
+    assert not network.training
+    loaded = zoo.load(weights.name).network.state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_together_they_are_small() -> None:
+    sizes = [path.stat().st_size for path in catalogue.PUBLISHED.glob("*.safetensors")]
+    assert max(sizes) <= MAX_FILE
+    assert sum(sizes) <= MAX_TOGETHER
+    shipped = {path.stem for path in catalogue.PUBLISHED.glob("*.safetensors")}
+    assert shipped == {name for name in NAMES if catalogue.find(name).url is None}
+
+
+# Finding them
+
+
+def test_patterns() -> None:
+    assert [weights.name for weights in zoo.list_weights("cnn.dig*")] == ["cnn.digits"]
+    assert "mlp.breast_cancer" in [weights.name for weights in zoo.list_weights("*breast*")]
+    assert zoo.list_weights("nothing*") == []
+    assert sorted(NAMES) == NAMES
+
+
+def test_an_unknown_name_names_the_nearest() -> None:
+    with pytest.raises(zoo.ConfigError, match=r"unknown weights 'cnn\.digist'; did you mean 'cnn\.digits'\?"):
+        zoo.load("cnn.digist")
+    with pytest.raises(zoo.ConfigError, match=r"unknown weights 'cnn\.digist'"):
+        zoo.create_model("cnn", weights="digist")
+    for name in ("../published/cnn.digits", "..", "a\0b"):
+        with pytest.raises(zoo.ZooError):
+            catalogue.find(name)
+
+
+def test_a_name_is_not_taken_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cnn.digits").write_bytes(b"something else")
+    assert zoo.load("cnn.digits").model == "cnn"
+    with pytest.raises(zoo.ArtefactError, match="not a safetensors file"):
+        zoo.load("./cnn.digits")
+
+
+def test_a_file_that_is_not_the_one_of_the_record_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A whole and valid artefact, but another."""
+    other = tmp_path / "cnn.digits.safetensors"
+    other.write_bytes(catalogue.find("mlp.breast_cancer").file.read_bytes())
+    (tmp_path / "cnn.digits.json").write_bytes((catalogue.PUBLISHED / "cnn.digits.json").read_bytes())
+    monkeypatch.setattr(catalogue, "PUBLISHED", tmp_path)
+    with pytest.raises(zoo.ArtefactError, match="its sha256 is .* and not"):
+        zoo.load("cnn.digits")
+    with pytest.raises(zoo.ArtefactError, match="its sha256 is"):
+        zoo.load(other, sha256="0" * 64)
+    assert zoo.load(other, sha256=hashlib.sha256(other.read_bytes()).hexdigest().upper()).model == "mlp"
+
+
+def test_half_precision_halves_the_file(tmp_path: Path) -> None:
+    artefact = zoo.load("cnn.digits")
+    for half in (True, False):
+        zoo.save(artefact, tmp_path / str(half), half=half)
+    small, large = ((tmp_path / str(half)).stat().st_size for half in (True, False))
+    assert small == pytest.approx(large / 2, rel=0.02)
+    assert all(
+        torch.equal(tensor, artefact.network.state_dict()[name])  # they came from half precision
+        for name, tensor in zoo.load(tmp_path / "True").network.state_dict().items()
+    )
+    artefact.network.classifier.bias.data[0] = 70_000.0
+    with pytest.raises(zoo.ArtefactError, match=r"classifier\.bias holds numbers above 65504"):
+        zoo.save(artefact, tmp_path / "True", half=True)
+
+
+# Another head, other channels
+
+
+def test_a_new_head_is_made_on_request_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    published = zoo.load("cnn.digits").network
+    with caplog.at_level(logging.WARNING):
+        network = zoo.create_model("cnn", weights="digits", num_classes=26)
+    assert "classifier.weight is new: it has shape [26, 128], and the weights' has [10, 128]" in caplog.text
+    x = torch.randn(3, 1, 8, 8)
+    assert network(x).shape == (3, 26)
+    assert torch.equal(network.forward_features(x), published.forward_features(x))
+    assert not network.training
+
+
+def test_other_channels_see_their_mean(caplog: pytest.LogCaptureFixture) -> None:
+    """A grey picture, given in three equal channels, gives what it gave in one."""
+    published = zoo.load("cnn.digits").network
+    with caplog.at_level(logging.WARNING):
+        network = zoo.create_model("cnn", weights="digits", in_channels=3)
+    assert "sees 3 channels in place of 1" in caplog.text
+    x = torch.randn(3, 1, 8, 8)
+    torch.testing.assert_close(network(x.expand(-1, 3, -1, -1)), published(x), rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_is_said_where_nothing_changes(caplog: pytest.LogCaptureFixture) -> None:
+    network = zoo.create_model("cnn", weights="digits", num_classes=10, in_channels=1)
+    assert isinstance(network, nn.Module)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("cnn", {"weights": "digits", "widths": [8]}, "num_classes and in_channels can be chosen, and widths cannot"),
+        ("mlp", {"weights": "breast_cancer", "in_channels": 3}, "in_channels is for weights that take images"),
+        ("cmn", {"weights": "digits"}, "unknown model 'cmn'; did you mean 'cnn'"),
+        ("mlp", {"weights": "cnn.digits"}, r"unknown weights 'mlp\.cnn\.digits'"),
+    ],
+)
+def test_what_cannot_be_adapted_is_refused(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(zoo.ConfigError, match=message):
+        zoo.create_model(name, **options)
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    zoo.save(zoo.load("cnn.digits"), tmp_path / "model.safetensors")
+    with pytest.raises(zoo.ConfigError, match="is a cnn, not a mlp"):
+        zoo.create_model("mlp", weights=str(tmp_path / "model.safetensors"))

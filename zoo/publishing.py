@@ -1,0 +1,125 @@
+"""From a finished run to a published weight, which whoever installs the zoo has at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+import re
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_class
+from omegaconf import DictConfig
+
+from zoo.errors import ConfigError
+from zoo.evaluation import NOISE, compare, measure
+from zoo.weights.artefact import Artefact, load, save
+from zoo.weights.catalogue import PUBLISHED
+
+log = logging.getLogger(__name__)
+
+MAX_FILE = 4 * 2**20  # bytes of one weight that ships with the package
+MAX_TOGETHER = 30 * 2**20
+MAX_PICTURE = 150_000
+EVALUATIONS = 3  # with as many seeds, to see how far figures that are drawn at random scatter
+NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
+
+
+def publish(cfg: DictConfig) -> None:
+    """Put a run's network into the catalogue, as `conf/publish.yaml` describes.
+
+    Its figures are computed anew from the very file that ships: in half precision, or in full where the half changes
+    them. Writes the artefact and its record to `zoo/weights/published`, and its picture to `docs/weights`.
+
+    Raises:
+        ConfigError: a name, licence or picture that will not do, a file too large, or figures that do not repeat.
+        ArtefactError: the run's artefact is missing or damaged.
+        DataError: the data on which it was trained is not at hand.
+    """
+    folder = Path(cfg.run)
+    artefact = load(folder / "model.safetensors")
+    _check_name(cfg.name, artefact)
+    picture = _picture(folder, cfg.picture)
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "model.safetensors"
+        noise = _shrink(artefact, file, Path(cfg.root), dict(cfg.noise))
+        _check_room(file, cfg.name)
+        PUBLISHED.mkdir(exist_ok=True)
+        shutil.copyfile(file, PUBLISHED / f"{cfg.name}.safetensors")
+    shown = Path(cfg.docs, f"{cfg.name}.png")
+    shown.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(picture, shown)
+    record = {
+        "sha256": hashlib.sha256((PUBLISHED / f"{cfg.name}.safetensors").read_bytes()).hexdigest(),
+        "licence": cfg.licence,
+        "data": cfg.description or _first_sentence(artefact.recipe["config"]["data"]["_target_"]),
+        "picture": shown.as_posix(),
+        "noise": noise,
+    }
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    (PUBLISHED / f"{cfg.name}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def _check_name(name: str, artefact: Artefact) -> None:
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"a name is <model>.<tag> of small letters, digits and _, not {name}")
+    if not name.startswith(f"{artefact.model}."):
+        raise ConfigError(f"{name} names another model than the run's, which is {artefact.model}")
+
+
+def _picture(folder: Path, name: str | None) -> Path:
+    found = sorted(path.name for path in folder.glob("*.png") if path.name != "curves.png")
+    if name is None and len(found) != 1:
+        raise ConfigError(f"say which picture shows what it does: picture=… ({', '.join(found)})")
+    picture = folder / (name or found[0])
+    if not picture.is_file():
+        raise ConfigError(f"no such picture: {picture}; there are {', '.join(found)}")
+    if picture.stat().st_size > MAX_PICTURE:
+        raise ConfigError(f"{picture} has {picture.stat().st_size} bytes; {MAX_PICTURE} is the limit")
+    return picture
+
+
+def _shrink(artefact: Artefact, file: Path, root: Path, noise: dict[str, float]) -> dict[str, float]:
+    """Save it with the figures that the saved file has, in half precision if those of the run hold; gives the noise."""
+    faults: list[str] = []
+    for half in (True, False):
+        save(artefact, file, half=half)
+        saved = load(file)
+        seed = artefact.recipe["config"]["seed"]
+        runs = [measure(load(file), root, seed=seed + more) for more in range(EVALUATIONS)]
+        stated = {name: noise.get(name) or _noise([run[name] for run in runs]) for name in runs[0]}
+        for name, claimed, found, allowed in compare(artefact.metrics, runs[0], stated):
+            log.info("%s, %s precision: %.5g in the run, %.5g anew", name, "half" if half else "full", claimed, found)
+            if not abs(claimed - found) <= allowed:
+                faults.append(f"{name} was {claimed:.5g} and is {found:.5g}, which differs by more than {allowed:.2g}")
+        if not faults:
+            save(replace(saved, metrics={**artefact.metrics, **runs[0]}), file, half=half)
+            return stated
+        if half:
+            log.warning("half precision changes its figures: %s", "; ".join(faults))
+            faults.clear()
+    raise ConfigError(f"its figures do not repeat: {'; '.join(faults)}; a figure with more noise takes noise={{name: …}}")
+
+
+def _noise(values: list[float]) -> float:
+    """By how much a figure may differ: 0.2 % of it, or four times the spread over seeds."""
+    return float(f"{max(NOISE * abs(values[0]), 4 * (max(values) - min(values))):.2g}")
+
+
+def _check_room(file: Path, name: str) -> None:
+    size = file.stat().st_size
+    if size > MAX_FILE:
+        raise ConfigError(f"it takes {size} bytes, and {MAX_FILE} is the limit; train a smaller network")
+    others = sum(path.stat().st_size for path in PUBLISHED.glob("*.safetensors") if path.stem != name)
+    if size + others > MAX_TOGETHER:
+        raise ConfigError(f"all weights would take {size + others} bytes, and {MAX_TOGETHER} is the limit")
+
+
+def _first_sentence(target: str) -> str:
+    document: Any = inspect.getdoc(get_class(target)) or ""
+    return " ".join(document.split("\n\n")[0].split()).rstrip(".")
