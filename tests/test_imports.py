@@ -25,6 +25,8 @@ ALLOWED = {
     "tasks": {"errors", "spec", "models"},
     "weights": {"errors", "spec", "models"},
     "training": {"errors", "spec", "models", "tasks", "data", "weights"},
+    "evaluation": {"errors", "spec", "tasks", "data", "weights", "training"},
+    "publishing": {"errors", "evaluation", "weights"},
     "console": {"errors"},
     "__init__": {"errors", "spec", "models", "weights"},
 }

@@ -103,7 +103,9 @@ def _shrink(artefact: Artefact, file: Path, root: Path, noise: dict[str, float])
         if half:
             log.warning("half precision changes its figures: %s", "; ".join(faults))
             faults.clear()
-    raise ConfigError(f"its figures do not repeat: {'; '.join(faults)}; a figure with more noise takes noise={{name: …}}")
+    raise ConfigError(
+        f"its figures do not repeat: {'; '.join(faults)}; a figure with more noise takes noise={{name: …}}"
+    )
 
 
 def _noise(values: list[float]) -> float:

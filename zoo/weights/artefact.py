@@ -199,6 +199,15 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ArtefactError(f"{path}: {error}") from error
 
 
+def check(path: str | os.PathLike[str]) -> None:
+    """See that a file is an artefact, whole and as it was written.
+
+    Raises:
+        ArtefactError: it is not; the message does not name the file.
+    """
+    _header(_read(Path(path)))
+
+
 def _halved(name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         return tensor

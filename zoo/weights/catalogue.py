@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from zoo import models
-from zoo.errors import ArtefactError, ConfigError, unknown
+from zoo.errors import ConfigError, unknown
 from zoo.spec import Classes, Image, Spec
 from zoo.weights import artefact
 from zoo.weights.artefact import Artefact
@@ -108,8 +108,7 @@ def list_weights(pattern: str = "*") -> list[Weights]:
 
     Each has `metrics`, `data`, `parameters`, `size` (bytes), `licence`, `command` and `picture`.
     """
-    names = sorted(path.stem for path in PUBLISHED.glob("*.json"))
-    return [find(name) for name in names if fnmatchcase(name, pattern)]
+    return [find(name) for name in _names() if fnmatchcase(name, pattern)]
 
 
 def find(name: str) -> Weights:
@@ -118,10 +117,9 @@ def find(name: str) -> Weights:
     Raises:
         ConfigError: there is none.
     """
-    path = PUBLISHED / f"{name}.json"
-    if path.parent != PUBLISHED or not path.is_file():
-        raise ConfigError(unknown("weights", name, (path.stem for path in PUBLISHED.glob("*.json"))))
-    return Weights(name, **json.loads(path.read_text(encoding="utf-8")))
+    if name not in _names():
+        raise ConfigError(unknown("weights", name, _names()))
+    return Weights(name, **json.loads((PUBLISHED / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact:
@@ -142,11 +140,15 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
         ConfigError: no such weight.
     """
     text = os.fspath(source)
+    if text.startswith("hf://"):
+        from zoo.weights.hub import fetch
+
+        return artefact.load(fetch(text), sha256=sha256)
     if "://" in text:
         from zoo.weights.download import download
 
         return artefact.load(download(text, sha256=sha256), sha256=sha256)
-    if (PUBLISHED / f"{text}.json").is_file():
+    if text in _names():
         weights = find(text)
         return artefact.load(weights.file, sha256=sha256 or weights.sha256)
     path = Path(source)
@@ -177,8 +179,7 @@ def create_model(name: str, *, weights: str | None = None, **options: Any) -> nn
     if weights is None:
         return models.create_model(name, **options)
     models.find(name)
-    tag = f"{name}.{weights}"
-    loaded = load(tag if (PUBLISHED / f"{tag}.json").is_file() or _is_name(tag) else weights)
+    loaded = load(f"{name}.{weights}" if _is_name(weights) else weights)
     if loaded.model != name:
         raise ConfigError(f"{weights} is a {loaded.model}, not a {name}")
     for option in options.keys() - {"num_classes", "in_channels"}:
@@ -202,9 +203,15 @@ def _adapted(spec: Spec, num_classes: int | None = None, in_channels: int | None
         if type(spec.input) is not Image:
             raise ConfigError(f"in_channels is for weights that take images, and these are {spec}")
         if in_channels != spec.input.channels:
-            means, stds = ((sum(numbers) / len(numbers),) * in_channels for numbers in (spec.input.mean, spec.input.std))
+            means, stds = (
+                (sum(numbers) / len(numbers),) * in_channels for numbers in (spec.input.mean, spec.input.std)
+            )
             spec = replace(spec, input=replace(spec.input, channels=in_channels, mean=means, std=stds))
     return spec
+
+
+def _names() -> list[str]:
+    return sorted(path.stem for path in PUBLISHED.glob("*.json"))
 
 
 def _is_name(text: str) -> bool:

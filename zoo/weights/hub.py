@@ -1,0 +1,80 @@
+"""The Hugging Face hub: artefacts from its repositories, and into them, through huggingface_hub (zoo[hub])."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ArtefactError
+
+ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+FILE = "model.safetensors"
+
+
+def fetch(address: str) -> Path:
+    """The artefact of a repository, `hf://owner/name` or `hf://owner/name@revision`, in huggingface_hub's cache.
+
+    Raises:
+        ArtefactError: not such an address, no such repository, no connection, or huggingface_hub is not installed.
+    """
+    hub = _hub()
+    repo, revision = parse(address)
+    try:
+        return Path(hub.hf_hub_download(repo, FILE, revision=revision, library_name="zoo"))
+    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+        raise ArtefactError(f"{address}: {_first_line(error)}") from error
+
+
+def push(folder: Path, address: str, *, private: bool = False) -> str:
+    """Upload a run's artefact, its card and its pictures to a repository of yours, which is made if need be.
+
+    It takes an account, to which `hf auth login` connects, or the environment variable HF_TOKEN.
+
+    Args:
+        folder: of the run.
+        address: `hf://owner/name`.
+        private: whether a repository that is made is for its owner alone.
+
+    Returns:
+        The address of the upload on the web.
+
+    Raises:
+        ArtefactError: not such an address, no leave to write there, no connection, or huggingface_hub is not
+            installed.
+    """
+    hub = _hub()
+    repo, revision = parse(address)
+    card = hub.CommitOperationAdd("README.md", (folder / "card.md").read_bytes())
+    files = [hub.CommitOperationAdd(path.name, path) for path in [folder / FILE, *sorted(folder.glob("*.png"))]]
+    try:
+        api = hub.HfApi(library_name="zoo")
+        api.create_repo(repo, private=private, exist_ok=True)
+        done = api.create_commit(repo, [card, *files], commit_message="Upload from zoo", revision=revision)
+    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+        raise ArtefactError(f"{address}: {_first_line(error)}") from error
+    return str(done.commit_url)
+
+
+def parse(address: str) -> tuple[str, str | None]:
+    """Repository and revision of an address.
+
+    Raises:
+        ArtefactError: it is none.
+    """
+    match = ADDRESS.fullmatch(address)
+    if match is None:
+        raise ArtefactError(f"{address} is not of the form hf://owner/name or hf://owner/name@revision")
+    return match["repo"], match["revision"]
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ArtefactError('hf:// takes huggingface_hub: pip install "zoo[hub]"') from error
+    return huggingface_hub
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
