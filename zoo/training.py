@@ -64,6 +64,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _seed(cfg.seed)
     _limit_threads(cfg.threads)
     _keep_freed_memory()
+    _look_for_gpus_once()
     settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed")}
     step = 0 if cfg.resume is None else _check_resume(Path(cfg.resume), settings)
 
@@ -134,6 +135,12 @@ def _keep_freed_memory() -> None:
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
         for parameter, size in ((_M_TRIM_THRESHOLD, 2**30), (_M_MMAP_THRESHOLD, 2**25), (_M_TOP_PAD, 2**26)):
             library.mallopt(parameter, size)
+
+
+def _look_for_gpus_once() -> None:
+    """Say so where there is none: Adam asks in each step, and torch then loads NVIDIA's library anew."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
 def _check_resume(path: Path, settings: dict[str, Any]) -> int:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, R2Score
+from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from zoo.errors import SpecError
@@ -60,7 +60,11 @@ class Supervised(Task):
 
     @abstractmethod
     def judge(self, batch: Labelled, split: str) -> None:
-        """Add a batch to the figures of a split."""
+        """Add a batch of a split to the figures."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, Metric]:
+        """What `judge` adds to, by name."""
 
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
         x, targets = batch
@@ -75,6 +79,9 @@ class Supervised(Task):
     def validation_step(self, batch: Labelled, batch_idx: int) -> None:
         self.judge(batch, "val")
 
+    def on_validation_epoch_end(self) -> None:  # not in each step, where logging costs more than a small network
+        self.log_dict({f"val/{name}": figure for name, figure in self.figures().items()}, prog_bar=True)
+
     def on_test_start(self) -> None:
         self._tested.clear()
 
@@ -83,6 +90,9 @@ class Supervised(Task):
             self.judge(batch, "test")
         if isinstance(self.spec.input, Table):
             self._tested.append((batch[0].cpu(), batch[1].cpu()))
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict({f"test/{name}": figure for name, figure in self.figures().items()})
 
     def pictures(self, folder: Path) -> dict[str, str]:
         if not isinstance(self.spec.input, Table):
@@ -151,14 +161,16 @@ class Classification(Supervised):
         self.accuracy.update(logits, labels)
         if split == "test":
             self.confusion.update(logits, labels)
-        figures: dict[str, Any] = {f"{split}/loss": self.loss, f"{split}/accuracy": self.accuracy}
-        self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
+
+    def figures(self) -> dict[str, Metric]:
+        return {"loss": self.loss, "accuracy": self.accuracy}
 
     def on_test_start(self) -> None:
         super().on_test_start()
         self.confusion.reset()
 
     def on_test_epoch_end(self) -> None:
+        super().on_test_epoch_end()
         self.counts = self.confusion.compute()  # here, where all processes take part
 
     def pictures(self, folder: Path) -> dict[str, str]:
@@ -233,8 +245,9 @@ class Regression(Supervised):
         self.mae.update(answers, truths)
         if split == "test":
             self._answers.append((answers.cpu(), truths.cpu()))
-        figures: dict[str, Any] = {f"{split}/{name}": getattr(self, name) for name in ("loss", "r2", "rmse", "mae")}
-        self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
+
+    def figures(self) -> dict[str, Metric]:
+        return {"loss": self.loss, "r2": self.r2, "rmse": self.rmse, "mae": self.mae}
 
     def on_test_start(self) -> None:
         super().on_test_start()

@@ -95,6 +95,22 @@ class Task(L.LightningModule, ABC):
         """What else the card tells of the last test, as lines of Markdown."""
         return []
 
+    # Less work in each step, where that of Lightning costs more than a small network's
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":  # set some forty times a step; nn.Module looks for parameters each time
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
     # Figures: summed on the device, and read once an epoch
 
     def record(self, **losses: Tensor) -> None:
