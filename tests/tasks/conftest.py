@@ -7,13 +7,13 @@ from collections.abc import Callable
 import lightning as L
 import pytest
 
-from zoo.training import _quieten_lightning
+from zoo.training import quieten_lightning
 
 
 @pytest.fixture
 def trainer() -> Callable[..., L.Trainer]:
     """Gives a Trainer on the CPU, with some options of its own."""
-    _quieten_lightning()
+    quieten_lightning()
 
     def trainer(**options: object) -> L.Trainer:
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
