@@ -21,6 +21,7 @@ from torch import Tensor
 
 from zoo.errors import SpecError, unknown
 from zoo.spec.table import Table, Values
+from zoo.spec.text import Text, Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -191,9 +192,9 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage | Table
-Output = Classes | Image | Values
-KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Table, Classes, Values)}
+Input = Image | MaskedImage | Table | Text
+Output = Classes | Image | Values | Tokens
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Table, Text, Classes, Values, Tokens)}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,206 @@
+"""Scenes of coloured shapes in relations, drawn from a seed, with captions in varied wording.
+
+Synthetic: every scene's shapes, colours, sizes and relation are known, and each scene comes with all the wordings that
+its captions can have.
+
+Shape letters: N scenes, S = 2 objects, R wordings, T words, P = 32 pixels a side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.data.batches import Examples, TensorDataModule
+from zoo.spec import Image, Spec
+from zoo.spec.text import FIRST, PAD, Tokens
+
+SHAPES = ("circle", "square", "triangle", "diamond", "cross", "ring")
+COLOURS = {
+    "red": (205, 35, 35),
+    "orange": (240, 140, 20),
+    "yellow": (235, 220, 40),
+    "green": (40, 150, 60),
+    "blue": (40, 80, 200),
+    "purple": (130, 50, 160),
+    "black": (25, 25, 25),
+}
+SIZES = {"small": ("small", "little"), "large": ("large", "big")}  # and the words for each
+RELATIONS = {  # of the first object to the second, and of the second to the first
+    "left": ("to the left of", "to the right of"),
+    "above": ("above", "below"),
+    "in front": ("in front of", "behind"),
+}
+PIXELS = 32
+RADII = (3.8, 6.6)  # pixels, of small and large
+FRAMES = ("a {} {} a {}", "there is a {} {} a {}", "{} {} {}")  # the last without articles
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """What N scenes hold, as places in `SHAPES`, `COLOURS`, `SIZES` and `RELATIONS`.
+
+    Args:
+        shapes, colours, sizes: int64 (N, 2), of the first object and the second.
+        relations: int64 (N,), of the first object to the second.
+    """
+
+    shapes: Tensor
+    colours: Tensor
+    sizes: Tensor
+    relations: Tensor
+
+    def __len__(self) -> int:
+        return len(self.relations)
+
+    @property
+    def attributes(self) -> Tensor:
+        """int64 (N, 7): shape, colour and size of the first object, those of the second, and the relation."""
+        objects = torch.stack([self.shapes, self.colours, self.sizes], dim=2)  # N, S, 3
+        return torch.cat([objects.flatten(1), self.relations[:, None]], dim=1)
+
+
+class Shapes(TensorDataModule):
+    """Scenes of two coloured shapes in a relation, 32 x 32 pixels, with captions in varied wording. Generated.
+
+    Six shapes, seven colours and two sizes; one object is to the left of the other, above it, or in front of it. No
+    combination of all these is in more than one split. A batch is (images, captions, attributes): uint8 (B, 3, 32, 32),
+    codes (B, R, T) of all R wordings that are right, padded with 0, and int64 (B, 7) as in `Scenes.attributes`.
+
+    Args:
+        train_size, val_size, test_size: scenes of each split.
+        batch_size: scenes a step.
+        data_seed: the seed of the scenes.
+
+    Raises:
+        ValueError: a size is below 1, or there are not so many different scenes.
+    """
+
+    def __init__(
+        self,
+        train_size: int = 8_000,
+        val_size: int = 1_000,
+        test_size: int = 1_000,
+        batch_size: int = 64,
+        data_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size)
+        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
+        for split, size in self.sizes.items():
+            if type(size) is not int or size < 1:
+                raise ValueError(f"{split}_size must be a whole number of at least 1, got {size}")
+        if sum(self.sizes.values()) > (most := len(all_scenes())):
+            raise ValueError(f"there are {most} different scenes, and {sum(self.sizes.values())} were asked for")
+        self.data_seed = data_seed
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        random = torch.Generator().manual_seed(self.data_seed)
+        attributes = all_scenes()
+        attributes = attributes[torch.randperm(len(attributes), generator=random)[: sum(self.sizes.values())]]
+        scenes = scenes_of(attributes)
+        images = draw(scenes, random)
+        vocabulary, texts = caption_codes(scenes)
+        columns = (images, texts, attributes)
+        parts = zip(*(column.split(list(self.sizes.values())) for column in columns))
+        splits = {split: Examples(*part) for split, part in zip(self.sizes, parts)}
+        pixels = splits["train"].tensors[0].float() / 255
+        mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
+        return Spec(Image(3, PIXELS, PIXELS, mean, std), Tokens(vocabulary, "words", texts.shape[2])), splits
+
+
+def all_scenes() -> Tensor:
+    """The attributes (N, 7) of every scene there can be: of those in front, the first is small, the second large."""
+    counts = (len(SHAPES), len(COLOURS), len(SIZES))
+    attributes = torch.cartesian_prod(*(torch.arange(count) for count in (*counts, *counts, len(RELATIONS))))
+    first, second, relation = attributes[:, :3], attributes[:, 3:6], attributes[:, 6]
+    in_front = relation == list(RELATIONS).index("in front")
+    visible = (first[:, 2] == 0) & (second[:, 2] == 1) & (first[:, 1] != second[:, 1])
+    return attributes[(first != second).any(dim=1) & (~in_front | visible)]
+
+
+def scenes_of(attributes: Tensor) -> Scenes:
+    """Scenes from their attributes, int64 (N, 7)."""
+    objects = attributes[:, :6].view(-1, 2, 3)  # N, S, 3
+    return Scenes(objects[:, :, 0], objects[:, :, 1], objects[:, :, 2], attributes[:, 6])
+
+
+def captions(scene: Sequence[int]) -> list[str]:
+    """All wordings of one scene, given its 7 attributes: either object first, in each frame, with each word for size."""
+    names, colours, sizes = SHAPES, list(COLOURS), list(SIZES.values())
+    forward, backward = list(RELATIONS.values())[scene[6]]
+    texts = []
+    for wording in (0, 1):  # small or little, large or big
+        first, second = (
+            f"{sizes[size][wording]} {colours[colour]} {names[shape]}"
+            for shape, colour, size in (scene[:3], scene[3:6])
+        )
+        for frame in FRAMES:
+            texts += [frame.format(first, forward, second), frame.format(second, backward, first)]
+    return texts
+
+
+def caption_codes(scenes: Scenes) -> tuple[tuple[str, ...], Tensor]:
+    """The vocabulary of all captions, and those of the scenes as codes (N, R, T), padded with 0."""
+    texts = [[text.split() for text in captions(row)] for row in scenes.attributes.tolist()]
+    words = sorted({word for wordings in texts for text in wordings for word in text})
+    codes = {word: code for code, word in enumerate(words, start=FIRST)}
+    longest = max(len(text) for wordings in texts for text in wordings)
+    padded = [[[codes[w] for w in text] + [PAD] * (longest - len(text)) for text in wordings] for wordings in texts]
+    return tuple(words), torch.tensor(padded)
+
+
+def draw(scenes: Scenes, random: torch.Generator) -> Tensor:
+    """Pictures of scenes, uint8 (N, 3, P, P): anti-aliased, on pale paper, with shades and places that vary."""
+    count = len(scenes)
+    centres = _centres(scenes, random)  # N, S, 2
+    radii = torch.tensor(RADII)[scenes.sizes] + torch.rand(count, 2, generator=random) * 0.8 - 0.4
+    inks = torch.tensor(list(COLOURS.values())).float()[scenes.colours]  # N, S, 3
+    inks = (inks + torch.randn(count, 2, 3, generator=random) * 8).clamp(0, 255)
+    paper = 205 + 45 * torch.rand(count, 1, generator=random) + 4 * torch.randn(count, 3, generator=random)
+    canvas = paper[:, :, None, None].expand(-1, -1, PIXELS, PIXELS)
+    for place in (1, 0):  # the first object is in front
+        cover = _coverage(scenes.shapes[:, place], centres[:, place], radii[:, place])[:, None]  # N, 1, P, P
+        canvas = canvas + cover * (inks[:, place, :, None, None] - canvas)
+    noise = torch.randn(canvas.shape, generator=random) * 3
+    return (canvas + noise).round().clamp(0, 255).to(torch.uint8)
+
+
+def _centres(scenes: Scenes, random: torch.Generator) -> Tensor:
+    """Where the objects' centres are, (N, S, 2) as x and y in pixels."""
+    count, middle = len(scenes), (PIXELS - 1) / 2
+    relation = scenes.relations
+    jitter = torch.rand(count, 2, 2, generator=random) * 2 - 1  # N, S, 2
+    gap = 7.8 + 0.6 * torch.rand(count, generator=random)  # from the middle, along the relation
+    along = torch.stack([-gap, gap], dim=1)  # N, S
+    across = jitter[:, :, 0] * 3
+    left = torch.stack([along, across], dim=2)
+    above = torch.stack([across, along], dim=2)
+    front = jitter[:, :1] * 5 + jitter[:, 1:] * torch.tensor([[1.0], [0.0]])  # one place, and a little beside it
+    placed = torch.where((relation == 0)[:, None, None], left, torch.where((relation == 1)[:, None, None], above, front))
+    return placed + middle
+
+
+def _coverage(shapes: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
+    """How much of each pixel a shape covers, 0..1, (N, P, P), from its distance to the shape's edge."""
+    axis = torch.arange(PIXELS).float()
+    x = axis[None, None, :] - centres[:, 0, None, None]  # N, 1, P
+    y = axis[None, :, None] - centres[:, 1, None, None]  # N, P, 1
+    x, y = torch.broadcast_tensors(x, y)
+    r = radii[:, None, None]
+    round_ = (x * x + y * y).sqrt()
+    far_x, far_y = x.abs(), y.abs()
+    distances = (  # below 0 inside; in the order of SHAPES, each of about the same area
+        round_ - r,
+        torch.maximum(far_x, far_y) - 0.88 * r,
+        torch.maximum(0.87 * far_x - 0.5 * y - 0.55 * r, y - 0.8 * r),
+        (far_x + far_y) * 0.7071 - 0.8 * r,
+        torch.minimum(
+            torch.maximum(far_x - 1.05 * r, far_y - 0.36 * r), torch.maximum(far_y - 1.05 * r, far_x - 0.36 * r)
+        ),
+        (round_ - 0.78 * r).abs() - 0.24 * r,
+    )
+    distance = torch.stack(distances).gather(0, shapes[None, :, None, None].expand(1, -1, PIXELS, PIXELS))[0]
+    return (0.5 - distance).clamp(0, 1)
