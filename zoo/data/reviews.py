@@ -1,0 +1,201 @@
+"""Sentences about films whose polarity follows from their structure, not from their words.
+
+Synthetic. A small grammar builds each sentence from the outside in: first its polarity is drawn, then a construction
+(negation, contrast, quotation, disappointed hope, doubt), then the polarity that each of its parts must have. Praise and
+blame are as frequent in positive sentences as in negative ones, so words tell little, and their order tells all.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from random import Random
+
+ASPECTS = (
+    "acting ambience animation atmosphere beginning camerawork cast casting choreography cinematography comedy "
+    "costumes dialogue direction drama dubbing editing ending film finale humour lighting location makeup melody "
+    "message mood movie mystery narration opening pacing photography picture plot premise production prologue "
+    "puppetry remake rhythm romance score scenery screenplay script sequel setting show singing sound soundtrack story "
+    "stunts style subplot suspense thriller timing tone translation twist voiceover writing"
+).split()
+PRAISE = (
+    "amazing amusing beautiful brilliant captivating charming clever compelling convincing delightful elegant "
+    "enchanting engaging enjoyable excellent exciting exquisite fabulous fascinating fantastic flawless fresh funny "
+    "gorgeous graceful great gripping heartfelt hilarious impressive ingenious inspired inventive lively lovely "
+    "luminous magical magnificent marvellous masterful memorable moving original outstanding perfect poetic powerful "
+    "remarkable riveting satisfying sincere smart splendid stunning subtle superb tender thrilling touching witty "
+    "wonderful"
+).split()
+BLAME = (
+    "abysmal annoying appalling awful bad banal bland boring cheap clichéd clumsy contrived crude cynical dated "
+    "derivative disappointing dismal dreadful dreary dull embarrassing empty exhausting flat foolish forced forgettable "
+    "grating hollow horrible inane incoherent inept insipid irritating lame laughable lazy lifeless mediocre messy "
+    "mindless muddled obnoxious pathetic pointless poor predictable pretentious ridiculous shallow sloppy stale stupid "
+    "tedious terrible tiresome trite ugly unbearable uninspired weak wooden"
+).split()
+ADJECTIVES = {True: PRAISE, False: BLAME}
+VERBS = {  # of one who watches
+    True: "admire adore applaud enjoy like love praise recommend treasure".split(),
+    False: "despise detest dislike hate loathe mock regret resent scorn".split(),
+}
+DEGREES = ("", "", "", "very ", "really ", "truly ", "quite ", "rather ", "absolutely ", "utterly ", "genuinely ")
+SPEAKERS = (
+    "my brother,my sister,my mother,my uncle,a friend of mine,one critic,the trailer,the poster,the director,"
+    "my neighbour,the newspaper,an old colleague,everybody at work,the man beside me"
+).split(",")
+RESERVED = 5  # one in so many pairs of adjective and construction is kept for the test split
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence and the truth about it.
+
+    Args:
+        text: of it, in lower case.
+        positive: its polarity.
+        constructions: the names of those it is built of, from the outside in, the innermost last.
+    """
+
+    text: str
+    positive: bool
+    constructions: tuple[str, ...]
+
+
+def generate_reviews(count: int, random: Random, *, depths: tuple[int, ...], reserved: bool) -> list[Sentence]:
+    """Draw different sentences.
+
+    Args:
+        count: how many.
+        random: where they are drawn from.
+        depths: how many constructions can be nested around the innermost one.
+        reserved: whether they are built of the pairs of adjective and construction that are kept for the test split,
+            or of all others.
+    """
+    sentences: dict[str, Sentence] = {}
+    while len(sentences) < count:
+        positive = random.random() < 0.5
+        text, names = _sentence(random, positive, random.choice(depths), reserved)
+        text = re.sub(r"\ba (?=[aeiou])", "an ", text) + " ."
+        sentences[text] = Sentence(text, positive, names)
+    return list(sentences.values())
+
+
+Built = tuple[str, tuple[str, ...]]
+
+
+def _sentence(random: Random, positive: bool, depth: int, reserved: bool) -> Built:
+    """A sentence of that polarity with `depth` constructions around its innermost one."""
+    if depth == 0:
+        return _simple(random, positive, reserved)
+    name = random.choice(list(AROUND))
+    wordings, keeps = AROUND[name]
+    wording = random.choice(wordings)
+    inner, names = _sentence(random, positive == keeps, depth - 1, reserved)
+    other = _simple(random, not positive, reserved)[0] if "{other}" in wording else ""
+    return wording.format(inner=inner, other=other, who=random.choice(SPEAKERS)), (name, *names)
+
+
+# Around a sentence: the wordings, and whether the whole has the polarity of the part called inner
+AROUND: dict[str, tuple[tuple[str, ...], bool]] = {
+    "contrast": (
+        (
+            "{other} , but {inner}",
+            "{other} , and yet {inner}",
+            "although {other} , {inner}",
+            "while {other} , {inner}",
+            "{inner} , although {other}",
+            "{inner} , even though {other}",
+            "{other} ; still , {inner}",
+        ),
+        True,
+    ),
+    "agreement": (
+        (
+            "{who} said that {inner} , and it is true",
+            "{who} claimed that {inner} , and rightly so",
+            "as {who} put it , {inner} , and i agree",
+            "{who} insisted that {inner} ; how right",
+            "nobody can deny that {inner}",
+            "there is no doubt that {inner}",
+        ),
+        True,
+    ),
+    "disagreement": (
+        (
+            "{who} said that {inner} , but it is not true",
+            "{who} claimed that {inner} , and i disagree",
+            "{who} insisted that {inner} ; how wrong",
+            "{who} told me that {inner} , which is nonsense",
+            "{who} wrote that {inner} , and could not be more wrong",
+            "{who} may think that {inner} , but i do not",
+        ),
+        False,
+    ),
+    "doubt": (
+        (
+            "it is not true that {inner}",
+            "nobody could claim that {inner}",
+            "i cannot say that {inner}",
+            "i doubt that {inner}",
+            "do not believe that {inner}",
+            "it is a myth that {inner}",
+        ),
+        False,
+    ),
+}
+
+
+def _simple(random: Random, positive: bool, reserved: bool) -> Built:
+    """The innermost construction: one judgement of one aspect."""
+    name = random.choice(list(INNERMOST))
+    wordings, keeps = INNERMOST[name]
+    wording = random.randrange(len(wordings))
+    pole = positive == keeps
+    place = sorted(INNERMOST).index(name) * 8 + wording
+    words = VERBS[pole] if "{verb}" in wordings[wording] else ADJECTIVES[pole]
+    allowed = [word for index, word in enumerate(words) if ((index + 2 * place) % RESERVED == 0) == reserved]
+    word = random.choice(allowed)
+    text = wordings[wording].format(
+        adjective=word, verb=word, degree=random.choice(DEGREES), aspect=random.choice(ASPECTS)
+    )
+    return text, (name,)
+
+
+INNERMOST: dict[str, tuple[tuple[str, ...], bool]] = {
+    "statement": (
+        (
+            "the {aspect} is {degree}{adjective}",
+            "i found the {aspect} {degree}{adjective}",
+            "the {aspect} felt {degree}{adjective}",
+            "what a {adjective} {aspect} this is",
+            "you will {verb} the {aspect}",
+            "i {degree}{verb} the {aspect}",
+        ),
+        True,
+    ),
+    "negation": (
+        (
+            "the {aspect} is not {degree}{adjective}",
+            "the {aspect} is not {adjective} at all",
+            "the {aspect} is never {adjective}",
+            "there is nothing {adjective} about the {aspect}",
+            "the {aspect} is far from {adjective}",
+            "the {aspect} is anything but {adjective}",
+            "i did not {verb} the {aspect}",
+            "nobody will {verb} the {aspect}",
+        ),
+        False,
+    ),
+    "hope": (
+        (
+            "i expected the {aspect} to be {adjective} , in vain",
+            "the {aspect} was meant to be {adjective}",
+            "the {aspect} could have been {adjective}",
+            "they promised a {adjective} {aspect}",
+            "i wanted to {verb} the {aspect}",
+            "i had hoped to {verb} the {aspect}",
+        ),
+        False,
+    ),
+}
+

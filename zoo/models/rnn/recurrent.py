@@ -1,0 +1,267 @@
+"""Recurrent layers with three kinds of cell, on batches of sequences whose lengths differ.
+
+Elman, "Finding structure in time", 1990 (RNN); Hochreiter and Schmidhuber, "Long short-term memory", 1997 (LSTM); Cho
+et al., "Learning phrase representations using RNN encoder-decoder", 2014 (GRU). Recurrent weights start orthogonal
+(Saxe et al., 2014) and forget gates open (Gers et al., 2000). Dropout is one mask for all steps of a sequence (Gal and
+Ghahramani, 2016), and recurrent dropout is of weights (Merity et al., 2018), so that torch's fused kernels run either
+way. Padding is masked, not packed: packing would read the lengths back from the device in each step.
+
+Shape letters: B batch, T time, F features, H units, D directions (1 or 2), K outputs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.errors import unknown
+
+CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+KERNELS = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
+POOLS = ("last", "mean", "max")
+State = Tensor | tuple[Tensor, Tensor]  # of one layer: (1, B, H), and the LSTM's cells likewise
+
+
+class Layer(nn.Module):
+    """One recurrent layer in one direction.
+
+    Args:
+        cell: rnn, gru or lstm.
+        in_features: F.
+        hidden: H.
+        recurrent_dropout: probability of zeroing a weight from state to state, for all steps of a batch.
+    """
+
+    def __init__(self, cell: str, in_features: int, hidden: int, recurrent_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.cell = cell
+        self.recurrent_dropout = recurrent_dropout
+        self.rnn = CELLS[cell](in_features, hidden, batch_first=True)
+        with torch.no_grad():
+            nn.init.xavier_uniform_(self.rnn.weight_ih_l0)
+            for gate in self.rnn.weight_hh_l0.split(hidden):
+                nn.init.orthogonal_(gate)
+            nn.init.zeros_(self.rnn.bias_ih_l0)
+            nn.init.zeros_(self.rnn.bias_hh_l0)
+            if cell == "lstm":
+                self.rnn.bias_ih_l0[hidden : 2 * hidden] = 1.0  # the forget gate's
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Sequences (B, T, F) to states (B, T, H), and the state after the last step."""
+        if not (self.training and self.recurrent_dropout):
+            return self.rnn(x, state)
+        if state is None:
+            zeros = x.new_zeros(1, len(x), self.rnn.hidden_size)
+            state = (zeros, zeros) if self.cell == "lstm" else zeros
+        into, through, *biases = self.rnn._flat_weights
+        weights = [into, functional.dropout(through, self.recurrent_dropout), *biases]
+        outputs, *last = KERNELS[self.cell](x, state, weights, True, 1, 0.0, True, False, True)
+        return outputs, tuple(last) if self.cell == "lstm" else last[0]
+
+
+class Stack(nn.Module):
+    """Recurrent layers on top of each other, in one direction or in both.
+
+    Args:
+        cell: rnn, gru or lstm.
+        in_features: F.
+        hidden: H, units of each layer and direction.
+        layers: how many.
+        bidirectional: each layer also reads from the end (Schuster and Paliwal, 1997).
+        dropout: probability of zeroing a feature between layers, for all steps of a sequence.
+        recurrent_dropout: probability of zeroing a weight from state to state.
+
+    Raises:
+        ValueError: a number is out of range, or the cell unknown.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        in_features: int,
+        hidden: int,
+        *,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if cell not in CELLS:
+            raise ValueError(unknown("cell", cell, CELLS))
+        check_sizes(in_features=in_features, hidden=hidden, layers=layers)
+        check_shares(dropout=dropout, recurrent_dropout=recurrent_dropout)
+        self.out_features = hidden * (1 + bidirectional)
+        self.bidirectional = bidirectional
+        widths = [in_features] + [self.out_features] * (layers - 1)
+        self.forwards = nn.ModuleList(Layer(cell, width, hidden, recurrent_dropout) for width in widths)
+        self.backwards = nn.ModuleList(
+            Layer(cell, width, hidden, recurrent_dropout) for width in widths if bidirectional
+        )
+        self.dropout = SequenceDropout(dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Sequences (B, T, F), padded after their lengths (B,), to states (B, T, D * H); those of padding are 0."""
+        for index, forwards in enumerate(self.forwards):
+            x = self.dropout(x) if index else x
+            states = forwards(x)[0]
+            if self.bidirectional:
+                back = reverse(self.backwards[index](reverse(x, lengths))[0], lengths)
+                states = torch.cat([states, back], dim=2)
+            x = states
+        return x if lengths is None else x * real_steps(x, lengths)
+
+    def step(self, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
+        """Go on from the states after earlier steps: (B, T, F) to (B, T, H) and the states of each layer.
+
+        Of one direction only; all T steps are real.
+        """
+        after = []
+        for index, layer in enumerate(self.forwards):
+            x, state = layer(self.dropout(x) if index else x, None if states is None else states[index])
+            after.append(state)
+        return x, after
+
+    def pool(self, states: Tensor, lengths: Tensor | None, how: str) -> Tensor:
+        """Sum up states (B, T, D * H) of sequences in one vector each, (B, D * H).
+
+        Args:
+            states: as `forward` gives them.
+            lengths: (B,), or None if all are T.
+            how: `last` (where each direction has read everything), `mean`, or `max` of each unit.
+        """
+        if how == "last":
+            if lengths is None:
+                last = states[:, -1]
+            else:
+                last = states.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, states.shape[2]))[:, 0]
+            if not self.bidirectional:
+                return last
+            half = self.out_features // 2
+            return torch.cat([last[:, :half], states[:, 0, half:]], dim=1)
+        if how == "mean":
+            return states.mean(dim=1) if lengths is None else states.sum(dim=1) / lengths[:, None]
+        if lengths is not None:
+            states = states.masked_fill(~real_steps(states, lengths), float("-inf"))
+        return states.amax(dim=1)
+
+
+class SequenceDropout(nn.Module):
+    """Zero features of sequences (B, T, F): the same ones in all steps of a sequence, others in each sequence."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and self.share):
+            return x
+        return x * functional.dropout(x.new_ones(len(x), 1, x.shape[2]), self.share)
+
+
+class Recurrent(nn.Module):
+    """A recurrent network: sequences of vectors in, numbers out, once a sequence or once a step.
+
+    Args:
+        in_features: F, numbers in each step.
+        num_outputs: K, numbers that come out.
+        hidden: H, units of each layer and direction.
+        layers: recurrent layers on top of each other.
+        bidirectional: each layer reads from both ends.
+        pool: what of the states the output layer sees: `last`, `mean` or `max` give one output a sequence (many to
+            one), `none` gives one for each step (many to many).
+        dropout: probability of zeroing a feature between layers and before the output, 0 <= dropout < 1.
+        recurrent_dropout: probability of zeroing a weight from state to state.
+
+    Raises:
+        ValueError: a number is out of range, or a name unknown.
+    """
+
+    cell: str
+
+    def __init__(
+        self,
+        in_features: int = 28,
+        num_outputs: int = 10,
+        *,
+        hidden: int = 128,
+        layers: int = 1,
+        bidirectional: bool = False,
+        pool: str = "last",
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if pool not in (*POOLS, "none"):
+            raise ValueError(unknown("pool", pool, (*POOLS, "none")))
+        check_sizes(num_outputs=num_outputs)
+        self.stack = Stack(
+            self.cell,
+            in_features,
+            hidden,
+            layers=layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+        )
+        self.pool = pool
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(self.stack.out_features, num_outputs)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Sequences (B, T, F) to outputs (B, K), or (B, T, K) with pool `none`.
+
+        Args:
+            x: padded after their lengths, with anything.
+            lengths: int64 (B,), each from 1 to T, on the same device; None if all are T. Padding changes no output.
+        """
+        states = self.stack(x, lengths)  # B, T, D * H
+        if self.pool != "none":
+            states = self.stack.pool(states, lengths, self.pool)
+        return self.output(self.dropout(states))
+
+
+class RNN(Recurrent):
+    """A network of tanh units (Elman, 1990); arguments and shapes as in `Recurrent`."""
+
+    cell = "rnn"
+
+
+class GRU(Recurrent):
+    """A network of gated recurrent units (Cho et al., 2014); arguments and shapes as in `Recurrent`."""
+
+    cell = "gru"
+
+
+class LSTM(Recurrent):
+    """A network of long short-term memory (Hochreiter and Schmidhuber, 1997); arguments and shapes as in `Recurrent`."""
+
+    cell = "lstm"
+
+
+def real_steps(x: Tensor, lengths: Tensor) -> Tensor:
+    """Which steps of (B, T, …) are no padding: bool (B, T, 1)."""
+    return (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
+
+
+def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Sequences (B, T, F), each turned around within its length; padding stays where it is."""
+    if lengths is None:
+        return x.flip(1)
+    steps = torch.arange(x.shape[1], device=x.device)
+    places = lengths[:, None] - 1 - steps  # B, T
+    places = torch.where(places < 0, steps, places)
+    return x.gather(1, places[:, :, None].expand_as(x))
+
+
+def check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {size}")
+
+
+def check_shares(**shares: float) -> None:
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise ValueError(f"{name} must be at least 0 and below 1, got {share}")
