@@ -31,9 +31,21 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
         Spec(MaskedImage(1, 8, 9, (0.5,), (0.5,)), Image(1, 8, 9, (0.5,), (0.5,))),
         {"width": 8, "depth": 1},
     ),
+    "gru": (
+        Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
+        {"hidden": 12, "layers": 2},
+    ),
+    "lstm": (
+        Spec(Image(3, 6, 5, (0.5,) * 3, (0.5,) * 3), Classes(("cat", "dog", "emu"))),
+        {"hidden": 12, "bidirectional": True},
+    ),
     "mlp": (
         Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
         {"hidden": [16]},
+    ),
+    "rnn": (
+        Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
+        {"hidden": 24},
     ),
 }
 

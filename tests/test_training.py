@@ -19,6 +19,9 @@ Run = Callable[..., Path]
 SHORT = {
     "cnn": ["epochs=3", "model.dropout=0.1", "task.ema=0.9", "task.max_grad_norm=1"],
     "mlp": ["data=digits", "epochs=3", "model.members=2", "task.max_grad_norm=1"],
+    "gru": ["data=digits", "task=classification", "epochs=3", "model.layers=2", "model.hidden=32"],
+    "lstm": ["data=digits", "task=classification", "epochs=3", "model.recurrent_dropout=0.1", "model.hidden=32"],
+    "rnn": ["data=digits", "task=classification", "epochs=3", "model.hidden=32"],
     "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
 }
 SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]

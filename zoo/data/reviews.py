@@ -1,8 +1,8 @@
 """Sentences about films whose polarity follows from their structure, not from their words.
 
 Synthetic. A small grammar builds each sentence from the outside in: first its polarity is drawn, then a construction
-(negation, contrast, quotation, disappointed hope, doubt), then the polarity that each of its parts must have. Praise and
-blame are as frequent in positive sentences as in negative ones, so words tell little, and their order tells all.
+(negation, contrast, quotation, disappointed hope, doubt), then the polarity that each of its parts must have. Praise
+and blame are as frequent in positive sentences as in negative ones, so words tell little, and their order tells all.
 """
 
 from __future__ import annotations
@@ -11,38 +11,61 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-ASPECTS = (
-    "acting ambience animation atmosphere beginning camerawork cast casting choreography cinematography comedy "
-    "costumes dialogue direction drama dubbing editing ending film finale humour lighting location makeup melody "
-    "message mood movie mystery narration opening pacing photography picture plot premise production prologue "
-    "puppetry remake rhythm romance score scenery screenplay script sequel setting show singing sound soundtrack story "
-    "stunts style subplot suspense thriller timing tone translation twist voiceover writing"
-).split()
-PRAISE = (
-    "amazing amusing beautiful brilliant captivating charming clever compelling convincing delightful elegant "
-    "enchanting engaging enjoyable excellent exciting exquisite fabulous fascinating fantastic flawless fresh funny "
-    "gorgeous graceful great gripping heartfelt hilarious impressive ingenious inspired inventive lively lovely "
-    "luminous magical magnificent marvellous masterful memorable moving original outstanding perfect poetic powerful "
-    "remarkable riveting satisfying sincere smart splendid stunning subtle superb tender thrilling touching witty "
-    "wonderful"
-).split()
-BLAME = (
-    "abysmal annoying appalling awful bad banal bland boring cheap clichéd clumsy contrived crude cynical dated "
-    "derivative disappointing dismal dreadful dreary dull embarrassing empty exhausting flat foolish forced forgettable "
-    "grating hollow horrible inane incoherent inept insipid irritating lame laughable lazy lifeless mediocre messy "
-    "mindless muddled obnoxious pathetic pointless poor predictable pretentious ridiculous shallow sloppy stale stupid "
-    "tedious terrible tiresome trite ugly unbearable uninspired weak wooden"
-).split()
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+ASPECTS = _words(
+    """
+    acting ambience animation atmosphere beginning camerawork cast casting choreography cinematography comedy
+    costumes dialogue direction drama dubbing editing ending film finale humour lighting location makeup melody
+    message mood movie mystery narration opening pacing photography picture plot premise production prologue
+    puppetry remake rhythm romance score scenery screenplay script sequel setting show singing sound soundtrack
+    story stunts style subplot suspense thriller timing tone translation twist voiceover writing
+    """
+)
+PRAISE = _words(
+    """
+    amazing amusing beautiful brilliant captivating charming clever compelling convincing delightful elegant
+    enchanting engaging enjoyable excellent exciting exquisite fabulous fascinating fantastic flawless fresh
+    funny gorgeous graceful great gripping heartfelt hilarious impressive ingenious inspired inventive lively
+    lovely luminous magical magnificent marvellous masterful memorable moving original outstanding perfect
+    poetic powerful remarkable riveting satisfying sincere smart splendid stunning subtle superb tender
+    thrilling touching witty wonderful
+    """
+)
+BLAME = _words(
+    """
+    abysmal annoying appalling awful bad banal bland boring cheap clichéd clumsy contrived crude cynical dated
+    derivative disappointing dismal dreadful dreary dull embarrassing empty exhausting flat foolish forced
+    forgettable grating hollow horrible inane incoherent inept insipid irritating lame laughable lazy lifeless
+    mediocre messy mindless muddled obnoxious pathetic pointless poor predictable pretentious ridiculous shallow
+    sloppy stale stupid tedious terrible tiresome trite ugly unbearable uninspired weak wooden
+    """
+)
 ADJECTIVES = {True: PRAISE, False: BLAME}
 VERBS = {  # of one who watches
-    True: "admire adore applaud enjoy like love praise recommend treasure".split(),
-    False: "despise detest dislike hate loathe mock regret resent scorn".split(),
+    True: _words("admire adore applaud enjoy like love praise recommend treasure"),
+    False: _words("despise detest dislike hate loathe mock regret resent scorn"),
 }
 DEGREES = ("", "", "", "very ", "really ", "truly ", "quite ", "rather ", "absolutely ", "utterly ", "genuinely ")
 SPEAKERS = (
-    "my brother,my sister,my mother,my uncle,a friend of mine,one critic,the trailer,the poster,the director,"
-    "my neighbour,the newspaper,an old colleague,everybody at work,the man beside me"
-).split(",")
+    "my brother",
+    "my sister",
+    "my mother",
+    "my uncle",
+    "a friend of mine",
+    "one critic",
+    "the trailer",
+    "the poster",
+    "the director",
+    "my neighbour",
+    "the newspaper",
+    "an old colleague",
+    "everybody at work",
+    "the man beside me",
+)
 RESERVED = 5  # one in so many pairs of adjective and construction is kept for the test split
 
 
@@ -198,4 +221,3 @@ INNERMOST: dict[str, tuple[tuple[str, ...], bool]] = {
         False,
     ),
 }
-

@@ -106,7 +106,7 @@ class Shapes(TensorDataModule):
         columns = (images, texts, attributes)
         parts = zip(*(column.split(list(self.sizes.values())) for column in columns))
         splits = {split: Examples(*part) for split, part in zip(self.sizes, parts)}
-        pixels = splits["train"].tensors[0].float() / 255
+        pixels = images[: self.sizes["train"]].float() / 255
         mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
         return Spec(Image(3, PIXELS, PIXELS, mean, std), Tokens(vocabulary, "words", texts.shape[2])), splits
 
@@ -128,7 +128,7 @@ def scenes_of(attributes: Tensor) -> Scenes:
 
 
 def captions(scene: Sequence[int]) -> list[str]:
-    """All wordings of one scene, given its 7 attributes: either object first, in each frame, with each word for size."""
+    """All wordings of a scene of these 7 attributes: either object first, in each frame, with each word for size."""
     names, colours, sizes = SHAPES, list(COLOURS), list(SIZES.values())
     forward, backward = list(RELATIONS.values())[scene[6]]
     texts = []
@@ -179,7 +179,9 @@ def _centres(scenes: Scenes, random: torch.Generator) -> Tensor:
     left = torch.stack([along, across], dim=2)
     above = torch.stack([across, along], dim=2)
     front = jitter[:, :1] * 5 + jitter[:, 1:] * torch.tensor([[1.0], [0.0]])  # one place, and a little beside it
-    placed = torch.where((relation == 0)[:, None, None], left, torch.where((relation == 1)[:, None, None], above, front))
+    placed = torch.where(
+        (relation == 0)[:, None, None], left, torch.where((relation == 1)[:, None, None], above, front)
+    )
     return placed + middle
 
 

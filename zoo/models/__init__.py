@@ -10,21 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from zoo.errors import ConfigError, unknown
-from zoo.models import cnn, gan, mlp
+from zoo.models import cnn, gan, mlp, rnn
 from zoo.models.cnn import CNN
 from zoo.models.gan import Inpainter, PatchDiscriminator, UNet
 from zoo.models.mlp import MLP
+from zoo.models.rnn import GRU, LSTM, RNN
 from zoo.spec import Encoded, Spec
 
 __all__ = [
     "CNN",
+    "GRU",
+    "LSTM",
     "MLP",
     "MODELS",
+    "RNN",
     "Inpainter",
     "Model",
     "PatchDiscriminator",
@@ -48,7 +53,10 @@ class Model:
 MODELS: dict[str, Model] = {
     "cnn": Model(CNN, cnn.build, tasks=("classification",)),
     "gan": Model(Inpainter, gan.build, tasks=("inpainting",)),
+    "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
+    "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),
     "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
+    "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS),
 }
 
 

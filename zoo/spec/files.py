@@ -1,7 +1,8 @@
-"""Reading tables from files, with every fault told in one line."""
+"""Reading tables and texts from files, with every fault told in one line."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 from pathlib import Path
@@ -79,3 +80,40 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"cannot read {path}: {error}") from error
     frame.index += 1
     return frame
+
+
+def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:
+    """Read a text file, whole.
+
+    Raises:
+        DataError: no such file, an empty one, or one of another encoding (the message says which it seems to be).
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a text file")
+    try:
+        data = path.read_bytes()
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not {encoding} ({error.reason} at byte {error.start}); it may be {_encoding_of(data)}"
+        ) from error
+    except (OSError, LookupError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise DataError(f"{path} is empty")
+    return text.replace("\r\n", "\n")
+
+
+def _encoding_of(data: bytes) -> str:
+    """The first likely encoding that fits; Latin-1 fits everything."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"

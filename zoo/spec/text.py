@@ -104,9 +104,10 @@ class Text:
             )
         return pad_sequence(list(examples), batch_first=True, padding_value=PAD), lengths
 
-    def prepare(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Codes (B, T) and lengths (B,), which is what the network takes."""
-        return batch
+    def prepare(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Codes (B, T) and lengths (B,): what the network takes is what `collate` gives."""
+        codes, lengths = batch
+        return codes, lengths
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -171,4 +172,3 @@ def _checked(vocabulary: object, level: object) -> tuple[str, ...]:
     if len(set(vocabulary)) != len(vocabulary):
         raise SpecError("the tokens of a vocabulary must differ")
     return tuple(vocabulary)
-

@@ -1,40 +1,27 @@
-"""Recurrent networks with three cells, plain (RNN), gated (GRU) and long short-term memory (LSTM).
+"""Recurrent networks with three cells: plain (RNN), gated (GRU) and long short-term memory (LSTM).
 
-The arrangement follows from the spec: text → classes (many to one), an image or a row → classes (one to one).
+The arrangement follows from the spec:
+
+- many to one: text → classes, and an image, read row by row, → classes or values;
+- one to one: a table's row → classes or values.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 
 from zoo.errors import SpecError
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.text import TextClassifier
-from zoo.spec import Classes, Image, Spec, Text
+from zoo.models.rnn.vectors import ImageReader, RowReader
+from zoo.spec import Classes, Image, Spec, Table, Text, Values
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "Stack", "TextClassifier", "build", "builders"]
+__all__ = ["GRU", "LSTM", "RNN", "TASKS", "ImageReader", "Recurrent", "RowReader", "Stack", "TextClassifier", "build"]
 
 NETWORKS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
-
-
-class ImageReader(nn.Module):
-    """A picture (B, C, H, W) as a sequence for a recurrent network.
-
-    Args:
-        network: takes (B, 1, C * H * W), or (B, H, C * W) with `rows`.
-        rows: read the picture row by row, in H steps, and not at once.
-    """
-
-    def __init__(self, network: Recurrent, rows: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.rows = rows
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures (B, C, H, W) to logits (B, K)."""
-        return self.network(x.transpose(1, 2).flatten(2) if self.rows else x.flatten(1)[:, None])
+TASKS = ("sentiment", "classification", "regression")
 
 
 def build(
@@ -43,22 +30,21 @@ def build(
     *,
     hidden: int = 128,
     layers: int = 1,
-    bidirectional: bool | None = None,
+    bidirectional: bool = False,
+    pool: str = "last",
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
     embedding: int = 64,
-    pool: str | None = None,
     token_dropout: float = 0.0,
-    rows: bool = False,
+    rows: bool = True,
 ) -> nn.Module:
-    """The recurrent network for a spec: text → classes, or image → classes.
+    """The recurrent network for a spec: text → classes, or image or table → classes or values.
 
     Args:
         cell: rnn, gru or lstm.
-        bidirectional: None for both directions where the whole of a text is read before anything is said.
-        embedding, pool, token_dropout: of text, as in `TextClassifier`.
+        hidden, layers, bidirectional, pool, dropout, recurrent_dropout: as in `Recurrent`.
+        embedding, token_dropout: of text, as in `TextClassifier`.
         rows: read an image row by row, and not in one step.
-        hidden, layers, dropout, recurrent_dropout: as in `Recurrent`.
 
     Raises:
         SpecError: the spec asks for something else.
@@ -73,24 +59,25 @@ def build(
             embedding=embedding,
             hidden=hidden,
             layers=layers,
-            bidirectional=bidirectional is not False,
-            pool=pool or "max",
+            bidirectional=bidirectional,
+            pool=pool,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             token_dropout=token_dropout,
         )
-    if type(given) is Image and isinstance(wanted, Classes):
-        network = NETWORKS[cell](
-            given.channels * given.width * (1 if rows else given.height),
-            len(wanted.names),
-            hidden=hidden,
-            layers=layers,
-            bidirectional=bool(bidirectional),
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-        )
-        return ImageReader(network, rows)
-    raise SpecError(f"{cell} goes from text or image to classes, not {spec}")
-
-
-builders = {cell: partial(build, cell) for cell in NETWORKS}
+    network = partial(
+        NETWORKS[cell],
+        hidden=hidden,
+        layers=layers,
+        bidirectional=bidirectional,
+        pool=pool,
+        dropout=dropout,
+        recurrent_dropout=recurrent_dropout,
+    )
+    if isinstance(wanted, (Classes, Values)) and type(given) is Image:
+        features = given.channels * given.width * (1 if rows else given.height)
+        return ImageReader(network(features, len(wanted.names)), rows)
+    if isinstance(wanted, (Classes, Values)) and isinstance(given, Table):
+        features = given.numbers + sum(given.categories)
+        return RowReader(network(features, len(wanted.names)), given.numbers, given.categories)
+    raise SpecError(f"{cell} goes from text to classes, or from image or table to classes or values, not {spec}")

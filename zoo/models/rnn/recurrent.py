@@ -11,14 +11,17 @@ Shape letters: B batch, T time, F features, H units, D directions (1 or 2), K ou
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import unknown
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-KERNELS = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
+CELLS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+KERNELS: dict[str, Callable[..., Any]] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 POOLS = ("last", "mean", "max")
 State = Tensor | tuple[Tensor, Tensor]  # of one layer: (1, B, H), and the LSTM's cells likewise
 
@@ -37,7 +40,7 @@ class Layer(nn.Module):
         super().__init__()
         self.cell = cell
         self.recurrent_dropout = recurrent_dropout
-        self.rnn = CELLS[cell](in_features, hidden, batch_first=True)
+        self.rnn: Any = CELLS[cell](in_features, hidden, batch_first=True)
         with torch.no_grad():
             nn.init.xavier_uniform_(self.rnn.weight_ih_l0)
             for gate in self.rnn.weight_hh_l0.split(hidden):
@@ -110,7 +113,7 @@ class Stack(nn.Module):
                 back = reverse(self.backwards[index](reverse(x, lengths))[0], lengths)
                 states = torch.cat([states, back], dim=2)
             x = states
-        return x if lengths is None else x * real_steps(x, lengths)
+        return x if lengths is None else x.masked_fill(~real_steps(x, lengths), 0)
 
     def step(self, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
         """Go on from the states after earlier steps: (B, T, F) to (B, T, H) and the states of each layer.
@@ -235,7 +238,7 @@ class GRU(Recurrent):
 
 
 class LSTM(Recurrent):
-    """A network of long short-term memory (Hochreiter and Schmidhuber, 1997); arguments and shapes as in `Recurrent`."""
+    """A network of long short-term memory (Hochreiter, Schmidhuber, 1997); arguments and shapes as in `Recurrent`."""
 
     cell = "lstm"
 

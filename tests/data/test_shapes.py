@@ -1,0 +1,118 @@
+"""Scenes: what is drawn is what the captions and the attributes say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zoo.data.shapes import COLOURS, PIXELS, RELATIONS, SHAPES, SIZES, Shapes, all_scenes, captions, draw, scenes_of
+
+
+@pytest.fixture(scope="module")
+def data() -> Shapes:
+    data = Shapes(train_size=300, val_size=100, test_size=100)
+    data.setup()
+    return data
+
+
+def place_of(image: torch.Tensor, colour: str) -> tuple[float, float, int]:
+    """Where the pixels of about that colour lie on average (x, y), and how many there are."""
+    distance = (image.float() - torch.tensor(COLOURS[colour])[:, None, None]).norm(dim=0)
+    y, x = (distance < 60).nonzero(as_tuple=True)
+    return x.float().mean().item(), y.float().mean().item(), len(x)
+
+
+def test_pictures_show_colours_sizes_and_relations(data: Shapes) -> None:
+    """Found in the pixels alone, for pairs of colours that are easily told apart."""
+    clear = {"red", "green", "blue", "black"}
+    names = list(COLOURS)
+    checked = 0
+    for image, _, scene in zip(*data.splits["train"].tensors):
+        first, second = names[int(scene[1])], names[int(scene[4])]
+        if first == second or not {first, second} <= clear:
+            continue
+        (x1, y1, n1), (x2, y2, n2) = place_of(image, first), place_of(image, second)
+        relation = list(RELATIONS)[int(scene[6])]
+        if relation == "left":
+            assert x1 + 5 < x2
+            assert abs(y1 - y2) < 9
+        elif relation == "above":
+            assert y1 + 5 < y2
+        else:
+            assert abs(x1 - x2) < 5
+            assert abs(y1 - y2) < 5
+        if relation != "in front" and scene[0] == scene[3]:
+            assert (n1 > 1.5 * n2) == (scene[2] > scene[5])
+            assert (n2 > 1.5 * n1) == (scene[5] > scene[2])
+        checked += 1
+    assert checked > 40
+
+
+def test_shapes_have_their_areas() -> None:
+    """Each shape covers about as many pixels as the others, and what its geometry says."""
+    scene = [[shape, 6, 1, 0, 0, 1, 0] for shape in range(len(SHAPES))]
+    images = draw(scenes_of(torch.tensor(scene)), torch.Generator().manual_seed(0))
+    for image, shape in zip(images, SHAPES):
+        dark = int((image.amax(dim=0) < 110).sum())
+        assert 60 < dark < 160, shape
+
+
+def test_captions_say_what_the_scene_holds() -> None:
+    scene = [SHAPES.index("ring"), 0, 1, SHAPES.index("cross"), 4, 0, list(RELATIONS).index("left")]
+    texts = captions(scene)
+    assert len(texts) == len(set(texts)) == 12
+    assert "a large red ring to the left of a small blue cross" in texts
+    assert "there is a little blue cross to the right of a big red ring" in texts
+    for text in texts:
+        assert all(word in text.split() for word in ("ring", "cross", "red", "blue"))
+        first = "red" if text.index("red") < text.index("blue") else "blue"
+        assert ("left" in text) == (first == "red")
+
+
+def test_codes_of_captions_are_read_back(data: Shapes) -> None:
+    _, codes, scenes = data.splits["val"].tensors
+    for wordings, scene in zip(codes[:20], scenes[:20].tolist()):
+        assert data.spec.output.read(wordings) == captions(scene)
+
+
+def test_every_attribute_occurs_and_no_scene_is_in_two_splits(data: Shapes) -> None:
+    rows = [set(map(tuple, data.splits[split].tensors[2].tolist())) for split in ("train", "val", "test")]
+    assert [len(part) for part in rows] == [300, 100, 100]
+    assert not rows[0] & rows[1]
+    assert not rows[0] & rows[2]
+    assert not rows[1] & rows[2]
+    sizes = (len(SHAPES), len(COLOURS), len(SIZES))
+    for column, size in enumerate((*sizes, *sizes, len(RELATIONS))):
+        assert {row[column] for row in rows[0]} == set(range(size))
+
+
+def test_all_scenes_are_visible() -> None:
+    scenes = scenes_of(all_scenes())
+    front = scenes.relations == list(RELATIONS).index("in front")
+    assert (scenes.sizes[front] == torch.tensor([0, 1])).all()
+    assert (scenes.colours[front][:, 0] != scenes.colours[front][:, 1]).all()
+    assert len(all_scenes().unique(dim=0)) == len(all_scenes())
+
+
+def test_the_seed_decides_everything() -> None:
+    def load(seed: int) -> torch.Tensor:
+        data = Shapes(20, 5, 5, data_seed=seed)
+        data.setup()
+        return data.splits["train"].tensors[0]
+
+    first = load(0)
+    assert first.shape == (20, 3, PIXELS, PIXELS)
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, load(0))
+    assert not torch.equal(first, load(1))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_impossible_sizes_are_refused(size: object) -> None:
+    with pytest.raises(ValueError, match="val_size must be a whole number of at least 1"):
+        Shapes(val_size=size)
+
+
+def test_more_scenes_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="there are 15456 different scenes, and 22000 were asked for"):
+        Shapes(train_size=20_000)
