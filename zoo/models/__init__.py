@@ -17,7 +17,7 @@ from torch import nn
 
 from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rnn
-from zoo.models.cnn import CNN
+from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Inpainter, PatchDiscriminator, UNet
 from zoo.models.mlp import MLP
 from zoo.models.rnn import GRU, LSTM, RNN
@@ -25,6 +25,7 @@ from zoo.spec import Encoded, Spec
 
 __all__ = [
     "CNN",
+    "CRNN",
     "GRU",
     "LSTM",
     "MLP",
@@ -51,7 +52,7 @@ class Model:
 
 
 MODELS: dict[str, Model] = {
-    "cnn": Model(CNN, cnn.build, tasks=("classification",)),
+    "cnn": Model(CNN, cnn.build, tasks=("classification", "ocr")),
     "gan": Model(Inpainter, gan.build, tasks=("inpainting",)),
     "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
     "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),

@@ -1,22 +1,31 @@
-"""A small convolutional network that classifies images.
+"""Small convolutional networks that classify images and read lines of text.
 
-LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998: convolutions that
-halve the picture, then a linear layer. Where we deviate: strided convolutions in place of subsampling (Springenberg
-et al., 2015), batch normalisation (Ioffe and Szegedy, 2015), ReLU, and optional residual blocks (He et al., 2016).
+`CNN`: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998: convolutions
+that halve the picture, then a linear layer. Where we deviate: strided convolutions in place of subsampling
+(Springenberg et al., 2015), batch normalisation (Ioffe and Szegedy, 2015), ReLU, and optional residual blocks (He et
+al., 2016).
 
-Shape letters: B batch, C channels, H height, W width, F features, K classes.
+`CRNN`: Shi, Bai, Yao, "An end-to-end trainable neural network for image-based sequence recognition and its
+application to scene text recognition", 2015: convolutions over the line, a bidirectional LSTM along it, and CTC. Where
+we deviate: half the height, strided convolutions in place of pooling, and two steps for each that the LSTM makes.
+
+Shape letters: B batch, C channels, H height, W width, T time (steps along a line), F features, K classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import SpecError
-from zoo.spec import Classes, Image, Spec
+from zoo.spec import Classes, Image, Spec, TextLine, Transcript
+
+STEPS = 2  # of CTC for each of the LSTM, or narrow letters would have less than one
+IMPOSSIBLE = -1e4  # a logit that float16 still holds
 
 
 class CNN(nn.Module):
@@ -81,7 +90,7 @@ class CNN(nn.Module):
 class Convolution(nn.Sequential):
     """Convolution, batch normalisation and ReLU: (B, C, H, W) to (B, width, H / stride, W / stride)."""
 
-    def __init__(self, in_channels: int, width: int, kernel_size: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, width: int, kernel_size: int, stride: int | tuple[int, int] = 1) -> None:
         super().__init__(
             nn.Conv2d(in_channels, width, kernel_size, stride, padding=kernel_size // 2, bias=False),
             nn.BatchNorm2d(width),
@@ -103,27 +112,133 @@ class ResidualBlock(nn.Module):
         return functional.relu(x + self.norm(self.second(self.first(x))))
 
 
+class CRNN(nn.Module):
+    """Convolutions that make a line of text into a sequence, and bidirectional LSTMs that read it both ways.
+
+    What stands beside a line in a batch, and the padding that it needs for that, do not change what is read.
+
+    Args:
+        height: of the line, in pixels.
+        num_classes: K, the characters.
+        widths: channels of each stage; each halves the height, and the first two the width.
+        hidden: units of an LSTM in each direction.
+        layers: bidirectional LSTMs, one upon the other.
+        dropout: probability of zeroing a feature before each LSTM and the classifier, 0 <= dropout < 1.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        height: int = 32,
+        num_classes: int = 10,
+        *,
+        widths: Sequence[int] = (16, 48, 96, 128),
+        hidden: int = 128,
+        layers: int = 2,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 2 <= len(widths) <= 8 or min(widths) < 1:
+            raise ValueError(f"widths must be 2 to 8 positive numbers, got {list(widths)}")
+        for name, number in (("height", height), ("num_classes", num_classes), ("hidden", hidden)):
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
+        if not 1 <= layers <= 8:
+            raise ValueError(f"layers must be from 1 to 8, got {layers}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        self.stages = nn.ModuleList()
+        for stage, (fan_in, width) in enumerate(zip((1, *widths), widths)):
+            stride = 2 if stage < 2 else (2, 1)
+            self.stages.append(Convolution(fan_in, width, kernel_size=3 if stage else 5, stride=stride))
+            height = -(-height // 2)  # rounded up
+        fans_in = [widths[-1] * height, *[2 * hidden] * (layers - 1)]
+        self.readers = nn.ModuleList(BidirectionalLSTM(fan_in, hidden) for fan_in in fans_in)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(2 * hidden, STEPS * (1 + num_classes))
+        self.stages.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Normalised lines (B, 1, H, W), zero beyond their lengths (B,), to logits (B, T, 1 + K) of CTC in float32.
+
+        T is W / 2, rounded up to a multiple of 2. Class 0 is the blank; beyond a line's end it is certain.
+        """
+        x = x.contiguous(memory_format=torch.channels_last)
+        for stage in self.stages:
+            before, x = x.shape[3], stage(x)
+            if x.shape[3] < before:
+                lengths = (lengths + 1) // 2
+            x = x * _inside(lengths, x.shape[3])[:, None, None, :]  # as if there were nothing but the line
+        x = x.permute(0, 3, 1, 2).flatten(2)  # B, W / 4, C * H
+        with torch.autocast(x.device.type, enabled=x.device.type != "cpu"):  # on a CPU, LSTMs are fastest in float32
+            x = x.float() if x.device.type == "cpu" else x
+            for reader in self.readers:
+                x = reader(self.dropout(x), lengths)
+            logits = self.classifier(self.dropout(x)).float()
+        logits = logits.unflatten(2, (STEPS, -1)).flatten(1, 2)  # B, W / 4, STEPS * (1 + K) to B, T, 1 + K
+        ended = ~_inside(lengths * STEPS, logits.shape[1])[:, :, None]
+        character = torch.arange(logits.shape[2], device=logits.device) > 0
+        return logits.masked_fill(ended & character, IMPOSSIBLE)
+
+
+class BidirectionalLSTM(nn.Module):
+    """Two LSTMs that read sequences (B, T, F) of some lengths (B,) from either end, to (B, T, 2 * hidden).
+
+    The second is given each sequence backwards, up to its own end: packing would do the same, several times slower on
+    a CPU.
+    """
+
+    def __init__(self, fan_in: int, hidden: int) -> None:
+        super().__init__()
+        self.forwards = nn.LSTM(fan_in, hidden, batch_first=True)
+        self.backwards = nn.LSTM(fan_in, hidden, batch_first=True)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        steps = torch.arange(x.shape[1], device=x.device)
+        from_end = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)[:, :, None]  # B, T, 1
+        backwards = self.backwards(x.take_along_dim(from_end, dim=1))[0]
+        return torch.cat([self.forwards(x)[0], backwards.take_along_dim(from_end, dim=1)], dim=2)
+
+
+def _inside(lengths: Tensor, size: int) -> Tensor:
+    """Which of `size` places lie within each length (B,), as (B, size)."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
 def build(
     spec: Spec,
     *,
-    widths: Sequence[int] = (32, 64, 128),
-    blocks: int = 0,
+    widths: Sequence[int] | None = None,
+    blocks: int | None = None,
     dropout: float = 0.0,
-) -> CNN:
-    """The CNN for a spec: image → classes.
+    hidden: int | None = None,
+    layers: int | None = None,
+) -> CNN | CRNN:
+    """The network for a spec: image → classes (with `blocks`), or line of text → transcript (`hidden`, `layers`).
 
     Raises:
         SpecError: the spec asks for something else.
-        ValueError: an option is out of range.
+        ValueError: an option is out of range, or of the other network.
     """
+    if isinstance(spec.input, TextLine) and isinstance(spec.output, Transcript):
+        if blocks is not None:
+            raise ValueError("blocks are for image → classes; a reader of lines has widths, hidden and layers")
+        chosen = {"widths": widths, "hidden": hidden, "layers": layers}
+        given: dict[str, Any] = {name: option for name, option in chosen.items() if option is not None}
+        return CRNN(spec.input.height, len(spec.output.alphabet), dropout=dropout, **given)
     if type(spec.input) is not Image or not isinstance(spec.output, Classes):
-        raise SpecError(f"cnn goes from image to classes, not {spec}")
+        raise SpecError(f"cnn goes from image to classes or from line of text to transcript, not {spec}")
+    if hidden is not None or layers is not None:
+        raise ValueError("hidden and layers are for lines of text; a classifier has widths and blocks")
+    widths = (32, 64, 128) if widths is None else widths
     smallest = -(-min(spec.input.height, spec.input.width) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
         num_classes=len(spec.output.names),
         widths=widths,
-        blocks=blocks,
+        blocks=blocks or 0,
         grid=min(4, smallest),
         dropout=dropout,
     )

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.table import Table, Values
 from zoo.spec.text import Text, Tokens
 
@@ -192,9 +193,9 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage | Table | Text
-Output = Classes | Image | Values | Tokens
-KINDS: dict[str, type] = {kind.__name__: kind for kind in (Image, MaskedImage, Table, Text, Classes, Values, Tokens)}
+Input = Image | MaskedImage | Table | Text | TextLine
+Output = Classes | Image | Values | Tokens | Transcript
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 
 
 @dataclass(frozen=True)

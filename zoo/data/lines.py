@@ -1,0 +1,307 @@
+"""Lines of text as pictures, with what they say.
+
+Each line is uint8 columns (W, H), dark on bright, and each text its symbols (L,), both ragged; see `zoo.spec.lines`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo.data.batches import Examples, Ragged, TensorDataModule
+from zoo.data.distortions import Scan
+from zoo.data.fonts import Font, carried_fonts, fonts_of, set_line
+from zoo.data.images import MNIST, Digits
+from zoo.data.phrases import ALPHABET, phrase
+from zoo.errors import ConfigError, DataError, SpecError, unknown
+from zoo.spec import Spec, TextLine, Transcript
+
+DIGITS = "0123456789"
+HEIGHT = 32  # pixels of every line
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+CHUNK = 64  # lines that are distorted at once, for validation and test
+
+
+class TextLines(TensorDataModule):
+    """Lines of 1 to 40 characters, set in many fonts from a seed: words, names, numbers, dates, prices, codes.
+
+    Synthetic. Training, validation and test have fonts of different families, and texts of their own. Lines of
+    validation and test are distorted once, as scans and photographs are; those of training anew in each epoch.
+
+    Args:
+        lines: of the training split.
+        held_out: lines of validation, and as many of test.
+        fonts: a folder whose fonts are trained on too, beside those that Matplotlib and Pillow carry; None for none.
+        val_families, test_families: the families of fonts that only validation and only test have.
+        augment: what befalls the lines; None leaves them as they were set.
+        batch_size: as in `TensorDataModule`.
+        seed: of the texts, and of how they are set.
+
+    Raises:
+        ValueError: a number is not positive.
+        ConfigError: no font has one of the families, none is left to train on, or a family is held out twice.
+        DataError: the folder of fonts is missing, or holds none that would do.
+    """
+
+    def __init__(
+        self,
+        lines: int = 20_000,
+        held_out: int = 1_000,
+        fonts: str | None = None,
+        val_families: Sequence[str] = ("cmss10",),
+        test_families: Sequence[str] = ("STIXGeneral", "Aileron"),
+        batch_size: int = 64,
+        augment: Scan | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, augment)
+        for name, number in (("lines", lines), ("held_out", held_out)):
+            if type(number) is not int or number < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {number}")
+        self.lines = lines
+        self.held_out = held_out
+        self.fonts = fonts
+        self.families = {"val": tuple(val_families), "test": tuple(test_families)}
+        self.seed = seed
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        transcript = Transcript(ALPHABET)
+        splits = {}
+        for place, (split, fonts) in enumerate(self._fonts().items()):
+            count = self.lines if split == "train" else self.held_out
+            examples = _set(count, fonts, Random(3 * self.seed + place), transcript)
+            splits[split] = examples if split == "train" else self._distorted(examples)
+        return Spec(TextLine(HEIGHT), transcript), splits
+
+    def _distorted(self, examples: Examples) -> Examples:
+        """Examples whose lines are distorted, always alike."""
+        lines, texts = examples.tensors
+        if self.augment is None:
+            return examples
+        changed: list[Tensor] = []
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            for rows in torch.arange(len(examples)).split(CHUNK):
+                padded, lengths = self.augment(lines.index_select(0, rows))
+                changed += [line[:length] for line, length in zip(padded, lengths.tolist())]
+        return Examples(Ragged.of(changed), texts)
+
+    def _fonts(self) -> dict[str, list[Font]]:
+        """The fonts of each split."""
+        fonts = carried_fonts(ALPHABET) + ([] if self.fonts is None else fonts_of(self.fonts, ALPHABET))
+        known = {font.family for font in fonts}
+        held_out = {family: split for split, families in self.families.items() for family in families}
+        for family in held_out:
+            if family not in known:
+                raise ConfigError(unknown("family of fonts", family, known))
+        splits: dict[str, list[Font]] = {"train": [], "val": [], "test": []}
+        for font in fonts:
+            splits[held_out.get(font.family, "train")].append(font)
+        for split, chosen in splits.items():
+            if not chosen:
+                raise ConfigError(f"no family of fonts is left for {split}; there are {', '.join(sorted(known))}")
+        return splits
+
+
+class LineFolder(TensorDataModule):
+    """A folder of pictures, each of one line, with their texts: in `labels.csv`, or in a .txt file beside each.
+
+    `labels.csv` has a header `file,text`, and names files of the folder. Split at random.
+
+    Args:
+        path: of the folder.
+        alphabet: the characters that texts may have; None for those of `text_lines`.
+        val_share, test_share: of the lines, above 0 and together below 1.
+        split_seed: the seed of the split.
+        batch_size: as in `TensorDataModule`.
+        augment: distortions of the training lines; None for none.
+
+    Raises:
+        ValueError: the shares leave a split empty.
+        DataError: no such folder; a picture or text that is missing or cannot be read; a text that is empty, has a
+            character outside the alphabet, or is too long for its picture.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        alphabet: str | None = None,
+        val_share: float = 0.1,
+        test_share: float = 0.1,
+        split_seed: int = 0,
+        batch_size: int = 32,
+        augment: Scan | None = None,
+    ) -> None:
+        super().__init__(batch_size, augment)
+        if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
+            raise ValueError(
+                f"val_share and test_share must be above 0 and add up to less than 1, got {val_share} and {test_share}"
+            )
+        self.path = Path(path).expanduser()
+        self.alphabet = ALPHABET if alphabet is None else alphabet
+        self.shares = {"val": val_share, "test": test_share}
+        self.split_seed = split_seed
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        line, transcript = TextLine(HEIGHT), Transcript(self.alphabet)
+        lines, texts = zip(*(_labelled(file, text, line, transcript) for file, text in _labels(self.path)))
+        order = torch.randperm(len(lines), generator=torch.Generator().manual_seed(self.split_seed)).tolist()
+        val, test = (max(1, round(share * len(order))) for share in self.shares.values())
+        rows = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
+        if not rows["train"]:
+            raise DataError(f"{self.path} has {len(order)} lines, and at least 3 are needed")
+        return Spec(line, transcript), {
+            split: Examples(Ragged.of([lines[i] for i in rows[split]]), Ragged.of([texts[i] for i in rows[split]]))
+            for split in ("train", "val", "test")
+        }
+
+
+class DigitLines(TensorDataModule):
+    """Strings of 3 to 8 of scikit-learn's real handwritten digits, side by side; see `zoo.data.images.Digits`.
+
+    Digits of validation and test stand in one string each, those of training in four.
+
+    Args:
+        batch_size: as in `TensorDataModule`.
+        augment: distortions of the training strings; None for none.
+        seed: of what stands beside what, from 0 to 2**32 - 1.
+
+    Raises:
+        DataError: as of the digits.
+    """
+
+    rounds = 4  # of each training digit
+
+    def __init__(self, batch_size: int = 64, augment: Scan | None = None, seed: int = 0) -> None:
+        super().__init__(batch_size, augment)
+        self.seed = seed
+        self.source: Digits | MNIST = Digits(split_seed=seed)
+
+    def prepare_data(self) -> None:
+        self.source.prepare_data()
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        self.source.setup()
+        random = torch.Generator().manual_seed(self.seed)
+        splits = {}
+        for split, digits in self.source.splits.items():
+            images, labels = digits.__getitems__(range(len(digits)))
+            assert isinstance(images, Tensor)
+            assert isinstance(labels, Tensor)
+            rounds = self.rounds if split == "train" else 1
+            splits[split] = side_by_side(images, labels, rounds, random)
+        return Spec(TextLine(HEIGHT), Transcript(DIGITS)), splits
+
+
+class MNISTLines(DigitLines):
+    """Strings of 3 to 8 of MNIST's handwritten digits, side by side; test strings are of test digits.
+
+    Digits of validation and test stand in one string each, those of training in four.
+
+    Args:
+        root: the folder that holds, or will hold, `MNIST/raw`, as for `zoo.data.images.MNIST`.
+        batch_size, augment, seed: as in `DigitLines`.
+
+    Raises:
+        DataError: the files are missing and cannot be downloaded, or are damaged.
+    """
+
+    def __init__(self, root: str, batch_size: int = 64, augment: Scan | None = None, seed: int = 0) -> None:
+        super().__init__(batch_size, augment, seed)
+        self.source = MNIST(root, split_seed=seed)
+
+
+def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Generator) -> Examples:
+    """Put pictures of digits (N, 1, h, w), bright on dark, into lines of 3 to 8, each digit `rounds` times.
+
+    They are scaled to 28 pixels, moved up or down by up to 2, cut to their ink and set 0 to 6 pixels apart.
+    """
+    side = 28
+    if digits.shape[2:] != (side, side):
+        scaled = functional.interpolate(digits.float(), (side, side), mode="bilinear", align_corners=False)
+        digits = scaled.round().to(torch.uint8)
+    inked = digits[:, 0].amax(dim=1) > 40  # N, side: which columns have ink
+    first = inked.int().argmax(dim=1)
+    ink_width = side - inked.flip(1).int().argmax(dim=1) - first
+    columns = torch.zeros(len(digits), side, HEIGHT, dtype=torch.uint8)
+    tops = torch.randint(0, HEIGHT - side + 1, (len(digits),), generator=random)
+    for top in tops.unique().tolist():
+        columns[tops == top, :, top : top + side] = digits[tops == top, 0].transpose(1, 2)
+
+    order = torch.cat([torch.randperm(len(digits), generator=random) for _ in range(rounds)])
+    lengths = torch.randint(3, 9, (len(order) // 3 + 1,), generator=random)  # digits in a line
+    lengths = lengths[lengths.cumsum(0) <= len(order)]
+    order = order[: lengths.sum()]
+    gaps = torch.randint(0, 4, (2, len(order)), generator=random)  # on either side
+    widths = gaps.sum(dim=0) + ink_width[order]
+    owner = torch.arange(len(order)).repeat_interleave(widths)  # of each column of all lines: the digit
+    place = torch.arange(len(owner)) - (widths.cumsum(0) - widths + gaps[0])[owner]  # within its ink
+    digit = order[owner]
+    pixels = 255 - columns[digit, (first[digit] + place).clamp(0, side - 1)]
+    pixels[(place < 0) | (place >= ink_width[digit])] = 255
+    line = torch.arange(len(lengths)).repeat_interleave(lengths)  # of each digit
+    line_widths = torch.zeros(len(lengths), dtype=torch.long).index_add(0, line, widths)
+    return Examples(Ragged(pixels, line_widths), Ragged(labels[order] + 1, lengths))
+
+
+def _labels(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The pictures of a folder with their texts."""
+    if not folder.is_dir():
+        raise DataError(f"no such folder of lines: {folder}")
+    table = folder / "labels.csv"
+    try:
+        if table.is_file():
+            with table.open(encoding="utf-8-sig", newline="") as rows:
+                reader = csv.DictReader(rows)
+                if not {"file", "text"} <= set(reader.fieldnames or ()):
+                    raise DataError(f"{table} needs a header with the columns file and text")
+                yield from ((folder / row["file"], row["text"] or "") for row in reader)
+            return
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
+        if not files:
+            raise DataError(f"{folder} has neither a labels.csv nor pictures ({', '.join(PICTURES)})")
+        for file in files:
+            text = file.with_suffix(".txt")
+            if not text.is_file():
+                raise DataError(f"{file} has no text: there is neither a labels.csv nor {text.name}")
+            yield file, text.read_text(encoding="utf-8-sig").rstrip("\r\n")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"a text in {folder} cannot be read as UTF-8 text: {error}") from error
+
+
+def _labelled(file: Path, text: str, line: TextLine, transcript: Transcript) -> tuple[Tensor, Tensor]:
+    """The columns of a line's picture, and the symbols of its text."""
+    try:
+        columns, symbols = line.encode(file), transcript.encode(text)
+    except SpecError as error:
+        named = str(error) if str(file) in str(error) else f"{file}: {error}"
+        raise DataError(named) from error
+    if not text:
+        raise DataError(f"{file} has an empty text")
+    needed = len(text) + sum(a == b for a, b in pairwise(text))  # steps of CTC, which are two pixels each
+    if 2 * needed > len(columns):
+        raise DataError(f"{file} is too narrow for its text of {len(text)} characters, {text!r}")
+    return columns, symbols
+
+
+def _set(count: int, fonts: Sequence[Font], random: Random, transcript: Transcript) -> Examples:
+    """Lines with texts, each in a font of a family, which are all as likely."""
+    families = sorted({font.family for font in fonts})
+    by_family = [[font for font in fonts if font.family == family] for family in families]
+    lines: list[Tensor] = []
+    texts: list[Tensor] = []
+    while len(lines) < count:
+        text, font = phrase(random), random.choice(random.choice(by_family))
+        if not font.characters.issuperset(text):
+            continue
+        pixels = set_line(text, font, HEIGHT, random)
+        lines.append(torch.from_numpy(pixels.T.copy()))
+        texts.append(transcript.encode(text))
+    return Examples(Ragged.of(lines), Ragged.of(texts))
