@@ -55,7 +55,8 @@ class Scan:
         ink, lengths = bend(ink, lengths, strength)
         ink = clutter(bleed(ink, strength), strength)
         picture = photograph(blur(ink, 3 * strength * _uniform(ink, 0, 1)), strength)
-        picture = compress(picture, strength)
+        compressed = compress(picture, 2 * strength * _uniform(ink, 0, 1))
+        picture = torch.where(_chance(ink, 0.35) & (strength > 0), compressed, picture)
         inverted = _chance(ink, 0.1 * self.strength)
         picture = torch.where(inverted, 1 - picture, picture)
         return (picture.clamp(0, 1) * 255).round().to(torch.uint8).transpose(1, 2), lengths
@@ -132,24 +133,23 @@ def photograph(ink: Tensor, strength: Tensor) -> Tensor:
     return picture + torch.randn_like(ink) * (0.1 * strength * _uniform(ink, 0, 1) ** 2)
 
 
-def compress(picture: Tensor, strength: Tensor) -> Tensor:
-    """What JPEG leaves of pictures (B, H, W), H a multiple of 8: of a third of them, at qualities from 100 down to 25.
+def compress(picture: Tensor, coarseness: Tensor) -> Tensor:
+    """What JPEG leaves of pictures (B, H, W), H a multiple of 8, in 0..1.
 
-    The cosine transform of each block of 8 x 8 is rounded to multiples of JPEG's table.
+    The cosine transform of each block of 8 x 8 is rounded to multiples of JPEG's table times the coarseness (B, 1, 1),
+    which is 1 at quality 50 and 2 at quality 25.
     """
     width = picture.shape[2]
     k = torch.arange(8, device=picture.device)
     cosines = torch.cos(math.pi / 8 * (k + 0.5) * k[:, None]) / 2  # frequency, place; orthonormal
     cosines[0] /= math.sqrt(2)
     table = torch.tensor(_TABLE, device=picture.device) / 255
-    coarseness = (2 * strength * _uniform(picture, 0, 1))[..., None, None].clamp(min=1e-3)  # 1 at quality 50
     padded = functional.pad(picture, (0, -width % 8), mode="replicate")
     blocks = padded.unflatten(2, (-1, 8)).unflatten(1, (-1, 8)).transpose(2, 3)  # B, H / 8, W / 8, 8, 8
     frequencies = cosines @ (blocks - 0.5) @ cosines.T
-    steps = table * coarseness
+    steps = table * coarseness[..., None, None].clamp(min=1e-3)
     restored = cosines.T @ ((frequencies / steps).round() * steps) @ cosines + 0.5
-    restored = restored.transpose(2, 3).flatten(3).flatten(1, 2)[:, :, :width]
-    return torch.where(_chance(picture, 0.35) & (strength > 0), restored, picture)
+    return restored.transpose(2, 3).flatten(3).flatten(1, 2)[:, :, :width]
 
 
 def _neighbours(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -57,7 +57,7 @@ class TextLines(TensorDataModule):
         fonts: str | None = None,
         val_families: Sequence[str] = ("cmss10",),
         test_families: Sequence[str] = ("STIXGeneral", "Aileron"),
-        batch_size: int = 64,
+        batch_size: int = 32,
         augment: Scan | None = None,
         seed: int = 0,
     ) -> None:

@@ -172,11 +172,9 @@ class CRNN(nn.Module):
                 lengths = (lengths + 1) // 2
             x = x * _inside(lengths, x.shape[3])[:, None, None, :]  # as if there were nothing but the line
         x = x.permute(0, 3, 1, 2).flatten(2)  # B, W / 4, C * H
-        with torch.autocast(x.device.type, enabled=x.device.type != "cpu"):  # on a CPU, LSTMs are fastest in float32
-            x = x.float() if x.device.type == "cpu" else x
-            for reader in self.readers:
-                x = reader(self.dropout(x), lengths)
-            logits = self.classifier(self.dropout(x)).float()
+        for reader in self.readers:
+            x = reader(self.dropout(x), lengths)
+        logits = self.classifier(self.dropout(x)).float()
         logits = logits.unflatten(2, (STEPS, -1)).flatten(1, 2)  # B, W / 4, STEPS * (1 + K) to B, T, 1 + K
         ended = ~_inside(lengths * STEPS, logits.shape[1])[:, :, None]
         character = torch.arange(logits.shape[2], device=logits.device) > 0
@@ -197,9 +195,10 @@ class BidirectionalLSTM(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         steps = torch.arange(x.shape[1], device=x.device)
-        from_end = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)[:, :, None]  # B, T, 1
-        backwards = self.backwards(x.take_along_dim(from_end, dim=1))[0]
-        return torch.cat([self.forwards(x)[0], backwards.take_along_dim(from_end, dim=1)], dim=2)
+        from_end = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)  # B, T
+        row = torch.arange(len(x), device=x.device)[:, None]
+        backwards = self.backwards(x[row, from_end])[0]
+        return torch.cat([self.forwards(x)[0], backwards[row, from_end]], dim=2)
 
 
 def _inside(lengths: Tensor, size: int) -> Tensor:

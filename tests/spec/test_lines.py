@@ -1,0 +1,145 @@
+"""Pictures of lines to columns, and logits to texts."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from zoo.errors import SpecError
+from zoo.spec import Spec, TextLine, Transcript
+from zoo.spec.lines import MAX_WIDTH
+
+LINE, TEXT = TextLine(32), Transcript("ab c")
+
+
+def test_json_round_trip() -> None:
+    spec = Spec(LINE, TEXT)
+    assert Spec.from_json(spec.to_json()) == spec
+    assert str(spec) == "line of text → transcript"
+
+
+@pytest.mark.parametrize(
+    ("size", "width"),
+    [((100, 32), 100), ((200, 64), 100), ((50, 16), 100), ((1, 1), 32), ((1, 400), 1), ((20_000, 60), 10_667)],
+)
+def test_a_line_is_scaled_to_the_height(size: tuple[int, int], width: int) -> None:
+    columns = LINE.encode(PIL.Image.new("L", size, 77))
+    assert columns.shape == (width, 32)
+    assert columns.dtype == torch.uint8
+    assert (columns == 77).all()
+
+
+def test_columns_are_those_of_the_picture() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 9), dtype=np.uint8)
+    assert (LINE.encode(pixels).numpy() == pixels.T).all()
+
+
+RAMP = np.tile(np.linspace(0, 255, 90).astype(np.uint8), (32, 1))
+
+
+def file(path: Path, picture: PIL.Image.Image, **options: Any) -> Path:
+    picture.save(path, **options)
+    return path
+
+
+def test_pictures_of_any_kind_are_read_alike(tmp_path: Path) -> None:
+    expected = LINE.encode(RAMP).float()
+    grey = PIL.Image.fromarray(RAMP)
+    clear = PIL.Image.merge("LA", (PIL.Image.new("L", grey.size, 0), PIL.Image.fromarray(255 - RAMP)))  # over white
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6  # to be turned by 90 degrees clockwise
+    files = [
+        file(tmp_path / "grey.png", grey),
+        file(tmp_path / "alpha.png", clear),
+        file(tmp_path / "deep.png", PIL.Image.fromarray(RAMP.astype(np.uint16) * 257)),
+        file(tmp_path / "print.jpg", grey.convert("RGB").convert("CMYK"), quality=95),
+        file(tmp_path / "turned.jpg", grey.transpose(PIL.Image.Transpose.ROTATE_90), quality=95, exif=turned),
+    ]
+    for path in files:
+        columns = LINE.encode(path).float()
+        assert columns.shape == expected.shape, path
+        assert (columns - expected).abs().max() <= 6, path
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 640), dtype=np.uint8)).save(whole, "png")
+    (tmp_path / "half.png").write_bytes(whole.getvalue()[:5000])
+    (tmp_path / "notes.png").write_text("not a picture")
+    for name in ("half.png", "notes.png"):
+        with pytest.raises(SpecError, match=f"cannot read .*{name} as an image"):
+            LINE.encode(tmp_path / name)
+    with pytest.raises(SpecError, match="no such image"):
+        LINE.encode(tmp_path / "none.png")
+    with pytest.raises(SpecError, match=f"20000 x 30 pixels is too wide: at most {MAX_WIDTH // 32} times as wide"):
+        LINE.encode(PIL.Image.new("L", (20_000, 30)))
+
+
+def test_lines_of_a_batch_are_standardised_each_within_its_length() -> None:
+    random = np.random.default_rng(0)
+    lines = [
+        LINE.encode(random.integers(low, high, (32, width), dtype=np.uint8))
+        for low, high, width in ((0, 256, 40), (100, 120, 7), (200, 201, 12))
+    ]
+    x, lengths = LINE.prepare(LINE.collate(lines))
+    assert x.shape == (3, 1, 32, 40)
+    assert lengths.tolist() == [40, 7, 12]
+    for row, line in enumerate(lines[:2]):
+        pixels = line.double()
+        expected = (pixels - pixels.mean()) / pixels.std(correction=0)
+        torch.testing.assert_close(x[row, 0, :, : len(line)].T.double(), expected, rtol=1e-4, atol=1e-4)
+        assert (x[row, 0, :, len(line) :] == 0).all()
+    assert (x[2] == 0).all()  # blank, where there is no deviation to divide by
+    assert [picture.shape for picture in LINE.restore(LINE.collate(lines))] == [(32, 40), (32, 7), (32, 12)]
+
+
+def logits_of(*paths: list[int], certainty: float = 20.0) -> torch.Tensor:
+    return torch.nn.functional.one_hot(torch.tensor(paths), 5).float() * certainty
+
+
+def test_logits_become_texts_with_their_probability() -> None:
+    answers = TEXT.decode(logits_of([1, 0, 1, 2, 3, 4], [0] * 6))
+    assert [answer["text"] for answer in answers] == ["aab c", ""]
+    assert all(answer["confidence"] == pytest.approx(1, abs=1e-4) for answer in answers)
+    unsure = TEXT.decode(logits_of([1, 1], certainty=0.0))  # all 25 paths are as likely
+    assert unsure[0]["confidence"] == pytest.approx(1 / 25)  # the greedy answer is "", of one path
+    assert TEXT.decode(logits_of([1, 1], certainty=0.0), beam=8)[0]["confidence"] == pytest.approx(3 / 25)
+
+
+def test_a_lexicon_mends_what_was_read() -> None:
+    logits = logits_of([1, 2, 3, 4, 0], certainty=3.0)  # "ab c"
+    assert TEXT.decode(logits)[0]["text"] == "ab c"
+    assert TEXT.decode(logits, lexicon=["a", "c"])[0]["text"] == "a c"
+    assert TEXT.decode(logits, lexicon=["zebra"])[0]["text"] in ("", " ")  # no word at all is in any lexicon
+
+
+def test_a_text_becomes_symbols_and_back() -> None:
+    symbols = TEXT.encode("cab a")
+    assert symbols.tolist() == [4, 1, 2, 3, 1]
+    assert TEXT.text(symbols.tolist()) == "cab a"
+    with pytest.raises(SpecError, match="'ä' in 'bär' is not in the alphabet 'ab c'"):
+        TEXT.encode("bär")
+
+
+@pytest.mark.parametrize("beam", [0, -1, 1.5, True])
+def test_a_beam_out_of_range_is_refused(beam: Any) -> None:
+    with pytest.raises(SpecError, match="beam must be a whole number of at least 1"):
+        TEXT.decode(logits_of([1]), beam=beam)
+
+
+@pytest.mark.parametrize(("kind", "value"), [(TextLine, 7), (TextLine, 32.0), (TextLine, 257), (TextLine, True)])
+def test_heights_that_cannot_be(kind: Any, value: Any) -> None:
+    with pytest.raises(SpecError, match="height is from 8 to 256"):
+        kind(value)
+
+
+@pytest.mark.parametrize(("alphabet", "message"), [("", "at least one"), ("abca", "'a' twice"), (["a"], "is a string")])
+def test_alphabets_that_cannot_be(alphabet: Any, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Transcript(alphabet)
