@@ -146,9 +146,9 @@ def compress(picture: Tensor, coarseness: Tensor) -> Tensor:
     table = torch.tensor(_TABLE, device=picture.device) / 255
     padded = functional.pad(picture, (0, -width % 8), mode="replicate")
     blocks = padded.unflatten(2, (-1, 8)).unflatten(1, (-1, 8)).transpose(2, 3)  # B, H / 8, W / 8, 8, 8
-    frequencies = cosines @ (blocks - 0.5) @ cosines.T
+    frequencies = cosines @ (blocks - 128 / 255) @ cosines.T
     steps = table * coarseness[..., None, None].clamp(min=1e-3)
-    restored = cosines.T @ ((frequencies / steps).round() * steps) @ cosines + 0.5
+    restored = cosines.T @ ((frequencies / steps).round() * steps) @ cosines + 128 / 255
     return restored.transpose(2, 3).flatten(3).flatten(1, 2)[:, :, :width]
 
 

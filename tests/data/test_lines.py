@@ -1,0 +1,257 @@
+"""Sources of lines of text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from zoo.data.distortions import Scan
+from zoo.data.fonts import ENDINGS, carried_fonts, fonts_of, set_line
+from zoo.data.images import Digits
+from zoo.data.lines import DIGITS, DigitLines, LineFolder, MNISTLines, TextLines, side_by_side
+from zoo.data.phrases import ALPHABET, phrase
+from zoo.errors import ConfigError, DataError
+from zoo.spec import TextLine
+
+# Texts
+
+
+def test_phrases_hold_all_characters_and_keep_to_their_length() -> None:
+    random = Random(0)
+    phrases = [phrase(random) for _ in range(5000)]
+    assert set("".join(phrases)) == set(ALPHABET)
+    assert {len(text) for text in phrases} == set(range(1, 41))
+    assert all(text == text.strip() for text in phrases)
+    assert len(set(phrases)) > 4500
+    assert all(5 <= len(phrase(random, 5, 9)) <= 9 for _ in range(200))
+    assert [phrase(Random(3)) for _ in range(2)] == [phrase(Random(3))] * 2
+
+
+# Fonts
+
+
+def test_carried_fonts_are_of_these_families() -> None:
+    fonts = carried_fonts(ALPHABET)
+    assert {font.family for font in fonts} == {
+        *("DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif", "STIXGeneral", "Aileron"),
+        *("cmr10", "cmti10", "cmb10", "cmss10", "cmtt10"),
+    }
+    for font in fonts:
+        assert font.characters >= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:")
+        if font.family.startswith("cm"):  # these draw another sign than ASCII says
+            assert not font.characters & set('"$_€£')
+
+
+def test_each_character_of_a_font_has_a_shape_of_its_own() -> None:
+    """In some fonts I and l, or a hyphen and a sign beside it, are of one shape; most must differ."""
+    for font in carried_fonts(ALPHABET):
+        shapes = set()
+        for character in font.characters - {" "}:
+            mask = font.at(40).getmask(character)
+            assert mask.getbbox() is not None, (font.family, character)
+            shapes.add((mask.size, bytes(mask)))
+        assert len(shapes) >= len(font.characters) - 3, font.family
+
+
+@pytest.mark.parametrize("text", ["Hjpqy", "x", "Many words, set in one line of 40 letters"])
+def test_a_line_has_its_height_and_white_margins(text: str) -> None:
+    for seed, font in enumerate(carried_fonts(ALPHABET)):
+        pixels = set_line(text, font, 32, Random(seed))
+        assert pixels.dtype == np.uint8
+        assert pixels.shape[0] == 32
+        assert pixels.min() < 60
+        assert (pixels[:, 0] > 200).all()
+        assert pixels.shape[1] > 3 * len(text)
+
+
+def test_fonts_of_a_folder(tmp_path: Path) -> None:
+    import matplotlib
+
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    (tmp_path / "below").mkdir()
+    for name in ("DejaVuSans.ttf", "STIXSizOneSymReg.ttf"):  # letters, and none
+        (tmp_path / "below" / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "broken.otf").write_bytes(b"OTTO no font")
+    assert [font.family for font in fonts_of(tmp_path, ALPHABET)] == ["DejaVu Sans"]
+    (tmp_path / "below" / "DejaVuSans.ttf").unlink()
+    with pytest.raises(DataError, match=f"none of the 2 fonts \\({', '.join(ENDINGS)}\\)"):
+        fonts_of(tmp_path, ALPHABET)
+    with pytest.raises(DataError, match="no such folder of fonts"):
+        fonts_of(tmp_path / "nowhere", ALPHABET)
+
+
+# text_lines
+
+
+def test_text_lines_come_from_the_seed() -> None:
+    def load(seed: int, augment: Scan | None) -> TextLines:
+        data = TextLines(lines=20, held_out=10, seed=seed, augment=augment)
+        data.setup()
+        return data
+
+    first, again, other = (load(seed, Scan()) for seed in (1, 1, 2))
+    clean = load(1, None)
+    for split in ("train", "val", "test"):
+        lines, texts = first.splits[split].tensors
+        assert len(lines) == (20 if split == "train" else 10)
+        assert torch.equal(lines.values, again.splits[split].tensors[0].values)
+        assert torch.equal(texts.values, again.splits[split].tensors[1].values)
+        assert not torch.equal(texts.values, other.splits[split].tensors[1].values)
+        unchanged = clean.splits[split].tensors[0].values
+        assert torch.equal(lines.values, unchanged) == (split == "train")  # training lines are distorted in each batch
+
+
+def test_fonts_of_the_splits_are_of_different_families() -> None:
+    fonts = TextLines()._fonts()
+    families = {split: {font.family for font in chosen} for split, chosen in fonts.items()}
+    assert families["val"] == {"cmss10"}
+    assert families["test"] == {"STIXGeneral", "Aileron"}
+    assert len(families["train"]) == 7
+    assert not families["train"] & (families["val"] | families["test"])
+
+
+def test_families_that_do_not_exist_are_named() -> None:
+    with pytest.raises(ConfigError, match="unknown family of fonts 'DejaVu San'; did you mean 'DejaVu Sans'"):
+        TextLines(test_families=["DejaVu San"]).setup()
+    with pytest.raises(ConfigError, match="no family of fonts is left for val"):
+        TextLines(val_families=[]).setup()
+    with pytest.raises(ConfigError, match="no family of fonts is left for val"):
+        TextLines(val_families=["Aileron"]).setup()  # it is of test
+
+
+# line_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of five lines, with a labels.csv or a text beside each."""
+
+    def make(beside: bool, **texts: str) -> Path:
+        texts = {"a": "one", "b": "2, two", "c": 'say "3"', "d": "four", "e": "5"} | texts
+        for name in texts:
+            PIL.Image.fromarray(np.full((20, 200), 30 * len(name), np.uint8)).save(tmp_path / f"{name}.png")
+        if beside:
+            for name, text in texts.items():
+                (tmp_path / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
+        else:
+            quoted = (f'{name}.png,"{text}"'.replace('"3"', '""3""') for name, text in texts.items())
+            (tmp_path / "labels.csv").write_text("\n".join(["file,text", *quoted]), encoding="utf-8-sig")
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_folder_of_lines(folder: Callable[..., Path], beside: bool) -> None:
+    data = LineFolder(str(folder(beside)), val_share=0.2, test_share=0.2)
+    data.setup()
+    assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 3, "val": 1, "test": 1}
+    texts = []
+    for examples in data.splits.values():
+        (lines, widths), (symbols, counts) = examples.__getitems__(range(len(examples)))
+        assert widths.tolist() == [320] * len(examples)
+        assert (lines == 30).all()
+        texts += [data.spec.output.text(row[:count]) for row, count in zip(symbols.tolist(), counts.tolist())]
+    assert sorted(texts) == sorted(["one", "2, two", 'say "3"', "four", "5"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"f": "naïve"}, r"f\.png: 'ï' in 'naïve' is not in the alphabet"),
+        ({"f": ""}, r"f\.png has an empty text"),
+        ({"f": "l" * 81}, r"f\.png is too narrow for its text of 81 characters"),
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_texts_that_cannot_be_learned_are_named_with_their_file(
+    folder: Callable[..., Path], beside: bool, texts: dict[str, str], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        LineFolder(str(folder(beside, **texts))).setup()
+
+
+def test_an_alphabet_of_one_s_own(folder: Callable[..., Path]) -> None:
+    data = LineFolder(str(folder(True, f="naïve")), alphabet=ALPHABET + "ï")
+    data.setup()
+    assert sum(map(len, data.splits.values())) == 6
+
+
+def test_folders_that_are_not_as_they_should_be(folder: Callable[..., Path], tmp_path: Path) -> None:
+    def fault() -> str:
+        with pytest.raises(DataError) as error:
+            LineFolder(str(tmp_path)).setup()
+        return str(error.value)
+
+    assert "has neither a labels.csv nor pictures" in fault()
+    folder(beside=True)
+    (tmp_path / "b.txt").unlink()
+    assert "b.png has no text: there is neither a labels.csv nor b.txt" in fault()
+    (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
+    assert "cannot be read as UTF-8" in fault()
+    (tmp_path / "b.txt").write_text("b")
+    (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:50])
+    assert f"cannot read {tmp_path / 'c.png'} as an image" in fault()
+    (tmp_path / "labels.csv").write_text("name,text\na.png,one\n")
+    assert "needs a header with the columns file and text" in fault()
+    (tmp_path / "labels.csv").write_text("file,text\nz.png,one\n")
+    assert f"no such image: {tmp_path / 'z.png'}" in fault()
+    with pytest.raises(DataError, match="no such folder of lines"):
+        LineFolder(str(tmp_path / "nowhere")).setup()
+    with pytest.raises(ValueError, match="val_share and test_share"):
+        LineFolder(str(tmp_path), val_share=0.5, test_share=0.5)
+
+
+# Strings of digits
+
+
+def test_digits_stand_side_by_side() -> None:
+    """Each digit has a brightness of its own, by which it is found again in the lines."""
+    digits = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
+    digits[:, :, 4:24, 9:19] = (100 + 3 * torch.arange(40)).to(torch.uint8)[:, None, None, None]
+    labels = torch.arange(40) % 10
+    examples = side_by_side(digits, labels, 2, torch.Generator().manual_seed(0))
+    seen: list[int] = []
+    for index in range(len(examples)):
+        line, symbols = examples[index]
+        assert line.shape[1] == 32
+        assert 3 <= len(symbols) <= 8
+        assert 10 * len(symbols) <= len(line) <= 16 * len(symbols)
+        brightest = (255 - line).amax(dim=1).tolist()
+        order = [value for value, before in zip(brightest, [0, *brightest]) if value and value != before]
+        found = [(value - 100) // 3 for value in order]
+        assert [digit % 10 + 1 for digit in found] == symbols.tolist()
+        rows = (line < 255).any(dim=0).nonzero()
+        assert 20 <= rows.max() - rows.min() + 1 <= 24
+        seen += found
+    assert len(seen) >= 72
+    assert max(seen.count(digit) for digit in range(40)) == 2
+
+
+def test_strings_of_scikit_learn_s_digits(digits: Digits) -> None:
+    data = DigitLines()
+    data.setup()
+    assert data.spec.input == TextLine(32)
+    assert data.spec.output.alphabet == DIGITS
+    for split, rounds in (("train", 4), ("val", 1), ("test", 1)):
+        used = len(data.splits[split].tensors[1].values)
+        assert rounds * len(digits.splits[split]) - 8 <= used <= rounds * len(digits.splits[split])
+    symbols = torch.cat([data.splits["test"].tensors[1].values])
+    counts, true = torch.bincount(symbols, minlength=11)[1:], torch.bincount(digits.splits["test"].tensors[1])
+    assert ((true - counts) >= 0).all()  # each test digit once, but for those that filled no line
+
+
+@pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="ZOO_DATA names no folder of data")
+def test_strings_of_mnist_s_test_digits() -> None:
+    data = MNISTLines(os.environ["ZOO_DATA"])
+    data.setup()
+    used = data.splits["test"].tensors[1].values
+    assert 9_992 <= len(used) <= 10_000
+    assert len(data.splits["train"].tensors[1].values) >= 4 * 55_000 - 8

@@ -1,0 +1,130 @@
+"""The network that reads lines of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from zoo.models import CRNN
+from zoo.models.cnn import BidirectionalLSTM, build
+from zoo.spec import Classes, Image, Spec, TextLine, Transcript
+from zoo.spec.ctc import best_paths
+
+SPEC = Spec(TextLine(32), Transcript("abcdef"))
+SMALL: dict[str, Any] = {"widths": (4, 6, 8), "hidden": 8, "layers": 2}
+
+
+def lines(*widths: int, height: int = 32) -> tuple[Tensor, Tensor]:
+    """Random lines of these widths as `TextLine.prepare` would give them."""
+    generator = torch.Generator().manual_seed(0)
+    encoded = [torch.randint(0, 256, (width, height), dtype=torch.uint8, generator=generator) for width in widths]
+    line = TextLine(height)
+    return line.prepare(line.collate(encoded))
+
+
+@pytest.mark.parametrize(("width", "steps"), [(1, 2), (2, 2), (4, 2), (5, 4), (8, 4), (101, 52)])
+@pytest.mark.parametrize("height", [8, 32, 45])
+def test_any_size_of_line(height: int, width: int, steps: int) -> None:
+    network = CRNN(height, 6, **SMALL).eval()
+    assert network(*lines(width, height=height)).shape == (1, steps, 7)
+
+
+def test_what_stands_beside_a_line_does_not_matter() -> None:
+    torch.manual_seed(0)
+    network = CRNN(32, 6, **SMALL)
+    for _ in range(3):  # so that the statistics of normalisation are of something
+        network(*lines(40, 60, 33))
+    network.eval()
+    widths = (57, 3, 100, 18, 1)
+    x, lengths = lines(*widths)
+    together = network(x, lengths)
+    for row, width in enumerate(widths):
+        alone = network(x[row : row + 1, :, :, :width], lengths[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1, : alone.shape[1]], alone, rtol=1e-4, atol=1e-5)
+        beyond = together[row, alone.shape[1] :].softmax(dim=1)
+        assert (beyond[:, 0] == 1).all()  # blank
+
+
+def test_two_lstms_are_torch_s_bidirectional_one() -> None:
+    torch.manual_seed(0)
+    ours, theirs = BidirectionalLSTM(5, 7), nn.LSTM(5, 7, batch_first=True, bidirectional=True)
+    for name, parameter in theirs.named_parameters():
+        half = ours.backwards if name.endswith("_reverse") else ours.forwards
+        parameter.data = getattr(half, name.removesuffix("_reverse")).data
+    x, lengths = torch.randn(4, 9, 5), torch.tensor([9, 4, 1, 6])
+    packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    expected, _ = pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    found = ours(x, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(found[row, :length], expected[row, :length])
+
+
+def test_every_parameter_gets_a_gradient_and_a_batch_can_be_learned_by_heart() -> None:
+    torch.manual_seed(0)
+    network = CRNN(32, 6, **SMALL)
+    x, lengths = lines(40, 64, 30)
+    texts = torch.tensor([[1, 2, 3, 0], [4, 4, 5, 6], [2, 1, 0, 0]])
+    counts = torch.tensor([3, 4, 2])
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
+    for step in range(80):
+        logits = network(x, lengths)
+        steps = torch.full((3,), logits.shape[1])
+        loss = functional.ctc_loss(logits.log_softmax(dim=2).transpose(0, 1), texts, steps, counts)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert step or parameter.grad.any(), name
+    assert loss < 0.1
+    assert best_paths(network(x, lengths)) == [[1, 2, 3], [4, 4, 5, 6], [2, 1]]
+
+
+def test_it_is_built_for_a_spec_and_without_memory() -> None:
+    with torch.device("meta"):
+        hollow = build(SPEC, **SMALL)
+    network = build(SPEC, **SMALL)
+    assert isinstance(network, CRNN)
+    hollow.load_state_dict(network.state_dict(), assign=True)
+    x, lengths = lines(20)
+    assert torch.equal(hollow.eval()(x, lengths), network.eval()(x, lengths))
+    assert sum(parameter.numel() for parameter in build(SPEC).parameters()) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"widths": [8]}, "widths must be 2 to 8"),
+        ({"widths": [8, 0]}, "widths"),
+        ({"height": 0}, "height must be at least 1, got 0"),
+        ({"num_classes": 0}, "num_classes"),
+        ({"hidden": 0}, "hidden"),
+        ({"layers": 0}, "layers must be from 1 to 8, got 0"),
+        ({"dropout": 1.0}, "dropout"),
+    ],
+    ids=str,
+)
+def test_numbers_out_of_range_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CRNN(**options)
+
+
+def test_options_of_the_other_network_are_refused() -> None:
+    with pytest.raises(ValueError, match="blocks are for image → classes"):
+        build(SPEC, blocks=1)
+    with pytest.raises(ValueError, match="hidden and layers are for lines of text"):
+        build(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("no", "yes"))), hidden=8)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    network = CRNN(32, 6, **SMALL, dropout=0.5).eval()
+    x, lengths = lines(30)
+    assert torch.equal(network(x, lengths), network(x, lengths))
+    network.dropout.train()
+    assert not torch.equal(network(x, lengths), network(x, lengths))
