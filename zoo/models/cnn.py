@@ -135,8 +135,8 @@ class CRNN(nn.Module):
         num_classes: int = 10,
         *,
         widths: Sequence[int] = (16, 48, 96, 128),
-        hidden: int = 128,
-        layers: int = 2,
+        hidden: int = 192,
+        layers: int = 1,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
