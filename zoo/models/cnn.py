@@ -118,7 +118,7 @@ def build(
     """
     if type(spec.input) is not Image or not isinstance(spec.output, Classes):
         raise SpecError(f"cnn goes from image to classes, not {spec}")
-    smallest = -(-min(spec.input.height, spec.input.width) // 2 ** len(widths))  # of the last feature map; rounded up
+    smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
         num_classes=len(spec.output.names),
