@@ -9,7 +9,7 @@ from zoo.console import one_line_errors
 from zoo.evaluation import evaluate
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
+@hydra.main(version_base="1.3", config_path="../conf/use", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     with one_line_errors():
         if not evaluate(cfg):

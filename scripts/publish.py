@@ -7,7 +7,7 @@ from zoo.console import one_line_errors
 from zoo.publishing import publish
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="publish")
+@hydra.main(version_base="1.3", config_path="../conf/use", config_name="publish")
 def main(cfg: DictConfig) -> None:
     with one_line_errors():
         publish(cfg)

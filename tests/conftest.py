@@ -61,8 +61,9 @@ def compose() -> Iterator[Callable[..., DictConfig]]:
     """Gives the config of a script with some overrides, as `@hydra.main` would."""
 
     def compose(name: str, *overrides: str) -> DictConfig:
-        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            cfg = hydra.compose(name, list(overrides), return_hydra_config=True)
+        file = ROOT / "conf" / name
+        with hydra.initialize_config_dir(str(file.parent), version_base="1.3"):
+            cfg = hydra.compose(file.name, list(overrides), return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
         return cfg
 

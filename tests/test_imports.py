@@ -27,6 +27,7 @@ ALLOWED = {
     "training": {"errors", "spec", "models", "tasks", "data", "weights"},
     "evaluation": {"errors", "spec", "tasks", "data", "weights", "training"},
     "publishing": {"errors", "evaluation", "weights"},
+    "prediction": {"errors", "spec", "weights"},
     "console": {"errors"},
     "__init__": {"errors", "spec", "models", "weights"},
 }

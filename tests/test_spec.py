@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from zoo.errors import SpecError
-from zoo.spec import MAX_SIDE, Classes, Image, MaskedImage, Spec, read_image
+from zoo.spec import Classes, Image, MaskedImage, Spec, read_image
+from zoo.spec.image import MAX_SIDE
 
 GREY = Image(1, 4, 6, (0.5,), (0.25,))
 COLOUR = Image(3, 4, 6, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

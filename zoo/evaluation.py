@@ -29,7 +29,7 @@ BUILDERS = ("zoo.data.", "zoo.tasks.", "zoo.models.", "torch.nn.", "torch.optim.
 
 
 def evaluate(cfg: DictConfig) -> bool:
-    """Compute the figures of weights anew, as `conf/evaluate.yaml` describes, and print them beside the claimed ones.
+    """Compute figures anew, as `conf/use/evaluate.yaml` describes, and print them beside those that are claimed.
 
     Returns:
         Whether each that could be computed is within its noise of what is claimed.

@@ -31,7 +31,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 
 def publish(cfg: DictConfig) -> None:
-    """Put a run's network into the catalogue, as `conf/publish.yaml` describes.
+    """Put a run's network into the catalogue, as `conf/use/publish.yaml` describes.
 
     Its figures are computed anew from the very file that ships: in half precision, or in full where the half changes
     them. Writes the artefact and its record to `zoo/weights/published`, and its picture to `docs/weights`.
@@ -47,7 +47,7 @@ def publish(cfg: DictConfig) -> None:
     picture = _picture(folder, cfg.picture)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "model.safetensors"
-        noise = _shrink(artefact, file, Path(cfg.root), dict(cfg.noise))
+        noise = _shrink(artefact, file, Path(cfg.root), dict(cfg.noise or {}))
         _check_room(file, cfg.name)
         PUBLISHED.mkdir(exist_ok=True)
         shutil.copyfile(file, PUBLISHED / f"{cfg.name}.safetensors")

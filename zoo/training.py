@@ -37,7 +37,8 @@ from zoo.weights.artefact import Artefact, save
 
 log = logging.getLogger(__name__)
 
-_PRIVATE = ("data.root=", "data.path=", "folder=", "resume=")  # where the user's files lie is nobody's business
+# Where the user's files lie is nobody's business
+_PRIVATE = ("data.root=", "data.path=", "data.test_root=", "folder=", "resume=")
 DATA = "$ZOO_DATA"  # how a recipe names the folder of data sets, which others have elsewhere
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
@@ -269,7 +270,7 @@ def _recipe(cfg: DictConfig) -> dict[str, Any]:
     overrides = [part for part in overrides if not part.startswith(_PRIVATE) or DATA in part]
     config = {name: _plain(cfg[name]) for name in ("model", "task", "data", "trainer", "seed", "epochs", "batches")}
     config["data"] = {name: _portable(value) for name, value in config["data"].items()}
-    for name in ("root", "path"):
+    for name in ("root", "path", "test_root"):
         if not str(config["data"].get(name)).startswith(DATA):
             config["data"].pop(name, None)
     return {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import struct
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -17,7 +21,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torchvision import datasets
 
-from zoo.data.images import MNIST, Digits, RandomShift
+from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomShift
 from zoo.errors import DataError
 from zoo.spec import Classes
 
@@ -174,6 +178,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         MNIST(str(tmp_path / "file")).prepare_data()
 
 
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler], **options: object) -> Iterator[str]:
+    """Gives the address of a local server."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, **options)) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
 def test_a_download_that_is_not_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Portal(BaseHTTPRequestHandler):
         """Answers whatever it is asked for with a page of its own, as the networks of hotels do."""
@@ -187,12 +200,10 @@ def test_a_download_that_is_not_mnist(tmp_path: Path, monkeypatch: pytest.Monkey
         def log_message(self, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Portal) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    with served(Portal) as address:
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [address])
         with pytest.raises(DataError, match="could not be downloaded"):
             MNIST(str(tmp_path)).prepare_data()
-        server.shutdown()
 
 
 @pytest.mark.usefixtures("no_network")
@@ -275,3 +286,78 @@ def test_the_real_mnist() -> None:
     assert not (pictures["train"] | pictures["val"]) & pictures["test"]
     assert data.spec.input.mean == pytest.approx((0.1307,), abs=5e-4)
     assert data.spec.input.std == pytest.approx((0.3081,), abs=5e-4)
+
+
+# Other official sets, from small files in their formats
+
+
+def picture_files(root: Path, folder: str, prefixes: tuple[str, str], transposed: bool) -> list[np.ndarray]:
+    """Write training and test files in the format of MNIST, of ten and four pictures; gives those of the test part."""
+    raw = root / folder / "raw"
+    raw.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for prefix, count in zip(prefixes, (10, 4)):
+        pictures = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        stored = pictures.transpose(0, 2, 1) if transposed else pictures
+        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(idx(np.ascontiguousarray(stored)))
+        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(np.arange(count, dtype=np.uint8)))
+    return list(pictures)
+
+
+@pytest.mark.parametrize(
+    ("source", "prefixes", "transposed"),
+    [
+        (FashionMNIST, ("train", "t10k"), False),
+        (EMNIST, ("emnist-balanced-train", "emnist-balanced-test"), True),
+    ],
+    ids=["fashion_mnist", "emnist"],
+)
+@pytest.mark.usefixtures("no_network")
+def test_sets_in_the_format_of_mnist(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: type[FashionMNIST],
+    prefixes: tuple[str, str],
+    transposed: bool,
+) -> None:
+    monkeypatch.setattr(source, "sizes", (10, 4))
+    pictures = picture_files(tmp_path, source.title, prefixes, transposed)
+    data = source(str(tmp_path), val_size=3)
+    data.prepare_data()
+    data.setup()
+    assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 7, "val": 3, "test": 4}
+    images, labels = data.splits["test"].tensors
+    assert (images[:, 0].numpy() == np.stack(pictures)).all()
+    assert labels.tolist() == [0, 1, 2, 3]
+
+
+def test_emnist_has_the_classes_of_torchvision() -> None:
+    assert sorted(EMNIST.classes) == datasets.EMNIST.classes_split_dict["balanced"]
+    assert list(EMNIST.classes) == datasets.EMNIST.classes_split_dict["balanced"]
+
+
+def test_cifar10_is_downloaded_and_read_without_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
+        for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+            pictures = random.integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
+            content = b"".join(bytes([label]) + picture.tobytes() for label, picture in zip((3, 9), pictures))
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    monkeypatch.setattr(CIFAR10, "sizes", (10, 2))
+    data = CIFAR10(str(tmp_path / "root"), val_size=2)
+    with served(SimpleHTTPRequestHandler, directory=str(tmp_path)) as address:
+        monkeypatch.setattr(CIFAR10, "url", f"{address}cifar.tar.gz")
+        with pytest.raises(DataError, match="could not be downloaded"):  # its md5 is not that of the real one
+            data.prepare_data()
+        monkeypatch.setattr(CIFAR10, "md5", hashlib.md5((tmp_path / "cifar.tar.gz").read_bytes()).hexdigest())
+        data.prepare_data()
+    data.setup()
+    images, labels = data.splits["test"].tensors
+    assert (images.numpy() == pictures).all()
+    assert labels.tolist() == [3, 9]
+    assert (data.spec.input.channels, data.spec.output.names[3]) == (3, "cat")
+    (tmp_path / "root" / "cifar-10-batches-bin" / "test_batch.bin").write_bytes(content[:-1])
+    with pytest.raises(DataError, match=r"cifar-10-batches-bin files .* are damaged"):
+        CIFAR10(str(tmp_path / "root"), val_size=2).setup()

@@ -64,26 +64,35 @@ def test_two_lstms_are_torch_s_bidirectional_one() -> None:
         torch.testing.assert_close(found[row, :length], expected[row, :length])
 
 
-def test_every_parameter_gets_a_gradient_and_a_batch_can_be_learned_by_heart() -> None:
+def test_every_parameter_gets_a_finite_gradient() -> None:
     torch.manual_seed(0)
     network = CRNN(32, 6, **SMALL)
+    loss_of(network(*lines(40, 64, 30))).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+def test_a_batch_can_be_learned_by_heart() -> None:
+    torch.manual_seed(0)
+    network = CRNN(32, 6, widths=(8, 12), hidden=16)
     x, lengths = lines(40, 64, 30)
-    texts = torch.tensor([[1, 2, 3, 0], [4, 4, 5, 6], [2, 1, 0, 0]])
-    counts = torch.tensor([3, 4, 2])
     optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
-    for step in range(80):
-        logits = network(x, lengths)
-        steps = torch.full((3,), logits.shape[1])
-        loss = functional.ctc_loss(logits.log_softmax(dim=2).transpose(0, 1), texts, steps, counts)
+    for _ in range(150):
+        loss = loss_of(network(x, lengths))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        for name, parameter in network.named_parameters():
-            assert parameter.grad is not None, name
-            assert parameter.grad.isfinite().all(), name
-            assert step or parameter.grad.any(), name
-    assert loss < 0.1
+    assert loss < 0.2
     assert best_paths(network(x, lengths)) == [[1, 2, 3], [4, 4, 5, 6], [2, 1]]
+
+
+def loss_of(logits: Tensor) -> Tensor:
+    """Of three texts that nobody could guess."""
+    texts, counts = torch.tensor([[1, 2, 3, 0], [4, 4, 5, 6], [2, 1, 0, 0]]), torch.tensor([3, 4, 2])
+    steps = torch.full((3,), logits.shape[1])
+    return functional.ctc_loss(logits.log_softmax(dim=2).transpose(0, 1), texts, steps, counts)
 
 
 def test_it_is_built_for_a_spec_and_without_memory() -> None:

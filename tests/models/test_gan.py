@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.models import Inpainter, PatchDiscriminator, UNet
-from zoo.models.gan import build
-from zoo.spec import Image, MaskedImage, Spec
+from zoo.models import Colouriser, Inpainter, PatchDiscriminator, SuperResolver, UNet
+from zoo.models.gan import build, restorers
+from zoo.spec import Image, MaskedImage, SmallImage, Spec
 
 SIZES = [(4, 4), (5, 5), (7, 9), (13, 4), (28, 28)]
 
@@ -112,6 +114,8 @@ def test_a_discriminator_learns_to_tell_real_from_painted() -> None:
         (Inpainter, {"width": -8}, "multiple of 8"),
         (Inpainter, {"depth": -1}, "depth must be from 0 to 8"),
         (Inpainter, {"depth": 9}, "depth must be from 0 to 8"),
+        (SuperResolver, {"scale": 1}, "scale must be from 2 to 8, got 1"),
+        (SuperResolver, {"blocks": 0}, "width and blocks must be at least 1, got 32 and 0"),
         (PatchDiscriminator, {"in_channels": 2, "width": 0}, "width must be at least 1"),
         (PatchDiscriminator, {"in_channels": 2, "depth": 0}, "depth must be from 1 to 8"),
         (PatchDiscriminator, {"in_channels": 2, "depth": 9}, "depth must be from 1 to 8"),
@@ -131,3 +135,116 @@ def test_a_picture_too_small_to_be_halved_so_often_is_refused_at_once(size: tupl
     assert build(spec, width=8, depth=3)(x).shape == (3, 1, *size)
     with pytest.raises(SpecError, match=f"{size[0]} x {size[1]} .*too small.*depth"):
         build(spec, width=8, depth=4)
+
+
+# Super-resolution
+
+
+def resolver(scale: int = 2, blocks: int = 3) -> SuperResolver:
+    """One that adds something to the bicubic enlargement, as an untrained one does not."""
+    torch.manual_seed(0)
+    network = SuperResolver(3, scale=scale, width=8, blocks=blocks)
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    return network.eval()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_it_starts_as_pillow_s_bicubic_enlargement(scale: int) -> None:
+    pixels = np.random.default_rng(0).random((9, 13), dtype=np.float32)
+    wanted = PIL.Image.fromarray(pixels).resize((13 * scale, 9 * scale), PIL.Image.Resampling.BICUBIC)
+    found = SuperResolver(1, scale=scale, width=8, blocks=1)(torch.from_numpy(pixels)[None, None])
+    assert np.allclose(found[0, 0].detach().numpy(), np.asarray(wanted), atol=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "tile"), [(2, 16), (4, 7), (2, 1), (3, 100)])
+def test_tiles_join_without_seams(scale: int, tile: int) -> None:
+    network, x = resolver(scale), torch.rand(2, 3, 37, 20) * 2 - 1
+    with torch.inference_mode():
+        torch.testing.assert_close(network.generate(x, tile=tile), network(x), rtol=1e-4, atol=1e-5)
+
+
+def test_its_reach_is_what_an_answer_depends_on() -> None:
+    """A pixel as far away as its reach changes the answer, and one further away does not."""
+    network = resolver(blocks=1)
+    for distance, depends in ((network.reach, True), (network.reach + 1, False)):
+        x = torch.rand(1, 3, 31, 31, requires_grad=True)
+        network(x)[0, :, 30, 30].sum().backward()
+        assert x.grad is not None
+        assert bool(x.grad[0, :, 15, 15 + distance].any()) == depends
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 2)], ids=str)
+def test_a_picture_smaller_than_the_reach_is_enlarged_too(size: tuple[int, int]) -> None:
+    y = resolver().generate(torch.rand(1, 3, *size))
+    assert y.shape == (1, 3, 2 * size[0], 2 * size[1])
+    assert y.isfinite().all()
+
+
+# Colourisation
+
+
+def test_luma_is_kept_exactly_once_pillow_turns_the_picture_grey_again() -> None:
+    """Whatever colours are asked for, with all shades of grey, in the 8 bits that a user gets."""
+    torch.manual_seed(0)
+    picture = Image(3, None, None, (0.5,) * 3, (0.5,) * 3)
+    grey = torch.arange(256, dtype=torch.uint8).repeat(64).view(1, 1, 128, 128)
+    luma = Image(1, None, None, (0.5,), (0.5,)).prepare(grey)
+    chroma = torch.rand(1, 2, 128, 128) - 0.5
+    coloured = restorers.colour(luma, chroma)
+    assert coloured.abs().max() <= 1 + 1e-6
+    weights = torch.tensor(restorers.LUMA).view(1, 3, 1, 1)
+    torch.testing.assert_close((coloured * weights).sum(1, keepdim=True), luma, rtol=0, atol=1e-5)
+    (shown,) = picture.decode(restorers._round_with_exact_luma(luma, coloured))
+    assert shown.mode == "RGB"
+    assert np.asarray(shown).std(axis=2).mean() > 10  # it has colours
+    assert (np.asarray(shown.convert("L")) == grey[0, 0].numpy()).all()
+
+
+def test_colours_are_those_of_pillow_s_ycbcr() -> None:
+    pixels = np.random.default_rng(0).integers(80, 170, (16, 16, 3), dtype=np.uint8)
+    ycbcr = torch.from_numpy(np.array(PIL.Image.fromarray(pixels).convert("YCbCr"))).permute(2, 0, 1)[None] / 255
+    found = restorers.colour(ycbcr[:, :1] * 2 - 1, ycbcr[:, 1:] - 128 / 255)
+    assert np.abs((found[0].permute(1, 2, 0).numpy() + 1) * 127.5 - pixels).max() < 3  # it rounds to 8 bits twice
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 30), (300, 20), (33, 290)], ids=str)
+def test_a_picture_of_any_size_is_coloured_and_its_luma_kept(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    grey = torch.randint(0, 256, (2, 1, *size), dtype=torch.uint8)
+    network = Colouriser(width=8, depth=3).eval()
+    with torch.inference_mode():
+        coloured = network.generate(Image(1, None, None, (0.5,), (0.5,)).prepare(grey), side=64)
+    for shown, given in zip(Image(3, None, None, (0.5,) * 3, (0.5,) * 3).decode(coloured), grey):
+        assert (np.asarray(shown.convert("L")) == given[0].numpy()).all()
+
+
+def test_a_picture_smaller_than_the_reach_of_a_u_net_is_named() -> None:
+    with pytest.raises(SpecError, match="pictures of 7 x 20 pixels are too small to be halved 3 times"):
+        Colouriser(width=8, depth=3)(torch.zeros(1, 1, 7, 20))
+
+
+ANY, GREY = Image(3, None, None, (0.5,) * 3, (0.5,) * 3), Image(1, None, None, (0.5,), (0.5,))
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        (Spec(SmallImage(**vars(ANY), scale=3), ANY), SuperResolver),
+        (Spec(GREY, ANY), Colouriser),
+        (Spec(MaskedImage(**vars(ANY)), ANY), Inpainter),
+    ],
+    ids=str,
+)
+def test_the_spec_decides_what_is_built(spec: Spec, kind: type) -> None:
+    assert type(build(spec, width=8)) is kind
+
+
+@pytest.mark.parametrize("spec", [Spec(SmallImage(**vars(GREY), scale=2), ANY), Spec(ANY, GREY), Spec(ANY, ANY)])
+def test_what_makes_no_sense_is_not_built(spec: Spec) -> None:
+    with pytest.raises(SpecError, match=r"like channels|same channels"):
+        build(spec)
+
+
+def test_an_option_of_another_network_is_refused() -> None:
+    with pytest.raises(TypeError, match="depth"):
+        build(Spec(SmallImage(**vars(ANY), scale=2), ANY), depth=2)

@@ -110,6 +110,7 @@ def test_data_without_lines_is_refused(digits: Digits) -> None:
 
 
 SHORT = ["model=cnn", "task=ocr", "data=digit_lines", "model.widths=[4,8]", "model.hidden=8", "epochs=2", "trainer=cpu"]
+SHORT += ["data.batch_size=128"]  # 7 batches an epoch
 
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
@@ -117,16 +118,16 @@ SHORT = ["model=cnn", "task=ocr", "data=digit_lines", "model.widths=[4,8]", "mod
 def test_a_run_leaves_a_reader_and_can_be_resumed_bit_for_bit(
     compose: Callable[..., DictConfig], tmp_path: Path
 ) -> None:
-    keep = "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, every_n_train_steps: 8, save_top_k: -1, "
+    keep = "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, every_n_train_steps: 10, save_top_k: -1, "
     keep += "filename: '{step}', auto_insert_metric_name: false, dirpath: ${folder}/way}"
     train(compose("train", *SHORT, f"folder={tmp_path / 'whole'}", f"+callbacks.way={keep}"))
     card = (tmp_path / "whole" / "card.md").read_text(encoding="utf-8")
     assert "line of text → transcript" in card
     for name in ("read.png", "alignment.png", "curves.png", "cer"):
         assert name in card
-    checkpoint = tmp_path / "resumed" / "8.ckpt"
+    checkpoint = tmp_path / "resumed" / "10.ckpt"
     checkpoint.parent.mkdir()
-    checkpoint.write_bytes((tmp_path / "whole" / "way" / "8.ckpt").read_bytes())
+    checkpoint.write_bytes((tmp_path / "whole" / "way" / "10.ckpt").read_bytes())
     train(compose("train", *SHORT, f"folder={checkpoint.parent}", f"resume={checkpoint}"))
     whole, resumed = (zoo.load(tmp_path / name / "model.safetensors") for name in ("whole", "resumed"))
     state = whole.network.state_dict()

@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 import lightning as L
 import torch
@@ -59,10 +59,21 @@ class Ragged:
         return padded.masked_fill_(outside.view(*places.shape, *[1] * (self.values.ndim - 1)), 0), lengths
 
 
+class Column(Protocol):
+    """What else than a tensor holds a value for each of N examples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Tensor: ...
+
+    def index_select(self, dim: int, rows: Tensor) -> Encoded:
+        """The values of B rows, as one batch."""
+
+
 class Examples(Dataset[Batch]):
     """Columns of one length N; a batch is one indexing operation on each, never a loop over examples."""
 
-    def __init__(self, *tensors: Tensor | Ragged) -> None:
+    def __init__(self, *tensors: Tensor | Column) -> None:
         if len({len(tensor) for tensor in tensors}) != 1:
             raise ValueError(f"tensors differ in length: {[len(tensor) for tensor in tensors]}")
         self.tensors = tensors

@@ -1,4 +1,4 @@
-"""Images that fit in memory as uint8: scikit-learn's digits, and MNIST.
+"""Images that fit in memory as uint8: scikit-learn's digits, and official sets that torchvision downloads.
 
 Pixels stay uint8 until they are on the device; means and standard deviations come from the training split.
 """
@@ -6,8 +6,11 @@ Pixels stay uint8 until they are on the device; means and standard deviations co
 from __future__ import annotations
 
 import math
+import string
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -113,22 +116,25 @@ class Digits(TensorDataModule):
         return _labelled(images, labels, rows, [str(digit) for digit in range(10)])
 
 
-class MNIST(TensorDataModule):
-    """70,000 handwritten digits of 28 x 28 pixels: 60,000 to train and validate on, the official 10,000 to test.
-
-    Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", 1998.
+class Official(TensorDataModule):
+    """Labelled images in an official training part, of which some are kept for validation, and an official test part.
 
     Args:
-        root: the folder that holds, or will hold, `MNIST/raw`; what is missing is downloaded by torchvision, which
-            checks its md5.
+        root: the folder that holds, or will hold, a folder named `title`; what is missing is downloaded by torchvision,
+            which checks its md5.
         batch_size, augment: as in `TensorDataModule`.
-        val_size: how many of the 60,000 are kept for validation.
+        val_size: how many of the training part are kept for validation.
         split_seed: the seed of that choice, from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: `val_size` is not from 1 to 59,999, or `split_seed` is out of range.
+        ValueError: `val_size` is not from 1 to the size of the training part less 1, or `split_seed` is out of range.
         DataError: the files are missing and cannot be downloaded, or are damaged.
     """
+
+    title: ClassVar[str]
+    sizes: tuple[int, int]  # of the two parts
+    shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)  # channels, height and width
+    classes: Sequence[str]
 
     def __init__(
         self,
@@ -140,42 +146,160 @@ class MNIST(TensorDataModule):
     ) -> None:
         super().__init__(batch_size, augment)
         self.root = Path(root).expanduser()
-        self.val_size = _whole("val_size", val_size, 1, 59_999)
+        self.val_size = _whole("val_size", val_size, 1, self.sizes[0] - 1)
         self.split_seed = _whole("split_seed", split_seed, 0, 2**32 - 1)
 
-    def prepare_data(self) -> None:
-        from torchvision import datasets
+    @abstractmethod
+    def download(self) -> None:
+        """Download what is missing in `root`."""
 
+    @abstractmethod
+    def read(self, train: bool) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W), uint8, and labels (N,), int64, of one of the two parts."""
+
+    def prepare_data(self) -> None:
         try:
-            datasets.MNIST(self.root, download=True)
+            self.download()
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
             raise DataError(
-                f"MNIST is not in {self.root.resolve()} and could not be downloaded ({' '.join(str(error).split())}); "
-                "set data.root to a folder that holds MNIST/raw"
+                f"{self.title} is not in {self.root.resolve()} and could not be downloaded "
+                f"({' '.join(str(error).split())}); set data.root to a folder that holds {self.title}"
             ) from error
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        from torchvision import datasets
-
+        folder = self.root.resolve()
         try:
-            official = datasets.MNIST(self.root, train=True), datasets.MNIST(self.root, train=False)
+            parts = [self.read(train) for train in (True, False)]
         except (OSError, RuntimeError, ValueError, AssertionError, LookupError) as error:
             raise DataError(
-                f"the MNIST files in {self.root.resolve()} are damaged ({error}); delete them to download them again"
+                f"the {self.title} files in {folder} are damaged ({error}); delete them to download them again"
             ) from error
-        images = torch.cat([source.data for source in official])[:, None]  # N, 1, 28, 28
-        labels = torch.cat([source.targets for source in official])
-        if images.shape != (70_000, 1, 28, 28) or labels.shape != (70_000,):
-            raise DataError(f"the MNIST files in {self.root.resolve()} hold {len(images)} images, not 70000")
-        if labels.max() > 9:
-            raise DataError(f"the MNIST files in {self.root.resolve()} are damaged (there is a label {labels.max()})")
-        order = torch.randperm(60_000, generator=torch.Generator().manual_seed(self.split_seed))
-        rows = {
-            "train": order[self.val_size :],
-            "val": order[: self.val_size],
-            "test": torch.arange(60_000, 70_000),
-        }
-        return _labelled(images, labels, rows, [str(digit) for digit in range(10)])
+        images, labels = (torch.cat(columns) for columns in zip(*parts))
+        train, count = self.sizes[0], sum(self.sizes)
+        if images.shape != (count, *self.shape) or labels.shape != (count,):
+            raise DataError(f"the {self.title} files in {folder} hold {len(images)} images, not {count}")
+        if not 0 <= labels.min() <= labels.max() < len(self.classes):
+            wrong = int(labels.min() if labels.min() < 0 else labels.max())
+            raise DataError(f"the {self.title} files in {folder} are damaged (there is a label {wrong})")
+        order = torch.randperm(train, generator=torch.Generator().manual_seed(self.split_seed))
+        rows = {"train": order[self.val_size :], "val": order[: self.val_size], "test": torch.arange(train, count)}
+        return _labelled(images, labels, rows, self.classes)
+
+
+class MNIST(Official):
+    """70,000 handwritten digits of 28 x 28 pixels: 60,000 to train and validate on, the official 10,000 to test.
+
+    Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", 1998.
+
+    Args:
+        root, batch_size, augment, val_size, split_seed: as in `Official`.
+    """
+
+    title = "MNIST"
+    sizes = (60_000, 10_000)
+    classes: Sequence[str] = string.digits
+
+    def download(self) -> None:
+        from torchvision import datasets
+
+        datasets.MNIST(self.root, download=True)
+
+    def read(self, train: bool) -> tuple[Tensor, Tensor]:
+        from torchvision import datasets
+
+        return _pixels(datasets.MNIST(self.root, train=train))
+
+
+class FashionMNIST(Official):
+    """70,000 photographs of clothes in the format of MNIST: 28 x 28 grey pixels, ten kinds.
+
+    Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms",
+    2017.
+
+    Args:
+        root, batch_size, augment, val_size, split_seed: as in `Official`.
+    """
+
+    title = "FashionMNIST"
+    sizes = (60_000, 10_000)
+    classes = (
+        "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+    )  # fmt: skip
+
+    def download(self) -> None:
+        from torchvision import datasets
+
+        datasets.FashionMNIST(self.root, download=True)
+
+    def read(self, train: bool) -> tuple[Tensor, Tensor]:
+        from torchvision import datasets
+
+        return _pixels(datasets.FashionMNIST(self.root, train=train))
+
+
+class EMNIST(Official):
+    """131,600 handwritten letters and digits of 28 x 28 pixels in 47 classes of equal size, the split `balanced`.
+
+    Capitals and small letters that look alike are one class. The training part holds 112,800.
+    Source: Cohen, Afshar, Tapson, van Schaik, "EMNIST: an extension of MNIST to handwritten letters", 2017.
+
+    Args:
+        root, batch_size, augment, val_size, split_seed: as in `Official`.
+    """
+
+    title = "EMNIST"
+    sizes = (112_800, 18_800)
+    classes = string.digits + string.ascii_uppercase + "abdefghnqrt"
+
+    def download(self) -> None:
+        from torchvision import datasets
+
+        datasets.EMNIST(self.root, "balanced", download=True)
+
+    def read(self, train: bool) -> tuple[Tensor, Tensor]:
+        from torchvision import datasets
+
+        images, labels = _pixels(datasets.EMNIST(self.root, "balanced", train=train))
+        return images.transpose(2, 3).contiguous(), labels  # the files hold them column by column
+
+
+class CIFAR10(Official):
+    """60,000 photographs of 32 x 32 pixels in colour, ten kinds of things: 50,000 and the official 10,000 to test.
+
+    Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Read from the binary version,
+    since the usual one is a pickle.
+
+    Args:
+        root, batch_size, augment, val_size, split_seed: as in `Official`.
+    """
+
+    title = "cifar-10-batches-bin"
+    sizes = (50_000, 10_000)
+    shape = (3, 32, 32)
+    classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    url: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+    md5: ClassVar[str] = "c32a1d4ab5d03f1284b67883e8d87530"
+    files: ClassVar[dict[bool, list[str]]] = {
+        True: [f"data_batch_{number}.bin" for number in range(1, 6)],
+        False: ["test_batch.bin"],
+    }
+
+    def download(self) -> None:
+        from torchvision.datasets.utils import download_and_extract_archive
+
+        folder = self.root / self.title
+        if not all((folder / file).is_file() for files in self.files.values() for file in files):
+            download_and_extract_archive(self.url, str(self.root), md5=self.md5)
+
+    def read(self, train: bool) -> tuple[Tensor, Tensor]:
+        content = b"".join((self.root / self.title / file).read_bytes() for file in self.files[train])
+        records = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 1 + math.prod(self.shape))
+        return records[:, 1:].reshape(-1, *self.shape), records[:, 0].long()
+
+
+def _pixels(source: Any) -> tuple[Tensor, Tensor]:
+    """Images (N, 1, H, W) and labels of one of torchvision's data sets in the format of MNIST."""
+    return source.data[:, None], source.targets
 
 
 def _whole(name: str, number: int, smallest: int, largest: int) -> int:

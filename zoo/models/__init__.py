@@ -18,7 +18,7 @@ from torch import nn
 from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rnn
 from zoo.models.cnn import CNN, CRNN
-from zoo.models.gan import Inpainter, PatchDiscriminator, UNet
+from zoo.models.gan import Colouriser, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
 from zoo.models.rnn import GRU, LSTM, RNN
 from zoo.spec import Encoded, Spec
@@ -31,9 +31,11 @@ __all__ = [
     "MLP",
     "MODELS",
     "RNN",
+    "Colouriser",
     "Inpainter",
     "Model",
     "PatchDiscriminator",
+    "SuperResolver",
     "UNet",
     "apply",
     "build",
@@ -53,7 +55,7 @@ class Model:
 
 MODELS: dict[str, Model] = {
     "cnn": Model(CNN, cnn.build, tasks=("classification", "ocr")),
-    "gan": Model(Inpainter, gan.build, tasks=("inpainting",)),
+    "gan": Model(Inpainter, gan.build, tasks=("inpainting", "super_resolution", "colourisation")),
     "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
     "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),
     "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),

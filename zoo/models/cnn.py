@@ -232,7 +232,7 @@ def build(
     if hidden is not None or layers is not None:
         raise ValueError("hidden and layers are for lines of text; a classifier has widths and blocks")
     widths = (32, 64, 128) if widths is None else widths
-    smallest = -(-min(spec.input.height, spec.input.width) // 2 ** len(widths))  # of the last feature map; rounded up
+    smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
         num_classes=len(spec.output.names),

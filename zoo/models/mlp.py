@@ -156,7 +156,7 @@ def build(
     if isinstance(spec.input, Table):
         in_features, categories = spec.input.numbers, spec.input.categories
     elif type(spec.input) is Image:
-        in_features, categories = spec.input.channels * spec.input.height * spec.input.width, ()
+        in_features, categories = spec.input.channels * math.prod(spec.input.size), ()
     else:
         raise SpecError(f"mlp goes from table or image to classes or values, not {spec}")
 

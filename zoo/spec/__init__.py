@@ -4,156 +4,37 @@ A `Spec` is a pair of descriptions. The input's turns raw input (a path, a pictu
 a batch of those into what the network takes; the output's turns what the network gives into what a person reads.
 Both are frozen dataclasses that go to and from JSON, so an artefact carries all that is needed to use it.
 
-Shape letters: B batch, C channels, H height, W width, K classes.
+Shape letters: B batch, K classes.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
-import torch
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.table import Table, Values
 from zoo.spec.text import Text, Tokens
 
-if TYPE_CHECKING:
-    import numpy as np
-    import PIL.Image
-
-    RawImage = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor
+__all__ = [
+    "Classes",
+    "Encoded",
+    "Image",
+    "MaskedImage",
+    "SmallImage",
+    "Spec",
+    "Table",
+    "Text",
+    "Tokens",
+    "Values",
+    "read_image",
+]
 
 Encoded = Tensor | tuple[Tensor, ...]  # a batch, before or after `prepare`; a tuple is a network's several arguments
-
-MAX_SIDE = 65_536  # pixels; a file that asks for more is hostile
-
-
-@dataclass(frozen=True)
-class Image:
-    """A picture of one size, held as uint8 and given to the network as normalised floats.
-
-    Args:
-        channels: 1 (grey) or 3 (RGB).
-        height, width: pixels.
-        mean, std: one number a channel, of the training split, with pixels scaled to 0..1.
-
-    Raises:
-        SpecError: where one of them is impossible.
-    """
-
-    word: ClassVar[str] = "image"
-    takes: ClassVar[tuple[str, ...]] = ("image",)  # what `encode` is given
-    example: ClassVar[str] = '"image.png"'  # of that, as Python
-
-    channels: int
-    height: int
-    width: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if type(self.channels) is not int or self.channels not in (1, 3):
-            raise SpecError(f"an image has 1 or 3 channels, not {self.channels!r}")
-        for side in (self.height, self.width):
-            if type(side) is not int or not 1 <= side <= MAX_SIDE:
-                raise SpecError(f"an image's height and width are from 1 to {MAX_SIDE} pixels, not {side!r}")
-        for name, numbers in (("mean", self.mean), ("std", self.std)):
-            object.__setattr__(self, name, _floats(name, numbers, self.channels))
-        if min(self.std) < 1e-6:  # of pixels in 0..1; float32 would divide by zero
-            raise SpecError(f"std must be above 0, not {self.std}")
-
-    def encode(self, raw: RawImage) -> Tensor:
-        """Turn one raw picture into a uint8 tensor (C, H, W); it is resized and its colours converted to fit.
-
-        Args:
-            raw: a path, a PIL image, or an array: uint8 0..255 or float 0..1, H x W or H x W x C.
-
-        Raises:
-            SpecError: it cannot be read, or is no picture.
-        """
-        return self._pixels(read_image(raw))
-
-    def collate(self, encoded: Sequence[Tensor]) -> Tensor:
-        """Turn B encoded pictures into a batch."""
-        return torch.stack(list(encoded))
-
-    def prepare(self, batch: Tensor) -> Tensor:
-        """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the device where the batch is."""
-        mean, std = _per_channel(self.mean, batch.device), _per_channel(self.std, batch.device)
-        return batch.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
-
-    def restore(self, batch: Tensor) -> Tensor:
-        """Undo `prepare`: normalised floats (B, C, H, W) to uint8."""
-        mean, std = _per_channel(self.mean, batch.device), _per_channel(self.std, batch.device)
-        return ((batch.float() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
-
-    def decode(self, output: Tensor) -> list[PIL.Image.Image]:
-        """Turn a network's normalised pictures (B, C, H, W) into B PIL images."""
-        import PIL.Image
-
-        pixels = self.restore(output).permute(0, 2, 3, 1).cpu().numpy()  # B, H, W, C
-        return [PIL.Image.fromarray(p[:, :, 0] if self.channels == 1 else p) for p in pixels]
-
-    def _pixels(self, picture: PIL.Image.Image) -> Tensor:
-        import numpy as np
-        import PIL.Image
-
-        picture = picture.convert("L" if self.channels == 1 else "RGB")
-        if picture.size != (self.width, self.height):
-            picture = picture.resize((self.width, self.height), PIL.Image.Resampling.BICUBIC)
-        pixels = torch.from_numpy(np.array(picture))  # H, W or H, W, C
-        return pixels.reshape(self.height, self.width, self.channels).permute(2, 0, 1).contiguous()
-
-
-@dataclass(frozen=True)
-class MaskedImage(Image):
-    """A picture with a hole: (C + 1, H, W), whose last channel is the mask, 1 inside the hole and 0 outside."""
-
-    word: ClassVar[str] = "masked image"
-    takes: ClassVar[tuple[str, ...]] = ("image", "mask")
-    example: ClassVar[str] = '"image.png", "mask.png"'
-
-    def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:
-        """Turn a picture and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.
-
-        Args:
-            raw: as for `Image`.
-            mask: a picture or array of the same height and width; more than half bright (or True) is the hole.
-
-        Raises:
-            SpecError: no mask, one of another size, or one that hides nothing or everything.
-        """
-        import PIL.Image
-
-        if mask is None:
-            raise SpecError("a mask is missing: call it with (image, mask), where the mask is bright in the hole")
-        picture, hole = read_image(raw), read_image(mask).convert("L")
-        if picture.size != hole.size:
-            raise SpecError(
-                f"the mask is {hole.width} x {hole.height} pixels and the image {picture.width} x {picture.height}; "
-                "they must be of one size"
-            )
-        shrunk = Image(1, self.height, self.width, (0.0,), (1.0,))._pixels(
-            hole.resize((self.width, self.height), PIL.Image.Resampling.NEAREST)
-        )
-        masked = (shrunk > 127).to(torch.uint8)
-        if masked.all():
-            raise SpecError("the mask covers the whole image; leave some of it known")
-        if not masked.any():
-            raise SpecError("the mask hides nothing; it is bright (above 127 of 255) or True in the hole")
-        return torch.cat([self._pixels(picture), masked])
-
-    def prepare(self, batch: Tensor) -> Tensor:
-        """Turn uint8 (B, C + 1, H, W) into floats: normalised pixels, 0 in the hole, and the mask as 0.0 or 1.0."""
-        mask = batch[:, -1:].float()
-        return torch.cat([super().prepare(batch[:, :-1]) * (1 - mask), mask], dim=1)
 
 
 @dataclass(frozen=True)
@@ -193,7 +74,7 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage | Table | Text | TextLine
+Input = Image | MaskedImage | SmallImage | Table | Text | TextLine
 Output = Classes | Image | Values | Tokens | Transcript
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 
@@ -231,104 +112,6 @@ class Spec:
         if not isinstance(data, dict) or set(data) != {"input", "output"}:
             raise SpecError("a spec holds an input and an output")
         return cls(_from_json(data["input"]), _from_json(data["output"]))
-
-
-def read_image(raw: RawImage) -> PIL.Image.Image:
-    """Read a picture from a path, a PIL image or an array, upright, in mode L or RGB.
-
-    Transparent pixels are laid on white, 16-bit grey is scaled to 8 bits, and a camera's rotation is undone.
-
-    Raises:
-        SpecError: it cannot be read (the file is named), or the array's shape, type or range is not a picture's.
-    """
-    import PIL.Image
-
-    if isinstance(raw, (str, os.PathLike, PIL.Image.Image)):
-        picture = _upright(raw)
-    elif hasattr(raw, "__array__"):
-        picture = _picture_of(raw)
-    else:
-        raise SpecError(f"an image is a path, a PIL image or an array, not {type(raw).__name__}")
-    if min(picture.size) == 0:
-        raise SpecError("the image has no pixels")
-    return _eight_bits(picture)
-
-
-def _upright(raw: str | os.PathLike[str] | PIL.Image.Image) -> PIL.Image.Image:
-    """A picture from a file, or one that was opened and perhaps not yet read, turned as the camera was held."""
-    import PIL.Image
-    import PIL.ImageOps
-
-    try:
-        if isinstance(raw, PIL.Image.Image):
-            return PIL.ImageOps.exif_transpose(raw)
-        with PIL.Image.open(raw) as file:
-            return PIL.ImageOps.exif_transpose(file)
-    except FileNotFoundError:
-        raise SpecError(f"no such image: {raw}") from None
-    except Exception as error:  # each of Pillow's readers fails on damaged files in ways of its own
-        name = "the picture" if isinstance(raw, PIL.Image.Image) else raw
-        raise SpecError(f"cannot read {name} as an image: {error}") from error
-
-
-def _picture_of(raw: Any) -> PIL.Image.Image:
-    import numpy as np
-    import PIL.Image
-
-    if isinstance(raw, Tensor):
-        raw = raw.detach().cpu()
-        raw = raw.float() if raw.dtype == torch.bfloat16 else raw  # NumPy has no such type
-    array = np.asarray(raw)
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
-        raise SpecError(
-            f"an image array is H x W or H x W x C with 1, 3 or 4 channels, not {' x '.join(map(str, array.shape))}; "
-            "for several images give a list"
-        )
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    elif array.dtype == np.uint16:
-        array = (array // 257).astype(np.uint8)
-    elif np.issubdtype(array.dtype, np.floating):
-        if array.size and not (array.min() >= 0 and array.max() <= 1):  # NaN fails too
-            raise SpecError(f"a float image lies in 0..1, not {array.min():g}..{array.max():g}")
-        array = (array * 255).round().astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise SpecError(f"an image array is uint8 (0..255) or float (0..1), not {array.dtype}")
-    return PIL.Image.fromarray(array)
-
-
-def _eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
-    import numpy as np
-    import PIL.Image
-
-    if picture.mode.startswith("I"):  # 16-bit grey; Pillow opens some such files as 32-bit integers
-        return PIL.Image.fromarray((np.asarray(picture) // 257).clip(0, 255).astype(np.uint8))
-    if picture.mode == "F":
-        return _picture_of(np.asarray(picture))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        paper = PIL.Image.new("RGBA", picture.size, "white")
-        return PIL.Image.alpha_composite(paper, picture).convert("RGB")
-    return picture if picture.mode in ("L", "RGB") else picture.convert("L" if picture.mode == "1" else "RGB")
-
-
-@lru_cache(maxsize=64)  # a copy to the device in every step would stall it
-def _per_channel(numbers: tuple[float, ...], device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(numbers, device=device).view(-1, 1, 1)
-
-
-def _floats(name: str, numbers: object, length: int) -> tuple[float, ...]:
-    if not isinstance(numbers, (list, tuple)) or not all(
-        isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) <= sys.float_info.max
-        for number in numbers  # NaN fails too
-    ):
-        raise SpecError(f"{name} is a list of finite numbers, not {numbers!r}")
-    if len(numbers) != length:
-        raise SpecError(f"{name} has one number a channel ({length}), not {len(numbers)}")
-    return tuple(float(number) for number in numbers)
 
 
 def _words(kinds: Any) -> str:

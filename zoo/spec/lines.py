@@ -14,9 +14,11 @@ from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.spec import ctc
+from zoo.spec.image import read_image
 
 if TYPE_CHECKING:
-    from zoo.spec import Encoded, RawImage
+    from zoo.spec import Encoded
+    from zoo.spec.image import RawImage
 
 MAX_WIDTH = 16_384  # columns of an encoded line
 MAX_HEIGHT = 256
@@ -55,8 +57,6 @@ class TextLine:
         """
         import numpy as np
         import PIL.Image
-
-        from zoo.spec import read_image
 
         picture = read_image(raw).convert("L")
         width = max(1, round(picture.width * self.height / picture.height))

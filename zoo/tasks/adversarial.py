@@ -1,50 +1,82 @@
-"""Adversarial learning: a generator against a discriminator, each with an optimiser of its own."""
+"""Adversarial learning: a generator against a discriminator, each with an optimiser of its own.
+
+Goodfellow et al., "Generative adversarial nets", 2014; hinge loss: Lim and Ye, "Geometric GAN", 2017; relativistic
+loss: Jolicoeur-Martineau, 2018; with gradient penalties on real and made pictures: Huang et al., "The GAN is dead;
+long live the GAN! A modern GAN baseline" (R3GAN), 2024; the penalty: Mescheder et al., "Which training methods for
+GANs do actually converge?", 2018.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import MeanAbsoluteError
-from torchmetrics.image import PeakSignalNoiseRatio
+from torch.optim import Optimizer
 
-from zoo.errors import SpecError
-from zoo.spec import Image, Spec
+from zoo.errors import unknown
+from zoo.spec import Encoded, Spec
 from zoo.tasks import pictures
-from zoo.tasks.degradations import Degradation
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 
 SHOWN = 12  # pictures in a grid
+GAMES = ("hinge", "logistic", "relativistic")
 
 
-class Restoration(Task):
-    """Undo a degradation: the generator restores, the discriminator tells restored pictures from true ones.
-
-    The generator minimises L1 distance (mean over what is to be restored, pixels in -1..1) plus the adversarial
-    hinge loss (Lim and Ye, 2017); the discriminator sees each picture with the region
-    that was to be restored as one more channel.
-
-    Logs, within what was to be restored and with pixels in 0..1, `l1` of `train`, `val` and `test` and `psnr` (dB) of
-    the latter two; and the hinge losses `train/generator` and `train/discriminator`.
+@dataclass
+class Attempt:
+    """What the generator made of one part of a batch.
 
     Args:
-        degradation: what is to be undone.
-        discriminator: builds the discriminator for a number of input channels.
+        made: pictures of the generator, with its graph.
+        real: pictures it is to be taken for; in the relativistic game each is compared with the made one of its place.
+        beside: what the discriminator is shown with either.
+        weight: of each score, of the scores' shape; None for all alike.
+        distance: what the generator minimises besides, a scalar; None for nothing.
+        figures: scalars to be logged.
+    """
+
+    made: Tensor
+    real: Tensor
+    beside: tuple[Tensor, ...] = ()
+    weight: Tensor | None = None
+    distance: Tensor | None = None
+    figures: dict[str, Tensor] = field(default_factory=dict)
+
+    def mean(self, losses: Tensor) -> Tensor:
+        """The weighted mean of one loss a score."""
+        return losses.mean() if self.weight is None else (losses * self.weight).sum() / self.weight.sum()
+
+
+class Adversarial(Task):
+    """A generator and a discriminator that play against each other; a subclass says what is made of a batch.
+
+    In each step the generator moves first, on all parts of the batch, then the discriminator, on the same pictures.
+
+    Logs, besides what a subclass does, the losses `train/generator` and `train/discriminator` (nats, or hinge
+    units, mean over scores) and the Euclidean norms of their gradients before clipping, `train/generator_norm` and
+    `train/discriminator_norm`. A discriminator that cannot tell has the loss 2 (hinge), 2 log 2 = 1.39 (logistic)
+    or log 2 = 0.69 (relativistic). Samples on fixed inputs are drawn after each epoch.
+
+    Args:
+        discriminator: the network that judges.
         discriminator_optimiser: builds its optimiser; None for the generator's.
-        adversarial_weight: of the hinge loss beside the L1 distance, at least 0.
+        game: the losses of both: hinge, logistic (non-saturating) or relativistic.
+        adversarial_weight: of the generator's loss beside `Attempt.distance`, at least 0; with 0 there is no
+            discriminator to be trained, and none is.
+        penalty: half the weight of the squared gradient of the discriminator's score, on real pictures (R1), and in the
+            relativistic game on made ones too (R2); 0 for none.
+        accumulate: parts in which a batch is worked through, to save memory; it is one step all the same.
         spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
 
     Raises:
-        SpecError: the data has no pictures.
         ValueError: an option is out of range.
     """
-
-    monitor = "val/l1"
-    mode = "min"
 
     def __init__(
         self,
@@ -52,98 +84,158 @@ class Restoration(Task):
         network: NetworkBuilder,
         optimiser: OptimiserBuilder,
         *,
-        degradation: Degradation,
-        discriminator: Callable[[int], nn.Module],
+        discriminator: nn.Module,
         discriminator_optimiser: OptimiserBuilder | None = None,
-        adversarial_weight: float = 0.1,
+        game: str = "relativistic",
+        adversarial_weight: float = 1.0,
+        penalty: float = 0.0,
+        accumulate: int = 1,
         schedule: str = "cosine",
         max_grad_norm: float | None = None,
         ema: float | None = 0.99,
     ) -> None:
-        if not adversarial_weight >= 0:
-            raise ValueError(f"adversarial_weight must be at least 0, got {adversarial_weight}")
-        if type(spec.input) is not Image:
-            raise SpecError(f"restoration needs data with images, and this is {spec}")
-        spec = degradation.spec(spec.input)
-        assert isinstance(spec.output, Image)
+        if game not in GAMES:
+            raise ValueError(unknown("game", game, GAMES))
+        for name, weight in (("adversarial_weight", adversarial_weight), ("penalty", penalty)):
+            if not weight >= 0:
+                raise ValueError(f"{name} must be at least 0, got {weight}")
+        if type(accumulate) is not int or accumulate < 1:
+            raise ValueError(f"accumulate must be a whole number of at least 1, got {accumulate}")
         super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
-        self.degradation = degradation
-        self.picture = spec.output
-        self.discriminator = discriminator(self.picture.channels + 1)
-        self._check_reach()
+        self.discriminator: Any = discriminator
         self.discriminator_optimiser = discriminator_optimiser or optimiser
+        self.game = game
         self.adversarial_weight = adversarial_weight
+        self.penalty = penalty
+        self.accumulate = accumulate
         self.automatic_optimization = False
-        self.l1 = MeanAbsoluteError()
-        self.psnr = PeakSignalNoiseRatio(data_range=1.0)
-        self._shown: dict[str, Tensor] = {}
+        self._gradient = torch.zeros(())
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        degraded, region = self.degradation(batch[0])
-        true = self.picture.prepare(batch[0])
-        restored = self.network(self.spec.input.prepare(degraded))
+    @abstractmethod
+    def attempt(self, batch: tuple[Encoded, ...]) -> Attempt:
+        """Let the generator make something of a batch, or of a part of one."""
+
+    @abstractmethod
+    def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
+        """The discriminator's scores (B, …) of pictures and what is shown beside them."""
+
+    @abstractmethod
+    def samples(self) -> Tensor:
+        """What the trained network makes of fixed inputs, always the same: uint8 (N, C, H, W)."""
+
+    def training_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
         optimisers: Any = self.optimizers()
         schedules: Any = self.lr_schedulers()
-        for_generator, for_discriminator = zip(optimisers, schedules)
-
-        on_true, on_restored = self._scores(true, region), self._scores(restored.detach(), region)
-        discriminator_loss = functional.relu(1 - on_true).mean() + functional.relu(1 + on_restored).mean()
-        self._step(discriminator_loss, *for_discriminator)
-
+        attempts = []
+        figures: dict[str, Tensor] = {}
+        optimisers[0].zero_grad()
         self.discriminator.requires_grad_(False)  # it passes the gradient on, and gathers none
-        l1 = ((restored - true).abs() * region).sum() / (region.sum() * self.picture.channels)
-        generator_loss = -self._scores(restored, region).mean()
-        self._step(l1 + self.adversarial_weight * generator_loss, *for_generator)
-        self.update_average()
+        for share, part in _parts(batch, self.accumulate):
+            attempt = self.attempt(part)
+            self.manual_backward(self._generator_loss(attempt) * share)
+            attempt.made = attempt.made.detach()
+            attempts.append((share, attempt))
         self.discriminator.requires_grad_(True)
-
-        self.record(l1=l1 / 2, generator=generator_loss, discriminator=discriminator_loss)  # l1 of pixels in 0..1
-
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        self._judge(batch, batch_idx, "val")
-
-    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
-            shown = self._judge(batch, batch_idx, "test")
-        if batch_idx == 0:
-            self._shown = shown
+        figures["generator_norm"] = self._step(optimisers[0], schedules[0])
+        self.update_average()
+        if self.adversarial_weight:
+            optimisers[1].zero_grad()
+            for share, attempt in attempts:
+                self.manual_backward(self._discriminator_loss(attempt) * share)
+            figures["discriminator_norm"] = self._step(optimisers[1], schedules[1])
+        for share, attempt in attempts:
+            for name, figure in attempt.figures.items():
+                figures[name] = figures.get(name, 0) + share * figure.detach()
+        self.record(**figures)
 
     def configure_optimizers(self) -> Any:
         generator = self.optimise(self.network, self.optimiser)
         discriminator = self.optimise(self.discriminator, self.discriminator_optimiser)
         return [generator[0], discriminator[0]], [generator[1], discriminator[1]]
 
-    def pictures(self, folder: Path) -> dict[str, str]:
-        pictures.rows({name: batch[:SHOWN] for name, batch in self._shown.items()}, folder / "restored.png")
-        return {"restored.png": "Pictures of the test split: what the network saw, what it made of it, and the truth."}
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        # Here gradients are already unscaled
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if self.max_grad_norm is None:
+            self._gradient = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        else:
+            self._gradient = nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
 
-    def _check_reach(self) -> None:
-        """See that the discriminator does not halve the pictures away."""
-        height, width = self.picture.height, self.picture.width
-        try:
-            self.discriminator(torch.zeros(1, self.picture.channels + 1, height, width))
-        except RuntimeError as error:
-            raise ValueError(f"pictures of {height} x {width} pixels are too small for the discriminator") from error
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        if self.trainer.is_global_zero and self.trainer.loggers:  # a run that keeps nothing draws nothing
+            pictures.grid(self.samples(), self._frames(Path(self.trainer.default_root_dir)) / f"{self._epoch:05}.png")
 
-    def _step(self, loss: Tensor, optimiser: Any, schedule: Any) -> None:
-        optimiser.zero_grad()
-        self.manual_backward(loss)
+    def growth(self, folder: Path) -> dict[str, str]:
+        """Draw how the samples of the epochs grew, where there are any; gives captions as `pictures` does."""
+        frames = sorted(self._frames(folder).glob("*.png"))
+        if len(frames) < 2:
+            return {}
+        pictures.strip(frames, folder / "growth.png")
+        pictures.animation(frames, folder / "growth.gif")
+        return {
+            "growth.png": "The same inputs after more and more epochs, from top to bottom.",
+            "growth.gif": "The same, an epoch a frame.",
+        }
+
+    @staticmethod
+    def _frames(folder: Path) -> Path:
+        return folder / "samples"
+
+    def _generator_loss(self, attempt: Attempt) -> Tensor:
+        loss = attempt.distance if attempt.distance is not None else attempt.made.new_zeros(())
+        if self.adversarial_weight:
+            made = self.score(attempt.made, attempt.beside).float()
+            if self.game == "hinge":
+                adversarial = attempt.mean(-made)
+            elif self.game == "logistic":
+                adversarial = attempt.mean(functional.softplus(-made))
+            else:
+                real = self.score(attempt.real, attempt.beside).float()
+                adversarial = attempt.mean(functional.softplus(real - made))
+            loss = loss + self.adversarial_weight * adversarial
+            attempt.figures["generator"] = adversarial
+        return loss
+
+    def _discriminator_loss(self, attempt: Attempt) -> Tensor:
+        real = self.score(attempt.real, attempt.beside).float()
+        made = self.score(attempt.made, attempt.beside).float()
+        if self.game == "hinge":
+            loss = attempt.mean(functional.relu(1 - real) + functional.relu(1 + made))
+        elif self.game == "logistic":
+            loss = attempt.mean(functional.softplus(-real) + functional.softplus(made))
+        else:
+            loss = attempt.mean(functional.softplus(made - real))
+        attempt.figures["discriminator"] = loss
+        if self.penalty:
+            seen = [attempt.real, attempt.made] if self.game == "relativistic" else [attempt.real]
+            loss = loss + self.penalty / 2 * sum(self._steepness(picture, attempt.beside) for picture in seen)
+        return loss
+
+    def _steepness(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
+        """The mean squared gradient of the score of a picture with respect to its pixels."""
+        with torch.autocast(self.device.type, enabled=False):  # squares of gradients leave the range of fp16
+            picture = picture.float().requires_grad_()
+            scores = self.score(picture, beside).flatten(1).mean(dim=1)
+            (gradient,) = torch.autograd.grad(scores.sum(), picture, create_graph=True)
+            return gradient.square().flatten(1).sum(dim=1).mean()
+
+    def _step(self, optimiser: Any, schedule: Any) -> Tensor:
+        """One step; gives the norm of the gradient."""
         optimiser.step()
         schedule.step()
+        return self._gradient.nan_to_num(0, 0, 0)  # fp16's scaler leaves such steps out, and tries a lower scale
 
-    def _scores(self, picture: Tensor, region: Tensor) -> Tensor:
-        scores: Tensor = self.discriminator(torch.cat([picture, region], dim=1))
-        return scores.float()
 
-    def _judge(self, batch: tuple[Tensor, ...], batch_idx: int, split: str) -> dict[str, Tensor]:
-        """Restore one batch, always degraded alike, and count the errors within what was to be restored."""
-        place = torch.Generator(self.device).manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
-        degraded, region = self.degradation(batch[0], place)
-        x = self.spec.input.prepare(degraded)
-        restored = self.picture.restore(self.trained_network(x))
-        inside = region.expand(restored.shape) > 0
-        errors = restored[inside] / 255, batch[0][inside] / 255
-        self.l1.update(*errors)
-        self.psnr.update(*errors)
-        self.log_dict({f"{split}/l1": self.l1, f"{split}/psnr": self.psnr}, on_step=False, on_epoch=True)
-        return {self.degradation.word: self.degradation.show(degraded), "restored": restored, "true": batch[0]}
+def _parts(batch: Sequence[Encoded], count: int) -> Iterator[tuple[float, tuple[Encoded, ...]]]:
+    """A batch in at most `count` parts, each with its share of the examples."""
+    if count == 1:
+        yield 1.0, tuple(batch)
+        return
+    columns = [
+        list(zip(*(part.chunk(count) for part in column))) if isinstance(column, tuple) else column.chunk(count)
+        for column in batch
+    ]
+    parts: list[Any] = list(zip(*columns))
+    sizes = [len(part[0][0] if isinstance(part[0], tuple) else part[0]) for part in parts]
+    yield from ((size / sum(sizes), part) for size, part in zip(sizes, parts))

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import PIL.Image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
+from torchvision.utils import make_grid
 
 READABLE_CLASSES = 40  # more than that, and names and counts would run into each other
 READABLE_COLUMNS = 30
@@ -57,17 +59,42 @@ def importance(rises: Mapping[str, Sequence[float]], measure: str, path: Path) -
     figure.savefig(path, dpi=120)
 
 
-def rows(batches: Mapping[str, Tensor], path: Path) -> None:
-    """Draw uint8 pictures (N, C, H, W), a labelled row for each batch, with its pictures in columns."""
+def rows(batches: Mapping[str, Sequence[Tensor] | Tensor], path: Path) -> None:
+    """Draw uint8 pictures (C, H, W), a labelled row for each batch, with its pictures in columns."""
     count = min(len(batch) for batch in batches.values())
     figure = Figure(figsize=(1 + 0.9 * count, 0.95 * len(batches)), layout="constrained")
     grid = figure.subplots(len(batches), count, squeeze=False)
     for row, (name, batch) in zip(grid, batches.items()):
-        for axes, picture in zip(row, batch.cpu()):
-            axes.imshow(picture.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
+        for axes, picture in zip(row, batch):
+            axes.imshow(picture.cpu().permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
         row[0].set_ylabel(name)
     figure.savefig(path, dpi=120)
+
+
+def grid(batch: Tensor, path: Path, *, columns: int = 12, side: int = 48) -> None:
+    """Write uint8 pictures (N, C, H, W) side by side, each magnified to at least `side` pixels, with no smoothing."""
+    batch = batch.cpu()
+    batch = batch.repeat_interleave(factor := -(-side // max(batch.shape[-2:])), dim=-2).repeat_interleave(factor, -1)
+    pixels = make_grid(batch, nrow=min(columns, len(batch)), padding=2, pad_value=255)  # 3, H, W
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
+
+
+def strip(files: Sequence[Path], path: Path, *, most: int = 8) -> None:
+    """Lay pictures of one size below each other: the first, the last, and some evenly between, at most `most`."""
+    frames = [PIL.Image.open(file) for file in _evenly(files, most)]
+    whole = PIL.Image.new("RGB", (frames[0].width, sum(frame.height for frame in frames)))
+    for row, frame in enumerate(frames):
+        whole.paste(frame, (0, row * frame.height))
+    whole.save(path)
+
+
+def animation(files: Sequence[Path], path: Path, *, most: int = 60, milliseconds: int = 120) -> None:
+    """Write pictures of one size as the frames of a GIF, whose last one stays for a while."""
+    first, *others = [PIL.Image.open(file).convert("RGB") for file in _evenly(files, most)]
+    durations = [milliseconds] * len(others) + [10 * milliseconds]
+    first.save(path, save_all=True, append_images=others, duration=durations, loop=0)
 
 
 def curves(metrics: Path, path: Path) -> None:
@@ -84,6 +111,12 @@ def curves(metrics: Path, path: Path) -> None:
         for axes, (name, splits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
             _panel(axes, name, splits)
     figure.savefig(path, dpi=120)
+
+
+def _evenly(files: Sequence[Path], most: int) -> list[Path]:
+    if len(files) <= most:
+        return list(files)
+    return [files[round(place * (len(files) - 1) / (most - 1))] for place in range(most)]
 
 
 def _panel(axes: Axes, name: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:

@@ -124,7 +124,7 @@ class Task(L.LightningModule, ABC):
 
     def on_train_epoch_end(self) -> None:
         for name, total in self._sums.items():
-            self.log(f"train/{name}", total / self._batches, prog_bar=True, sync_dist=True)
+            self.log(f"train/{name}", total / self._batches, prog_bar=not name.endswith("_norm"), sync_dist=True)
         self.log("train/lr", self._learning_rate(), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

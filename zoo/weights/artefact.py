@@ -103,9 +103,10 @@ class Artefact:
         columns = inputs if several else tuple([single] for single in inputs)
         if len({len(column) for column in columns}) > 1:
             raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
-        examples = zip(*columns)
-        chunks = iter(lambda: list(islice(examples, BATCH)), [])
         described: Any = self.spec.input
+        size = BATCH if getattr(described, "height", BATCH) else 1  # pictures of any size do not stack
+        examples = zip(*columns)
+        chunks = iter(lambda: list(islice(examples, size)), [])
         return several, (described.collate([described.encode(*example) for example in chunk]) for chunk in chunks)
 
     def _rows(self, raw: Any) -> tuple[bool, Iterator[Encoded]]:

@@ -79,9 +79,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        _check_scheme(newurl)
-        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
-            raise ArtefactError(f"it redirects from https to {newurl}")
+        try:
+            _check_scheme(newurl)
+            if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
+                raise ArtefactError(f"it redirects from https to {newurl}")
+        except ArtefactError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -137,6 +141,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
+        error.close()
         return f"the server answers {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):
         return str(error.reason)

@@ -75,7 +75,8 @@ def build(
         recurrent_dropout=recurrent_dropout,
     )
     if isinstance(wanted, (Classes, Values)) and type(given) is Image:
-        features = given.channels * given.width * (1 if rows else given.height)
+        height, width = given.size
+        features = given.channels * width * (1 if rows else height)
         return ImageReader(network(features, len(wanted.names)), rows)
     if isinstance(wanted, (Classes, Values)) and isinstance(given, Table):
         features = given.numbers + sum(given.categories)

@@ -1,0 +1,183 @@
+"""Many inputs at once: what is read, what is written, and what becomes of those that do not fit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from omegaconf import DictConfig
+
+import zoo
+from zoo.data.images import Digits
+from zoo.errors import ConfigError, SpecError
+from zoo.models import build
+from zoo.prediction import predict
+from zoo.spec import Image, MaskedImage, Spec
+from zoo.weights.artefact import Artefact
+
+
+@pytest.fixture
+def scans(digits: Digits, tmp_path: Path) -> Path:
+    """A folder of seven digits, and the labels that they have."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    images, labels = digits.splits["test"].tensors
+    for number, (image, label) in enumerate(zip(images[:7], labels)):
+        PIL.Image.fromarray(image[0].numpy()).save(folder / f"scan {number} of {label}.png")
+    return folder
+
+
+@pytest.fixture
+def predicted(compose: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Predict with some overrides; gives how many failed, what was written, and the complaints."""
+
+    def predicted(*overrides: str) -> tuple[int, str, str]:
+        failures = predict(compose("use/predict", "device=cpu", *overrides))
+        written = capsys.readouterr()
+        return failures, written.out, written.err
+
+    return predicted
+
+
+def test_pictures_by_pattern(predicted: Callable[..., Any], scans: Path) -> None:
+    failures, written, complaints = predicted(
+        "model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl", "batch_size=3"
+    )
+    files = sorted(map(str, scans.iterdir()))
+    assert (failures, complaints) == (0, "")
+    rows = [json.loads(line) for line in written.splitlines()]
+    expected = zoo.load("cnn.digits")(files)
+    assert [row.pop("input") for row in rows] == files
+    for row, answer in zip(rows, expected, strict=True):
+        assert row["label"] == answer["label"]
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-5)
+
+
+def test_table_and_csv_say_the_same(predicted: Callable[..., Any], scans: Path, tmp_path: Path) -> None:
+    given = ("model=cnn.digits", f"input='{scans}/*.png'")
+    table = predicted(*given)[1].splitlines()
+    assert table[0].split() == ["input", "label", "probability"]
+    assert len({line.rindex(line.split()[-1]) for line in table[1:]}) == 1  # columns are aligned
+    assert predicted(*given, "format=csv", f"output={tmp_path / 'answers.csv'}")[1] == ""
+    with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == [line.split()[-2] for line in table[1:]]
+    for row in rows:
+        assert float(row[f"probabilities.{row['label']}"]) == float(row["probability"])
+    assert len(rows[0]) == 3 + 10
+
+
+def test_names_on_standard_input(predicted: Callable[..., Any], scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted(map(str, scans.iterdir()))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*files, ""])))
+    assert [
+        json.loads(line)["input"] for line in predicted("model=cnn.digits", "format=jsonl")[1].splitlines()
+    ] == files
+
+
+def test_one_that_does_not_fit_is_told_and_the_others_are_answered(predicted: Callable[..., Any], scans: Path) -> None:
+    broken = scans / "scan 3 is broken.png"
+    broken.write_bytes(b"not a picture")
+    failures, written, complaints = predicted("model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl")
+    assert failures == 1
+    assert complaints.count("\n") == 1
+    assert f"cannot read {broken} as an image" in complaints
+    answered = [json.loads(line)["input"] for line in written.splitlines()]
+    assert answered == sorted(str(path) for path in scans.iterdir() if path != broken)
+
+
+@pytest.fixture
+def masses(tmp_path: Path) -> Path:
+    from sklearn.datasets import load_breast_cancer
+
+    load_breast_cancer(as_frame=True).frame.head(9).to_csv(tmp_path / "masses.csv", index=False)
+    return tmp_path / "masses.csv"
+
+
+def test_rows_of_a_table(predicted: Callable[..., Any], masses: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("model=mlp.breast_cancer", "format=jsonl", "batch_size=4")
+    written = predicted(*given, f"input={masses}")[1]
+    rows = [json.loads(line) for line in written.splitlines()]
+    assert [row["input"] for row in rows] == [str(number) for number in range(1, 10)]
+    for row, answer in zip(rows, zoo.load("mlp.breast_cancer")(masses), strict=True):
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(masses.read_bytes())))
+    assert predicted(*given)[1] == written
+
+
+def test_a_wrong_cell_stops_it_before_anything_is_answered(
+    predicted: Callable[..., Any], masses: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = masses.read_text().splitlines()
+    lines[8] = lines[8].replace(lines[8].split(",")[2], "large", 1)
+    masses.write_text("\n".join(lines))
+    with pytest.raises(SpecError, match="row 8: 'large' is not a number"):
+        predicted("model=mlp.breast_cancer", f"input={masses}", "batch_size=2")
+    assert capsys.readouterr().out == ""
+
+
+def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    """An inpainter takes two patterns; answers of one name do not overwrite each other."""
+    grey = Image(1, 8, 8, (0.5,), (0.5,))
+    spec = Spec(MaskedImage(**vars(grey)), grey)
+    options = {"width": 8, "depth": 1}
+    inpainter = Artefact("gan", options, spec, build("gan", spec, **options))
+    zoo.save(inpainter, tmp_path / "gan.safetensors")
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 3:5] = True
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        PIL.Image.fromarray(np.full((8, 8), ord(folder), np.uint8)).save(tmp_path / folder / "x.png")
+        PIL.Image.fromarray(mask).save(tmp_path / folder / "mask.bmp")
+    given = (f"model={tmp_path / 'gan.safetensors'}", "format=jsonl")
+    both = f"input=['{tmp_path}/?/x.png','{tmp_path}/?/mask.bmp']"
+    written = predicted(*given, both, f"output={tmp_path / 'restored'}")[1]
+    files = [json.loads(line)["answer"] for line in written.splitlines()]
+    assert files == [str(tmp_path / "restored" / name) for name in ("x.png", "x_2.png")]
+    for folder, file in zip("ab", files):
+        restored = np.asarray(PIL.Image.open(file))
+        assert (restored[~mask] == ord(folder)).all()
+    with pytest.raises(ConfigError, match=r"answers with pictures: say in which folder, by output=…"):
+        predicted(*given, both)
+    with pytest.raises(ConfigError, match=r"give input=\[…\] with 2 patterns of files, for image, mask"):
+        predicted(*given, f"input='{tmp_path}/a/x.png'", "output=x")
+    with pytest.raises(ConfigError, match=r"as many files of each: 2 of .*, 1 of"):
+        predicted(*given, f"input=['{tmp_path}/?/x.png','{tmp_path}/a/mask.bmp']", f"output={tmp_path / 'c'}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (["input='absent/*.png'"], ConfigError, r"no file matches absent/\*\.png"),
+        (["format=yaml"], ConfigError, "unknown format 'yaml'"),
+        (["batch_size=0"], ConfigError, "batch_size must be a whole number of at least 1"),
+        (["model=cnn.digist"], ConfigError, "did you mean 'cnn.digits'"),
+        (["options={temperature: 2}"], SpecError, "unknown option 'temperature'"),
+    ],
+)
+def test_mistakes(
+    predicted: Callable[..., Any], scans: Path, overrides: list[str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        predicted("model=cnn.digits", f"input='{scans}/*.png'", *overrides)
+
+
+def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, tmp_path: Path) -> None:
+    """`… | head -1`, on more answers than a pipe holds."""
+    (tmp_path / "names.txt").write_text("\n".join([str(next(scans.iterdir()))] * 1000), encoding="utf-8")
+    script = f"{sys.executable} {root / 'scripts' / 'predict.py'} model=cnn.digits format=jsonl < names.txt"
+    command = f"set -o pipefail; {script} | head -1"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert json.loads(done.stdout)["label"]
+    assert (done.stderr, done.returncode) == ("", 0)

@@ -1,0 +1,263 @@
+"""Answers to many inputs: pictures by name, rows of a table, lines of text or of JSON; from files or standard input."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import glob
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import PIL.Image
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+
+from zoo.errors import ConfigError, SpecError, unknown
+from zoo.spec import Image, Table
+from zoo.weights.artefact import Artefact
+from zoo.weights.catalogue import load
+
+Example = tuple[str, Any]  # what an input is called, and all that the model takes for it
+FILE = re.compile(r".*\.\w{2,5}")  # an example of a raw input that is a file's name
+STANDARD_INPUT = "-"
+
+
+def predict(cfg: DictConfig) -> int:
+    """Answer all inputs, as `conf/use/predict.yaml` describes; those that do not fit are named on standard error.
+
+    Returns:
+        How many could not be answered.
+
+    Raises:
+        ConfigError: a setting, or a file, that does not exist.
+        ArtefactError: a model that cannot be loaded.
+        SpecError: a table that does not fit the model, or an option that it does not have.
+        DataError: a table that cannot be read.
+    """
+    if cfg.format not in WRITERS:
+        raise ConfigError(unknown("format", cfg.format, WRITERS))
+    if type(cfg.batch_size) is not int or cfg.batch_size < 1:
+        raise ConfigError(f"batch_size must be a whole number of at least 1, got {cfg.batch_size}")
+    artefact = load(cfg.model).to(cfg.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    inputs = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
+    total, examples = _examples(artefact, inputs)
+    options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
+    failures: list[str] = []
+    with _places(cfg.output, artefact) as (file, folder):
+        answers = _answers(artefact, examples, 1 if sys.stdin.isatty() else cfg.batch_size, options, failures)
+        console = Console(stderr=True)
+        shown = track(answers, cfg.model, total, console=console, transient=True, disable=not console.is_terminal)
+        rows = ({"input": name, **_fields(name, answer, folder)} for name, answer in shown)
+        try:
+            WRITERS[cfg.format](rows, file)
+        except BrokenPipeError:  # whoever reads has had enough, as head has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return len(failures)
+
+
+# What goes in
+
+
+def _examples(artefact: Artefact, inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
+    """How many inputs there are, where that can be known, and they themselves.
+
+    What kind of thing a model takes is told by the example that its spec gives.
+    """
+    described = artefact.spec.input
+    if isinstance(described, Table):
+        with _table(inputs[0]) as path:
+            frame = described.read(path)
+        described.encode(frame)  # a cell that is wrong shows now, with its row
+        rows = (frame.iloc[row : row + 1] for row in range(len(frame)))
+        return len(frame), ((str(number), row) for number, row in zip(frame.index, rows))
+    example = ast.literal_eval(f"({described.example},)")
+    if all(isinstance(part, str) and FILE.fullmatch(part) for part in example):
+        return _files(inputs, described.takes)
+    lines = (line.rstrip("\r\n") for line in _lines(inputs[0]))
+    if isinstance(example[0], str):
+        return None, ((line, (line,)) for line in lines if line.strip())
+    return None, ((line, _values(line, len(example))) for line in lines if line.strip())
+
+
+def _files(inputs: list[str], takes: tuple[str, ...]) -> tuple[int | None, Iterator[Example]]:
+    """Files by pattern, one pattern for each thing that the model takes; or by name, on standard input."""
+    if inputs == [STANDARD_INPUT]:
+        lines = (line.rstrip("\r\n") for line in sys.stdin)
+        return None, ((line.split("\t")[0], tuple(line.split("\t"))) for line in lines if line.strip())
+    if len(inputs) != len(takes):
+        raise ConfigError(f"give input=[…] with {len(takes)} patterns of files, for {', '.join(takes)}")
+    columns = [_matching(pattern) for pattern in inputs]
+    if len({len(column) for column in columns}) > 1:
+        counts = ", ".join(f"{len(column)} of {pattern}" for column, pattern in zip(columns, inputs))
+        raise ConfigError(f"there must be as many files of each: {counts}")
+    return len(columns[0]), ((files[0], files) for files in zip(*columns))
+
+
+def _matching(pattern: str) -> list[str]:
+    pattern = str(Path(pattern).expanduser())
+    found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
+    if not found and not Path(pattern).is_file():
+        raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
+    return found or [pattern]  # whose name looks like a pattern
+
+
+def _lines(source: str) -> Iterator[str]:
+    if source == STANDARD_INPUT:
+        yield from sys.stdin
+        return
+    try:
+        with Path(source).expanduser().open(encoding="utf-8") as file:
+            yield from file
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _values(line: str, count: int) -> tuple[Any, ...]:
+    """A line of JSON: what a model takes, or a list of the several things that it does."""
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise ConfigError(f"each line is JSON, and this is not: {line[:60]}") from error
+    return (value,) if count == 1 else tuple(value)
+
+
+@contextmanager
+def _table(source: str) -> Iterator[str]:
+    if source != STANDARD_INPUT:
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "standard input")
+        file.write_bytes(sys.stdin.buffer.read())
+        yield str(file)
+
+
+# Answers
+
+
+def _answers(
+    artefact: Artefact, examples: Iterator[Example], batch_size: int, options: dict[str, Any], failures: list[str]
+) -> Iterator[tuple[str, Any]]:
+    """The name of each input, and its answer; one that does not fit is told in `failures`, and the others go on."""
+    import pandas as pd
+
+    table = isinstance(artefact.spec.input, Table)
+    if not table:
+        artefact(*([] for _ in artefact.spec.input.takes), **options)  # a wrong option shows now
+    while batch := list(islice(examples, batch_size)):
+        names, raw = zip(*batch)
+        if table:
+            yield from zip(names, artefact(pd.concat(raw), **options))
+            continue
+        try:
+            answers = artefact(*(list(column) for column in zip(*raw, strict=True)), **options)
+        except (SpecError, ValueError):
+            answers = [_answer(artefact, example, options) for example in raw]
+        for name, answer in zip(names, answers):
+            if isinstance(answer, SpecError):
+                failures.append(str(answer) if name in str(answer) else f"{name}: {answer}")
+            else:
+                yield name, answer
+
+
+def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    try:
+        return artefact(*example, **options)
+    except SpecError as error:
+        return error
+
+
+# What comes out
+
+
+@contextmanager
+def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], Path | None]]:
+    """Where answers are written, and the folder of those that are pictures."""
+    if isinstance(artefact.spec.output, Image):
+        if output is None:
+            raise ConfigError(f"{artefact.model} answers with pictures: say in which folder, by output=…")
+        folder = Path(output).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        yield sys.stdout, folder
+    elif output is None:
+        yield sys.stdout, None
+    else:
+        try:
+            with Path(output).expanduser().open("w", encoding="utf-8", newline="") as file:
+                yield file, None
+        except OSError as error:
+            raise ConfigError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _fields(name: str, answer: Any, folder: Path | None) -> dict[str, Any]:
+    """An answer by the names of its parts; a picture is saved, and its file is the answer."""
+    if isinstance(answer, PIL.Image.Image):
+        assert folder is not None
+        file = _free(folder, Path(name).stem)
+        answer.save(file)
+        return {"answer": str(file)}
+    return answer if isinstance(answer, dict) else {"answer": answer}
+
+
+def _free(folder: Path, stem: str) -> Path:
+    """A name in the folder that is not taken: pictures of other folders may be called alike."""
+    file, number = folder / f"{stem}.png", 1
+    while file.exists():
+        number += 1
+        file = folder / f"{stem}_{number}.png"
+    return file
+
+
+def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    """Aligned columns, for people; probabilities of all classes and the like are left out."""
+    cells: list[list[str]] = []
+    for row in rows:
+        shown = {name: value for name, value in row.items() if not isinstance(value, dict)}
+        cells = cells or [list(shown)]
+        cells.append([f"{value:.4g}" if isinstance(value, float) else _text(value) for value in shown.values()])
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=file)
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    """A header and a row for each answer; what is within a part is a column `part.name`."""
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        flat = dict(_flat(row))
+        if writer is None:
+            writer = csv.DictWriter(file, list(flat))
+            writer.writeheader()
+        writer.writerow(flat)
+
+
+def _write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False), file=file)
+
+
+WRITERS = {"table": _write_table, "csv": _write_csv, "jsonl": _write_json}
+
+
+def _flat(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", cell) for inner, cell in _flat(value))
+        else:
+            yield name, value if isinstance(value, float) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

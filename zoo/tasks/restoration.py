@@ -1,0 +1,223 @@
+"""Restoration: undo a degradation. Inpainting, super-resolution and colourisation differ in the degradation alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo.errors import ConfigError, SpecError
+from zoo.models.gan import PatchDiscriminator
+from zoo.spec import Encoded, Image, Spec
+from zoo.tasks import pictures
+from zoo.tasks.adversarial import SHOWN, Adversarial, Attempt
+from zoo.tasks.degradations import Degradation
+from zoo.tasks.quality import Quality
+from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
+
+VIEW = 96  # pixels each way of what is shown of a larger picture
+
+
+class Restoration(Adversarial):
+    """Undo a degradation: the generator restores, the discriminator tells restored pictures from true ones.
+
+    The generator minimises L1 distance (mean over what is to be restored, pixels in -1..1), plus the distance between
+    the features that the discriminator finds in the restored and the true picture (Larsen et al., "Autoencoding
+    beyond pixels using a learned similarity metric", 2016), plus its loss in the game. The discriminator sees each
+    picture with the region that was to be restored as one more channel.
+
+    Logs, besides what `Adversarial` does, within what was to be restored and with pixels in 0..1, `l1` of `train`,
+    `val` and `test`, and `psnr` (dB) and `ssim` of the latter two: means over pictures, of what the degradation says
+    is judged. The same of simple methods on the test split, as `baseline/<method>_<figure>`.
+
+    Args:
+        degradation: what is to be undone.
+        discriminator: builds the discriminator for a number of input channels.
+        adversarial_weight: of the game's loss beside the L1 distance, at least 0; with 0 what is restored is the
+            likeliest, and blurred where that is unsure.
+        feature_weight: of the distance of features, at least 0.
+        spec, network, optimiser, discriminator_optimiser, game, penalty, accumulate, schedule, max_grad_norm, ema: as
+            in `Adversarial`.
+
+    Raises:
+        SpecError: the data has no pictures.
+        ValueError: an option is out of range.
+    """
+
+    monitor = "val/l1"
+    mode = "min"
+
+    def __init__(
+        self,
+        spec: Spec,
+        network: NetworkBuilder,
+        optimiser: OptimiserBuilder,
+        *,
+        degradation: Degradation,
+        discriminator: Callable[[int], PatchDiscriminator],
+        discriminator_optimiser: OptimiserBuilder | None = None,
+        game: str = "relativistic",
+        adversarial_weight: float = 0.1,
+        feature_weight: float = 0.0,
+        penalty: float = 0.0,
+        accumulate: int = 1,
+        schedule: str = "cosine",
+        max_grad_norm: float | None = None,
+        ema: float | None = 0.99,
+    ) -> None:
+        if not feature_weight >= 0:
+            raise ValueError(f"feature_weight must be at least 0, got {feature_weight}")
+        if feature_weight and not adversarial_weight:
+            raise ValueError("feature_weight takes a discriminator that is trained: give adversarial_weight, too")
+        if type(spec.input) is not Image:
+            raise SpecError(f"restoration needs data with images, and this is {spec}")
+        example = spec.input
+        spec = degradation.spec(example)
+        assert isinstance(spec.output, Image)
+        super().__init__(
+            spec,
+            network,
+            optimiser,
+            discriminator=discriminator(spec.output.channels + 1),
+            discriminator_optimiser=discriminator_optimiser,
+            game=game,
+            adversarial_weight=adversarial_weight,
+            penalty=penalty,
+            accumulate=accumulate,
+            schedule=schedule,
+            max_grad_norm=max_grad_norm,
+            ema=ema,
+        )
+        self.degradation = degradation
+        self.picture = spec.output
+        self.feature_weight = feature_weight
+        if example.height is not None and example.width is not None:
+            self._check_reach(example.height, example.width)
+        self.quality = Quality(degradation.margin)
+        self._shown: list[dict[str, Tensor]] = []
+
+    def attempt(self, batch: tuple[Encoded, ...]) -> Attempt:
+        degraded, whole, region = self.degradation(_pictures(batch))
+        true = self.picture.prepare(whole)
+        restored = self.network(self._input(degraded))
+        l1 = ((restored - true).abs() * region).sum() / (region.sum() * self.picture.channels)
+        distance = l1
+        figures = {"l1": l1 / 2}  # of pixels in 0..1
+        if self.feature_weight:
+            figures["features"] = self._feature_distance(restored, true, region)
+            distance = l1 + self.feature_weight * figures["features"]
+        touched = region  # scores of patches in which nothing was restored tell nothing
+        for _ in range(self.discriminator.depth):
+            touched = functional.max_pool2d(touched, kernel_size=2)
+        return Attempt(restored, true, (region,), touched, distance, figures)
+
+    def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
+        scores: Tensor = self.discriminator(torch.cat([picture, *beside], dim=1))
+        return scores
+
+    def on_fit_start(self) -> None:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        self._check_reach(*data.splits["train"][0][0].shape[-2:])
+
+    def validation_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
+        self._judge(batch, batch_idx, "val")
+
+    def on_test_epoch_start(self) -> None:
+        self._shown = []
+
+    def test_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
+        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
+            shown = self._judge(batch, batch_idx, "test")
+        if len(self._shown) < SHOWN:
+            self._shown += [{name: _view(rows[i]) for name, rows in shown.items()} for i in range(len(shown["true"]))]
+
+    def samples(self) -> Tensor:
+        split = self.trainer.datamodule.splits["val"]  # type: ignore[attr-defined]
+        rows = torch.linspace(0, len(split) - 1, min(SHOWN, len(split))).long()
+        batch = _pictures(split.__getitems__(rows)).to(self.device)
+        degraded, _, _ = self.degradation(batch, torch.Generator(self.device).manual_seed(0))
+        return self._restore(degraded)
+
+    def pictures(self, folder: Path) -> dict[str, str]:
+        shown = self._shown[:SHOWN]
+        pictures.rows({name: [picture[name] for picture in shown] for name in shown[0]}, folder / "restored.png")
+        caption = "Pictures of the test split: what the network saw, what it made of it, and the truth."
+        return {"restored.png": caption, **self.growth(folder)}
+
+    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
+        loader = self.trainer.datamodule.test_dataloader()  # type: ignore[attr-defined]
+        found: dict[str, Quality] = {}
+        for index, batch in enumerate(loader):
+            degraded, true, region = self._degrade(_pictures(batch), index)
+            for method, restored in self.degradation.simple(degraded).items():
+                quality = found.setdefault(method, Quality(self.degradation.margin))
+                self._compare(quality, restored, true, region)
+        return {
+            f"{method}_{name}": value for method, quality in found.items() for name, value in quality.compute().items()
+        }
+
+    def _degrade(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Degrade a batch of the validation or test split, always alike."""
+        place = batch_idx * self.trainer.world_size + self.global_rank
+        return self.degradation(batch, torch.Generator(batch.device).manual_seed(place))
+
+    def _judge(self, batch: tuple[Encoded, ...], batch_idx: int, split: str) -> dict[str, Tensor]:
+        """Restore one batch and count the errors within what was to be restored."""
+        degraded, true, region = self._degrade(_pictures(batch), batch_idx)
+        restored = self._restore(degraded)
+        self._compare(self.quality, restored, true, region)
+        figures = {f"{split}/{name}": metric for name, metric in self.quality.items().items()}
+        self.log_dict(figures, on_step=False, on_epoch=True)
+        return {**self.degradation.show(degraded), "restored": restored, "true": true}
+
+    def _compare(self, quality: Quality, restored: Tensor, true: Tensor, region: Tensor) -> None:
+        found, where = self.degradation.judged(restored, region)
+        quality.update(found, self.degradation.judged(true, region)[0], where)
+
+    @torch.no_grad()
+    def _restore(self, degraded: Tensor) -> Tensor:
+        """Whole uint8 pictures, as the artefact gives them."""
+        network: Any = self.trained_network
+        return self.picture.restore(getattr(network, "generate", network)(self._input(degraded)))
+
+    def _input(self, degraded: Tensor) -> Tensor:
+        assert isinstance(self.spec.input, Image)
+        return self.spec.input.prepare(degraded)
+
+    def _feature_distance(self, restored: Tensor, true: Tensor, region: Tensor) -> Tensor:
+        """Mean L1 distance over all layers of the discriminator, which here passes the gradient on alone."""
+        discriminator: Any = self.discriminator
+        with torch.no_grad():
+            wanted = list(discriminator.features(torch.cat([true, region], dim=1)))
+        found = list(discriminator.features(torch.cat([restored, region], dim=1)))
+        distances = [functional.l1_loss(ours.float(), theirs.float()) for ours, theirs in zip(found, wanted)]
+        return torch.stack(distances).mean()
+
+    @torch.no_grad()
+    def _check_reach(self, height: int, width: int) -> None:
+        """See that neither network halves the pictures away."""
+        batch = torch.zeros(1, self.picture.channels, height, width, dtype=torch.uint8, device=self.device)
+        degraded, whole, region = self.degradation(batch)
+        self.trained_network(self._input(degraded))
+        training = self.discriminator.training
+        try:  # in eval mode, since in training spectral norms move with each call
+            self.discriminator.eval()(torch.cat([self.picture.prepare(whole), region], dim=1))
+        except RuntimeError as error:
+            raise ConfigError(f"pictures of {height} x {width} pixels are too small for the discriminator") from error
+        finally:
+            self.discriminator.train(training)
+
+
+def _pictures(batch: Any) -> Tensor:
+    pictures: Tensor = batch[0]
+    return pictures
+
+
+def _view(picture: Tensor) -> Tensor:
+    """The middle of a picture (C, H, W) that is too large to be shown in a row."""
+    top, left = (max(0, length - VIEW) // 2 for length in picture.shape[-2:])
+    return picture[:, top : top + VIEW, left : left + VIEW].cpu()
