@@ -21,6 +21,13 @@ SHORT = {
     "mlp": ["data=digits", "epochs=3", "model.members=2", "task.max_grad_norm=1"],
     "gru": ["data=digits", "task=classification", "epochs=3", "model.layers=2", "model.hidden=32"],
     "lstm": ["data=digits", "task=classification", "epochs=3", "model.recurrent_dropout=0.1", "model.hidden=32"],
+    "rbm": [
+        "epochs=3",
+        "model.num_hidden=16",
+        "task.particles=20",
+        "task.ais_temperatures=100",
+        "task.max_grad_norm=9",
+    ],
     "rnn": ["data=digits", "task=classification", "epochs=3", "model.hidden=32"],
     "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
 }

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, get_args
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.table import Table, Values
 from zoo.spec.text import Text, Tokens
@@ -74,7 +75,7 @@ class Classes:
 
 
 Input = Image | MaskedImage | SmallImage | Table | Text
-Output = Classes | Image | Values | Tokens
+Output = Anomaly | Classes | Features | Image | Values | Tokens
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 
 
