@@ -71,7 +71,7 @@ def test_a_run_leaves_all_that_the_design_lists(run: Run, model: str) -> None:
     card = (folder / "card.md").read_text(encoding="utf-8")
     for name, value in artefact.metrics.items():
         assert f"| {name} | {value:.4g} |" in card
-    for picture in ("curves.png", "restored.png" if model == "gan" else "confusion_matrix.png"):
+    for picture in ("curves.png", {"gan": "restored.png", "rbm": "filters.png"}.get(model, "confusion_matrix.png")):
         assert picture in card
         assert (folder / picture).stat().st_size > 1000
     assert f"model={model}" in artefact.recipe["command"]

@@ -88,7 +88,6 @@ def build(name: str, spec: Spec, **options: Any) -> nn.Module:
         ConfigError: no such model.
         SpecError: the technique cannot do that.
         TypeError, ValueError: an option that is unknown or out of range.
-    """
     return find(name).build(spec, **options)
 
 
@@ -102,7 +101,6 @@ def find(name: str) -> Model:
 
     Raises:
         ConfigError: no such model.
-    """
     if name not in MODELS:
         raise ConfigError(unknown("model", name, MODELS))
     return MODELS[name]

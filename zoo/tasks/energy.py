@@ -203,7 +203,7 @@ class ContrastiveDivergence(Task):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         if self._hidden_particles is not None:  # those of all processes, R, P, H
-            gathered = self.all_gather(self._hidden_particles)
+            gathered: Any = self.all_gather(self._hidden_particles)
             checkpoint["particles"] = gathered.view(-1, *self._hidden_particles.shape).bool().cpu()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

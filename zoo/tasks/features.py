@@ -115,7 +115,8 @@ class FeatureLearning(ContrastiveDivergence):
                 log_z, error = annealed_importance_sampling(network, self.visible_mean, **self.ais)
         energies = torch.cat(self._energies)
         sums = torch.stack([energies.sum(), energies.square().sum(), energies.new_tensor(len(energies))])
-        total, squares, count = self.all_gather(sums).view(-1, 3).sum(dim=0).tolist()
+        gathered: Any = self.all_gather(sums)
+        total, squares, count = gathered.view(-1, 3).sum(dim=0).tolist()
         variance = squares / count - (total / count) ** 2
         return {
             "log_likelihood": -total / count - log_z,
@@ -163,7 +164,8 @@ class FeatureLearning(ContrastiveDivergence):
 
     def _draw(self, inputs: Tensor, folder: Path) -> dict[str, str]:
         described, network = self.spec.input, self.trained_network.cpu()
-        assert isinstance(described, Image) and isinstance(network, RBM)
+        assert isinstance(described, Image)
+        assert isinstance(network, RBM)
         size = described.channels, described.height, described.width
         strongest = network.weight.norm(dim=0).argsort(descending=True)[:FILTERS]
         pictures.filters(network.weight[:, strongest].t().unflatten(1, size).mean(dim=1), folder / "filters.png")
@@ -178,7 +180,7 @@ class FeatureLearning(ContrastiveDivergence):
         pictures.rows(dreams, folder / "fantasies.png")
         return {
             "filters.png": "Weights of the hidden units with the largest ones: blue draws a pixel on, red off.",
-            "reconstructions.png": "Test pictures, what the network saw of them, and the mean of what it makes of that.",
+            "reconstructions.png": "Test pictures, what the network saw of them, and the mean of what it makes of it.",
             "fantasies.png": f"What the model dreams, {DREAM_STEPS} Gibbs steps after noise.",
         }
 

@@ -117,11 +117,12 @@ def plane(points: Tensor, labels: Tensor, names: Sequence[str] | None, path: Pat
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes = figure.add_subplot(xticks=[], yticks=[])
     if names is None or len(names) > READABLE_CLASSES:
-        axes.scatter(*points.t(), c=labels.flatten(), s=8, cmap="viridis")
+        axes.scatter(points[:, 0], points[:, 1], c=labels.flatten(), s=8, cmap="viridis")
     else:
         colours = colormaps["tab10" if len(names) <= 10 else "turbo"].resampled(len(names))
         for label, name in enumerate(names):
-            axes.scatter(*points[labels == label].t(), s=8, color=colours(label), label=name)
+            mine = points[labels == label]
+            axes.scatter(mine[:, 0], mine[:, 1], s=8, color=colours(label), label=name)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
     figure.savefig(path, dpi=120)
 

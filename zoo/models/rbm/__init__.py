@@ -30,8 +30,9 @@ def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
         SpecError: the spec asks for something else.
         ValueError: an option is out of range.
     """
+    categories: tuple[int, ...] = ()
     if type(spec.input) is Image:
-        size, kind, categories = spec.input.channels * spec.input.height * spec.input.width, "bernoulli", ()
+        size, kind = spec.input.channels * spec.input.height * spec.input.width, "bernoulli"
     elif isinstance(spec.input, Table):
         size, kind, categories = spec.input.numbers, "gaussian", spec.input.categories
     else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,8 +30,8 @@ class LabelledRBM(RBM):
     """
 
     def _add_label(self, label: Units) -> None:
-        inputs = list(self.visible.layers) if isinstance(self.visible, Mixed) else [self.visible]
-        self.visible = Mixed([*inputs, label])  # type: ignore[list-item]
+        inputs: list[Any] = list(self.visible.layers) if isinstance(self.visible, Mixed) else [self.visible]
+        self.visible = Mixed([*inputs, label])
         grown = 0.01 * torch.randn(label.width, self.weight.shape[1])
         self.weight = torch.nn.Parameter(torch.cat([self.weight.detach(), grown]))
 
@@ -114,6 +115,7 @@ class ValueRBM(LabelledRBM):
     ) -> None:
         super().__init__(num_visible, num_hidden, visible=visible, categories=categories)
         self._add_label(Gaussian(1))
+        self.grid: Tensor
         self.register_buffer("grid", torch.linspace(-REACH, REACH, POINTS)[:, None])  # P, 1
 
     def forward(self, x: Tensor) -> Tensor:

@@ -86,5 +86,5 @@ def annealed_importance_sampling(
 
 @torch.no_grad()
 def log_likelihood(rbm: RBM, v: Tensor, log_z: float) -> Tensor:
-    """log p(v) in nats of visible vectors (B, V), given log Z (with counts, that of documents of their length): (B,)."""
+    """log p(v) in nats of visible vectors (B, V), given log Z (of counts, that of their length): (B,)."""
     return -rbm.free_energy(v).double() - log_z

@@ -13,6 +13,7 @@ Shape letters: B batch, V visible, H hidden.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -146,10 +147,11 @@ class RBM(nn.Module):
             drive_mean: μ (V,), about the mean of drive(v).
             hidden_mean: λ (H,), about the mean of h.
         """
-        layers = list(self.visible.layers) if isinstance(self.visible, Mixed) else [self.visible]
+        layers: list[Any] = list(self.visible.layers) if isinstance(self.visible, Mixed) else [self.visible]
         weight, hidden = self.weight.grad, self.hidden_bias.grad
-        visible = [layer.bias.grad for layer in layers]
-        assert weight is not None and hidden is not None
+        visible: list[Tensor] = [layer.bias.grad for layer in layers]
+        assert weight is not None
+        assert hidden is not None
         weight -= torch.outer(drive_mean, hidden) + torch.outer(torch.cat(visible), hidden_mean)
         hidden -= drive_mean @ weight
         for bias, change in zip(visible, (weight @ hidden_mean).split([layer.width for layer in layers])):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -205,7 +206,7 @@ class Mixed(Units):
         self.widths = [layer.width for layer in layers]
         self.width = sum(self.widths)
 
-    def parts(self, *vectors: Tensor | None) -> list[tuple[Units, list[Tensor | None]]]:
+    def parts(self, *vectors: Tensor | None) -> list[tuple[Units, list[Any]]]:
         """Each layer with its part of each vector (…, V)."""
         split = [[None] * len(self.widths) if v is None else v.split(self.widths, dim=-1) for v in vectors]
         return list(zip(self.layers, map(list, zip(*split))))  # type: ignore[arg-type]
