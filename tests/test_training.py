@@ -130,7 +130,7 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
 
 @pytest.mark.parametrize("model", zoo.list_models())
 def test_mixed_precision_trains_as_float32_does(run: Run, model: str) -> None:
-    metric = "test/l1" if model == "gan" else "test/accuracy"
+    metric = {"gan": "test/l1", "rbm": "test/log_likelihood"}.get(model, "test/accuracy")
     values = [
         zoo.load(run(name, f"model={model}", *SHORT[model], f"trainer.precision={name}") / "model.safetensors").metrics[
             metric

@@ -60,8 +60,8 @@ MODELS: dict[str, Model] = {
     "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
     "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),
     "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
-    "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS),
     "rbm": Model(RBM, rbm.build, tasks=("features",)),
+    "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS),
 }
 
 
@@ -88,6 +88,7 @@ def build(name: str, spec: Spec, **options: Any) -> nn.Module:
         ConfigError: no such model.
         SpecError: the technique cannot do that.
         TypeError, ValueError: an option that is unknown or out of range.
+    """
     return find(name).build(spec, **options)
 
 
@@ -101,6 +102,7 @@ def find(name: str) -> Model:
 
     Raises:
         ConfigError: no such model.
+    """
     if name not in MODELS:
         raise ConfigError(unknown("model", name, MODELS))
     return MODELS[name]

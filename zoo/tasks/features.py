@@ -175,9 +175,8 @@ class FeatureLearning(ContrastiveDivergence):
         restored = {name: described.restore(v.unflatten(1, size)) for name, v in rows.items()}
         pictures.rows(restored, folder / "reconstructions.png")
         start = bernoulli(self.visible_mean.cpu().expand(SHOWN * 5, -1))
-        dreamt = network.reconstruct(network.gibbs(start, DREAM_STEPS)).split(SHOWN)
-        dreams = {str(row + 1): described.restore(v.unflatten(1, size)) for row, v in enumerate(dreamt)}
-        pictures.rows(dreams, folder / "fantasies.png")
+        dreamt = network.reconstruct(network.gibbs(start, DREAM_STEPS))
+        pictures.grid(described.restore(dreamt.unflatten(1, size)), folder / "fantasies.png", columns=SHOWN)
         return {
             "filters.png": "Weights of the hidden units with the largest ones: blue draws a pixel on, red off.",
             "reconstructions.png": "Test pictures, what the network saw of them, and the mean of what it makes of it.",

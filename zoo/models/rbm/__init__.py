@@ -31,7 +31,7 @@ def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
         ValueError: an option is out of range.
     """
     categories: tuple[int, ...] = ()
-    if type(spec.input) is Image:
+    if type(spec.input) is Image and spec.input.height and spec.input.width:
         size, kind = spec.input.channels * spec.input.height * spec.input.width, "bernoulli"
     elif isinstance(spec.input, Table):
         size, kind, categories = spec.input.numbers, "gaussian", spec.input.categories
