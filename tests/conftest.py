@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zoo.data.images import Digits
 from zoo.models import MODELS
-from zoo.spec import Classes, Image, MaskedImage, Spec, Table
+from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec, Table
 from zoo.spec.table import Boolean, Category, Column, Number
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +42,10 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
     "mlp": (
         Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
         {"hidden": [16]},
+    ),
+    "rbm": (
+        Spec(Image(1, 6, 5, (0.0,), (1.0,)), Anomaly(0.0, 0.05)),
+        {"num_hidden": 16},
     ),
     "rnn": (
         Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),

@@ -21,6 +21,13 @@ SHORT = {
     "mlp": ["data=digits", "epochs=3", "model.members=2", "task.max_grad_norm=1"],
     "gru": ["data=digits", "task=classification", "epochs=3", "model.layers=2", "model.hidden=32"],
     "lstm": ["data=digits", "task=classification", "epochs=3", "model.recurrent_dropout=0.1", "model.hidden=32"],
+    "rbm": [
+        "epochs=3",
+        "model.num_hidden=16",
+        "task.particles=20",
+        "task.ais_temperatures=100",
+        "task.max_grad_norm=9",
+    ],
     "rnn": ["data=digits", "task=classification", "epochs=3", "model.hidden=32"],
     "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
 }
@@ -64,7 +71,7 @@ def test_a_run_leaves_all_that_the_design_lists(run: Run, model: str) -> None:
     card = (folder / "card.md").read_text(encoding="utf-8")
     for name, value in artefact.metrics.items():
         assert f"| {name} | {value:.4g} |" in card
-    for picture in ("curves.png", "restored.png" if model == "gan" else "confusion_matrix.png"):
+    for picture in ("curves.png", {"gan": "restored.png", "rbm": "filters.png"}.get(model, "confusion_matrix.png")):
         assert picture in card
         assert (folder / picture).stat().st_size > 1000
     assert f"model={model}" in artefact.recipe["command"]
@@ -123,7 +130,7 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
 
 @pytest.mark.parametrize("model", zoo.list_models())
 def test_mixed_precision_trains_as_float32_does(run: Run, model: str) -> None:
-    metric = "test/l1" if model == "gan" else "test/accuracy"
+    metric = {"gan": "test/l1", "rbm": "test/log_likelihood"}.get(model, "test/accuracy")
     values = [
         zoo.load(run(name, f"model={model}", *SHORT[model], f"trainer.precision={name}") / "model.safetensors").metrics[
             metric

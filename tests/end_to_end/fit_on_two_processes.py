@@ -12,7 +12,8 @@ from zoo import training
 
 def main(conf: str, folder: str, model: str) -> None:
     with hydra.initialize_config_dir(conf, version_base="1.3"):
-        small = ["epochs=2", "data.batch_size=128", *(["model.width=8"] if model == "gan" else [])]
+        smaller = {"gan": ["model.width=8"], "rbm": ["model.num_hidden=16", "task.particles=20"]}
+        small = ["epochs=2", "data.batch_size=128", *smaller.get(model, [])]
         overrides = [f"model={model}", f"folder={folder}", "trainer=ddp", "trainer.accelerator=cpu", *small]
         cfg = hydra.compose("train", overrides, return_hydra_config=True)
     HydraConfig.instance().cfg = None  # so that Lightning starts the second process as it would any script

@@ -13,7 +13,7 @@ import pytest
 import zoo
 
 
-@pytest.mark.parametrize("model", ["cnn", "gan"])
+@pytest.mark.parametrize("model", ["cnn", "gan", "rbm"])
 def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str) -> None:
     """They see different examples, and end with the same weights, one folder and every example tested once."""
     script = root / "tests" / "end_to_end" / "fit_on_two_processes.py"

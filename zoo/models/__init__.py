@@ -16,10 +16,11 @@ from typing import Any
 from torch import nn
 
 from zoo.errors import ConfigError, unknown
-from zoo.models import cnn, gan, mlp, rnn
+from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Colouriser, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
+from zoo.models.rbm import RBM
 from zoo.models.rnn import GRU, LSTM, RNN
 from zoo.spec import Encoded, Spec
 
@@ -30,6 +31,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "MODELS",
+    "RBM",
     "RNN",
     "Colouriser",
     "Inpainter",
@@ -59,6 +61,7 @@ MODELS: dict[str, Model] = {
     "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
     "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),
     "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
+    "rbm": Model(RBM, rbm.build, tasks=("features",)),
     "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS),
 }
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, get_args
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.table import Table, Values
@@ -75,7 +76,7 @@ class Classes:
 
 
 Input = Image | MaskedImage | SmallImage | Table | Text | TextLine
-Output = Classes | Image | Values | Tokens | Transcript
+Output = Anomaly | Classes | Features | Image | Values | Tokens | Transcript
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 
 import PIL.Image
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -95,6 +97,34 @@ def animation(files: Sequence[Path], path: Path, *, most: int = 60, milliseconds
     first, *others = [PIL.Image.open(file).convert("RGB") for file in _evenly(files, most)]
     durations = [milliseconds] * len(others) + [10 * milliseconds]
     first.save(path, save_all=True, append_images=others, duration=durations, loop=0)
+
+
+def filters(weights: Tensor, path: Path) -> None:
+    """Draw weights (N, H, W), each scaled to its largest, blue above 0 and red below, in rows of 16."""
+    weights = weights.cpu() / weights.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-12).cpu()
+    lines = ceil(len(weights) / 16)
+    figure = Figure(figsize=(10, 0.65 * lines), layout="constrained")
+    grid = figure.subplots(lines, 16, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, weight in zip(grid, weights):
+        axes.imshow(weight.numpy(), cmap="RdBu", vmin=-1, vmax=1)
+    figure.savefig(path, dpi=120)
+
+
+def plane(points: Tensor, labels: Tensor, names: Sequence[str] | None, path: Path) -> None:
+    """Draw points (N, 2), coloured by their labels (N,): classes, if they have names, and otherwise values."""
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.add_subplot(xticks=[], yticks=[])
+    if names is None or len(names) > READABLE_CLASSES:
+        axes.scatter(points[:, 0], points[:, 1], c=labels.flatten(), s=8, cmap="viridis")
+    else:
+        colours = colormaps["tab10" if len(names) <= 10 else "turbo"].resampled(len(names))
+        for label, name in enumerate(names):
+            mine = points[labels == label]
+            axes.scatter(mine[:, 0], mine[:, 1], s=8, color=colours(label), label=name)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+    figure.savefig(path, dpi=120)
 
 
 def curves(metrics: Path, path: Path) -> None:

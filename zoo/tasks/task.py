@@ -9,7 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import lightning as L
 import torch
@@ -45,8 +45,8 @@ class Task(L.LightningModule, ABC):
         ValueError: an option is out of range.
     """
 
-    monitor: ClassVar[str]  # the metric by which the best checkpoint is chosen
-    mode: ClassVar[str]  # "min" or "max" of it
+    monitor: str  # the metric by which the best checkpoint is chosen
+    mode: str  # "min" or "max" of it
 
     def __init__(
         self,

@@ -1,0 +1,51 @@
+"""Restricted Boltzmann machines: `RBM`, those with label units, and what tells how likely data is under them."""
+
+from __future__ import annotations
+
+from zoo.errors import SpecError
+from zoo.models.rbm.labelled import ClassRBM, LabelledRBM, ValueRBM
+from zoo.models.rbm.likelihood import annealed_importance_sampling, log_likelihood, log_partition
+from zoo.models.rbm.machine import RBM, FreeEnergyRBM
+from zoo.spec import Anomaly, Classes, Features, Image, Spec, Table, Values
+
+__all__ = [
+    "RBM",
+    "ClassRBM",
+    "FreeEnergyRBM",
+    "LabelledRBM",
+    "ValueRBM",
+    "annealed_importance_sampling",
+    "build",
+    "log_likelihood",
+    "log_partition",
+]
+
+
+def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
+    """The RBM for a spec: image or table → features, anomaly, classes or one value.
+
+    Pixels (0..1) are Bernoulli units, numbers Gaussian ones, and categories softmax ones.
+
+    Raises:
+        SpecError: the spec asks for something else.
+        ValueError: an option is out of range.
+    """
+    categories: tuple[int, ...] = ()
+    if type(spec.input) is Image and spec.input.height and spec.input.width:
+        size, kind = spec.input.channels * spec.input.height * spec.input.width, "bernoulli"
+    elif isinstance(spec.input, Table):
+        size, kind, categories = spec.input.numbers, "gaussian", spec.input.categories
+    else:
+        raise _refusal(spec)
+    if isinstance(spec.output, (Features, Anomaly)):
+        network = RBM if isinstance(spec.output, Features) else FreeEnergyRBM
+        return network(size, num_hidden, visible=kind, categories=categories)
+    if isinstance(spec.output, Classes):
+        return ClassRBM(size, len(spec.output.names), num_hidden, visible=kind, categories=categories)
+    if isinstance(spec.output, Values) and len(spec.output.names) == 1:
+        return ValueRBM(size, num_hidden, visible=kind, categories=categories)
+    raise _refusal(spec)
+
+
+def _refusal(spec: Spec) -> SpecError:
+    return SpecError(f"rbm goes from image or table to features, anomaly, classes or one value, not {spec}")

@@ -1,0 +1,90 @@
+"""The likelihood of a restricted Boltzmann machine: its partition function, exactly where that can be, or estimated.
+
+Shape letters: B batch, V visible, H hidden, M runs.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo.models.rbm.machine import RBM
+from zoo.models.rbm.units import Bernoulli, bernoulli
+
+MOST_ENUMERATED = 20  # hidden units: a million states
+CHUNK = 4096  # states at a time
+
+
+@torch.no_grad()
+def log_partition(rbm: RBM, *, words: int = 1) -> float:
+    """log Z in nats, by a sum over all states of the hidden units.
+
+    Args:
+        rbm: with at most 20 hidden units.
+        words: D; with counts, log Z is that of documents of so many words.
+
+    Raises:
+        ValueError: more than 20 hidden units.
+    """
+    count = len(rbm.hidden_bias)
+    if count > MOST_ENUMERATED:
+        raise ValueError(f"2**{count} states are too many to add up; estimate it by annealed_importance_sampling")
+    places = torch.arange(count, device=rbm.weight.device)
+    sums = []
+    for states in torch.arange(2**count, device=rbm.weight.device).split(CHUNK):
+        h = (states[:, None] >> places & 1).float()  # CHUNK, H
+        exponents = h @ rbm.hidden_bias + rbm.visible.log_partition(h @ rbm.weight.t())
+        sums.append((words * exponents.double()).logsumexp(dim=0))
+    return float(torch.stack(sums).logsumexp(dim=0))
+
+
+@torch.no_grad()
+def annealed_importance_sampling(
+    rbm: RBM, base_rates: Tensor, *, runs: int = 100, temperatures: int = 10_000
+) -> tuple[float, float]:
+    """Estimate log Z of an RBM with Bernoulli units (Salakhutdinov and Murray 2008).
+
+    The runs go from a model without weights, whose visible biases give the data's base rates, to the RBM through
+    evenly spaced inverse temperatures. The estimate of Z is unbiased; too few temperatures show as a large error.
+
+    Args:
+        rbm: with Bernoulli visible units.
+        base_rates: how often each visible unit is on in the training data (V,), in 0..1.
+        runs: M, independent ones.
+        temperatures: steps of each run.
+
+    Returns:
+        log Z in nats, and the standard error of the estimate of Z relative to Z, which for small values is that of
+        log Z.
+
+    Raises:
+        ValueError: the visible units are not Bernoulli, or fewer than 2 runs or 1 temperature.
+    """
+    if not isinstance(rbm.visible, Bernoulli):
+        raise ValueError("annealed importance sampling is for Bernoulli visible units")
+    if runs < 2 or temperatures < 1:
+        raise ValueError(f"at least 2 runs of 1 temperature are needed, got {runs} and {temperatures}")
+    base = base_rates.clamp(1e-3, 1 - 1e-3).logit()
+    shift = rbm.visible.bias - base
+    v = bernoulli(base.sigmoid().expand(runs, -1))
+    log_weights = torch.zeros(runs, dtype=torch.float64, device=v.device)
+    for step in range(temperatures):
+        cold, warm = (step + 1) / temperatures, step / temperatures
+        x = rbm.hidden_input(v)
+        rise = functional.softplus(cold * x) - functional.softplus(warm * x)
+        log_weights += (cold - warm) * (v @ shift) + rise.sum(dim=1)
+        h = bernoulli(torch.sigmoid(cold * x))
+        v = bernoulli(torch.sigmoid(base + cold * (shift + h @ rbm.weight.t())))
+    start = float(functional.softplus(base.double()).sum()) + len(rbm.hidden_bias) * math.log(2)
+    weights = (log_weights - log_weights.max()).exp()
+    estimate = start + float(log_weights.max()) + math.log(float(weights.mean()))
+    return estimate, float(weights.std() / weights.mean()) / math.sqrt(runs)
+
+
+@torch.no_grad()
+def log_likelihood(rbm: RBM, v: Tensor, log_z: float) -> Tensor:
+    """log p(v) in nats of visible vectors (B, V), given log Z (of counts, that of their length): (B,)."""
+    return -rbm.free_energy(v).double() - log_z

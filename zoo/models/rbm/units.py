@@ -1,0 +1,236 @@
+"""The visible units of a restricted Boltzmann machine: what they may be, given what the hidden units send down.
+
+Each kind is one exponential family. With the top-down input x = W h, units v have the density
+
+    p(v | h) = exp(-energy(v) + drive(v)·x) / exp(log_partition(x))
+
+Shape letters: B batch, V width of the layer, G groups, K states of a softmax unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Units(nn.Module):
+    """A layer of V visible units, whose energy is -bias·v unless a kind says otherwise.
+
+    Args:
+        width: V, numbers in a visible vector.
+
+    Raises:
+        ValueError: the width is not a positive whole number.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        if type(width) is not int or width < 1:
+            raise ValueError(f"visible units are counted by a whole number of at least 1, got {width!r}")
+        self.width = width
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def energy(self, v: Tensor) -> Tensor:
+        """Of the visible units alone, in nats: (B, V) to (B,)."""
+        with torch.autocast(v.device.type, enabled=False):
+            return -(v.float() @ self.bias)
+
+    def drive(self, v: Tensor) -> Tensor:
+        """What the units send up through the weights: (B, V) to (B, V)."""
+        return v
+
+    def copies(self, v: Tensor) -> Tensor | float:
+        """How many copies of the hidden bias a vector meets: 1, or (B, 1)."""
+        return 1.0
+
+    def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        """The mean of v given x (B, V); `like` (B, V) says which units are there, where they may be missing."""
+        raise NotImplementedError
+
+    def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        """A draw of v given x, as `mean`."""
+        raise NotImplementedError
+
+    def log_partition(self, x: Tensor) -> Tensor:
+        """The logarithm of the sum (or integral) over all v of exp(-energy(v) + drive(v)·x): (B, V) to (B,)."""
+        raise NotImplementedError
+
+    def start(self, mean: Tensor, variance: Tensor) -> None:
+        """Set the biases so that, without hidden units, v has the mean (V,) and variance (V,) of the data."""
+        raise NotImplementedError
+
+
+class Bernoulli(Units):
+    """Units that are 0 or 1 (or a probability in between, which then stands for its mean)."""
+
+    def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        return torch.sigmoid(x.float() + self.bias)
+
+    def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        return bernoulli(self.mean(x))
+
+    def log_partition(self, x: Tensor) -> Tensor:
+        return functional.softplus(x.float() + self.bias).sum(dim=-1)
+
+    @torch.no_grad()
+    def start(self, mean: Tensor, variance: Tensor) -> None:
+        self.bias.copy_(mean.clamp(1e-4, 1 - 1e-4).logit())
+
+
+class Gaussian(Units):
+    """Real units with learned variances (Cho, Ilin, Raiko 2011): energy Σ (v - bias)² / 2σ², drive v / σ².
+
+    Given h they are normal with mean bias + W h and variance σ².
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.log_variance = nn.Parameter(torch.zeros(width))
+
+    def energy(self, v: Tensor) -> Tensor:
+        return 0.5 * ((v.float() - self.bias).square() * torch.exp(-self.log_variance)).sum(dim=-1)
+
+    def drive(self, v: Tensor) -> Tensor:
+        return v * torch.exp(-self.log_variance)
+
+    def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        return x.float() + self.bias
+
+    def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        return self.mean(x) + torch.exp(0.5 * self.log_variance) * torch.randn_like(x, dtype=torch.float32)
+
+    def log_partition(self, x: Tensor) -> Tensor:
+        x = x.float()
+        exponents = (self.bias * x + 0.5 * x.square()) * torch.exp(-self.log_variance)
+        return (exponents + 0.5 * (self.log_variance + math.log(2 * math.pi))).sum(dim=-1)
+
+    @torch.no_grad()
+    def start(self, mean: Tensor, variance: Tensor) -> None:
+        self.bias.copy_(mean)
+        self.log_variance.copy_(variance.clamp(min=1e-4).log())
+
+
+class Softmax(Units):
+    """G units with K states each, one-hot: V = G K. A group of zeros is a unit whose state is missing.
+
+    (Salakhutdinov, Mnih and Hinton 2007.)
+    """
+
+    def __init__(self, groups: int, states: int) -> None:
+        if type(states) is not int or states < 2:
+            raise ValueError(f"a softmax unit has at least 2 states, got {states!r}")
+        super().__init__(groups * states)
+        self.states = states
+
+    def grouped(self, v: Tensor) -> Tensor:
+        """(…, V) to (…, G, K)."""
+        return v.unflatten(-1, (-1, self.states))
+
+    def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        shares = self.grouped(x.float() + self.bias).softmax(dim=-1)
+        if like is not None:
+            shares = shares * self.grouped(like).sum(dim=-1, keepdim=True)
+        return shares.flatten(-2)
+
+    def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        logits = self.grouped(x.float() + self.bias)
+        gumbel = -torch.empty_like(logits).exponential_().log()  # the largest of logits + Gumbel noise is a draw
+        drawn = functional.one_hot((logits + gumbel).argmax(dim=-1), self.states).float()
+        if like is not None:
+            drawn = drawn * self.grouped(like).sum(dim=-1, keepdim=True)
+        return drawn.flatten(-2)
+
+    def log_partition(self, x: Tensor) -> Tensor:
+        return self.grouped(x.float() + self.bias).logsumexp(dim=-1).sum(dim=-1)
+
+    @torch.no_grad()
+    def start(self, mean: Tensor, variance: Tensor) -> None:
+        shares = self.grouped(mean)
+        overall = shares.mean(dim=0)  # K; states that a unit never took get a share of it
+        shares = shares + 0.01 * overall.clamp(min=1e-6)
+        self.bias.copy_((shares / shares.sum(dim=-1, keepdim=True)).log().flatten())
+
+
+class Counts(Units):
+    """Replicated softmax: how often each of V words stands in a document of D words (Salakhutdinov and Hinton 2009).
+
+    The hidden biases count D times, so that a long document does not drown them. Probabilities are those of the
+    words in their order: without the multinomial coefficient.
+
+    Args:
+        width: V, words of the vocabulary.
+        longest: D of the longest document that can be sampled.
+    """
+
+    def __init__(self, width: int, longest: int = 1_000) -> None:
+        super().__init__(width)
+        if type(longest) is not int or longest < 1:
+            raise ValueError(f"the longest document has at least 1 word, got {longest!r}")
+        self.longest = longest
+
+    def copies(self, v: Tensor) -> Tensor | float:
+        return v.float().sum(dim=-1, keepdim=True)
+
+    def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        shares = (x.float() + self.bias).softmax(dim=-1)
+        return shares if like is None else shares * self.copies(like)
+
+    def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        """Documents of as many words as those of `like` have; of one word without it."""
+        words = self.mean(x).multinomial(1 if like is None else self.longest, replacement=True)  # B, D
+        lengths = torch.ones_like(words[:, :1]) if like is None else like.sum(dim=-1, keepdim=True)
+        inside = torch.arange(words.shape[1], device=x.device) < lengths
+        return torch.zeros_like(x, dtype=torch.float32).scatter_add_(-1, words, inside.float())
+
+    def log_partition(self, x: Tensor) -> Tensor:
+        """Of one word; that of D words is D times it."""
+        return (x.float() + self.bias).logsumexp(dim=-1)
+
+    @torch.no_grad()
+    def start(self, mean: Tensor, variance: Tensor) -> None:
+        shares = mean + 1e-3 * mean.mean()
+        self.bias.copy_((shares / shares.sum()).log())
+
+
+class Mixed(Units):
+    """Layers of several kinds side by side; a vector is theirs, one after the other."""
+
+    def __init__(self, layers: Sequence[Units]) -> None:
+        nn.Module.__init__(self)
+        self.layers = nn.ModuleList(layers)
+        self.widths = [layer.width for layer in layers]
+        self.width = sum(self.widths)
+
+    def parts(self, *vectors: Tensor | None) -> list[tuple[Units, list[Any]]]:
+        """Each layer with its part of each vector (…, V)."""
+        split = [[None] * len(self.widths) if v is None else v.split(self.widths, dim=-1) for v in vectors]
+        return list(zip(self.layers, map(list, zip(*split))))  # type: ignore[arg-type]
+
+    def energy(self, v: Tensor) -> Tensor:
+        return torch.stack([layer.energy(part) for layer, (part,) in self.parts(v)]).sum(dim=0)
+
+    def drive(self, v: Tensor) -> Tensor:
+        return torch.cat([layer.drive(part) for layer, (part,) in self.parts(v)], dim=-1)
+
+    def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        return torch.cat([layer.mean(part, alike) for layer, (part, alike) in self.parts(x, like)], dim=-1)
+
+    def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
+        return torch.cat([layer.sample(part, alike) for layer, (part, alike) in self.parts(x, like)], dim=-1)
+
+    def log_partition(self, x: Tensor) -> Tensor:
+        return torch.stack([layer.log_partition(part) for layer, (part,) in self.parts(x)]).sum(dim=0)
+
+    def start(self, mean: Tensor, variance: Tensor) -> None:
+        for layer, (m, v) in self.parts(mean, variance):
+            layer.start(m, v)
+
+
+def bernoulli(probabilities: Tensor) -> Tensor:
+    """Draw 1.0 with these probabilities, else 0.0; several times as fast as torch.bernoulli on a CPU."""
+    return (torch.rand_like(probabilities) < probabilities).to(probabilities.dtype)

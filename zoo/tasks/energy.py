@@ -1,0 +1,246 @@
+"""Learning by contrastive divergence: what is seen is made likelier, and what the model dreams less likely.
+
+Shape letters: B batch, V visible, H hidden, P particles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torchmetrics import MeanMetric
+
+from zoo.errors import ConfigError, unknown
+from zoo.models.rbm import RBM
+from zoo.models.rbm.units import Bernoulli, bernoulli
+from zoo.spec import Encoded, Image, Input, Spec
+from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
+
+BINARISE = ("sample", "threshold", "none")
+CHUNK = 2048  # examples at a time, where all of a split are gone through
+INERTIA = 0.99  # of the running means that centre the gradient
+
+
+class ContrastiveDivergence(Task):
+    """A restricted Boltzmann machine, whose parameters follow the gradient of the likelihood, or nearly so.
+
+    The loss is the mean free energy of the batch minus that of samples of the model, whose gradient is that of
+    contrastive divergence: CD-k (Hinton 2002), where the samples come from k Gibbs steps that start at the batch, or
+    persistent CD (Tieleman 2008), where they are particles, Markov chains that go on from step to step.
+
+    Logs `train/contrast` (the loss), `train/free_energy` and `val/free_energy` (nats; their difference tells of
+    overfitting), and of `val` and `test` the `reconstruction` error (mean square, a visible number) and, of Bernoulli
+    units, the stochastic log `pseudo_likelihood` (nats, an example).
+
+    Args:
+        gibbs_steps: k.
+        particles: P, on each process; 0 for CD-k.
+        centring: whether the gradient is centred (Melchior, Fischer, Wiskott 2016), at running means.
+        sparsity: the mean activity that hidden units are drawn to, above 0 and below 1; None for none.
+        sparsity_cost: weight of that, as a cross-entropy (nats, summed over the hidden units).
+        binarise: how numbers in 0..1 become the 0 and 1 of Bernoulli units: sample (anew in each step, and always
+            alike for validation and test), threshold (at 0.5) or none (they stay, and stand for probabilities).
+        spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    network: RBM
+
+    def __init__(
+        self,
+        spec: Spec,
+        network: NetworkBuilder,
+        optimiser: OptimiserBuilder,
+        *,
+        gibbs_steps: int = 1,
+        particles: int = 0,
+        centring: bool = True,
+        sparsity: float | None = None,
+        sparsity_cost: float = 0.1,
+        binarise: str = "sample",
+        schedule: str = "cosine",
+        max_grad_norm: float | None = None,
+        ema: float | None = None,
+    ) -> None:
+        if type(gibbs_steps) is not int or gibbs_steps < 1:
+            raise ValueError(f"gibbs_steps must be a whole number of at least 1, got {gibbs_steps}")
+        if type(particles) is not int or particles < 0:
+            raise ValueError(f"particles must be a whole number of at least 0, got {particles}")
+        if sparsity is not None and not 0 < sparsity < 1:
+            raise ValueError(f"sparsity must be above 0 and below 1, got {sparsity}")
+        if not sparsity_cost >= 0:
+            raise ValueError(f"sparsity_cost must be at least 0, got {sparsity_cost}")
+        if binarise not in BINARISE:
+            raise ValueError(unknown("binarise", binarise, BINARISE))
+        super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
+        self.gibbs_steps = gibbs_steps
+        self.particles = particles
+        self.centring = centring
+        self.sparsity = sparsity
+        self.sparsity_cost = sparsity_cost
+        self.binarise = binarise if isinstance(self.network.visible, Bernoulli) else "none"
+        width, hidden = self.network.weight.shape
+        self.visible_mean: Tensor
+        self.drive_mean: Tensor
+        self.hidden_mean: Tensor
+        self.register_buffer("visible_mean", torch.full((width,), torch.nan))  # of the training data
+        self.register_buffer("drive_mean", torch.zeros(width))
+        self.register_buffer("hidden_mean", torch.full((hidden,), 0.5))
+        self._seen: tuple[Tensor, Tensor] | None = None
+        self._hidden_particles: Tensor | None = None  # P, H; no buffer, since DDP would give all processes the same
+        self.free_energy = MeanMetric()
+        self.reconstruction = MeanMetric()
+        self.pseudo_likelihood = MeanMetric()
+
+    # Steps
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self.contrast(self.visible(batch))
+
+    def contrast(self, v: Tensor) -> Tensor:
+        """The loss of visible vectors (B, V), a scalar whose gradient is that of contrastive divergence."""
+        network, count = self.network, len(v)
+        both = torch.cat([v, self._dream(v)])
+        x = network.hidden_input(both)  # both at once, so that the difference is taken within one matrix product
+        free = network.free_energy(both, x)
+        contrast = free[:count].mean() - free[count:].mean()
+        activity = torch.sigmoid(x.detach())
+        if self.particles:
+            self._hidden_particles = bernoulli(activity[count:])
+        copies = network.visible.copies(v)
+        scale = copies.mean() if isinstance(copies, Tensor) else copies
+        with torch.no_grad():
+            self._seen = network.visible.drive(v).mean(dim=0) / scale, activity[:count].mean(dim=0)
+        self.record(contrast=contrast, free_energy=free[:count].mean())
+        if self.sparsity is None:
+            return contrast
+        active = torch.sigmoid(x[:count]).mean(dim=0).clamp(1e-6, 1 - 1e-6)
+        surprise = self.sparsity * active.log() + (1 - self.sparsity) * (1 - active).log()
+        return contrast - self.sparsity_cost * surprise.sum()
+
+    @torch.no_grad()
+    def _dream(self, v: Tensor) -> Tensor:
+        """Samples of the model: from chains that start at v, or from the particles, which move on."""
+        network = self.network
+        if not self.particles:
+            return network.gibbs(v, self.gibbs_steps)
+        if self._hidden_particles is None:
+            self._hidden_particles = bernoulli(torch.full((self.particles, len(self.hidden_mean)), 0.5).to(v))
+        dreamt = network.sample_visible(self._hidden_particles.to(v.device))
+        return network.gibbs(dreamt, self.gibbs_steps - 1)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.centring and self._seen is not None:
+            self.network.centre_gradients(self.drive_mean, self.hidden_mean)
+            for mean, seen in zip((self.drive_mean, self.hidden_mean), self._seen):
+                mean.lerp_(seen, 1 - INERTIA)
+        super().on_before_optimizer_step(optimizer)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.judge(batch, batch_idx, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
+            self.judge(batch, batch_idx, "test")
+
+    def judge(self, batch: Any, batch_idx: int, split: str) -> Tensor:
+        """Add a batch, always binarised alike, to the figures of a split; gives its free energies (B,)."""
+        place = torch.Generator(self.device).manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
+        network: Any = self.trained_network
+        v = self.visible(batch, place)
+        energies: Tensor = network.free_energy(v)
+        self.free_energy.update(energies)
+        self.reconstruction.update((network.reconstruct(v) - v).square().mean(dim=1))
+        figures: dict[str, Any] = {f"{split}/{name}": getattr(self, name) for name in ("free_energy", "reconstruction")}
+        if isinstance(network.visible, Bernoulli):
+            binary = v if self.binarise != "none" else v.round()
+            self.pseudo_likelihood.update(network.score(binary, place))
+            figures[f"{split}/pseudo_likelihood"] = self.pseudo_likelihood
+        self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
+        return energies
+
+    # Data
+
+    def visible(self, batch: Any, place: torch.Generator | None = None) -> Tensor:
+        """The visible vectors (B, V) of a batch of the data."""
+        return self.binary(self.network.vector(prepared(self.spec.input, batch[0])), place)
+
+    def binary(self, v: Tensor, place: torch.Generator | None = None) -> Tensor:
+        """Numbers in 0..1 as `binarise` says."""
+        if self.binarise == "sample":
+            return (torch.rand(v.shape, generator=place, device=v.device) < v).to(v.dtype)
+        return (v > 0.5).to(v.dtype) if self.binarise == "threshold" else v
+
+    def whole(self, split: str) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        """All of a split in order, a chunk at a time: visible vectors, not binarised, and the other columns."""
+        examples = self.trainer.datamodule.splits[split]  # type: ignore[attr-defined]
+        for rows in torch.arange(len(examples)).split(CHUNK):
+            x, *others = examples.__getitems__(rows)
+            yield self.network.vector(prepared(self.spec.input, _to(x, self.device))), tuple(others)
+
+    def on_fit_start(self) -> None:
+        """Start the visible biases at the data's means; a run that resumes has done so."""
+        if not self.visible_mean.isnan().any():
+            return
+        count, total, squares = 0, torch.zeros_like(self.visible_mean), torch.zeros_like(self.visible_mean)
+        for v, _ in self.whole("train"):
+            count, total, squares = count + len(v), total + v.sum(dim=0), squares + v.square().sum(dim=0)
+        self.visible_mean.copy_(total / count)
+        variance = squares / count - self.visible_mean.square()
+        self.network.visible.start(self.visible_mean, variance)
+        with torch.no_grad():
+            self.drive_mean.copy_(self.network.visible.drive(self.visible_mean[None])[0])
+        if self.average is not None:
+            self.average.load_state_dict(self.network.state_dict())
+
+    # Keeping
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self._hidden_particles is not None:  # those of all processes, R, P, H
+            gathered: Any = self.all_gather(self._hidden_particles)
+            checkpoint["particles"] = gathered.view(-1, *self._hidden_particles.shape).bool().cpu()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if "particles" in checkpoint:
+            kept = checkpoint["particles"]
+            self._hidden_particles = kept[self.global_rank % len(kept)].float()
+
+    def on_validation_start(self) -> None:
+        self._check_finite()  # before a checkpoint is kept
+
+    def on_train_epoch_end(self) -> None:
+        self._check_finite()
+        super().on_train_epoch_end()
+
+    def _check_finite(self) -> None:
+        if not all(parameter.isfinite().all() for parameter in self.network.parameters()):
+            rate = self.optimiser([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
+            raise ConfigError(
+                f"the weights are no longer finite in epoch {self.current_epoch + 1}; try a learning rate of "
+                f"{rate / 10:g} (task.optimiser.lr), a tenth of it; the last checkpoint is from before"
+            )
+
+
+def prepared(described: Input, x: Encoded) -> Tensor:
+    """What `described.prepare` makes of a batch, where the network takes one tensor."""
+    result: Any = described.prepare(x)  # type: ignore[arg-type]
+    return result
+
+
+def in_unit_range(described: Input) -> Input:
+    """The same input; a picture with pixels in 0..1, as Bernoulli units are."""
+    if type(described) is not Image:
+        return described
+    size = described.channels, described.height, described.width
+    return Image(*size, mean=(0.0,) * described.channels, std=(1.0,) * described.channels)
+
+
+def _to(x: Encoded, device: torch.device) -> Encoded:
+    return x.to(device) if isinstance(x, Tensor) else tuple(part.to(device) for part in x)
