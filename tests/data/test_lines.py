@@ -109,8 +109,7 @@ def test_text_lines_come_from_the_seed() -> None:
 
 
 def test_fonts_of_the_splits_are_of_different_families() -> None:
-    fonts = TextLines()._fonts()
-    families = {split: {font.family for font in chosen} for split, chosen in fonts.items()}
+    families = {split: {font.family for font in TextLines()._fonts(split)} for split in ("train", "val", "test")}
     assert families["val"] == {"cmss10"}
     assert families["test"] == {"STIXGeneral", "Aileron"}
     assert len(families["train"]) == 7
@@ -122,8 +121,24 @@ def test_families_that_do_not_exist_are_named() -> None:
         TextLines(test_families=["DejaVu San"]).setup()
     with pytest.raises(ConfigError, match="no family of fonts is left for val"):
         TextLines(val_families=[]).setup()
-    with pytest.raises(ConfigError, match="no family of fonts is left for val"):
-        TextLines(val_families=["Aileron"]).setup()  # it is of test
+    with pytest.raises(ConfigError, match="Aileron is held out twice"):
+        TextLines(val_families=["Aileron"])
+
+
+def test_fonts_of_a_folder_are_trained_on_and_not_needed_to_test(tmp_path: Path) -> None:
+    import matplotlib
+
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    (tmp_path / "STIXGeneral.ttf").write_bytes((folder / "STIXGeneral.ttf").read_bytes())
+    given = TextLines(fonts=str(tmp_path))._fonts("train")
+    assert {font.family for font in given} == {font.family for font in TextLines()._fonts("train")}  # it is of test
+    data, without = (TextLines(lines=4, held_out=4, fonts=fonts, augment=Scan()) for fonts in ("nowhere", None))
+    data.setup("test")
+    without.setup()
+    assert list(data.splits) == ["test"]
+    assert torch.equal(data.splits["test"].tensors[0].values, without.splits["test"].tensors[0].values)
+    with pytest.raises(DataError, match="no such folder of fonts: nowhere"):
+        data.setup("fit")
 
 
 # line_folder

@@ -38,7 +38,8 @@ class TextLines(TensorDataModule):
     Args:
         lines: of the training split.
         held_out: lines of validation, and as many of test.
-        fonts: a folder whose fonts are trained on too, beside those that Matplotlib and Pillow carry; None for none.
+        fonts: a folder whose fonts are trained on too, beside the families that Matplotlib and Pillow carry; None for
+            none.
         val_families, test_families: the families of fonts that only validation and only test have.
         augment: what befalls the lines; None leaves them as they were set.
         batch_size: as in `TensorDataModule`.
@@ -62,6 +63,8 @@ class TextLines(TensorDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, augment)
+        for family in set(val_families) & set(test_families):
+            raise ConfigError(f"{family} is held out twice, for validation and for test")
         for name, number in (("lines", lines), ("held_out", held_out)):
             if type(number) is not int or number < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {number}")
@@ -71,14 +74,36 @@ class TextLines(TensorDataModule):
         self.families = {"val": tuple(val_families), "test": tuple(test_families)}
         self.seed = seed
 
+    def setup(self, stage: str | None = None) -> None:
+        """Set the lines; to test, those of test alone, for which no folder of fonts is needed."""
+        if stage != "test" and "train" not in self.splits:
+            self.splits = {}
+        if not self.splits:
+            self.spec, self.splits = self._load(("test",) if stage == "test" else ("train", "val", "test"))
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        transcript = Transcript(ALPHABET)
-        splits = {}
-        for place, (split, fonts) in enumerate(self._fonts().items()):
-            count = self.lines if split == "train" else self.held_out
-            examples = _set(count, fonts, Random(3 * self.seed + place), transcript)
-            splits[split] = examples if split == "train" else self._distorted(examples)
-        return Spec(TextLine(HEIGHT), transcript), splits
+        return self._load(("train", "val", "test"))
+
+    def _load(self, splits: Sequence[str]) -> tuple[Spec, dict[str, Examples]]:
+        spec = Spec(TextLine(HEIGHT), Transcript(ALPHABET))
+        return spec, {split: self._set(split) for split in splits}
+
+    def _set(self, split: str) -> Examples:
+        """The lines of a split, each in a font of a family, which are all as likely."""
+        families: dict[str, list[Font]] = {}
+        for font in self._fonts(split):
+            families.setdefault(font.family, []).append(font)
+        names, transcript = sorted(families), Transcript(ALPHABET)
+        random = Random(3 * self.seed + ("train", "val", "test").index(split))
+        lines: list[Tensor] = []
+        texts: list[Tensor] = []
+        while len(lines) < (self.lines if split == "train" else self.held_out):
+            text, font = phrase(random), random.choice(families[random.choice(names)])
+            if font.characters.issuperset(text):
+                lines.append(torch.from_numpy(set_line(text, font, HEIGHT, random).T.copy()))
+                texts.append(transcript.encode(text))
+        examples = Examples(Ragged.of(lines), Ragged.of(texts))
+        return examples if split == "train" else self._distorted(examples)
 
     def _distorted(self, examples: Examples) -> Examples:
         """Examples whose lines are distorted, always alike."""
@@ -93,21 +118,20 @@ class TextLines(TensorDataModule):
                 changed += [line[:length] for line, length in zip(padded, lengths.tolist())]
         return Examples(Ragged.of(changed), texts)
 
-    def _fonts(self) -> dict[str, list[Font]]:
-        """The fonts of each split."""
-        fonts = carried_fonts(ALPHABET) + ([] if self.fonts is None else fonts_of(self.fonts, ALPHABET))
+    def _fonts(self, split: str) -> list[Font]:
+        """The fonts of a split; a family that Matplotlib or Pillow carries is taken from there alone."""
+        fonts = carried_fonts(ALPHABET)
+        carried = {font.family for font in fonts}
+        asked = {family for families in self.families.values() for family in families}
+        if self.fonts is not None and (split == "train" or not asked <= carried):
+            fonts += [font for font in fonts_of(self.fonts, ALPHABET) if font.family not in carried]
         known = {font.family for font in fonts}
-        held_out = {family: split for split, families in self.families.items() for family in families}
-        for family in held_out:
-            if family not in known:
-                raise ConfigError(unknown("family of fonts", family, known))
-        splits: dict[str, list[Font]] = {"train": [], "val": [], "test": []}
-        for font in fonts:
-            splits[held_out.get(font.family, "train")].append(font)
-        for split, chosen in splits.items():
-            if not chosen:
-                raise ConfigError(f"no family of fonts is left for {split}; there are {', '.join(sorted(known))}")
-        return splits
+        for family in sorted(asked - known):
+            raise ConfigError(unknown("family of fonts", family, known))
+        wanted = known - asked if split == "train" else set(self.families[split])
+        if not wanted:
+            raise ConfigError(f"no family of fonts is left for {split}; there are {', '.join(sorted(known))}")
+        return [font for font in fonts if font.family in wanted]
 
 
 class LineFolder(TensorDataModule):
@@ -289,19 +313,3 @@ def _labelled(file: Path, text: str, line: TextLine, transcript: Transcript) -> 
     if 2 * needed > len(columns):
         raise DataError(f"{file} is too narrow for its text of {len(text)} characters, {text!r}")
     return columns, symbols
-
-
-def _set(count: int, fonts: Sequence[Font], random: Random, transcript: Transcript) -> Examples:
-    """Lines with texts, each in a font of a family, which are all as likely."""
-    families = sorted({font.family for font in fonts})
-    by_family = [[font for font in fonts if font.family == family] for family in families]
-    lines: list[Tensor] = []
-    texts: list[Tensor] = []
-    while len(lines) < count:
-        text, font = phrase(random), random.choice(random.choice(by_family))
-        if not font.characters.issuperset(text):
-            continue
-        pixels = set_line(text, font, HEIGHT, random)
-        lines.append(torch.from_numpy(pixels.T.copy()))
-        texts.append(transcript.encode(text))
-    return Examples(Ragged.of(lines), Ragged.of(texts))
