@@ -107,6 +107,7 @@ class Video:
 
     def __post_init__(self) -> None:
         image = self.image  # which checks them
+        image.size  # noqa: B018  # a video's pictures are of one size
         object.__setattr__(self, "mean", image.mean)
         object.__setattr__(self, "std", image.std)
 
