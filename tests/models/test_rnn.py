@@ -86,7 +86,7 @@ def test_reverse_turns_each_sequence_around_within_its_length() -> None:
 def test_it_goes_on_from_where_it_stopped(cell: str) -> None:
     network = Stack(cell, 5, 6, layers=2).eval()
     x = sequences()
-    first, states = network.step(x[:, :3])
+    first, states = network.step(x[:, :3], network.start(len(x)))
     second, _ = network.step(x[:, 3:], states)
     torch.testing.assert_close(torch.cat([first, second], dim=1), network(x))
 

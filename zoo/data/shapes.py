@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
+from zoo.data.sequences import check_sizes
 from zoo.spec import Image, Spec
 from zoo.spec.text import FIRST, PAD, Tokens
 
@@ -88,10 +89,7 @@ class Shapes(TensorDataModule):
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
-        for split, size in self.sizes.items():
-            if type(size) is not int or size < 1:
-                raise ValueError(f"{split}_size must be a whole number of at least 1, got {size}")
+        self.sizes = check_sizes(train_size, val_size, test_size)
         if sum(self.sizes.values()) > (most := len(all_scenes())):
             raise ValueError(f"there are {most} different scenes, and {sum(self.sizes.values())} were asked for")
         self.data_seed = data_seed

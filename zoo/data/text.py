@@ -13,6 +13,7 @@ import torch
 
 from zoo.data.batches import Examples, Ragged, TensorDataModule
 from zoo.data.reviews import generate_reviews
+from zoo.data.sequences import check_sizes
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Text
 from zoo.spec.files import read_text
@@ -48,10 +49,7 @@ class Reviews(TensorDataModule):
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
-        for split, size in self.sizes.items():
-            if type(size) is not int or size < 1:
-                raise ValueError(f"{split}_size must be a whole number of at least 1, got {size}")
+        self.sizes = check_sizes(train_size, val_size, test_size)
         self.data_seed = data_seed
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:

@@ -155,3 +155,44 @@ def _panel(axes: Axes, name: str, splits: Mapping[str, Sequence[tuple[float, flo
     axes.set(title=name, xlabel="epoch")
     axes.grid(alpha=0.3)
     axes.legend()
+
+
+def attention(images: Tensor, words: Sequence[Sequence[str]], maps: Tensor, path: Path) -> None:
+    """Draw uint8 pictures (N, C, H, W), a row for each, and where on it the network looked for each of its words.
+
+    Args:
+        images: the pictures.
+        words: what was written of each, at most T words.
+        maps: shares (N, T, P, P) of attention.
+        path: of the file.
+    """
+    columns = 1 + max(map(len, words))
+    figure = Figure(figsize=(1.1 * columns, 1.3 * len(images)), layout="constrained")
+    grid = figure.subplots(len(images), columns, squeeze=False)
+    height, width = images.shape[2:]
+    for row, image, text, shares in zip(grid, images.cpu(), words, maps.cpu()):
+        picture = image.permute(1, 2, 0).squeeze(-1).numpy()
+        for axes in row:
+            axes.set_axis_off()
+        row[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
+        for axes, word, share in zip(row[1:], text, shares):
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+            veil = (share / share.max()).numpy()
+            axes.imshow(1 - veil, cmap="gray", alpha=0.75, extent=(-0.5, width - 0.5, height - 0.5, -0.5), vmin=-1)
+            axes.set_title(word, fontsize=9)
+    figure.savefig(path, dpi=90)
+
+
+def tagged(video: Tensor, told: Sequence[str], true: Sequence[str], path: Path) -> None:
+    """Draw the uint8 pictures of a video (T, C, H, W) with what was told of each, and the truth where that differs."""
+    columns = min(len(video), 10)
+    rows = -(-len(video) // columns)
+    figure = Figure(figsize=(1.0 * columns, 1.3 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, picture, answer, truth in zip(panels, video.cpu(), told, true):
+        axes.imshow(picture.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
+        right = answer == truth
+        axes.set_title(answer if right else f"{answer} ({truth})", fontsize=8, color="black" if right else "red")
+    figure.savefig(path, dpi=90)

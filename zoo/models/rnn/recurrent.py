@@ -95,8 +95,10 @@ class Stack(nn.Module):
             raise ValueError(unknown("cell", cell, CELLS))
         check_sizes(in_features=in_features, hidden=hidden, layers=layers)
         check_shares(dropout=dropout, recurrent_dropout=recurrent_dropout)
+        self.hidden = hidden
         self.out_features = hidden * (1 + bidirectional)
         self.bidirectional = bidirectional
+        self.parts = 2 if cell == "lstm" else 1  # of a state: what is seen of it, and an LSTM's cells
         widths = [in_features] + [self.out_features] * (layers - 1)
         self.forwards = nn.ModuleList(Layer(cell, width, hidden, recurrent_dropout) for width in widths)
         self.backwards = nn.ModuleList(
@@ -115,16 +117,26 @@ class Stack(nn.Module):
             x = states
         return x if lengths is None else x.masked_fill(~real_steps(x, lengths), 0)
 
-    def step(self, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
-        """Go on from the states after earlier steps: (B, T, F) to (B, T, H) and the states of each layer.
+    def step(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Go on from the states after earlier steps: (B, T, F) to (B, T, H), and the states after these.
 
         Of one direction only; all T steps are real.
+
+        Args:
+            x: the next T steps.
+            states: of each layer, (B, 1, H), or (B, 2, H) with the cells of an LSTM; as `start` gives them at first.
         """
         after = []
-        for index, layer in enumerate(self.forwards):
-            x, state = layer(self.dropout(x) if index else x, None if states is None else states[index])
-            after.append(state)
+        for index, (layer, state) in enumerate(zip(self.forwards, states)):
+            parts = state.transpose(0, 1).contiguous().unsqueeze(1).unbind(0)  # each 1, B, H
+            x, last = layer(self.dropout(x) if index else x, parts if len(parts) > 1 else parts[0])
+            after.append(torch.cat(last if isinstance(last, tuple) else (last,)).transpose(0, 1))
         return x, after
+
+    def start(self, count: int) -> list[Tensor]:
+        """The states of `count` sequences of which nothing has been read."""
+        weight: Any = next(self.parameters())
+        return [weight.new_zeros(count, self.parts, self.hidden) for _ in self.forwards]
 
     def pool(self, states: Tensor, lengths: Tensor | None, how: str) -> Tensor:
         """Sum up states (B, T, D * H) of sequences in one vector each, (B, D * H).

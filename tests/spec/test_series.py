@@ -1,0 +1,121 @@
+"""Series, videos and labels: raw input to tensors, outputs to answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from zoo.errors import SpecError
+from zoo.spec import Labels, Series, Spec, Video
+from zoo.spec.series import MAX_NUMBERS, padded
+
+SERIES = Series(("heat", "rain"), (10.0, 2.0), (5.0, 4.0))
+ONE = Series(("heat",), (10.0,), (5.0,))
+VIDEO = Video(1, 4, 6, (0.5,), (0.25,))
+LABELS = Labels(("a", "b", "c"))
+
+
+def test_numbers_are_standardised() -> None:
+    encoded = SERIES.encode([[10, 2], [15, -2]])
+    assert encoded.dtype == torch.float32
+    batch = SERIES.collate([encoded, encoded[:1]])
+    prepared, lengths = SERIES.prepare(batch)
+    assert prepared[0].tolist() == [[0.0, 0.0], [1.0, -1.0]]
+    assert lengths.tolist() == [2, 1]
+    assert torch.equal(SERIES.prepare(batch[0]), prepared)  # series of one length come without
+
+
+def test_one_number_a_step_needs_no_second_axis() -> None:
+    assert torch.equal(ONE.encode(np.arange(3)), ONE.encode(np.arange(3)[:, None]))
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (np.zeros((3, 3)), r"an array of steps x 2 numbers \(heat, rain\), not 3 x 3"),
+        (np.zeros(3), "steps x 2 numbers"),
+        (3.0, "not one number"),
+        (np.zeros((0, 2)), "empty; give at least one step"),
+        ([[1, 2], [3, float("nan")]], "step 2 of the series has no finite rain; fill gaps first"),
+        ([[1, 2], [3]], "an array of numbers"),
+        ("abc", "an array of numbers"),
+    ],
+)
+def test_what_is_no_series_is_refused(raw: object, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        SERIES.encode(raw)
+
+
+def test_a_video_is_read_from_an_array() -> None:
+    raw = np.random.default_rng(0).integers(0, 256, (3, 4, 6), dtype=np.uint8)
+    assert torch.equal(VIDEO.encode(raw), torch.from_numpy(raw)[:, None])
+    colour = Video(3, 4, 6, (0.5,) * 3, (0.25,) * 3)
+    assert colour.encode(np.stack([raw] * 3, axis=3)).shape == (3, 3, 4, 6)
+    assert torch.equal(VIDEO.encode(raw / 255.0), VIDEO.encode(raw))
+
+
+def test_a_video_is_read_from_an_animated_picture(tmp_path: Path) -> None:
+    shades = (0, 90, 250)
+    first, *others = [PIL.Image.new("L", (6, 4), shade) for shade in shades]
+    first.save(tmp_path / "film.gif", save_all=True, append_images=others)
+    encoded = VIDEO.encode(tmp_path / "film.gif")
+    assert encoded.shape == (3, 1, 4, 6)
+    assert encoded[:, 0, 0, 0].tolist() == pytest.approx(shades, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("nowhere.gif", "no such video: nowhere.gif"),
+        (np.zeros((4, 6)), "an array T x H x W or T x H x W x C"),
+        (np.zeros((0, 4, 6)), "the video has no pictures"),
+        ([np.zeros((4, 6))], "an array T x H x W"),
+        (None, "a video is the path"),
+    ],
+)
+def test_what_is_no_video_is_refused(raw: object, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        VIDEO.encode(raw)
+
+
+def test_a_damaged_video_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "film.gif").write_bytes(b"GIF89a nothing")
+    with pytest.raises(SpecError, match=r"cannot read .*film.gif as an animated picture"):
+        VIDEO.encode(tmp_path / "film.gif")
+
+
+def test_videos_are_prepared_as_their_pictures_are() -> None:
+    videos = torch.randint(0, 256, (2, 3, 1, 4, 6), dtype=torch.uint8)
+    prepared, lengths = VIDEO.prepare(VIDEO.collate([videos[0], videos[1, :2]]))
+    assert lengths.tolist() == [3, 2]
+    torch.testing.assert_close(prepared[0], VIDEO.image.prepare(videos[0]))
+
+
+def test_labels_are_told_up_to_each_length() -> None:
+    logits = torch.tensor([[[0.0, 2.0, 0.0], [3.0, 0.0, 0.0]], [[0.0, 0.0, 1.0], [9.0, 0.0, 0.0]]])
+    answers = LABELS.decode((logits, torch.tensor([2, 1])))
+    assert [[step["label"] for step in answer] for answer in answers] == [["b", "a"], ["c"]]
+    assert answers[0][0]["probability"] == pytest.approx(logits[0, 0].softmax(0)[1].item())
+
+
+@pytest.mark.parametrize("spec", [Spec(SERIES, LABELS), Spec(VIDEO, LABELS)], ids=str)
+def test_json_round_trip(spec: Spec) -> None:
+    again = Spec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert hash(again) == hash(spec)
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "a"), "ab", (1, 2)])
+def test_impossible_labels_are_refused(names: object) -> None:
+    with pytest.raises(SpecError):
+        Labels(names)
+
+
+def test_what_would_not_fit_into_memory_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"2 sequences, the longest of 67,108,864 steps, .* in parts"):
+        padded([torch.empty(MAX_NUMBERS, 1, device="meta"), torch.empty(1, 1)])

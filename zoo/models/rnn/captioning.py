@@ -1,0 +1,135 @@
+"""A caption for an image: one to many, with attention.
+
+Vinyals et al., "Show and tell", 2015; Xu et al., "Show, attend and tell", 2015. Where we deviate: attention looks with
+the state after a token, not before it (Luong et al., 2015), so that a caption that is known, as in training, goes
+through the recurrent layers in one call.
+
+Shape letters: B batch, C channels, P x P cells, T tokens, V codes, E embedding, H units.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.models.cnn import Convolution
+from zoo.models.rnn.recurrent import Stack, check_sizes
+from zoo.models.rnn.text import Embedding
+from zoo.models.rnn.writing import write
+from zoo.spec.text import PAD
+
+GRID = 8  # cells a side that attention can look at
+
+
+class Captioner(nn.Module):
+    """Writes what an image shows.
+
+    Args:
+        cell: rnn, gru or lstm.
+        in_channels: C.
+        codes: V, how many codes tokens have; 0 begins and ends a caption.
+        max_length: the most tokens of a caption.
+        width: channels of the first convolution; the last has four times as many.
+        embedding: E.
+        hidden: H.
+        layers, recurrent_dropout: as in `Stack`.
+        dropout: probability of zeroing a feature: of embeddings, between layers, and before the output.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        in_channels: int,
+        codes: int,
+        max_length: int,
+        *,
+        width: int = 32,
+        embedding: int = 64,
+        hidden: int = 128,
+        layers: int = 1,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_sizes(in_channels=in_channels, max_length=max_length, width=width)
+        self.max_length = max_length
+        self.convolutions = nn.Sequential(
+            Convolution(in_channels, width, kernel_size=5, stride=2),
+            Convolution(width, 2 * width, kernel_size=3, stride=2),
+            Convolution(2 * width, 4 * width, kernel_size=3),
+            Convolution(4 * width, 4 * width, kernel_size=3),
+        )
+        self.places = nn.Parameter(torch.randn(1, 4 * width, GRID, GRID) * 0.1)
+        self.embedding = Embedding(codes, embedding, dropout=dropout)
+        self.stack = Stack(cell, embedding, hidden, layers=layers, dropout=dropout, recurrent_dropout=recurrent_dropout)
+        self.start = nn.Linear(4 * width, layers * self.stack.parts * hidden)
+        self.query = nn.Linear(hidden, 4 * width)
+        self.mix = nn.Linear(hidden + 4 * width, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, codes)
+
+    def forward(self, x: Tensor, captions: Tensor) -> Tensor:
+        """Logits (B, T + 1, V) of each token of captions (B, T) and of the end, given the tokens before it.
+
+        Args:
+            x: normalised pictures (B, C, height, width) of any size from 4 pixels a side on.
+            captions: codes, padded with 0.
+        """
+        cells = self.look(x)
+        states = self._states(cells, captions)
+        return self._logits(states, self._attention(states, cells), cells)
+
+    def attention(self, x: Tensor, captions: Tensor) -> Tensor:
+        """Where on pictures it looks for each token and the end: shares (B, T + 1, P, P), which add up to 1."""
+        cells = self.look(x)
+        return self._attention(self._states(cells, captions), cells).unflatten(2, (GRID, GRID))
+
+    def generate(self, x: Tensor, *, beams: int = 1, temperature: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Captions of pictures (B, C, height, width), as codes (B, T), and their log-probabilities (B,).
+
+        Args:
+            x: as in `forward`.
+            beams: how many beginnings are followed at once; 1 takes the likeliest token each time.
+            temperature: 0 writes the likeliest; above 0 tokens are drawn, the more freely the higher.
+
+        Raises:
+            ValueError: one of them is out of range, or both are asked for.
+        """
+
+        def step(last: Tensor, memory: tuple[Tensor, list[Tensor]]) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
+            cells, states = memory
+            outputs, states = self.stack.step(self.embedding(last[:, None]), states)
+            return self._logits(outputs, self._attention(outputs, cells), cells)[:, 0], (cells, states)
+
+        cells = self.look(x)
+        begin = torch.full((len(x),), PAD, device=x.device)
+        memory = (cells, self._first(cells))
+        return write(step, memory, begin, length=self.max_length, beams=beams, temperature=temperature)
+
+    def look(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, height, width) to what is in each cell, (B, P * P, 4 * width)."""
+        cells = functional.adaptive_avg_pool2d(self.convolutions(x), GRID) + self.places
+        return cells.flatten(2).transpose(1, 2)
+
+    def _first(self, cells: Tensor) -> list[Tensor]:
+        """The state of each layer before the first token."""
+        start = torch.tanh(self.start(cells.mean(dim=1)))
+        return list(start.view(len(cells), -1, self.stack.parts, self.query.in_features).unbind(1))
+
+    def _states(self, cells: Tensor, captions: Tensor) -> Tensor:
+        """The states (B, T + 1, H) before each token of captions (B, T) and before the end."""
+        before = functional.pad(captions, (1, 0), value=PAD)
+        return self.stack.step(self.embedding(before), self._first(cells))[0]
+
+    def _attention(self, states: Tensor, cells: Tensor) -> Tensor:
+        """(B, T, H) and (B, P * P, F) to shares (B, T, P * P)."""
+        scores = self.query(states) @ cells.transpose(1, 2) / cells.shape[2] ** 0.5
+        return scores.softmax(dim=2)
+
+    def _logits(self, states: Tensor, attention: Tensor, cells: Tensor) -> Tensor:
+        seen = torch.cat([states, attention @ cells], dim=2)  # B, T, H + F
+        return self.output(self.dropout(torch.tanh(self.mix(seen))))

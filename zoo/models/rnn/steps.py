@@ -1,0 +1,79 @@
+"""A label for each step of a series or of a video: many to many.
+
+Shape letters: B batch, T steps, F features, C channels, H height, W width, K labels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.models.rnn.recurrent import Recurrent, check_sizes
+
+CELLS = 4  # a side, in which the features of a picture lie
+
+
+class FrameReader(nn.Module):
+    """What a picture of a video shows: (N, C, H, W) to features (N, F).
+
+    Normalised by layer and not by batch (Ba et al., 2016), so that pictures of padding change nothing.
+
+    Args:
+        in_channels: C.
+        out_features: F.
+        width: channels of the first convolution; the second has twice as many.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(self, in_channels: int, out_features: int, width: int = 16) -> None:
+        super().__init__()
+        check_sizes(in_channels=in_channels, out_features=out_features, width=width)
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(in_channels, width, kernel_size=3, padding=1),
+            nn.GroupNorm(1, width),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, kernel_size=3, padding=1),
+            nn.GroupNorm(1, 2 * width),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.output = nn.Linear(2 * width * CELLS * CELLS, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        cells = functional.adaptive_avg_pool2d(self.convolutions(x), CELLS)
+        return functional.relu(self.output(cells.flatten(1)))
+
+
+class Tagger(nn.Module):
+    """A label for each step.
+
+    Args:
+        network: gives K numbers for each step of (B, T, F): a `Recurrent` with pool `none`.
+        frames: turns the pictures of a video into features; None for a series.
+    """
+
+    def __init__(self, network: Recurrent, frames: FrameReader | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.frames = frames
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Logits (B, T, K) for each step.
+
+        Args:
+            x: series (B, T, F), or normalised videos (B, T, C, H, W), padded after their lengths.
+            lengths: (B,), or None if all are T. Padding changes no output.
+        """
+        if self.frames is not None:
+            x = self.frames(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # B, T, F
+        return self.network(x, lengths)
+
+    def generate(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, K), and the lengths (B,) up to which they mean something."""
+        if lengths is None:
+            lengths = torch.full((len(x),), x.shape[1], device=x.device)
+        return self(x, lengths), lengths

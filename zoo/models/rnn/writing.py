@@ -1,0 +1,87 @@
+"""Writing token by token: the likeliest, at random, or by beam search.
+
+Shape letters: B batch, K beams, T tokens, V codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.spec.text import PAD, UNKNOWN
+
+Memory = Any  # tensors, or lists and tuples of them, each with a row for each text that is being written
+Step = Callable[[Tensor, Memory], tuple[Tensor, Memory]]  # last codes (N,) to logits (N, V) of the next
+
+
+def write(
+    step: Step, memory: Memory, last: Tensor, *, length: int, beams: int = 1, temperature: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Write B texts of at most `length` tokens; each ends with its first 0.
+
+    Args:
+        step: gives the logits of the next tokens, and what it remembers.
+        memory: what it remembers at first, of B texts.
+        last: the codes (B,) that it begins from.
+        length: the most tokens.
+        beams: how many unfinished texts are kept in mind for each; 1 takes the likeliest token each time.
+        temperature: 0 writes the likeliest text that is found; above 0 tokens are drawn, with logits divided by it.
+
+    Returns:
+        Codes (B, T), and the log-probabilities (B,) of the texts (nats; as the network sees them, at temperature 1).
+
+    Raises:
+        ValueError: a number is out of range, or beams and a temperature are both asked for.
+    """
+    if type(length) is not int or length < 1 or type(beams) is not int or beams < 1:
+        raise ValueError(f"length and beams must be whole numbers of at least 1, got {length} and {beams}")
+    if not 0 <= temperature < float("inf"):
+        raise ValueError(f"temperature must be at least 0, got {temperature}")
+    if beams > 1 and temperature:
+        raise ValueError("beams search for the likeliest text, and a temperature draws at random; give one of them")
+    count = len(last)
+    likelihoods = last.new_zeros(count, 1, dtype=torch.float32)  # B, K
+    texts = last.new_zeros(count, 1, 0)  # B, K, T
+    finished = torch.zeros_like(likelihoods, dtype=torch.bool)
+    for _ in range(length):
+        logits, memory = step(last, memory)
+        steps = _log_probabilities(logits).view(count, -1, logits.shape[1])  # B, K, V
+        steps = torch.where(finished[:, :, None], _ends_only(steps), steps)
+        totals = likelihoods[:, :, None] + steps
+        if temperature:
+            chosen = (steps[:, 0] / temperature).softmax(dim=1).multinomial(1)  # B, 1
+            origins, codes = torch.zeros_like(chosen), chosen
+            likelihoods = totals[:, 0].gather(1, chosen)
+        else:
+            likelihoods, places = totals.flatten(1).topk(min(beams, totals[0].numel()), dim=1)  # B, K
+            origins, codes = places // totals.shape[2], places % totals.shape[2]
+        texts = torch.cat([texts.gather(1, origins[:, :, None].expand(-1, -1, texts.shape[2])), codes[:, :, None]], 2)
+        rows = torch.arange(count, device=last.device)[:, None] * finished.shape[1] + origins
+        finished = finished.gather(1, origins) | (codes == PAD)
+        if finished.all():
+            break
+        memory = _select(memory, rows.flatten())
+        last = codes.flatten()
+    return texts[:, 0], likelihoods[:, 0]
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    logits = logits.float().clone()
+    logits[:, UNKNOWN] = float("-inf")  # nothing that a person could read
+    return logits.log_softmax(dim=1)
+
+
+def _ends_only(steps: Tensor) -> Tensor:
+    """A finished text goes on with its end, which costs nothing."""
+    ends = torch.full_like(steps, float("-inf"))
+    ends[..., PAD] = 0
+    return ends
+
+
+def _select(memory: Memory, rows: Tensor) -> Memory:
+    if isinstance(memory, Tensor):
+        return memory.index_select(0, rows)
+    return type(memory)(_select(part, rows) for part in memory)
