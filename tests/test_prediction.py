@@ -21,7 +21,7 @@ from zoo.data.images import Digits
 from zoo.errors import ConfigError, SpecError
 from zoo.models import build
 from zoo.prediction import predict
-from zoo.spec import Image, MaskedImage, Spec
+from zoo.spec import Image, MaskedImage, Spec, TextLine, Transcript
 from zoo.weights.artefact import Artefact
 
 
@@ -181,3 +181,25 @@ def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, t
     )
     assert json.loads(done.stdout)["label"]
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    spec = Spec(TextLine(32), Transcript("abc"))
+    options = {"widths": [4, 4], "hidden": 4}
+    zoo.save(Artefact("cnn", options, spec, build("cnn", spec, **options)), tmp_path / "reader.safetensors")
+    sheet = np.full((200, 300), 255, np.uint8)
+    for top in (20, 80, 140):
+        sheet[top : top + 20, 30:200:3] = 0
+    for name, pixels in (("a page", sheet), ("a line", sheet[10:50]), ("blank", sheet * 0)):
+        PIL.Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (tmp_path / "no picture.png").write_bytes(b"no picture")
+    failures, written, complaints = predicted(
+        f"model={tmp_path / 'reader.safetensors'}", f"input='{tmp_path}/*.png'", "format=jsonl", "batch_size=2"
+    )
+    page, line = tmp_path / "a page.png", tmp_path / "a line.png"
+    rows = [json.loads(row) for row in written.splitlines()]
+    assert [row["input"] for row in rows][:4] == [str(line), *(f"{page}, line {number}" for number in (1, 2, 3))]
+    assert {*rows[0]} == {"input", "text", "confidence"}
+    assert failures == 2
+    assert f"{tmp_path / 'blank.png'}: no line of text was found in a picture of 300 x 200 pixels" in complaints
+    assert f"cannot read {tmp_path / 'no picture.png'} as an image" in complaints

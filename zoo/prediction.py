@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.progress import track
 
 from zoo.errors import ConfigError, SpecError, unknown
-from zoo.spec import Image, Table
+from zoo.spec import Image, Table, TextLine
+from zoo.spec.pages import lines_of
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 
@@ -50,9 +51,9 @@ def predict(cfg: DictConfig) -> int:
         raise ConfigError(f"batch_size must be a whole number of at least 1, got {cfg.batch_size}")
     artefact = load(cfg.model).to(cfg.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     inputs = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
-    total, examples = _examples(artefact, inputs)
-    options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
     failures: list[str] = []
+    total, examples = _examples(artefact, inputs, failures)
+    options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
     with _places(cfg.output, artefact) as (file, folder):
         answers = _answers(artefact, examples, 1 if sys.stdin.isatty() else cfg.batch_size, options, failures)
         console = Console(stderr=True)
@@ -70,10 +71,11 @@ def predict(cfg: DictConfig) -> int:
 # What goes in
 
 
-def _examples(artefact: Artefact, inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
+def _examples(artefact: Artefact, inputs: list[str], failures: list[str]) -> tuple[int | None, Iterator[Example]]:
     """How many inputs there are, where that can be known, and they themselves.
 
-    What kind of thing a model takes is told by the example that its spec gives.
+    What kind of thing a model takes is told by the example that its spec gives. A reader of lines is given pages, too,
+    and those that have no lines are told in `failures`.
     """
     described = artefact.spec.input
     if isinstance(described, Table):
@@ -83,6 +85,8 @@ def _examples(artefact: Artefact, inputs: list[str]) -> tuple[int | None, Iterat
         rows = (frame.iloc[row : row + 1] for row in range(len(frame)))
         return len(frame), ((str(number), row) for number, row in zip(frame.index, rows))
     example = ast.literal_eval(f"({described.example},)")
+    if isinstance(described, TextLine):
+        return None, _lines_of_pages(_files(inputs, described.takes)[1], failures)
     if all(isinstance(part, str) and FILE.fullmatch(part) for part in example):
         return _files(inputs, described.takes)
     lines = (line.rstrip("\r\n") for line in _lines(inputs[0]))
@@ -103,6 +107,18 @@ def _files(inputs: list[str], takes: tuple[str, ...]) -> tuple[int | None, Itera
         counts = ", ".join(f"{len(column)} of {pattern}" for column, pattern in zip(columns, inputs))
         raise ConfigError(f"there must be as many files of each: {counts}")
     return len(columns[0]), ((files[0], files) for files in zip(*columns))
+
+
+def _lines_of_pages(pages: Iterator[Example], failures: list[str]) -> Iterator[Example]:
+    """The lines of pictures, from top to bottom; where a picture has several they are numbered."""
+    for name, (page,) in pages:
+        try:
+            lines = lines_of(page)
+        except SpecError as error:
+            failures.append(_told(name, error))
+            continue
+        for number, line in enumerate(lines, start=1):
+            yield (name if len(lines) == 1 else f"{name}, line {number}"), (line,)
 
 
 def _matching(pattern: str) -> list[str]:
@@ -167,7 +183,7 @@ def _answers(
             answers = [_answer(artefact, example, options) for example in raw]
         for name, answer in zip(names, answers):
             if isinstance(answer, SpecError):
-                failures.append(str(answer) if name in str(answer) else f"{name}: {answer}")
+                failures.append(_told(name, answer))
             else:
                 yield name, answer
 
@@ -177,6 +193,11 @@ def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any
         return artefact(*example, **options)
     except SpecError as error:
         return error
+
+
+def _told(name: str, error: SpecError) -> str:
+    """What was wrong with an input, by its name."""
+    return str(error) if name in str(error) else f"{name}: {error}"
 
 
 # What comes out

@@ -1,0 +1,88 @@
+"""`cnn.ocr` beside Tesseract (Debian's package tesseract-ocr) on the test lines of `text_lines`, clean and distorted.
+
+Both read the same lines on one core, in fonts on which `cnn.ocr` was not trained. Tesseract is given them one after the
+other by one process (`--psm 7`), as they are and at twice the size with a white margin, which suits it better; the
+better of the two counts. Its typographic quotes and dashes count as the plain ones.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import torch
+from torchmetrics.functional.text import char_error_rate, word_error_rate
+
+import zoo
+from zoo.data.distortions import Scan
+from zoo.data.lines import TextLines
+
+PLAIN = str.maketrans("‘’“”—–‐", "''\"\"---")
+MARGIN = 20  # pixels around what Tesseract is given at twice the size
+
+
+def run(root: Path) -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    artefact = zoo.load("cnn.ocr")
+    installed = shutil.which("tesseract") is not None
+    print(
+        "| lines | reader | character error rate | word error rate | lines a second |",
+        "|---|---|---|---|---|",
+        sep="\n",
+    )
+    for name, augment in (("clean", None), ("distorted", Scan())):
+        lines, texts = _test_lines(augment)
+        start = time.perf_counter()
+        read = [answer["text"] for answer in artefact(lines)]
+        _row(name, "`cnn.ocr`", read, texts, time.perf_counter() - start)
+        if installed:
+            answers = [_tesseract(lines), _tesseract([_enlarged(line) for line in lines])]
+            read, seconds = min(answers, key=lambda answer: float(char_error_rate(answer[0], texts)))
+            _row(name, "Tesseract", read, texts, seconds)
+    if not installed:
+        print("Tesseract is not installed here (apt-get install tesseract-ocr), and is left out.")
+
+
+def _test_lines(augment: Scan | None) -> tuple[list[np.ndarray], list[str]]:
+    """The lines of test as pictures (H, W), and what they say."""
+    data = TextLines(augment=augment)
+    data.setup("test")
+    pictures, texts = data.splits["test"].tensors
+    count = range(len(data.splits["test"]))
+    return [pictures[i].T.numpy() for i in count], [data.spec.output.text(texts[i].tolist()) for i in count]
+
+
+def _enlarged(line: np.ndarray) -> np.ndarray:
+    picture = PIL.Image.fromarray(line)
+    doubled = picture.resize((2 * picture.width, 2 * picture.height), PIL.Image.Resampling.BICUBIC)
+    return np.asarray(PIL.ImageOps.expand(doubled, MARGIN, fill=int(np.median(line))))
+
+
+def _tesseract(lines: list[np.ndarray]) -> tuple[list[str], float]:
+    """What Tesseract reads, and how many seconds it takes, of one process on one core."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, f"{number:05}.png") for number in range(len(lines))]
+        for file, line in zip(files, lines):
+            PIL.Image.fromarray(line).save(file)
+        names = Path(folder, "files.txt")
+        names.write_text("\n".join(map(str, files)))
+        command = ["tesseract", str(names), "-", "--psm", "7", "-l", "eng"]
+        start = time.perf_counter()
+        environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+        output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        seconds = time.perf_counter() - start
+    pages = output.split("\f")[: len(lines)]  # a form feed ends each
+    return [" ".join(page.translate(PLAIN).split()) for page in pages], seconds
+
+
+def _row(lines: str, reader: str, read: list[str], texts: list[str], seconds: float) -> None:
+    errors = f"{float(char_error_rate(read, texts)):.2%} | {float(word_error_rate(read, texts)):.2%}"
+    print(f"| {lines} | {reader} | {errors} | {len(texts) / seconds:.0f} |", flush=True)
