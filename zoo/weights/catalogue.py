@@ -25,7 +25,7 @@ from zoo.errors import ConfigError, unknown
 from zoo.spec import Classes, Image, Spec
 from zoo.weights import artefact
 from zoo.weights.artefact import Artefact
-from zoo.weights.transfer import transfer
+from zoo.weights.transfer import start_from
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ def create_model(name: str, *, weights: str | None = None, **options: Any) -> nn
     if spec == loaded.spec:
         return loaded.network
     network = models.build(name, spec, **loaded.options)
-    for line in transfer(loaded.network.state_dict(), network):
+    for line in start_from(loaded.network.state_dict(), loaded.spec, network, spec):
         log.warning("%s.%s: %s", name, weights, line)
     return network.eval()
 
