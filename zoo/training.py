@@ -377,6 +377,7 @@ def quieten_lightning() -> None:
         ".*is smaller than the logging interval",  # losses are logged once an epoch
         ".*exists and is not empty",  # the folder is the run's own
         ".*It will use the implementation from `LightningModule`",  # as it should
+        r"Found \d+ module\(s\) in eval mode",  # what is frozen
         "Grad strides do not match bucket view",  # of 1 x 1 convolutions, whose layout is ambiguous
         ".*treespec, LeafSpec",  # Lightning 2.6 on torch 2.15
     ):

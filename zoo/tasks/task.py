@@ -76,7 +76,6 @@ class Task(L.LightningModule, ABC):
         self.average = None if ema is None else copy.deepcopy(self.network).requires_grad_(False)
         self._averaged_steps = 0
         self.layer_decay = 1.0
-        self._frozen: tuple[nn.Module, ...] = ()
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
         self._epoch = 0
@@ -177,17 +176,10 @@ class Task(L.LightningModule, ABC):
         for name in freeze:
             if not name or name not in parts:
                 raise ValueError(unknown("part of the network", name, (part for part in parts if part)))
-            parts[name].requires_grad_(False)
+            parts[name].requires_grad_(False).eval()  # Lightning leaves it so, since 2.2
         if not any(parameter.requires_grad for parameter in self.network.parameters()):
             raise ValueError(f"nothing is left to be trained once {', '.join(freeze)} is frozen")
         self.layer_decay = layer_decay
-        self._frozen = tuple(parts[name] for name in freeze)
-
-    def train(self, mode: bool = True) -> Task:
-        super().train(mode)
-        for part in self._frozen:
-            part.eval()
-        return self
 
     def configure_optimizers(self) -> Any:
         optimiser, scheduler = self.optimise(self.network, self.optimiser)

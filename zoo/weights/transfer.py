@@ -43,7 +43,7 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
 
 def _fill(name: str, tensor: Tensor, found: Tensor, rows: Tensor | None) -> str | None:
     """Fill a tensor from the one found, as far as that can be done; says so where it is no plain copy."""
-    if rows is not None and name.endswith("embedding.weight") and found.shape[1:] == tensor.shape[1:]:
+    if rows is not None and "embedding" in name and tensor.ndim == 2 and found.shape[1:] == tensor.shape[1:]:
         tensor[rows[1]] = found[rows[0]]
         return f"{name} has {rows.shape[1]} of its {len(tensor)} rows from the weights' vocabulary"
     if found.shape == tensor.shape:
