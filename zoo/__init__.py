@@ -14,7 +14,7 @@ Importing this imports torch and nothing heavier.
 from zoo.errors import ArtefactError, ConfigError, DataError, SpecError, ZooError
 from zoo.models import list_models
 from zoo.weights.artefact import Artefact, save
-from zoo.weights.catalogue import create_model, list_weights, load
+from zoo.weights.catalogue import create_model, features, list_weights, load
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "SpecError",
     "ZooError",
     "create_model",
+    "features",
     "list_models",
     "list_weights",
     "load",

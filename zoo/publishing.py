@@ -20,6 +20,7 @@ from zoo.errors import ConfigError
 from zoo.evaluation import NOISE, compare, measure
 from zoo.weights.artefact import Artefact, load, save
 from zoo.weights.catalogue import PUBLISHED
+from zoo.weights.hub import push
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +32,10 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 
 def publish(cfg: DictConfig) -> None:
-    """Put a run's network into the catalogue, as `conf/use/publish.yaml` describes.
+    """Put a run's network into the catalogue, or on the Hugging Face hub, as `conf/use/publish.yaml` describes.
 
-    Its figures are computed anew from the very file that ships: in half precision, or in full where the half changes
-    them. Writes the artefact and its record to `zoo/weights/published`, and its picture to `docs/weights`.
+    For the catalogue its figures are computed anew from the very file that ships: in half precision, or in full where
+    the half changes them. Artefact and record go to `zoo/weights/published`, and the picture to `docs/weights`.
 
     Raises:
         ConfigError: a name, licence or picture that will not do, a file too large, or figures that do not repeat.
@@ -42,6 +43,11 @@ def publish(cfg: DictConfig) -> None:
         DataError: the data on which it was trained is not at hand.
     """
     folder = Path(cfg.run)
+    if cfg.to is not None:
+        log.info("%s", push(folder, cfg.to, licence=cfg.licence, private=cfg.private))
+        return
+    if cfg.name is None:
+        raise ConfigError("give its name in the catalogue, name=<model>.<tag>, or to=hf://owner/name")
     artefact = load(folder / "model.safetensors")
     _check_name(cfg.name, artefact)
     picture = _picture(folder, cfg.picture)

@@ -34,6 +34,8 @@ from zoo.spec import Spec
 from zoo.tasks import pictures
 from zoo.tasks.task import Task
 from zoo.weights.artefact import Artefact, save
+from zoo.weights.catalogue import load
+from zoo.weights.transfer import start_from
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +68,14 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _limit_threads(cfg.threads)
     _keep_freed_memory()
     _look_for_gpus_once()
-    settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed")}
+    start = _start(cfg)
+    settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
     step = 0 if cfg.resume is None else _check_resume(Path(cfg.resume), settings)
 
     data = _instantiate(cfg, "data")
     data.prepare_data()
     data.setup("fit")
-    task = _task(cfg, data)
+    task = _task(cfg, data, start)
     task.save_hyperparameters(settings)
     trainer = _trainer(cfg, task, data)
     if step:
@@ -80,9 +83,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if trainer.is_global_zero:
         log.info(_summary(cfg, task, data, trainer))
 
-    start = time.perf_counter()
+    began = time.perf_counter()
     trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - began
     _restore_best(trainer, task)
     trainer.test(task, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
@@ -189,14 +192,35 @@ def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
         raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
 
 
-def _task(cfg: DictConfig, data: TensorDataModule) -> Task:
+def _start(cfg: DictConfig) -> Artefact | None:
+    """What the network starts from; the options of that one hold, but for those of the command line."""
+    if cfg.init_from is None:
+        return None
+    start = load(cfg.init_from)
+    if start.model != cfg.model.name:
+        raise ConfigError(f"init_from: {cfg.init_from} is a {start.model}, not a {cfg.model.name}")
+    for name, value in start.options.items():
+        if not any(part.lstrip("+").startswith(f"model.{name}=") for part in cfg.run.overrides):
+            OmegaConf.update(cfg, f"model.{name}", value, force_add=True)
+    return start
+
+
+def _task(cfg: DictConfig, data: TensorDataModule, start: Artefact | None) -> Task:
     def network(spec: Spec) -> nn.Module:
         try:
-            return models.build(cfg.model.name, spec, **_options(cfg))
+            network = models.build(cfg.model.name, spec, **_options(cfg))
         except (TypeError, ValueError) as error:
             raise error if isinstance(error, SpecError) else ConfigError(f"model: {error}") from error
+        if start is not None:
+            for line in start_from(start.network.state_dict(), start.spec, network, spec):
+                log.info("init_from=%s: %s", cfg.init_from, line)
+        return network
 
     task: Task = _instantiate(cfg, "task", spec=data.spec, network=network)
+    try:
+        task.finetune(_plain(cfg.freeze), cfg.layer_decay)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     return task
 
 
@@ -268,6 +292,7 @@ def _recipe(cfg: DictConfig) -> dict[str, Any]:
     """How to train it again."""
     overrides = [_portable(part) for part in cfg.run.overrides]
     overrides = [part for part in overrides if not part.startswith(_PRIVATE) or DATA in part]
+    overrides = [part for part in overrides if not (part.startswith("init_from=") and Path(part[10:]).exists())]
     config = {name: _plain(cfg[name]) for name in ("model", "task", "data", "trainer", "seed", "epochs", "batches")}
     config["data"] = {name: _portable(value) for name, value in config["data"].items()}
     for name in ("root", "path", "test_root"):
@@ -352,6 +377,7 @@ def quieten_lightning() -> None:
         ".*is smaller than the logging interval",  # losses are logged once an epoch
         ".*exists and is not empty",  # the folder is the run's own
         ".*It will use the implementation from `LightningModule`",  # as it should
+        r"Found \d+ module\(s\) in eval mode",  # what is frozen
         "Grad strides do not match bucket view",  # of 1 x 1 convolutions, whose layout is ambiguous
         ".*treespec, LeafSpec",  # Lightning 2.6 on torch 2.15
     ):

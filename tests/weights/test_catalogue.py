@@ -15,8 +15,12 @@ from safetensors import safe_open
 from torch import nn
 
 import zoo
+from zoo import models
+from zoo.data.images import Digits
 from zoo.publishing import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME
+from zoo.spec import Spec
 from zoo.weights import catalogue
+from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import Weights
 
 NAMES = [weights.name for weights in zoo.list_weights()]
@@ -133,6 +137,43 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     artefact.network.classifier.bias.data[0] = 70_000.0
     with pytest.raises(zoo.ArtefactError, match=r"classifier\.bias holds numbers above 65504"):
         zoo.save(artefact, tmp_path / "True", half=True)
+
+
+# Features
+
+
+def test_features_are_what_the_last_layer_sees(digits: Digits) -> None:
+    extract, artefact = zoo.features("cnn.digits"), zoo.load("cnn.digits")
+    pictures = [image[0].numpy() for image in digits.splits["test"].tensors[0][:5]]
+    features = extract(pictures)
+    assert features.shape == (5, artefact.network.num_features)
+    torch.testing.assert_close(extract(pictures[2]), features[2], rtol=1e-4, atol=1e-4)
+    logits = artefact.network.classifier(features)
+    assert [answer["label"] for answer in artefact(pictures)] == [str(int(row.argmax())) for row in logits]
+
+
+def test_features_of_every_kind_of_network(
+    model_name: str, spec: Spec, options: Any, raw_inputs: Callable[..., Any]
+) -> None:
+    """Where a network has features, its outputs depend on its input through them alone: one row for each input."""
+    torch.manual_seed(0)
+    artefact = Artefact(model_name, options, spec, models.build(model_name, spec, **options))
+    columns = [list(column) for column in zip(*raw_inputs(spec, 3))]
+    if hasattr(artefact.network, "forward_features"):
+        features = artefact.features(*columns)
+        assert len(features) == 3
+        assert features.isfinite().all()
+        assert not torch.equal(features[0], features[1])
+    else:
+        with pytest.raises(zoo.SpecError, match="has no features"):
+            artefact.features(*columns)
+
+
+def test_a_network_without_features_says_so(tmp_path: Path, fitting: dict[str, Any]) -> None:
+    spec, options = fitting["gan"]
+    zoo.save(Artefact("gan", options, spec, models.build("gan", spec, **options)), tmp_path / "gan.safetensors")
+    with pytest.raises(zoo.SpecError, match="has no features"):
+        zoo.features(tmp_path / "gan.safetensors")
 
 
 # Another head, other channels

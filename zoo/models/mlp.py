@@ -93,12 +93,15 @@ class MLP(nn.Module):
         With members, training gives the outputs of each, (B, M, K), so that each has its own loss; evaluation gives
         their mean, (B, K).
         """
+        outputs = self.output_activation(self.output(self.forward_features(x)))  # B, K or B, M, K
+        return outputs if self.scales is None or self.training else self.combine(outputs)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """What `forward` takes, to the last hidden layer: (B, H), or (B, M, H) with members."""
         x = self._embed(x.flatten(1))
-        if self.scales is None:
-            return self.output_activation(self.output(self.layers(x)))
-        x = self.layers(x[:, None] * self.scales)  # B, F -> B, M, F -> B, M, H
-        outputs = self.output_activation(self.output(x))  # B, M, K
-        return outputs if self.training else self.combine(outputs)
+        if self.scales is not None:
+            x = x[:, None] * self.scales  # B, F -> B, M, F
+        return self.layers(x)
 
     def combine(self, outputs: Tensor) -> Tensor:
         """The members' common answer: (B, M, K) to (B, K)."""

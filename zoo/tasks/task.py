@@ -7,7 +7,7 @@ import inspect
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 
 from zoo.errors import unknown
 from zoo.spec import Spec
+from zoo.tasks.finetuning import layer_shares
 
 NetworkBuilder = Callable[[Spec], nn.Module]
 OptimiserBuilder = Callable[..., Optimizer]
@@ -74,6 +75,7 @@ class Task(L.LightningModule, ABC):
         self.ema = ema
         self.average = None if ema is None else copy.deepcopy(self.network).requires_grad_(False)
         self._averaged_steps = 0
+        self.layer_decay = 1.0
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
         self._epoch = 0
@@ -157,6 +159,28 @@ class Task(L.LightningModule, ABC):
 
     # Optimisation
 
+    def finetune(self, freeze: Sequence[str], layer_decay: float) -> None:
+        """Leave parts of the network as they are, and give each layer a share of the learning rate of the next.
+
+        Args:
+            freeze: names of parts, such as `stages` or `stages.0`; neither their parameters nor their running
+                statistics change.
+            layer_decay: that share, above 0 and up to 1.
+
+        Raises:
+            ValueError: it is out of range, there is no such part, or nothing is left to be trained.
+        """
+        if not 0 < layer_decay <= 1:
+            raise ValueError(f"layer_decay must be above 0 and up to 1, got {layer_decay}")
+        parts = dict(self.network.named_modules())
+        for name in freeze:
+            if not name or name not in parts:
+                raise ValueError(unknown("part of the network", name, (part for part in parts if part)))
+            parts[name].requires_grad_(False).eval()  # Lightning leaves it so, since 2.2
+        if not any(parameter.requires_grad for parameter in self.network.parameters()):
+            raise ValueError(f"nothing is left to be trained once {', '.join(freeze)} is frozen")
+        self.layer_decay = layer_decay
+
     def configure_optimizers(self) -> Any:
         optimiser, scheduler = self.optimise(self.network, self.optimiser)
         if self.schedule == "constant":  # nothing to do in each step
@@ -165,11 +189,17 @@ class Task(L.LightningModule, ABC):
 
     def optimise(self, network: nn.Module, build: OptimiserBuilder) -> tuple[Optimizer, LRScheduler]:
         """Optimiser and schedule of a network; biases and the scales of normalisation do not decay."""
-        decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-        others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-        if not build([nn.Parameter(torch.zeros(1))]).defaults.get("weight_decay"):
-            groups = [{"params": decayed + others}]  # one group is one call a step
+        defaults = build([nn.Parameter(torch.zeros(1))]).defaults
+        shares = layer_shares(network, self.layer_decay if network is self.network else 1.0)
+        groups: list[dict[str, Any]] = []
+        for share in sorted(set(shares.values()), reverse=True):
+            trained = [p for p, its in shares.items() if its == share and p.requires_grad]
+            decayed, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+            rate = {} if share == 1 else {"lr": defaults["lr"] * share}
+            if defaults.get("weight_decay"):
+                groups += [{"params": decayed, **rate}, {"params": others, "weight_decay": 0.0, **rate}]
+            else:
+                groups += [{"params": decayed + others, **rate}]  # one group is one call a step
         # One fused kernel a step, but not with a gradient scaler, beside which it cannot be clipped
         knows_fused = "fused" in inspect.signature(build).parameters
         fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}

@@ -72,13 +72,25 @@ class Artefact:
         Raises:
             SpecError: an input does not fit `spec.input`, or there is no such option; nothing has been answered.
         """
-        takes = self.spec.input.takes
-        if not 1 <= len(inputs) <= len(takes):
-            raise SpecError(f"call it with ({', '.join(takes)}), or a list of each, not with {len(inputs)} inputs")
         run, decode = self._steps(options)
-        several, batches = self._rows(*inputs) if isinstance(self.spec.input, Table) else self._examples(inputs)
+        several, batches = self._batches(inputs)
         answers = [answer for batch in batches for answer in decode(self._output(run, batch))]
         return answers if several else answers[0]
+
+    def features(self, *inputs: Any) -> Tensor:
+        """What the network makes of raw input before its last layer, float32 on the CPU.
+
+        One input gives its features alone, (F,) for most networks; a list of N gives (N, F).
+
+        Raises:
+            SpecError: an input does not fit `spec.input`, or the network has no method `forward_features`.
+        """
+        extract = getattr(self.network, "forward_features", None)
+        if extract is None:
+            raise SpecError(f"{type(self.network).__name__} has no features: no forward_features")
+        several, batches = self._batches(inputs)
+        found = torch.cat([self._output(extract, batch).float().cpu() for batch in batches])
+        return found if several else found[0]
 
     def to(self, device: str | torch.device) -> Artefact:
         """Move the network; answers are computed there."""
@@ -94,6 +106,12 @@ class Artefact:
                 raise SpecError(unknown("option", name, known[0] + known[1]))
         chosen = [{name: options[name] for name in names if name in options} for names in known]
         return partial(run, **chosen[0]), partial(decode, **chosen[1])
+
+    def _batches(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
+        takes = self.spec.input.takes
+        if not 1 <= len(inputs) <= len(takes):
+            raise SpecError(f"call it with ({', '.join(takes)}), or a list of each, not with {len(inputs)} inputs")
+        return self._rows(*inputs) if isinstance(self.spec.input, Table) else self._examples(inputs)
 
     def _examples(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
         """Whether there are several, and their batches, encoded."""

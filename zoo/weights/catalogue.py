@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo import models
-from zoo.errors import ConfigError, unknown
+from zoo.errors import ConfigError, SpecError, unknown
 from zoo.spec import Classes, Image, Spec
 from zoo.weights import artefact
 from zoo.weights.artefact import Artefact
-from zoo.weights.transfer import transfer
+from zoo.weights.transfer import start_from
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +157,25 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
     return artefact.load(path, sha256=sha256)
 
 
+def features(source: str | os.PathLike[str]) -> Callable[..., Tensor]:
+    """A feature extractor: what a trained network makes of raw input before its last layer.
+
+        extract = zoo.features("cnn.mnist")
+        extract(["a.png", "b.png"])       # (2, 2048), for a classifier or a search of your own
+
+    Args:
+        source: as for `load`.
+
+    Raises:
+        ArtefactError, ConfigError: as for `load`.
+        SpecError: its network has no features.
+    """
+    artefact = load(source)
+    if not hasattr(artefact.network, "forward_features"):
+        raise SpecError(f"{source} has no features: its network has no forward_features")
+    return artefact.features
+
+
 def create_model(name: str, *, weights: str | None = None, **options: Any) -> nn.Module:
     """A network by name: untrained, or with published weights.
 
@@ -188,7 +207,7 @@ def create_model(name: str, *, weights: str | None = None, **options: Any) -> nn
     if spec == loaded.spec:
         return loaded.network
     network = models.build(name, spec, **loaded.options)
-    for line in transfer(loaded.network.state_dict(), network):
+    for line in start_from(loaded.network.state_dict(), loaded.spec, network, spec):
         log.warning("%s.%s: %s", name, weights, line)
     return network.eval()
 

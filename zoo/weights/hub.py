@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ArtefactError
+from zoo.weights.artefact import check
 
 ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 FILE = "model.safetensors"
@@ -26,32 +27,37 @@ def fetch(address: str) -> Path:
         raise ArtefactError(f"{address}: {_first_line(error)}") from error
 
 
-def push(folder: Path, address: str, *, private: bool = False) -> str:
-    """Upload a run's artefact, its card and its pictures to a repository of yours, which is made if need be.
+def push(folder: Path, address: str, *, licence: str, private: bool = False) -> str:
+    """Upload a run's artefact, its card and its pictures to a repository, which is made if need be.
 
-    It takes an account, to which `hf auth login` connects, or the environment variable HF_TOKEN.
+    It takes an account with leave to write there, to which `hf auth login` or the environment variable HF_TOKEN
+    connects.
 
     Args:
         folder: of the run.
-        address: `hf://owner/name`.
+        address: `hf://owner/name`, or `hf://owner/name@branch`.
+        licence: under which the weights may be used, by its SPDX name.
         private: whether a repository that is made is for its owner alone.
 
     Returns:
         The address of the upload on the web.
 
     Raises:
-        ArtefactError: not such an address, no leave to write there, no connection, or huggingface_hub is not
-            installed.
+        ArtefactError: not such an address, a damaged artefact, no leave to write there, no connection, or
+            huggingface_hub is not installed.
     """
     hub = _hub()
     repo, revision = parse(address)
-    card = hub.CommitOperationAdd("README.md", (folder / "card.md").read_bytes())
-    files = [hub.CommitOperationAdd(path.name, path) for path in [folder / FILE, *sorted(folder.glob("*.png"))]]
     try:
+        check(folder / FILE)
+        card = f"---\nlibrary_name: zoo\nlicense: {licence.lower()}\n---\n\n" + (folder / "card.md").read_text("utf-8")
+        card = card.replace(f'zoo.load("{FILE}")', f'zoo.load("{address}")')
+        files = [hub.CommitOperationAdd("README.md", card.encode())]
+        files += [hub.CommitOperationAdd(path.name, path) for path in [folder / FILE, *sorted(folder.glob("*.png"))]]
         api = hub.HfApi(library_name="zoo")
         api.create_repo(repo, private=private, exist_ok=True)
-        done = api.create_commit(repo, [card, *files], commit_message="Upload from zoo", revision=revision)
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+        done = api.create_commit(repo, files, commit_message="Upload from zoo", revision=revision)
+    except (OSError, ValueError, ArtefactError, hub.errors.HfHubHTTPError) as error:
         raise ArtefactError(f"{address}: {_first_line(error)}") from error
     return str(done.commit_url)
 

@@ -231,10 +231,12 @@ class Recurrent(nn.Module):
             x: padded after their lengths, with anything.
             lengths: int64 (B,), each from 1 to T, on the same device; None if all are T. Padding changes no output.
         """
+        return self.output(self.dropout(self.forward_features(x, lengths)))
+
+    def forward_features(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What `forward` takes, to what the output layer sees: (B, D * H), or (B, T, D * H) with pool `none`."""
         states = self.stack(x, lengths)  # B, T, D * H
-        if self.pool != "none":
-            states = self.stack.pool(states, lengths, self.pool)
-        return self.output(self.dropout(states))
+        return states if self.pool == "none" else self.stack.pool(states, lengths, self.pool)
 
 
 class RNN(Recurrent):

@@ -94,5 +94,9 @@ class TextClassifier(nn.Module):
 
     def forward(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Codes (B, T), padded after their lengths (B,), to logits (B, K)."""
+        return self.output(self.dropout(self.forward_features(codes, lengths)))
+
+    def forward_features(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What `forward` takes, to the vector of each text that the output layer sees (B, D * H)."""
         states = self.stack(self.embedding(codes), lengths)  # B, T, D * H
-        return self.output(self.dropout(self.stack.pool(states, lengths, self.pool)))
+        return self.stack.pool(states, lengths, self.pool)

@@ -29,9 +29,17 @@ class ImageReader(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised pictures (B, C, H, W) to outputs (B, K)."""
+        return self.network(self.sequence(x))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """What `forward` takes, to what the output layer sees (B, D * H)."""
+        return self.network.forward_features(self.sequence(x))
+
+    def sequence(self, x: Tensor) -> Tensor:
+        """What `forward` takes, as the network reads it: (B, T, F)."""
         if self.rows:
-            return self.network(x.transpose(1, 2).flatten(2))  # B, C, H, W -> B, H, C * W
-        return self.network(x.flatten(1)[:, None])  # B, C, H, W -> B, 1, C * H * W
+            return x.transpose(1, 2).flatten(2)  # B, C, H, W -> B, H, C * W
+        return x.flatten(1)[:, None]  # B, C, H, W -> B, 1, C * H * W
 
 
 class RowReader(nn.Module):
@@ -51,6 +59,14 @@ class RowReader(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Numbers and codes (B, F + N) to outputs (B, K)."""
+        return self.network(self.sequence(x))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """What `forward` takes, to what the output layer sees (B, D * H)."""
+        return self.network.forward_features(self.sequence(x))
+
+    def sequence(self, x: Tensor) -> Tensor:
+        """What `forward` takes, as the network reads it: (B, 1, F + codes of all categories)."""
         codes = x[:, self.numbers :].long().unbind(1)
         hot = [functional.one_hot(column, size).to(x.dtype) for column, size in zip(codes, self.categories)]
-        return self.network(torch.cat([x[:, : self.numbers], *hot], dim=1)[:, None])
+        return torch.cat([x[:, : self.numbers], *hot], dim=1)[:, None]
