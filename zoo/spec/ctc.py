@@ -21,12 +21,13 @@ from zoo.errors import SpecError
 
 BLANK = 0
 NOTHING = -math.inf  # the logarithm of a probability of 0
-WORTH_A_LOOK = math.log(1e-4)  # what is less likely than that at its step is not tried by a search
+WORTH_A_LOOK = math.log(1e-4)  # what is less likely than that at its step is not tried by a search,
+WORTH_A_LOOK_FOR_WORDS = math.log(1e-8)  # nor by one that a lexicon may force to take it
 
 
 def best_paths(log_probabilities: Tensor) -> list[list[int]]:
     """The texts, as symbols, of the likeliest path of each example (B, T, 1 + K): the greedy answer."""
-    best = log_probabilities.argmax(dim=2)  # B, T
+    best = log_probabilities.argmax(dim=2).cpu()  # B, T
     changed = best.diff(dim=1, prepend=torch.full_like(best[:, :1], BLANK)) != 0
     return [row[kept].tolist() for row, kept in zip(best, changed & (best != BLANK))]
 
@@ -85,11 +86,12 @@ def beam_search(
     Returns:
         None where no text that is followed has only words of the lexicon.
     """
+    floor = WORTH_A_LOOK if lexicon is None else WORTH_A_LOOK_FOR_WORDS
     beams: dict[tuple[int, ...], tuple[float, float]] = {
         (): (0.0, NOTHING)
     }  # log p of paths that end in a blank, or not
     for step in log_probabilities.tolist():
-        likely = [k for k in range(1, len(step)) if lexicon or step[k] > WORTH_A_LOOK]
+        likely = [k for k in range(1, len(step)) if step[k] > floor]
         after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [NOTHING, NOTHING])
         for text, (blank, symbol) in beams.items():
             both = _add(blank, symbol)

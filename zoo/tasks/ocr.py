@@ -87,7 +87,7 @@ class OCR(Task):
         true = [self.transcript.text(row[:count]) for row, count in zip(symbols.tolist(), counts.tolist())]
         self.cer.update(read, true)
         self.wer.update(read, true)
-        self.ler.update(torch.tensor([float(a != b) for a, b in zip(read, true)]))
+        self.ler.update(torch.tensor([float(a != b) for a, b in zip(read, true)], device=logits.device))
         if split == "test":
             paths = log_probabilities.argmax(dim=2).cpu()
             stride = x[0].shape[1] / logits.shape[1]
@@ -103,7 +103,7 @@ def ctc_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
     Args:
         logits: (B, T, 1 + K); beyond a line's end the blank is certain, so that all T steps can be taken.
         symbols: the texts (B, L), padded.
-        counts: their lengths (B,).
+        counts: their lengths (B,); torch reads them from the device, for which a step waits.
     """
     log_probabilities = logits.float().log_softmax(dim=2).transpose(0, 1)  # T, B, 1 + K
     steps = torch.full((len(logits),), logits.shape[1])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo.spec.ctc import BLANK
 
-SHOWN = 14  # lines in a picture
+SHOWN = 12  # lines in a picture
 ALIGNED = 5
 CONFUSIONS = 25  # pairs of characters
 NONE = "∅"  # stands for no character
@@ -92,8 +92,8 @@ def align(true: str, read: str) -> list[tuple[str, str]]:
 
 def _lines(readings: Sequence[Reading], path: Path) -> None:
     """A row for each line: its picture, what was read, and the truth where that differs."""
-    figure = Figure(figsize=(8, 0.62 * len(readings) + 0.1))
-    widest = max(reading.pixels.shape[1] for reading in readings)
+    widest, width = _widths(readings, 0.42)
+    figure = Figure(figsize=(width, 0.62 * len(readings) + 0.1))
     for axes, reading in zip(figure.subplots(len(readings), 1, squeeze=False)[:, 0], readings):
         _show(axes, reading.pixels, widest)
         right = reading.read == reading.true
@@ -102,13 +102,13 @@ def _lines(readings: Sequence[Reading], path: Path) -> None:
         if not right:
             axes.text(0.5, -0.05, reading.true, color="dimgrey", **below)
     figure.subplots_adjust(left=0.01, right=0.99, top=0.995, bottom=0.03, hspace=0.6)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
 
 
 def _alignment(readings: Sequence[Reading], path: Path) -> None:
     """Each line with its characters above the places where they were seen."""
-    figure = Figure(figsize=(10, 1.0 * len(readings)))
-    widest = max(reading.pixels.shape[1] for reading in readings)
+    widest, width = _widths(readings, 0.6)
+    figure = Figure(figsize=(width, 1.0 * len(readings)))
     for axes, reading in zip(figure.subplots(len(readings), 1, squeeze=False)[:, 0], readings):
         _show(axes, reading.pixels, widest)
         seen, step = [], 0
@@ -121,7 +121,13 @@ def _alignment(readings: Sequence[Reading], path: Path) -> None:
             axes.axvline(place, color="tab:red", linewidth=0.6, alpha=0.7)
             axes.text(place, -2, character, color="tab:red", ha="center", fontsize=9, parse_math=False)
     figure.subplots_adjust(left=0.01, right=0.99, top=0.93, bottom=0.02, hspace=0.5)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
+
+
+def _widths(readings: Sequence[Reading], inches: float) -> tuple[int, float]:
+    """The width of the widest line in pixels, and of the figure where lines are so many inches high."""
+    height, widest = readings[0].pixels.shape[0], max(reading.pixels.shape[1] for reading in readings)
+    return widest, min(max(widest / height * inches, 4.0), 10.0)
 
 
 def _show(axes: Axes, pixels: Tensor, widest: int) -> None:
@@ -140,8 +146,9 @@ def _confusions(edits: Counter[tuple[str, str]], path: Path) -> None:
     axes.barh(places, [count for _, count in commonest])
     names = [f"{_named(true)} → {_named(read)}" for (true, read), _ in commonest]
     axes.set_yticks(places, names, parse_math=False)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3, axis="x")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
 
 
 def _named(character: str) -> str:
