@@ -137,3 +137,28 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(network(x, lengths), network(x, lengths))
     network.dropout.train()
     assert not torch.equal(network(x, lengths), network(x, lengths))
+
+
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"),
+    [
+        ("cpu", torch.bfloat16),
+        pytest.param("cuda", torch.bfloat16, marks=CUDA),
+        pytest.param("cuda", torch.float16, marks=CUDA),
+    ],
+    ids=str,
+)
+def test_mixed_precision_gives_float32_logits_of_about_the_same_value(device: str, precision: torch.dtype) -> None:
+    torch.manual_seed(0)
+    network = CRNN(32, 6, **SMALL).to(device)
+    x, lengths = (part.to(device) for part in lines(50, 31))
+    expected = network(x, lengths)
+    with torch.autocast(device, precision):
+        logits = network(x, lengths)
+        loss_of(torch.cat([logits, logits[:1]]).cpu()).backward()
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits, expected, rtol=0.05, atol=0.05)
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
