@@ -164,7 +164,7 @@ class TextClassifier(nn.Module):
         return logits if self.training else logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(len(members))
 
     def forward_features(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """What `forward` takes, to the vector of each text that the output layers see, those of all members together."""
+        """What `forward` takes, to each text as the vector that the output layers see, of all members together."""
         return torch.cat([reader(codes, lengths) for reader in self.readers], dim=1)
 
 
