@@ -44,7 +44,7 @@ def test_both_directions_equal_torch_s_network_on_packed_sequences(cell: str, la
 
 
 @CELL
-@pytest.mark.parametrize("pool", ["last", "mean", "max", "none"])
+@pytest.mark.parametrize("pool", ["last", "mean", "max", "mean_max", "none"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_padding_changes_no_output(cell: str, pool: str, bidirectional: bool) -> None:
     kind = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[cell]
@@ -127,9 +127,20 @@ def test_dropout_of_sequences_hides_a_feature_in_all_steps() -> None:
 def test_hidden_tokens_are_hidden_in_training_alone() -> None:
     network = TextClassifier("lstm", 50, 2, embedding=4, hidden=4, token_dropout=0.5)
     codes = torch.randint(2, 50, (4, 100))
-    hidden = network.embedding(codes).eq(0).all(dim=2)
+    hidden = network.readers[0].embedding(codes).eq(0).all(dim=2)
     assert 0.4 < hidden.float().mean() < 0.6
-    assert not network.eval().embedding(codes).eq(0).any()
+    assert not network.eval().readers[0].embedding(codes).eq(0).any()
+
+
+def test_members_learn_by_themselves_and_average_their_probabilities() -> None:
+    network = TextClassifier("gru", 9, 3, embedding=4, hidden=4, members=2)
+    codes, lengths = torch.randint(2, 9, (4, 7)), torch.tensor([4, 7, 1, 6])
+    each = network(codes, lengths)
+    assert each.shape == (4, 2, 3)
+    expected = each.softmax(dim=2).mean(dim=1)
+    torch.testing.assert_close(network.eval()(codes, lengths).softmax(dim=1), expected)
+    each[:, 0].sum().backward()
+    assert not network.readers[1].embedding.vectors.weight.grad.any()  # nothing is shared
 
 
 def test_a_row_of_a_table_is_read_in_one_step() -> None:

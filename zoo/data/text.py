@@ -1,10 +1,11 @@
-"""Texts with classes: generated reviews, and sentence polarity.
+"""Texts: with classes (generated reviews, sentence polarity), and by characters.
 
 Vocabularies come from the training split alone.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -15,9 +16,9 @@ from zoo.data.batches import Examples, Ragged, TensorDataModule
 from zoo.data.reviews import generate_reviews
 from zoo.data.sequences import check_sizes
 from zoo.errors import DataError
-from zoo.spec import Classes, Spec, Text
+from zoo.spec import Classes, Spec, Text, Tokens
 from zoo.spec.files import read_text
-from zoo.spec.text import learn_vocabulary
+from zoo.spec.text import MAX_TOKENS, learn_vocabulary
 
 Labelled = tuple[Sequence[str], Sequence[int]]  # texts and their classes
 POLARITY = ("negative", "positive")
@@ -114,6 +115,94 @@ class RtPolarity(TensorDataModule):
         rows = {"train": train, "val": val, "test": test}
         splits = {split: ([texts[i] for i in part], [labels[i] for i in part]) for split, part in rows.items()}
         return _labelled(splits, POLARITY, self.fewest)
+
+
+class CharacterData(TensorDataModule):
+    """A text by characters, cut into windows: what comes next after each character?
+
+    The first 80 % of the text are trained on, the next 10 % validated and the last tested. A batch is one tensor of
+    codes (B, T + 1): T characters, and the one that follows each.
+
+    Args:
+        window: T, characters that are read in a row.
+        batch_size: windows a step.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: the text is too short.
+    """
+
+    def __init__(self, window: int = 128, batch_size: int = 64) -> None:
+        super().__init__(batch_size)
+        if type(window) is not int or window < 1:
+            raise ValueError(f"window must be a whole number of at least 1, got {window}")
+        self.window = window
+
+    @abstractmethod
+    def read(self) -> str:
+        """The whole text."""
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        text = self.read()
+        first, second = int(len(text) * 0.8), int(len(text) * 0.9)
+        parts = {"train": text[:first], "val": text[first:second], "test": text[second:]}
+        if min(map(len, parts.values())) <= self.window:
+            raise DataError(
+                f"a text of {len(text)} characters is too short to be cut into windows of {self.window} in three parts"
+            )
+        characters = Text(learn_vocabulary([parts["train"]], "characters"), "characters")
+        splits = {}
+        for split, part in parts.items():
+            codes = characters.encode(part)
+            starts = torch.arange(0, len(codes) - self.window, self.window)
+            splits[split] = Examples(codes[starts[:, None] + torch.arange(self.window + 1)])
+        return Spec(characters, Tokens(characters.vocabulary, "characters", MAX_TOKENS)), splits
+
+
+class TextFile(CharacterData):
+    """Any text file, by characters: the first 80 % are trained on, the next 10 % validated, the last tested.
+
+    Args:
+        path: of the file.
+        encoding: of it.
+        window, batch_size: as in `CharacterData`.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: the file is missing, empty, too short or of another encoding.
+    """
+
+    def __init__(self, path: str, encoding: str = "utf-8", window: int = 128, batch_size: int = 64) -> None:
+        super().__init__(window, batch_size)
+        self.path = path
+        self.encoding = encoding
+
+    def read(self) -> str:
+        return read_text(self.path, encoding=self.encoding)
+
+
+class ReviewText(CharacterData):
+    """The generated sentences of `Reviews`, one a line, by characters: 80 % trained on, 10 % validated, 10 % tested.
+
+    Args:
+        sentences: how many.
+        window, batch_size: as in `CharacterData`.
+        data_seed: the seed of the sentences.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    def __init__(self, sentences: int = 6_000, window: int = 128, batch_size: int = 64, data_seed: int = 0) -> None:
+        super().__init__(window, batch_size)
+        if type(sentences) is not int or sentences < 1:
+            raise ValueError(f"sentences must be a whole number of at least 1, got {sentences}")
+        self.sentences = sentences
+        self.data_seed = data_seed
+
+    def read(self) -> str:
+        drawn = generate_reviews(self.sentences, Random(self.data_seed), depths=(0, 1, 2), reserved=False)
+        return "\n".join(sentence.text for sentence in drawn)
 
 
 def _labelled(

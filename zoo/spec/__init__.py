@@ -18,7 +18,7 @@ from zoo.errors import SpecError, unknown
 from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.lines import TextLine, Transcript
-from zoo.spec.series import Labels, Series, Video
+from zoo.spec.series import Forecast, Labels, Series, Video
 from zoo.spec.table import Table, Values
 from zoo.spec.text import Text, Tokens
 
@@ -77,7 +77,7 @@ class Classes:
 
 
 Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video
-Output = Anomaly | Classes | Features | Image | Values | Tokens | Transcript | Labels
+Output = Anomaly | Classes | Features | Image | Values | Tokens | Transcript | Labels | Forecast
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 
 

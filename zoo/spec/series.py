@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import SpecError
+from zoo.spec.files import read_table
 from zoo.spec.image import Image
 from zoo.spec.table import Values
 
@@ -42,13 +43,24 @@ class Series(Values):
     example: ClassVar[str] = "numpy.array([[1.0], [2.0]])"
 
     def encode(self, raw: Any) -> Tensor:
-        """Turn an array of numbers (T, F), or (T,) where F is 1, into float32 (T, F).
+        """Turn numbers into float32 (T, F).
+
+        Args:
+            raw: an array (T, F), or (T,) where F is 1; a DataFrame with those columns, or the path of such a CSV file.
 
         Raises:
             SpecError: it is of another shape, empty, or holds something else than finite numbers.
+            DataError: the file cannot be read.
         """
         import numpy as np
 
+        if isinstance(raw, (str, os.PathLike)):
+            raw = read_table(raw)
+        if hasattr(raw, "columns"):
+            for name in self.names:
+                if name not in raw.columns:
+                    raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(self.names)}")
+            raw = raw[list(self.names)]
         try:
             array = np.asarray(raw, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -80,6 +92,34 @@ class Series(Values):
         if isinstance(batch, tuple):
             return self.prepare(batch[0]), *batch[1:]
         return self.standardise(batch)
+
+
+@dataclass(frozen=True)
+class Forecast(Values):
+    """The values of the next H steps; the network gives them standardised, as (B, H, V).
+
+    Args:
+        names: of the V values.
+        mean, std: of each, in the training split.
+        horizon: H, at least 1.
+
+    Raises:
+        SpecError: names or statistics that do not fit, or an impossible horizon.
+    """
+
+    word: ClassVar[str] = "forecast"
+
+    horizon: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.horizon) is not int or self.horizon < 1:
+            raise SpecError(f"horizon must be a whole number of at least 1, not {self.horizon!r}")
+
+    def decode(self, output: Tensor) -> list[dict[str, Any]]:
+        """Turn a network's output (B, H, V) into B answers: for each value a list of the next H, in its own unit."""
+        columns = self.restore(output).transpose(1, 2).tolist()  # B, V, H
+        return [dict(zip(self.names, values)) for values in columns]
 
 
 @dataclass(frozen=True)

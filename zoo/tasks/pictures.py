@@ -9,6 +9,7 @@ from math import ceil
 from pathlib import Path
 
 import PIL.Image
+import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -177,8 +178,10 @@ def attention(images: Tensor, words: Sequence[Sequence[str]], maps: Tensor, path
         row[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
         for axes, word, share in zip(row[1:], text, shares):
             axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-            veil = (share / share.max()).numpy()
-            axes.imshow(1 - veil, cmap="gray", alpha=0.75, extent=(-0.5, width - 0.5, height - 0.5, -0.5), vmin=-1)
+            veil = torch.zeros(*share.shape, 4)  # red, the more so the longer it looked
+            veil[:, :, 0], veil[:, :, 3] = 1, 0.8 * share / share.max()
+            ends = (-0.5, width - 0.5, height - 0.5, -0.5)
+            axes.imshow(veil.numpy(), extent=ends, interpolation="bilinear")
             axes.set_title(word, fontsize=9)
     figure.savefig(path, dpi=90)
 
@@ -196,3 +199,22 @@ def tagged(video: Tensor, told: Sequence[str], true: Sequence[str], path: Path) 
         right = answer == truth
         axes.set_title(answer if right else f"{answer} ({truth})", fontsize=8, color="black" if right else "red")
     figure.savefig(path, dpi=90)
+
+
+def forecasts(pasts: Tensor, answers: Tensor, truths: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw the past (N, T, V) of N windows, what was foretold (N, H, V) and what came (N, H, V), a column a value."""
+    rows, columns = len(pasts), len(names)
+    horizon, shown = answers.shape[1], min(pasts.shape[1], 4 * answers.shape[1])
+    figure = Figure(figsize=(6 * columns, 2.2 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    for row, past, answer, truth in zip(grid, pasts, answers, truths):
+        for axes, name, column in zip(row, names, range(columns)):
+            axes.plot(range(1 - shown, 1), past[-shown:, column], color="grey", label="past")
+            axes.plot(range(1, horizon + 1), truth[:, column], color="black", label="what came")
+            axes.plot(range(1, horizon + 1), answer[:, column], color="tab:red", label="foretold")
+            axes.set_ylabel(name)
+            axes.grid(alpha=0.3)
+    grid[0, 0].legend(fontsize=8, loc="upper left")
+    for axes in grid[-1]:
+        axes.set_xlabel("steps from now")
+    figure.savefig(path, dpi=100)

@@ -4,8 +4,8 @@ The arrangement follows from the spec:
 
 - many to one: text → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
-- one to many: an image → text;
-- many to many: a video or a series → labels.
+- one to many: an image → text, and a text → how it goes on;
+- many to many: a video or a series → labels, and a series → its forecast.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from torch import nn
 
 from zoo.errors import SpecError
 from zoo.models.rnn.captioning import Captioner
+from zoo.models.rnn.forecasting import Forecaster
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger
-from zoo.models.rnn.text import TextClassifier
+from zoo.models.rnn.text import LanguageModel, TextClassifier
 from zoo.models.rnn.vectors import ImageReader, RowReader
-from zoo.spec import Classes, Image, Labels, Series, Spec, Table, Text, Tokens, Values, Video
+from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Table, Text, Tokens, Values, Video
 
 __all__ = [
     "GRU",
@@ -30,8 +31,10 @@ __all__ = [
     "RNN",
     "TASKS",
     "Captioner",
+    "Forecaster",
     "FrameReader",
     "ImageReader",
+    "LanguageModel",
     "Recurrent",
     "RowReader",
     "Stack",
@@ -41,7 +44,16 @@ __all__ = [
 ]
 
 NETWORKS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
-TASKS = ("sentiment", "classification", "regression", "captioning", "tagging", "memory")
+TASKS = (
+    "sentiment",
+    "classification",
+    "regression",
+    "captioning",
+    "tagging",
+    "memory",
+    "forecasting",
+    "language_modelling",
+)
 
 
 def build(
@@ -56,6 +68,8 @@ def build(
     recurrent_dropout: float = 0.0,
     embedding: int = 64,
     token_dropout: float = 0.0,
+    embedding_dropout: float = 0.0,
+    members: int = 1,
     rows: bool = True,
 ) -> nn.Module:
     """The recurrent network for a spec.
@@ -63,7 +77,7 @@ def build(
     Args:
         cell: rnn, gru or lstm.
         hidden, layers, bidirectional, pool, dropout, recurrent_dropout: as in `Recurrent`.
-        embedding, token_dropout: of text, as in `TextClassifier`.
+        embedding, token_dropout, embedding_dropout, members: of text, as in `TextClassifier`.
         rows: read an image row by row, and not in one step.
 
     Raises:
@@ -87,8 +101,14 @@ def build(
             bidirectional=bidirectional,
             pool=pool,
             token_dropout=token_dropout,
+            embedding_dropout=embedding_dropout,
+            members=members,
             **stack,
         )
+    if isinstance(given, Text) and isinstance(wanted, Tokens):
+        if wanted.as_input != given:
+            raise SpecError(f"{cell} goes on with a text in the same vocabulary, and these are two")
+        return LanguageModel(cell, given.codes, embedding=embedding, token_dropout=token_dropout, **stack)
     if type(given) is Image and isinstance(wanted, Tokens):
         return Captioner(cell, given.channels, wanted.codes, wanted.max_length, embedding=embedding, **stack)
     if isinstance(given, Video) and isinstance(wanted, Labels):
@@ -96,7 +116,11 @@ def build(
         return Tagger(network(embedding, len(wanted.names), pool="none"), frames)
     if isinstance(given, Series) and isinstance(wanted, Labels):
         return Tagger(network(len(given.names), len(wanted.names), pool="none"))
-    if isinstance(wanted, (Classes, Values)):
+    if isinstance(given, Series) and isinstance(wanted, Forecast):
+        outputs = wanted.horizon * len(wanted.names)
+        targets = [given.names.index(name) for name in wanted.names]
+        return Forecaster(network(len(given.names), outputs, pool=pool), targets)
+    if isinstance(wanted, (Classes, Values)) and not isinstance(wanted, Forecast):
         outputs = len(wanted.names)
         if type(given) is Image:
             height, width = given.size
@@ -108,6 +132,6 @@ def build(
         if isinstance(given, Series):
             return network(len(given.names), outputs, pool=pool)
     raise SpecError(
-        f"{cell} goes from text to classes, from image to text, from video or series to labels, "
-        f"or from image, table or series to classes or values, not {spec}"
+        f"{cell} goes from text to classes or text, from image to text, from video or series to labels, from series "
+        f"to forecast, or from image, table or series to classes or values, not {spec}"
     )

@@ -22,7 +22,7 @@ from zoo.errors import unknown
 
 CELLS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 KERNELS: dict[str, Callable[..., Any]] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
-POOLS = ("last", "mean", "max")
+POOLS = ("last", "mean", "max", "mean_max")
 State = Tensor | tuple[Tensor, Tensor]  # of one layer: (1, B, H), and the LSTM's cells likewise
 
 
@@ -144,8 +144,11 @@ class Stack(nn.Module):
         Args:
             states: as `forward` gives them.
             lengths: (B,), or None if all are T.
-            how: `last` (where each direction has read everything), `mean`, or `max` of each unit.
+            how: `last` (where each direction has read everything), `mean`, `max` of each unit, or `mean_max`, both,
+                (B, 2 * D * H).
         """
+        if how == "mean_max":
+            return torch.cat([self.pool(states, lengths, part) for part in ("mean", "max")], dim=1)
         if how == "last":
             if lengths is None:
                 last = states[:, -1]
@@ -184,8 +187,8 @@ class Recurrent(nn.Module):
         hidden: H, units of each layer and direction.
         layers: recurrent layers on top of each other.
         bidirectional: each layer reads from both ends.
-        pool: what of the states the output layer sees: `last`, `mean` or `max` give one output a sequence (many to
-            one), `none` gives one for each step (many to many).
+        pool: what of the states the output layer sees: `last`, `mean`, `max` or `mean_max` give one output a sequence
+            (many to one), `none` gives one for each step (many to many).
         dropout: probability of zeroing a feature between layers and before the output, 0 <= dropout < 1.
         recurrent_dropout: probability of zeroing a weight from state to state.
 
@@ -222,7 +225,7 @@ class Recurrent(nn.Module):
         )
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(self.stack.out_features, num_outputs)
+        self.output = nn.Linear(self.stack.out_features * (2 if pool == "mean_max" else 1), num_outputs)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Sequences (B, T, F) to outputs (B, K), or (B, T, K) with pool `none`.

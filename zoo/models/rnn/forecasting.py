@@ -1,0 +1,41 @@
+"""The next values of a series: the past is read, and all of the horizon is answered at once.
+
+Shape letters: B batch, T steps, F numbers, H steps of the horizon, V values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from zoo.models.rnn.recurrent import Recurrent
+
+
+class Forecaster(nn.Module):
+    """What comes next.
+
+    The mean of the past is taken out before it is read and put back into the answer (as Kim et al., "Reversible
+    instance normalization", 2022, but without the scale), so that a level never seen in training does no harm.
+
+    Args:
+        network: gives H * V numbers for (B, T, F).
+        targets: which of the F numbers are the V values.
+    """
+
+    def __init__(self, network: Recurrent, targets: Sequence[int]) -> None:
+        super().__init__()
+        self.network = network
+        self.targets = list(targets)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The next values (B, H, V) after standardised series (B, T, F), padded after their lengths (B,)."""
+        if lengths is None:
+            level = x.mean(dim=1)  # B, F
+        else:
+            real = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+            x = x.masked_fill(~real[:, :, None], 0)
+            level = x.sum(dim=1) / lengths[:, None]
+        outputs = self.network(x - level[:, None], lengths).unflatten(1, (-1, len(self.targets)))  # B, H, V
+        return outputs + level[:, None, self.targets]
