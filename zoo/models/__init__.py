@@ -18,7 +18,7 @@ from torch import nn
 from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
-from zoo.models.gan import Colouriser, Inpainter, PatchDiscriminator, SuperResolver, UNet
+from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
 from zoo.models.rbm import RBM
 from zoo.models.rnn import GRU, LSTM, RNN
@@ -34,6 +34,8 @@ __all__ = [
     "RBM",
     "RNN",
     "Colouriser",
+    "Discriminator",
+    "Generator",
     "Inpainter",
     "Model",
     "PatchDiscriminator",
@@ -57,7 +59,9 @@ class Model:
 
 MODELS: dict[str, Model] = {
     "cnn": Model(CNN, cnn.build, tasks=("classification", "ocr")),
-    "gan": Model(Inpainter, gan.build, tasks=("inpainting", "super_resolution", "colourisation")),
+    "gan": Model(
+        Inpainter, gan.build, tasks=("inpainting", "super_resolution", "colourisation", "generation", "text_to_image")
+    ),
     "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
     "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),
     "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),

@@ -19,6 +19,7 @@ from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.series import Forecast, Labels, Series, Video
+from zoo.spec.sources import Label, Seed
 from zoo.spec.table import Table, Values
 from zoo.spec.text import Text, Tokens
 
@@ -26,7 +27,9 @@ __all__ = [
     "Classes",
     "Encoded",
     "Image",
+    "Label",
     "MaskedImage",
+    "Seed",
     "SmallImage",
     "Spec",
     "Table",
@@ -76,7 +79,7 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video
+Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video | Label | Seed
 Output = Anomaly | Classes | Features | Image | Values | Tokens | Transcript | Labels | Forecast
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -82,6 +83,19 @@ def grid(batch: Tensor, path: Path, *, columns: int = 12, side: int = 48) -> Non
     pixels = make_grid(batch, nrow=min(columns, len(batch)), padding=2, pad_value=255)  # 3, H, W
     path.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
+
+
+def titled(groups: Tensor, titles: Sequence[str], path: Path) -> None:
+    """Draw groups of uint8 pictures (G, N, C, H, W), each in a row beside its title."""
+    figure = Figure(figsize=(3.2 + 0.8 * groups.shape[1], 0.85 * len(groups)), layout="constrained")
+    columns = figure.subplots(len(groups), groups.shape[1] + 1, squeeze=False, width_ratios=[3] + [1] * groups.shape[1])
+    for (first, *others), title, group in zip(columns, titles, groups):
+        first.text(1, 0.5, textwrap.fill(title, 32), ha="right", va="center", fontsize=9)
+        first.axis("off")
+        for axes, picture in zip(others, group.cpu()):
+            axes.imshow(picture.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
+            axes.axis("off")
+    figure.savefig(path, dpi=110)
 
 
 def strip(files: Sequence[Path], path: Path, *, most: int = 8) -> None:

@@ -1,0 +1,227 @@
+"""Generation: what is made, and how it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import sqrtm
+from torch import nn
+
+import zoo
+from zoo import models
+from zoo.data.images import Digits
+from zoo.data.shapes import Shapes
+from zoo.errors import ConfigError, SpecError
+from zoo.models import Discriminator, Generator
+from zoo.spec import Classes, Image, Label, Seed, Spec, Text, Tokens
+from zoo.tasks.generation import Generation
+from zoo.tasks.likeness import agree, frechet_distance, precision_and_recall
+
+TrainerBuilder = Callable[..., L.Trainer]
+ADAM = partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99))
+
+
+def generation(spec: Spec, **options: Any) -> Generation:
+    torch.manual_seed(0)
+    network = partial(models.build, "gan", width=8, latent=8)
+    return Generation(spec, network, ADAM, discriminator=partial(Discriminator, width=8), **options)
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Shapes:
+    data = Shapes(train_size=64, val_size=32, test_size=32, batch_size=32)
+    data.setup()
+    return data
+
+
+# Figures
+
+
+def test_frechet_distance_against_scipy() -> None:
+    random = np.random.default_rng(0)
+    real, made = random.normal(size=(500, 6)), random.normal(size=(400, 6)) @ random.normal(size=(6, 6)) + 0.5
+    covariances = np.cov(real.T), np.cov(made.T)
+    apart = ((real.mean(0) - made.mean(0)) ** 2).sum()
+    wanted = apart + np.trace(covariances[0] + covariances[1] - 2 * sqrtm(covariances[0] @ covariances[1]).real)
+    found = frechet_distance(torch.from_numpy(real), torch.from_numpy(made))
+    assert found.item() == pytest.approx(wanted, rel=1e-5)
+    assert frechet_distance(torch.from_numpy(real), torch.from_numpy(real)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_precision_and_recall_by_counting() -> None:
+    """What is made covers one of two clusters, and half of it lies nowhere near."""
+    left, right, nowhere = (torch.randn(60, 2) * 0.1 + shift for shift in (-5, 5, 50))
+    precision, recall = precision_and_recall(torch.cat([left, right]), torch.cat([left + 0.01, nowhere]))
+    assert precision.item() == pytest.approx(0.5, abs=0.05)
+    assert recall.item() == pytest.approx(0.5, abs=0.05)
+    assert [share.item() for share in precision_and_recall(left, left)] == [1, 1]
+
+
+def test_a_text_agrees_with_the_best_of_its_captions() -> None:
+    captions = torch.tensor([[[2, 3, 4, 0], [5, 3, 4, 6]]])
+    for text, share in (([2, 3, 4], 1), ([5, 3, 4, 6], 1), ([5, 3, 4], 0.75), ([2, 3, 9, 9], 0.5), ([9], 0)):
+        assert agree(torch.tensor([text]), captions).item() == pytest.approx(share)
+
+
+# The task
+
+
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        (Classes(("cat", "dog")), Label(("cat", "dog"))),
+        (Tokens(("cat", "dog"), "words", 5), Text(("cat", "dog"), "words")),
+        (Image(3, 9, 12, (0.5,) * 3, (0.5,) * 3), Seed()),
+    ],
+    ids=lambda side: type(side).__name__,
+)
+def test_pictures_are_made_from_what_the_data_tells(said: Any, source: Any) -> None:
+    spec = generation(Spec(Image(3, 9, 12, (0.4,) * 3, (0.3,) * 3), said)).spec
+    assert spec.input == source
+    assert (spec.output.channels, spec.output.height, spec.output.width) == (3, 9, 12)
+
+
+def test_it_learns_what_each_class_looks_like(trainer: TrainerBuilder, digits: Digits) -> None:
+    """After half a minute, a classifier that has never seen a made picture reads most as what they were to be."""
+    torch.manual_seed(0)
+    data = Digits(batch_size=64)
+    data.setup()
+    task = generation(data.spec, judge=zoo.load("cnn.digits"), penalty=2.0)
+    fitted = trainer(max_epochs=12, check_val_every_n_epoch=12)
+    untrained = fitted.validate(task, data, verbose=False)[0]
+    fitted.fit(task, data)
+    figures = fitted.test(task, data, verbose=False)[0]
+    assert untrained["val/as_asked"] < 0.2
+    assert figures["test/as_asked"] > 0.5
+    assert figures["test/classes"] >= 8
+    assert figures["test/frechet"] < 0.5 * untrained["val/frechet"]
+
+
+def test_sentences_are_read(trainer: TrainerBuilder, shapes: Shapes) -> None:
+    task = generation(shapes.spec, layout_weight=1.0)
+    fitted = trainer(max_epochs=1)
+    fitted.fit(task, shapes)
+    assert fitted.callback_metrics["train/layout"] > 0
+    assert task.samples().shape == (50, 3, 32, 32)
+    noise, (codes, lengths) = task._fixed()
+    other = codes.flip(0), lengths.flip(0)
+    assert not torch.equal(task.network(noise, codes, lengths), task.network(noise, *other))
+
+
+def test_a_captioner_reads_what_was_made(trainer: TrainerBuilder, shapes: Shapes) -> None:
+    """One that always writes the right caption of the first scene."""
+
+    class Captioner(nn.Module):
+        def generate(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
+            return shapes.splits["test"].tensors[1][0, :1].expand(len(x), -1), None
+
+    judge = zoo.Artefact("lstm", {}, Spec(Image(3, 16, 16, (0.5,) * 3, (0.5,) * 3), shapes.spec.output), Captioner())
+    task = generation(shapes.spec, judge=judge)
+    assert (task.monitor, task.mode) == ("val/words", "max")
+    figures = trainer().test(task, shapes, verbose=False)[0]
+    assert figures["test/exact"] == figures["test/real_exact"] == pytest.approx(1 / 32)
+    assert 0.2 < figures["test/words"] < 0.8
+
+
+def test_a_judge_that_cannot_judge_is_refused(digits: Digits) -> None:
+    with pytest.raises(ConfigError, match="a judge is a cnn from image to classes, or for texts a captioner"):
+        generation(digits.spec, judge=zoo.load("mlp.breast_cancer"))
+    tokens = Tokens(("cat", "dog"), "words", 5)
+    judge = zoo.Artefact("lstm", {}, Spec(digits.spec.input, Tokens(("emu",), "words", 5)), nn.Identity())
+    with pytest.raises(ConfigError, match="writes with other words"):
+        generation(Spec(digits.spec.input, tokens), judge=judge)
+
+
+def test_data_without_pictures_of_one_size_is_refused() -> None:
+    with pytest.raises(SpecError, match="pictures of one size are needed"):
+        generation(Spec(Image(1, None, None, (0.5,), (0.5,)), Classes(("a", "b"))))
+    with pytest.raises(ValueError, match="too small to be made; the least is 4 each way"):
+        generation(Spec(Image(1, 3, 8, (0.5,), (0.5,)), Classes(("a", "b"))))
+
+
+# The networks
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 9), (8, 8), (28, 28), (32, 48)], ids=str)
+@pytest.mark.parametrize("told", [{}, {"classes": 3}, {"codes": 9}], ids=str)
+def test_pictures_have_the_size_asked_for_and_every_parameter_a_gradient(
+    size: tuple[int, int], told: dict[str, int]
+) -> None:
+    torch.manual_seed(0)
+    condition: tuple[torch.Tensor, ...] = ()
+    if "classes" in told:
+        condition = (torch.tensor([0, 1, 2, 2]),)
+    elif "codes" in told:
+        condition = torch.tensor([[2, 3, 0], [4, 5, 6], [7, 8, 0], [1, 0, 0]]), torch.tensor([2, 3, 2, 1])
+    generator = Generator(3, size, width=8, latent=5, **told)
+    discriminator = Discriminator(3, size, width=4, **told)
+    made = generator(torch.randn(4, 5), *condition)
+    assert made.shape == (4, 3, *size)
+    assert made.abs().max() <= 1
+    scores = discriminator(made, *condition)
+    assert scores.shape == (4, 1)
+    (scores * torch.randn(4, 1)).sum().backward()
+    for network in (generator, discriminator):
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.any(), name
+
+
+def test_a_seed_decides_what_is_made() -> None:
+    network = Generator(1, (8, 8), classes=3, latent=5, width=8).eval()
+    labels = torch.tensor([1, 1])
+    first, again, other = (network.generate(labels, seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(network.generate(labels), network.generate(labels))
+    seeds = Generator(1, (8, 8), latent=5, width=8).eval()
+    both = seeds.generate(torch.tensor([7, 8]))
+    torch.testing.assert_close(both[1:], seeds.generate(torch.tensor([8])))
+
+
+def test_padding_of_a_sentence_changes_nothing() -> None:
+    network = Generator(1, (8, 8), codes=9, latent=5, width=8).eval()
+    noise, codes, lengths = torch.randn(1, 5), torch.tensor([[2, 3, 4]]), torch.tensor([3])
+    longer = torch.tensor([[2, 3, 4, 0, 0]])
+    torch.testing.assert_close(network(noise, codes, lengths), network(noise, longer, lengths))
+
+
+def test_numbers_out_of_range_are_named() -> None:
+    for options, message in (
+        ({"latent": 0}, "latent must be at least 1, got 0"),
+        ({"width": 12}, "width must be a positive multiple of 8, got 12"),
+        ({"classes": 2, "codes": 3}, "a class or a text, not both"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Generator(1, (8, 8), **options)
+    with pytest.raises(ValueError, match="width must be at least 1, got 0"):
+        Discriminator(1, (8, 8), width=0)
+
+
+# From the outside
+
+
+def test_an_artefact_paints_what_it_is_asked_for() -> None:
+    picture = Image(1, 8, 8, (0.5,), (0.5,))
+    spec = Spec(Label(("cat", "dog")), picture)
+    artefact = zoo.Artefact("gan", {"width": 8}, spec, models.build("gan", spec, width=8))
+    assert artefact("dog").size == (8, 8)
+    first, again = (artefact(["dog", "dog"], seed=5) for _ in range(2))
+    assert [one.tobytes() for one in first] == [one.tobytes() for one in again]
+    assert first[0].tobytes() != first[1].tobytes()
+    with pytest.raises(SpecError, match="unknown class 'dgo'; did you mean 'dog'"):
+        artefact("dgo")
+    spec = Spec(Seed(), picture)
+    artefact = zoo.Artefact("gan", {"width": 8}, spec, models.build("gan", spec, width=8))
+    assert artefact(3).tobytes() == artefact([3, 4])[0].tobytes()
+    for wrong in (-1, 1.5, True, "3"):
+        with pytest.raises(SpecError, match="a seed is a whole number"):
+            artefact(wrong)

@@ -1,0 +1,215 @@
+"""Generators that start from noise, and the discriminators beside them: of the size of DCGAN's.
+
+Radford et al., "Unsupervised representation learning with deep convolutional generative adversarial networks" (DCGAN),
+2015, with nearest-neighbour enlargement in place of transposed convolutions (Odena et al., 2016). Noise and condition
+set shift and scale of each normalisation (Huang and Belongie, "Arbitrary style transfer in real-time with adaptive
+instance normalization", 2017); the discriminator takes the condition by projection (Miyato and Koyama, "cGANs with
+projection discriminator", 2018). A sentence is read by a recurrent network (Reed et al., "Generative adversarial text
+to image synthesis", 2016).
+
+Shape letters: B batch, C channels, H height, W width, T tokens, L numbers of noise, E numbers of a condition.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+from zoo.models.gan.unet import GROUPS
+from zoo.models.rnn.recurrent import Stack
+
+COARSEST = 7  # longest side of the first feature map
+MIXED = 128  # numbers that set the normalisations, and features of the discriminator before its score
+
+
+class Labels(nn.Embedding):
+    """Labels (B,) of classes to conditions (B, E)."""
+
+    def __init__(self, classes: int, size: int) -> None:
+        super().__init__(classes, size)
+
+
+class Sentences(nn.Module):
+    """Codes (B, T) of texts, padded after their lengths (B,), to conditions (B, E)."""
+
+    def __init__(self, codes: int, size: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(codes, MIXED // 2)
+        self.stack = Stack("gru", MIXED // 2, MIXED // 2, bidirectional=True)
+        self.out = nn.Linear(self.stack.out_features, size)
+
+    def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
+        states = self.stack(self.embedding(codes), lengths)
+        condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
+        return condition
+
+
+def reader(classes: int, codes: int, size: int) -> nn.Module | None:
+    """What turns a condition into numbers: labels, or codes of a text, or nothing at all."""
+    if classes and codes:
+        raise ValueError(f"a condition is a class or a text, not both; got {classes} classes and {codes} codes")
+    if classes:
+        return Labels(classes, size)
+    return Sentences(codes, size) if codes else None
+
+
+class Generator(nn.Module):
+    """Paints pictures of one size from noise, and from a class or a text where it knows any.
+
+    Args:
+        channels: C of the pictures.
+        size: H and W of them, at least 4 each.
+        classes: number of classes, 0 for none.
+        codes: number of codes of the texts, 0 for none.
+        latent: L, at least 1.
+        width: channels of the finest feature map, a multiple of 8; they double with each halving.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        size: tuple[int, int] = (28, 28),
+        *,
+        classes: int = 0,
+        codes: int = 0,
+        latent: int = 64,
+        width: int = 16,
+    ) -> None:
+        super().__init__()
+        if latent < 1:
+            raise ValueError(f"latent must be at least 1, got {latent}")
+        if width < GROUPS or width % GROUPS:
+            raise ValueError(f"width must be a positive multiple of {GROUPS}, got {width}")
+        self.latent = latent
+        self.sizes = halvings(*size)[::-1]  # coarsest first
+        widths = [width << level for level in range(len(self.sizes))][::-1]
+        self.reader = reader(classes, codes, latent)
+        given = latent * (1 if self.reader is None else 2)
+        self.mix = nn.Sequential(nn.Linear(given, MIXED), nn.SiLU())
+        self.first = nn.Linear(given, widths[0] * prod(self.sizes[0]))
+        self.blocks = nn.ModuleList(
+            ModulatedBlock(fan_in, fan_out, MIXED) for fan_in, fan_out in zip([widths[0], *widths], widths)
+        )
+        self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, noise: Tensor, *condition: Tensor) -> Tensor:
+        """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1."""
+        given = noise if self.reader is None else torch.cat([noise, self.reader(*condition).to(noise.dtype)], dim=1)
+        mixed = self.mix(given)
+        x = self.first(given).view(len(noise), -1, *self.sizes[0])
+        x = x.contiguous(memory_format=torch.channels_last)
+        for size, block in zip(self.sizes, self.blocks):
+            if x.shape[-2:] != size:
+                x = functional.interpolate(x, size=size, mode="nearest")
+            x = block(x, mixed)
+        return self.head(x).float().tanh()
+
+    def generate(self, *given: Tensor, seed: int | None = None) -> Tensor:
+        """Paint a picture for each condition, or for each seed (B,) where there are none.
+
+        Args:
+            given: what `spec.input.prepare` gives.
+            seed: of the noise, for conditions; None for other noise in each call.
+        """
+        device = self.first.weight.device
+        if self.reader is None:
+            noise = torch.stack([_noise(self.latent, int(number)) for number in given[0].tolist()])
+            return self(noise.to(device))
+        if seed is None:
+            return self(torch.randn(len(given[0]), self.latent, device=device), *given)
+        noise = torch.stack([_noise(self.latent, seed + place) for place in range(len(given[0]))])
+        return self(noise.to(device), *given)
+
+
+class ModulatedBlock(nn.Module):
+    """Normalisation whose scale and shift are set from outside, SiLU and a 3 x 3 convolution, added to the input."""
+
+    def __init__(self, in_channels: int, out_channels: int, mixed: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(GROUPS, in_channels, affine=False)
+        self.modulation = nn.Linear(mixed, 2 * in_channels)
+        self.convolution = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+        same = in_channels == out_channels
+        self.skip = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """(B, in_channels, H, W) and (B, mixed) to (B, out_channels, H, W)."""
+        scale, shift = self.modulation(mixed)[:, :, None, None].chunk(2, dim=1)
+        return self.skip(x) + self.convolution(functional.silu(self.norm(x) * (1 + scale) + shift))
+
+
+class Discriminator(nn.Module):
+    """Scores whole pictures of one size, given their class or text where it knows any: real above 0, made below.
+
+    Args:
+        channels, size, classes, codes: as of `Generator`.
+        width: channels of the finest feature map; they double with each halving.
+        spectral: whether each layer is held to spectral norm one.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        size: tuple[int, int] = (28, 28),
+        *,
+        classes: int = 0,
+        codes: int = 0,
+        width: int = 32,
+        spectral: bool = False,
+    ) -> None:
+        super().__init__()
+        if width < 1:
+            raise ValueError(f"width must be at least 1, got {width}")
+        sizes = halvings(*size)
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, kernel_size=3, padding=1), nn.LeakyReLU(0.2)]
+        for level in range(len(sizes) - 1):
+            fan_in, fan_out = width << level, width << (level + 1)
+            layers += [nn.Conv2d(fan_in, fan_out, kernel_size=4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        self.stages = nn.Sequential(*layers)
+        flat = (width << (len(sizes) - 1)) * prod(max(1, side >> (len(sizes) - 1)) for side in size)
+        self.features = nn.Sequential(nn.Linear(flat, MIXED), nn.LeakyReLU(0.2))
+        self.score = nn.Linear(MIXED, 1)
+        self.reader = reader(classes, codes, MIXED)
+        if spectral:
+            for module in [*self.stages, *self.features, self.score]:
+                if isinstance(module, (nn.Conv2d, nn.Linear)):
+                    spectral_norm(module)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, *condition: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) in -1..1, and labels (B,) or codes (B, T) and lengths (B,), to scores (B, 1)."""
+        x = self.stages(x.contiguous(memory_format=torch.channels_last))
+        features = self.features(x.permute(0, 2, 3, 1).flatten(1))  # as it lies in memory
+        scores: Tensor = self.score(features)
+        if self.reader is not None:
+            scores = scores + (features * self.reader(*condition)).sum(dim=1, keepdim=True) / MIXED**0.5
+        return scores
+
+
+def halvings(height: int, width: int) -> list[tuple[int, int]]:
+    """Sizes from a picture's own to the coarsest feature map, each half of the one before, rounded down.
+
+    Raises:
+        ValueError: a side is below 4.
+    """
+    if min(height, width) < 4:
+        raise ValueError(f"pictures of {height} x {width} pixels are too small to be made; the least is 4 each way")
+    sizes = [(height, width)]
+    while max(sizes[-1]) > COARSEST and min(sizes[-1]) >= 4:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    return sizes
+
+
+def _noise(latent: int, seed: int) -> Tensor:
+    return torch.randn(latent, generator=torch.Generator().manual_seed(seed % 2**63))

@@ -1,0 +1,219 @@
+"""Generation: pictures from noise, from a class, or from a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.errors import SpecError
+from zoo.models.gan import discriminator_for
+from zoo.spec import Classes, Encoded, Image, Label, Seed, Spec, Text, Tokens
+from zoo.spec.text import PAD
+from zoo.tasks import pictures
+from zoo.tasks.adversarial import SHOWN, Adversarial, Attempt
+from zoo.tasks.likeness import ByCaptioner, Judge, likeness
+from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
+
+COLUMNS, ROWS = 10, 5  # of the grid of samples
+
+
+class Generation(Adversarial):
+    """Make pictures from noise, and from what the data tells of each: its class, its caption, or nothing.
+
+    Logs, besides what `Adversarial` does and where there is a judge, of `val` and `test` the figures of `ByClassifier`
+    or `ByCaptioner`.
+
+    Args:
+        spec: what the data holds: image → classes, image → text, or image → image where nothing is known.
+        discriminator: builds the discriminator for the network's spec.
+        judge: a classifier of the zoo, in whose features the pictures are compared, or for texts a captioner, which
+            reads them; pictures of another size are resized for it. None for no figures.
+        layout_weight: of the L1 distance to the real picture, both shrunk to a quarter, at least 0: what a sentence
+            says of places is then learned sooner.
+        network, optimiser, discriminator_optimiser, game, penalty, accumulate, schedule, max_grad_norm, ema: as in
+            `Adversarial`.
+
+    Raises:
+        SpecError: the data has no pictures of one size.
+        ConfigError: the judge is no classifier of pictures, and no captioner with the same words.
+        ValueError: an option is out of range.
+    """
+
+    monitor: str | None = "val/frechet"  # type: ignore[assignment]  # None without a judge: the last is kept
+    mode = "min"
+
+    def __init__(
+        self,
+        spec: Spec,
+        network: NetworkBuilder,
+        optimiser: OptimiserBuilder,
+        *,
+        discriminator: Callable[..., nn.Module],
+        judge: Judge | None = None,
+        discriminator_optimiser: OptimiserBuilder | None = None,
+        game: str = "relativistic",
+        penalty: float = 1.0,
+        layout_weight: float = 0.0,
+        accumulate: int = 1,
+        schedule: str = "cosine",
+        max_grad_norm: float | None = None,
+        ema: float | None = 0.99,
+    ) -> None:
+        if not layout_weight >= 0:
+            raise ValueError(f"layout_weight must be at least 0, got {layout_weight}")
+        if type(spec.input) is not Image:
+            raise SpecError(f"generation needs data with images, and this is {spec}")
+        spec = Spec(_source(spec), _picture(spec.input))
+        super().__init__(
+            spec,
+            network,
+            optimiser,
+            discriminator=discriminator_for(spec, discriminator),
+            discriminator_optimiser=discriminator_optimiser,
+            game=game,
+            penalty=penalty,
+            accumulate=accumulate,
+            schedule=schedule,
+            max_grad_norm=max_grad_norm,
+            ema=ema,
+        )
+        assert isinstance(spec.output, Image)
+        self.picture = spec.output
+        self.layout_weight = layout_weight
+        self.likeness: Any = None if judge is None else likeness(judge, spec.input)
+        if judge is None:
+            self.monitor = None
+        elif isinstance(self.likeness, ByCaptioner):
+            self.monitor, self.mode = "val/words", "max"
+        self._shown: list[Tensor] = []
+
+    def attempt(self, batch: tuple[Encoded, ...]) -> Attempt:
+        real = self.picture.prepare(_tensor(batch[0]))
+        condition = self._condition(batch)
+        made = self.network(self._noise(len(real)), *condition)
+        if not self.layout_weight:
+            return Attempt(made, real, condition)
+        layout = functional.l1_loss(functional.avg_pool2d(made, 4), functional.avg_pool2d(real, 4))
+        return Attempt(made, real, condition, None, self.layout_weight * layout, {"layout": layout})
+
+    def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
+        scores: Tensor = self.discriminator(picture, *beside)
+        return scores
+
+    def validation_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
+        self._compare(batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_likeness("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._shown = []
+
+    def test_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
+        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
+            self._compare(batch, batch_idx)
+        if len(self._shown) < SHOWN:
+            self._shown += list(_tensor(batch[0])[: SHOWN - len(self._shown)])
+
+    def on_test_epoch_end(self) -> None:
+        self._log_likeness("test")
+
+    @torch.no_grad()
+    def samples(self) -> Tensor:
+        noise, condition = self._fixed()
+        return self.picture.restore(self.trained_network(noise, *condition))
+
+    def pictures(self, folder: Path) -> dict[str, str]:
+        made = self.samples()
+        if isinstance(self.spec.input, Text):
+            codes = self._fixed()[1][0][:COLUMNS]
+            rows = made.view(ROWS, COLUMNS, *made.shape[1:]).transpose(0, 1)
+            pictures.titled(
+                rows, Tokens(self.spec.input.vocabulary, self.spec.input.level, 1).read(codes), folder / "generated.png"
+            )
+        else:
+            pictures.grid(made, folder / "generated.png", columns=COLUMNS)
+        pictures.grid(torch.stack(self._shown), folder / "real.png")
+        return {
+            "generated.png": "Pictures that were made, several of each class or sentence.",
+            "real.png": "Pictures of the test split, to compare with.",
+            **self.growth(folder),
+        }
+
+    def _fixed(self) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Noise and conditions of the grid, always the same."""
+        random = torch.Generator().manual_seed(0)
+        noise = self._noise(COLUMNS * ROWS, random)
+        if isinstance(self.spec.input, Seed):
+            return noise, ()
+        if isinstance(self.spec.input, Label):
+            labels = torch.arange(COLUMNS).repeat(ROWS) % len(self.spec.input.names)
+            return noise, (labels.to(self.device),)
+        split = self.trainer.datamodule.splits["val"]  # type: ignore[attr-defined]
+        captions = _tensor(split.__getitems__(torch.arange(COLUMNS) % len(split))[1])[:, 0]
+        return noise, _sentences(captions.repeat(ROWS, 1).to(self.device))
+
+    def _noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
+        latent: Any = self.network.latent
+        if random is None:
+            return torch.randn(count, latent, device=self.device)
+        return torch.randn(count, latent, generator=random).to(self.device)
+
+    def _condition(self, batch: tuple[Encoded, ...], random: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        """What is told of each picture; of several captions one at random."""
+        if isinstance(self.spec.input, Seed):
+            return ()
+        told = _tensor(batch[1])
+        if isinstance(self.spec.input, Label):
+            return (told,)
+        device = None if random else told.device
+        chosen = torch.randint(told.shape[1], (len(told),), generator=random, device=device).to(told.device)
+        return _sentences(told[torch.arange(len(told), device=told.device), chosen])
+
+    @torch.no_grad()
+    def _compare(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
+        """Make as many pictures as there are real ones, of the same conditions, always the same, and judge both."""
+        if self.likeness is None:
+            return
+        real = _tensor(batch[0])
+        random = torch.Generator().manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
+        noise, condition = self._noise(len(real), random), self._condition(batch, random)
+        made = self.picture.restore(self.trained_network(noise, *condition))
+        told = None if isinstance(self.spec.input, Seed) else batch[1]
+        with torch.autocast(self.device.type, enabled=False):
+            self.likeness.update(real, made, told)
+
+    def _log_likeness(self, split: str) -> None:
+        if self.likeness is not None:
+            figures = self.likeness.compute()
+            self.log_dict({f"{split}/{name}": figure for name, figure in figures.items()})  # alike on all processes
+            self.likeness.reset()
+
+
+def _source(spec: Spec) -> Any:
+    """What the generator starts from, besides noise."""
+    if isinstance(spec.output, Classes):
+        return Label(spec.output.names)
+    if isinstance(spec.output, Tokens):
+        return spec.output.as_input
+    return Seed()
+
+
+def _picture(kind: Image) -> Image:
+    middle = (0.5,) * kind.channels  # so that pixels lie in -1..1, as the generator's tanh
+    return Image(kind.channels, *kind.size, mean=middle, std=middle)
+
+
+def _tensor(column: Encoded) -> Tensor:
+    assert isinstance(column, Tensor)
+    return column
+
+
+def _sentences(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes (B, T), padded, and their lengths (B,)."""
+    return codes, (codes != PAD).sum(dim=1)
