@@ -10,6 +10,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from zoo.spec.ctc import BLANK
@@ -146,7 +147,7 @@ def _confusions(edits: Counter[tuple[str, str]], path: Path) -> None:
     axes.barh(places, [count for _, count in commonest])
     names = [f"{_named(true)} → {_named(read)}" for (true, read), _ in commonest]
     axes.set_yticks(places, names, parse_math=False)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3, axis="x")
     figure.savefig(path, dpi=90)
 
