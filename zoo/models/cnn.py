@@ -48,7 +48,7 @@ class CNN(nn.Module):
         in_channels: int = 1,
         num_classes: int = 10,
         *,
-        widths: Sequence[int] = (32, 64, 128),
+        widths: Sequence[int] = (16, 32, 96),
         blocks: int = 0,
         grid: int = 4,
         dropout: float = 0.0,
@@ -94,7 +94,7 @@ class Convolution(nn.Sequential):
         super().__init__(
             nn.Conv2d(in_channels, width, kernel_size, stride, padding=kernel_size // 2, bias=False),
             nn.BatchNorm2d(width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
 
 
@@ -231,7 +231,7 @@ def build(
         raise SpecError(f"cnn goes from image to classes or from line of text to transcript, not {spec}")
     if hidden is not None or layers is not None:
         raise ValueError("hidden and layers are for lines of text; a classifier has widths and blocks")
-    widths = (32, 64, 128) if widths is None else widths
+    widths = (16, 32, 96) if widths is None else widths
     smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
