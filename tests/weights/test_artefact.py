@@ -166,13 +166,19 @@ def test_chunks_and_single_calls_agree(
     monkeypatch.setattr(artefacts, "BATCH", 2)
     chunked = artefact(*(list(column) for column in zip(*examples)))
     alone = [artefact(*example) for example in examples]
-    for answers in (chunked, alone):
-        for one, other in zip(answers, together, strict=True):
-            if isinstance(one, dict):
-                assert one["label"] == other["label"]
-                assert one["probabilities"] == pytest.approx(other["probabilities"], rel=1e-5)
-            else:
-                assert np.abs(np.asarray(one, int) - np.asarray(other, int)).max() <= 1
+    assert alike(chunked, together)
+    assert alike(alone, together)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two answers are the same, but for how they were rounded."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[name], other[name]) for name in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, PIL.Image.Image):
+        return bool(np.abs(np.asarray(one, int) - np.asarray(other, int)).max() <= 1)
+    return other == pytest.approx(one, rel=1e-4, abs=1e-6) if isinstance(one, float) else bool(np.all(one == other))
 
 
 @pytest.mark.parametrize(
@@ -460,7 +466,6 @@ def test_other_people_s_safetensors(tmp_path: Path) -> None:
         {"blocks": 10**9},
         {"blocks": -1},
         {"blocks": "1"},
-        {"blocks": None},
         {"widths": [10**9]},
         {"widths": [10**9] * 16},
         {"widths": [10**30]},
