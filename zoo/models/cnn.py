@@ -175,7 +175,8 @@ class CRNN(nn.Module):
         for reader in self.readers:
             x = reader(self.dropout(x), lengths)
         logits = self.classifier(self.dropout(x)).float()
-        logits = logits.unflatten(2, (STEPS, -1)).flatten(1, 2)  # B, W / 4, STEPS * (1 + K) to B, T, 1 + K
+        # B, W / 4, STEPS * (1 + K) to B, T, 1 + K; not by unflatten, which an exported graph would keep to one width
+        logits = logits.reshape(logits.shape[0], logits.shape[1] * STEPS, -1)
         ended = ~_inside(lengths * STEPS, logits.shape[1])[:, :, None]
         character = torch.arange(logits.shape[2], device=logits.device) > 0
         return logits.masked_fill(ended & character, IMPOSSIBLE)
@@ -196,7 +197,7 @@ class BidirectionalLSTM(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         steps = torch.arange(x.shape[1], device=x.device)
         from_end = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)  # B, T
-        row = torch.arange(len(x), device=x.device)[:, None]
+        row = torch.arange(x.shape[0], device=x.device)[:, None]
         backwards = self.backwards(x[row, from_end])[0]
         return torch.cat([self.forwards(x)[0], backwards[row, from_end]], dim=2)
 

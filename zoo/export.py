@@ -1,0 +1,231 @@
+"""Trained networks for other programs: ONNX, TorchScript and torch.export, each checked against torch.
+
+What is exported is the bare network: it takes what `spec.input.prepare` gives and gives what `spec.output.decode`
+takes. The spec goes with it, as JSON: `zoo.json` within TorchScript and torch.export files, and an entry of the
+metadata of an ONNX file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from zoo import models
+from zoo.errors import ConfigError, unknown
+from zoo.spec import Table
+from zoo.weights.artefact import Artefact
+from zoo.weights.catalogue import load
+from zoo.weights.samples import random_inputs
+
+log = logging.getLogger(__name__)
+
+ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "torch_export": ".pt2"}
+RELATIVE, ABSOLUTE = 1e-3, 1e-4  # by what an exported network may differ from torch
+OPSET = 18
+Arguments = tuple[Tensor, ...]
+Dynamic = list[set[int]]  # of each argument the dimensions whose size may differ from call to call
+
+
+def export(cfg: DictConfig) -> Path:
+    """Export one network, as `conf/use/export.yaml` describes it; gives the file.
+
+    Raises:
+        ConfigError: an unknown format, or a network that the format cannot hold; the message says why.
+        ArtefactError: a model that cannot be loaded.
+    """
+    if cfg.format not in ENDINGS:
+        raise ConfigError(unknown("format", cfg.format, ENDINGS))
+    artefact = load(cfg.model)
+    name = Path(cfg.model).name.removesuffix(".safetensors")
+    file = Path(cfg.output or f"{name}{ENDINGS[cfg.format]}").expanduser()
+    dynamic = export_artefact(artefact, file, cfg.format)
+    shapes = ", ".join(f"{name}: {sorted(which)}" for name, which in dynamic.items())
+    log.info("%s, the same as torch on random inputs; dimensions of any size: %s", file, shapes)
+    return file
+
+
+def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, set[int]]:  # noqa: A002
+    """Export a network, and see that the exported one gives what it gives, on random inputs of several sizes.
+
+    Args:
+        artefact: whose network is exported.
+        file: where to; nothing is left there if it cannot be done.
+        format: onnx, torchscript or torch_export.
+
+    Returns:
+        For each argument by name the dimensions of any size: that of the batch, and length, height or width where
+        inputs differ in them.
+
+    Raises:
+        ConfigError: the format cannot hold the network, or what it holds gives something else.
+    """
+    network = artefact.network.cpu()
+    batches = [_arguments(artefact, count, extent) for count, extent in ((3, 24), (5, 36), (2, 30))]
+    dynamic = [
+        {place for place, sizes in enumerate(zip(*(argument.shape for argument in column))) if len(set(sizes)) > 1}
+        for column in zip(*batches)
+    ]
+    names = list(inspect.signature(network.forward).parameters)[: len(dynamic)]
+    _check_that_it_is_one_graph(network, batches[0], dynamic, format)
+    about = json.dumps({"model": artefact.model, "spec": artefact.spec.to_json(), "metrics": artefact.metrics})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder, _quiet():
+        made = Path(folder, f"network{ENDINGS[format]}")
+        try:
+            run = EXPORTERS[format](network, batches[0], dynamic, names, made, about)
+            found = [_tensors(run(*batch)) for batch in batches]
+        except ImportError as error:
+            raise ConfigError(
+                f'exporting takes onnx, onnxruntime and onnxscript: pip install "zoo[export]" ({error})'
+            ) from error
+        except Exception as error:  # each exporter fails in ways of its own
+            raise ConfigError(f"{format} cannot hold this {artefact.model}: {_first_line(error)}") from error
+        for batch, outputs in zip(batches, found):
+            _compare(outputs, _tensors(_run(network, batch)))
+        os.replace(made, file)
+    return dict(zip(names, dynamic))
+
+
+def _arguments(artefact: Artefact, count: int, extent: int) -> Arguments:
+    """What the network takes for random inputs; those that may be of any size are of about `extent`."""
+    described: Any = artefact.spec.input
+    raw = random_inputs(described, count, extent)
+    if isinstance(described, Table):
+        batch = described.encode([row for (row,) in raw])
+    else:
+        batch = described.collate([described.encode(*example) for example in raw])
+    prepared = described.prepare(batch)
+    return prepared if isinstance(prepared, tuple) else (prepared,)
+
+
+def _check_that_it_is_one_graph(network: nn.Module, arguments: Arguments, dynamic: Dynamic, format: str) -> None:  # noqa: A002
+    try:
+        _run(network, arguments)
+    except TypeError as error:
+        raise ConfigError(f"{type(network).__name__} writes step by step, which is no single graph: {error}") from error
+    recurrent = any(isinstance(module, nn.RNNBase) for module in network.modules())
+    if format == "torch_export" and recurrent and any(which - {0} for which in dynamic):
+        raise ConfigError(
+            "torch.export unrolls recurrent layers to one length, and this network takes any; "
+            "export it with format=onnx or format=torchscript"
+        )
+
+
+@torch.inference_mode()
+def _run(network: nn.Module, arguments: Arguments) -> Any:
+    return models.apply(network, arguments)
+
+
+def _compare(found: Arguments, expected: Arguments) -> None:
+    if len(found) != len(expected):
+        raise ConfigError(f"the exported network gives {len(found)} tensors, and torch gives {len(expected)}")
+    for mine, theirs in zip(found, expected):
+        try:
+            torch.testing.assert_close(mine, theirs, rtol=RELATIVE, atol=ABSOLUTE, check_dtype=False)
+        except AssertionError as error:
+            raise ConfigError(f"the exported network gives something else than torch: {_first_line(error)}") from error
+
+
+# One function for each format: it writes the file, and gives what runs it
+
+
+def _to_onnx(
+    network: nn.Module, arguments: Arguments, dynamic: Dynamic, names: list[str], file: Path, about: str
+) -> Callable[..., Any]:
+    import onnx
+    import onnxruntime
+
+    if any(isinstance(module, nn.RNNBase) for module in network.modules()):
+        # The new exporter would unroll recurrent layers to one length
+        axes = {name: {place: f"{name}_{place}" for place in which} for name, which in zip(names, dynamic)}
+        torch.onnx.export(
+            network, arguments, file, dynamo=False, dynamic_axes=axes, input_names=names, opset_version=OPSET
+        )
+    else:
+        torch.onnx.export(
+            network,
+            arguments,
+            file,
+            dynamo=True,
+            dynamic_shapes=_shapes(dynamic),
+            external_data=False,
+            verbose=False,
+            input_names=names,
+            opset_version=OPSET,
+        )
+    written = onnx.load(file)
+    onnx.helper.set_model_props(written, {"zoo": about})
+    onnx.checker.check_model(written)
+    onnx.save(written, file)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    taken = {entry.name for entry in session.get_inputs()}  # an argument that changes nothing is left out
+
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        fed = {name: tensor.numpy() for name, tensor in zip(names, given) if name in taken}
+        return tuple(torch.from_numpy(np.asarray(output)) for output in session.run(None, fed))
+
+    return run
+
+
+def _to_torchscript(
+    network: nn.Module, arguments: Arguments, dynamic: Dynamic, names: list[str], file: Path, about: str
+) -> Callable[..., Any]:
+    with torch.no_grad():
+        traced = torch.jit.trace(network, arguments, check_trace=False)
+    torch.jit.save(traced, file, _extra_files={"zoo.json": about})
+    return _without_gradients(torch.jit.load(file))
+
+
+def _to_torch_export(
+    network: nn.Module, arguments: Arguments, dynamic: Dynamic, names: list[str], file: Path, about: str
+) -> Callable[..., Any]:
+    with torch.no_grad():
+        program = torch.export.export(network, arguments, dynamic_shapes=_shapes(dynamic))
+    torch.export.save(program, file, extra_files={"zoo.json": about})
+    return _without_gradients(torch.export.load(file).module())
+
+
+EXPORTERS = {"onnx": _to_onnx, "torchscript": _to_torchscript, "torch_export": _to_torch_export}
+
+
+def _shapes(dynamic: Dynamic) -> tuple[dict[int, Any], ...]:
+    return tuple(dict.fromkeys(which, torch.export.Dim.DYNAMIC) for which in dynamic)
+
+
+def _without_gradients(run: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.no_grad()(lambda *given: run(*given))
+
+
+def _tensors(output: Any) -> Arguments:
+    return tuple(output) if isinstance(output, (tuple, list)) else (output,)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Exporters tell much of what does not concern a user: deprecations of their own, and each step that they take."""
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
