@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-import numpy as np
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
@@ -16,8 +15,8 @@ from torch import Tensor
 
 from zoo.data.images import Digits
 from zoo.models import MODELS
-from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec, Table
-from zoo.spec.table import Boolean, Category, Column, Number
+from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec
+from zoo.weights.samples import random_inputs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -123,27 +122,8 @@ def random_batch() -> Callable[[Spec, int], Tensor]:
     return make
 
 
-def _cell(column: Column, random: np.random.Generator) -> Any:
-    if isinstance(column, Number):
-        return random.normal(column.mean, column.std)
-    if isinstance(column, Category):
-        return random.choice(column.values)
-    return bool(random.integers(2)) if isinstance(column, Boolean) else "2024-12-31"
-
-
 @pytest.fixture
 def raw_inputs() -> Callable[[Spec, int], list[tuple[Any, ...]]]:
     """Gives random raw inputs for a spec, each a tuple of what an artefact is called on."""
 
-    def make(spec: Spec, count: int) -> list[tuple[Any, ...]]:
-        random = np.random.default_rng(0)
-        if isinstance(spec.input, Table):
-            return [({column.name: _cell(column, random) for column in spec.input.columns},) for _ in range(count)]
-        height, width, channels = spec.input.height, spec.input.width, spec.input.channels
-        pictures = random.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
-        if not isinstance(spec.input, MaskedImage):
-            return [(picture,) for picture in pictures]
-        masks = random.random((count, height, width)) < 0.3
-        return list(zip(pictures, masks))
-
-    return make
+    return lambda spec, count: random_inputs(spec.input, count)

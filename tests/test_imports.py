@@ -28,6 +28,7 @@ ALLOWED = {
     "evaluation": {"errors", "spec", "tasks", "data", "weights", "training"},
     "publishing": {"errors", "evaluation", "weights"},
     "prediction": {"errors", "spec", "weights"},
+    "export": {"errors", "spec", "models", "weights"},
     "console": {"errors"},
     "__init__": {"errors", "spec", "models", "weights"},
 }

@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torchvision import datasets
 
-from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomShift
+from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
 from zoo.errors import DataError
 from zoo.spec import Classes
 
@@ -361,3 +361,55 @@ def test_cifar10_is_downloaded_and_read_without_pickle(tmp_path: Path, monkeypat
     (tmp_path / "root" / "cifar-10-batches-bin" / "test_batch.bin").write_bytes(content[:-1])
     with pytest.raises(DataError, match=r"cifar-10-batches-bin files .* are damaged"):
         CIFAR10(str(tmp_path / "root"), val_size=2).setup()
+
+
+# Turned, scaled and shifted
+
+
+def test_random_affine_turns_as_torchvision_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an oblong picture, whose edge is dark: what lies beyond it is a matter of taste."""
+    from torchvision.transforms.v2 import InterpolationMode
+    from torchvision.transforms.v2.functional import affine
+
+    picture = torch.zeros(2, 3, 20, 30, dtype=torch.uint8)
+    picture[:, :, 7:13, 9:21] = torch.randint(0, 256, (2, 3, 6, 12), generator=torch.Generator().manual_seed(0))
+    drawn = torch.tensor(
+        [[1.0, 0.25], [0.5, 0.0], [0.75, 0.5], [0.0, 0.9]]
+    )  # angle, scale, right, down; of two pictures
+    monkeypatch.setattr(torch, "rand", lambda *size, **kwargs: drawn)
+    still = RandomAffine(degrees=40, scale=0.2)(picture)
+    signs = drawn * 2 - 1
+    for index, (angle, scale, _, _) in enumerate(signs.T.tolist()):
+        expected = affine(
+            picture[index].float(),
+            angle=-40 * angle,
+            translate=[0, 0],
+            scale=1 + 0.2 * scale,
+            shear=[0.0, 0.0],
+            interpolation=InterpolationMode.BILINEAR,
+        )
+        assert (still[index] - expected).abs().max() <= 1.5
+    centres = [_centre(batch) for batch in (RandomAffine(pixels=4)(picture), picture)]
+    torch.testing.assert_close(centres[0] - centres[1], -4 * signs[2:].T, rtol=0, atol=0.05)
+
+
+def _centre(batch: Tensor) -> Tensor:
+    """Where the light of each picture lies, in pixels: (B, 2), right and down."""
+    light = batch.float().sum(dim=1)
+    total = light.sum(dim=(1, 2))
+    right = (light.sum(dim=1) * torch.arange(light.shape[2])).sum(dim=1) / total
+    down = (light.sum(dim=2) * torch.arange(light.shape[1])).sum(dim=1) / total
+    return torch.stack([right, down], dim=1)
+
+
+def test_random_affine_of_nothing_changes_nothing() -> None:
+    batch = torch.randint(0, 256, (4, 1, 7, 9), dtype=torch.uint8)
+    assert torch.equal(RandomAffine()(batch), batch)
+
+
+def test_random_affine_repeats_the_edge_and_keeps_to_its_ranges() -> None:
+    bright = torch.full((50, 1, 6, 6), 200, dtype=torch.uint8)
+    assert (RandomAffine(degrees=180, scale=0.5, pixels=3)(bright) == 200).all()
+    for wrong in ({"degrees": -1}, {"degrees": 181}, {"scale": 1.0}, {"pixels": -0.5}):
+        with pytest.raises(ValueError, match="degrees are from 0 to 180"):
+            RandomAffine(**wrong)
