@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -135,8 +136,9 @@ def _sha256(path: Path) -> str:
 
 def _remove_abandoned(folder: Path) -> None:
     for part in folder.glob(".*.part"):
-        if time.time() - part.stat().st_mtime > ABANDONED:
-            part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has just finished it
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                part.unlink()
 
 
 def _reason(error: Exception) -> str:
