@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig, OmegaConf
 from safetensors import safe_open
 from torch import nn
 
@@ -47,6 +49,27 @@ def test_its_record_is_true(weights: Weights, root: Path) -> None:
     assert picture.stat().st_size <= MAX_PICTURE
     assert weights.command.startswith("python scripts/train.py")
     assert not any(private in json.dumps(weights.header["recipe"]) for private in ("/tmp/", "/home/", "/work/"))
+
+
+def test_its_command_still_says_what_trained_it(
+    weights: Weights, compose: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A default that has changed since would train something else: an experiment states what it depends on."""
+    monkeypatch.setenv("ZOO_DATA", "$ZOO_DATA")
+    _, script, *overrides = shlex.split(weights.command)
+    assert script == "scripts/train.py"
+    cfg = compose("train", *(override.replace("$ZOO_DATA", "'$ZOO_DATA'", 1) for override in overrides))
+    recipe = weights.header["recipe"]["config"]
+    for name in ("model", "task", "data", "seed", "epochs", "batches"):
+        part = OmegaConf.to_container(cfg[name], resolve=True) if OmegaConf.is_config(cfg[name]) else cfg[name]
+        assert _without_places(part) == _without_places(recipe[name]), name
+
+
+def _without_places(part: Any) -> Any:
+    """Settings without where the data lies, and without nulls, which stand for a network's own defaults."""
+    if not isinstance(part, dict):
+        return part
+    return {name: value for name, value in part.items() if name not in ("root", "path") and value is not None}
 
 
 def test_its_parameters_are_recounted(weights: Weights) -> None:
@@ -129,7 +152,7 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     for half in (True, False):
         zoo.save(artefact, tmp_path / str(half), half=half)
     small, large = ((tmp_path / str(half)).stat().st_size for half in (True, False))
-    assert small == pytest.approx(large / 2, rel=0.02)
+    assert small == pytest.approx(large / 2, rel=0.1)
     assert all(
         torch.equal(tensor, artefact.network.state_dict()[name])  # they came from half precision
         for name, tensor in zoo.load(tmp_path / "True").network.state_dict().items()
@@ -183,7 +206,8 @@ def test_a_new_head_is_made_on_request_and_said(caplog: pytest.LogCaptureFixture
     published = zoo.load("cnn.digits").network
     with caplog.at_level(logging.WARNING):
         network = zoo.create_model("cnn", weights="digits", num_classes=26)
-    assert "classifier.weight is new: it has shape [26, 128], and the weights' has [10, 128]" in caplog.text
+    seen = published.num_features
+    assert f"classifier.weight is new: it has shape [26, {seen}], and the weights' has [10, {seen}]" in caplog.text
     x = torch.randn(3, 1, 8, 8)
     assert network(x).shape == (3, 26)
     torch.testing.assert_close(network.forward_features(x), published.forward_features(x), rtol=1e-4, atol=1e-4)
