@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 import torch
 
-from zoo.errors import SpecError
-from zoo.spec import Labels, Series, Spec, Video
+from zoo.errors import DataError, SpecError
+from zoo.spec import Forecast, Labels, Series, Spec, Video
 from zoo.spec.series import MAX_NUMBERS, padded
 
 SERIES = Series(("heat", "rain"), (10.0, 2.0), (5.0, 4.0))
@@ -43,12 +44,31 @@ def test_one_number_a_step_needs_no_second_axis() -> None:
         (np.zeros((0, 2)), "empty; give at least one step"),
         ([[1, 2], [3, float("nan")]], "step 2 of the series has no finite rain; fill gaps first"),
         ([[1, 2], [3]], "an array of numbers"),
-        ("abc", "an array of numbers"),
+        ([["a", "b"]], "an array of numbers"),
     ],
 )
 def test_what_is_no_series_is_refused(raw: object, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         SERIES.encode(raw)
+
+
+def test_columns_of_a_table_are_a_series(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"rain": [2.0, 4.0], "day": ["a", "b"], "heat": [10.0, 11.0]})
+    assert SERIES.encode(frame).tolist() == [[10.0, 2.0], [11.0, 4.0]]
+    frame.to_csv(tmp_path / "weather.csv", index=False)
+    assert torch.equal(SERIES.encode(tmp_path / "weather.csv"), SERIES.encode(frame))
+    with pytest.raises(SpecError, match="the table has no column heat; its columns must be: heat, rain"):
+        SERIES.encode(frame[["rain"]])
+    with pytest.raises(DataError, match="no such file: nowhere.csv"):
+        SERIES.encode("nowhere.csv")
+
+
+def test_a_forecast_is_told_in_its_own_units() -> None:
+    forecast = Forecast(("heat", "rain"), (10.0, 2.0), (5.0, 4.0), 3)
+    answers = forecast.decode(torch.tensor([[[0.0, 1.0], [1.0, 0.0], [-1.0, 0.5]]]))
+    assert answers == [{"heat": [10.0, 15.0, 5.0], "rain": [6.0, 2.0, 4.0]}]
+    with pytest.raises(SpecError, match="horizon must be a whole number of at least 1, not 0"):
+        Forecast(("heat",), (10.0,), (5.0,), 0)
 
 
 def test_a_video_is_read_from_an_array() -> None:
@@ -103,7 +123,7 @@ def test_labels_are_told_up_to_each_length() -> None:
     assert answers[0][0]["probability"] == pytest.approx(logits[0, 0].softmax(0)[1].item())
 
 
-@pytest.mark.parametrize("spec", [Spec(SERIES, LABELS), Spec(VIDEO, LABELS)], ids=str)
+@pytest.mark.parametrize("spec", [Spec(SERIES, LABELS), Spec(VIDEO, LABELS), Spec(ONE, Forecast(("heat",), (0.0,), (1.0,), 4))], ids=str)
 def test_json_round_trip(spec: Spec) -> None:
     again = Spec.from_json(json.loads(json.dumps(spec.to_json())))
     assert again == spec

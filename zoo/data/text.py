@@ -132,7 +132,7 @@ class CharacterData(TensorDataModule):
         DataError: the text is too short.
     """
 
-    def __init__(self, window: int = 128, batch_size: int = 64) -> None:
+    def __init__(self, window: int = 128, batch_size: int = 16) -> None:
         super().__init__(batch_size)
         if type(window) is not int or window < 1:
             raise ValueError(f"window must be a whole number of at least 1, got {window}")
@@ -172,7 +172,7 @@ class TextFile(CharacterData):
         DataError: the file is missing, empty, too short or of another encoding.
     """
 
-    def __init__(self, path: str, encoding: str = "utf-8", window: int = 128, batch_size: int = 64) -> None:
+    def __init__(self, path: str, encoding: str = "utf-8", window: int = 128, batch_size: int = 16) -> None:
         super().__init__(window, batch_size)
         self.path = path
         self.encoding = encoding
@@ -193,7 +193,7 @@ class ReviewText(CharacterData):
         ValueError: an option is out of range.
     """
 
-    def __init__(self, sentences: int = 6_000, window: int = 128, batch_size: int = 64, data_seed: int = 0) -> None:
+    def __init__(self, sentences: int = 6_000, window: int = 128, batch_size: int = 16, data_seed: int = 0) -> None:
         super().__init__(window, batch_size)
         if type(sentences) is not int or sentences < 1:
             raise ValueError(f"sentences must be a whole number of at least 1, got {sentences}")

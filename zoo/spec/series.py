@@ -77,7 +77,7 @@ class Series(Values):
         if not np.isfinite(array).all():
             step, column = np.argwhere(~np.isfinite(array))[0]
             raise SpecError(f"step {step + 1} of the series has no finite {self.names[column]}; fill gaps first")
-        return torch.from_numpy(array).float()
+        return torch.from_numpy(array.astype(np.float32, copy=True))
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B series, each (T, F), into (B, T, F), padded with 0, and their lengths (B,).
