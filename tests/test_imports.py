@@ -29,6 +29,7 @@ ALLOWED = {
     "publishing": {"errors", "evaluation", "weights"},
     "prediction": {"errors", "spec", "weights"},
     "export": {"errors", "spec", "models", "weights"},
+    "sweep": {"weights", "tasks"},
     "console": {"errors"},
     "__init__": {"errors", "spec", "models", "weights"},
 }

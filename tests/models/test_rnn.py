@@ -100,6 +100,20 @@ def test_it_starts_orthogonal_and_remembering(cell: str) -> None:
     assert forget[6:12].eq(1 if cell == "lstm" else 0).all()
 
 
+def test_a_memory_span_spreads_what_units_remember() -> None:
+    """With no input a unit keeps a share of its cell that halves within its span."""
+    rnn = LSTM(2, 1, hidden=200, memory_span=100).stack.forwards[0].rnn
+    forget = rnn.bias_ih_l0[200:400].sigmoid()
+    spans = 1 / (1 - forget)  # steps of an average that forgets at this rate
+    assert spans.min() >= 2
+    assert spans.max() <= 100.01
+    assert 40 < spans.mean() < 60
+    torch.testing.assert_close(rnn.bias_ih_l0[:200], -rnn.bias_ih_l0[200:400])
+    for kind, span in ((GRU, 10), (LSTM, 2)):
+        with pytest.raises(ValueError, match="memory_span is of an lstm, a whole number of at least 3"):
+            kind(2, 1, memory_span=span)
+
+
 @CELL
 def test_recurrent_dropout_is_of_weights_and_of_training_alone(cell: str) -> None:
     layer = Layer(cell, 5, 6, recurrent_dropout=0.5)

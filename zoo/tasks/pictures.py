@@ -232,3 +232,15 @@ def forecasts(pasts: Tensor, answers: Tensor, truths: Tensor, names: Sequence[st
     for axes in grid[-1]:
         axes.set_xlabel("steps from now")
     figure.savefig(path, dpi=100)
+
+
+def lines(points: Mapping[str, Mapping[float, float]], x: str, y: str, path: Path) -> None:
+    """Draw a line for each name, through its points (x: y)."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.add_subplot(xlabel=x, ylabel=y)
+    for name, values in points.items():
+        axes.plot(*zip(*sorted(values.items())), marker="o", label=name)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)

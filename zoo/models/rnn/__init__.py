@@ -71,6 +71,7 @@ def build(
     embedding_dropout: float = 0.0,
     members: int = 1,
     rows: bool = True,
+    memory_span: int | None = None,
 ) -> nn.Module:
     """The recurrent network for a spec.
 
@@ -79,6 +80,7 @@ def build(
         hidden, layers, bidirectional, pool, dropout, recurrent_dropout: as in `Recurrent`.
         embedding, token_dropout, embedding_dropout, members: of text, as in `TextClassifier`.
         rows: read an image row by row, and not in one step.
+        memory_span: of an LSTM over series, images or rows, as in `Recurrent`.
 
     Raises:
         SpecError: it does not go from the one to the other.
@@ -91,7 +93,9 @@ def build(
         "dropout": dropout,
         "recurrent_dropout": recurrent_dropout,
     }
-    network: Callable[..., Recurrent] = partial(NETWORKS[cell], **stack, bidirectional=bidirectional)
+    network: Callable[..., Recurrent] = partial(
+        NETWORKS[cell], **stack, bidirectional=bidirectional, memory_span=memory_span
+    )
     if isinstance(given, Text) and isinstance(wanted, Classes):
         return TextClassifier(
             cell,

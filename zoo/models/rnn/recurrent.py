@@ -34,9 +34,17 @@ class Layer(nn.Module):
         in_features: F.
         hidden: H.
         recurrent_dropout: probability of zeroing a weight from state to state, for all steps of a batch.
+        memory_span: as in `Stack`.
     """
 
-    def __init__(self, cell: str, in_features: int, hidden: int, recurrent_dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        cell: str,
+        in_features: int,
+        hidden: int,
+        recurrent_dropout: float = 0.0,
+        memory_span: int | None = None,
+    ) -> None:
         super().__init__()
         self.cell = cell
         self.recurrent_dropout = recurrent_dropout
@@ -49,6 +57,9 @@ class Layer(nn.Module):
             nn.init.zeros_(self.rnn.bias_hh_l0)
             if cell == "lstm":
                 self.rnn.bias_ih_l0[hidden : 2 * hidden] = 1.0  # the forget gate's
+            if memory_span is not None:
+                span = torch.empty(hidden).uniform_(1, memory_span - 1).log()
+                self.rnn.bias_ih_l0[:hidden], self.rnn.bias_ih_l0[hidden : 2 * hidden] = -span, span
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Sequences (B, T, F) to states (B, T, H), and the state after the last step."""
@@ -74,6 +85,9 @@ class Stack(nn.Module):
         bidirectional: each layer also reads from the end (Schuster and Paliwal, 1997).
         dropout: probability of zeroing a feature between layers, for all steps of a sequence.
         recurrent_dropout: probability of zeroing a weight from state to state.
+        memory_span: the most steps over which an LSTM's units remember before they have learned anything, spread from
+            1 on (Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018); None for forget gates of
+            bias 1.
 
     Raises:
         ValueError: a number is out of range, or the cell unknown.
@@ -89,10 +103,13 @@ class Stack(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        memory_span: int | None = None,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise ValueError(unknown("cell", cell, CELLS))
+        if memory_span is not None and (cell != "lstm" or type(memory_span) is not int or memory_span < 3):
+            raise ValueError(f"memory_span is of an lstm, a whole number of at least 3, not {memory_span} of {cell}")
         check_sizes(in_features=in_features, hidden=hidden, layers=layers)
         check_shares(dropout=dropout, recurrent_dropout=recurrent_dropout)
         self.hidden = hidden
@@ -100,9 +117,9 @@ class Stack(nn.Module):
         self.bidirectional = bidirectional
         self.parts = 2 if cell == "lstm" else 1  # of a state: what is seen of it, and an LSTM's cells
         widths = [in_features] + [self.out_features] * (layers - 1)
-        self.forwards = nn.ModuleList(Layer(cell, width, hidden, recurrent_dropout) for width in widths)
+        self.forwards = nn.ModuleList(Layer(cell, width, hidden, recurrent_dropout, memory_span) for width in widths)
         self.backwards = nn.ModuleList(
-            Layer(cell, width, hidden, recurrent_dropout) for width in widths if bidirectional
+            Layer(cell, width, hidden, recurrent_dropout, memory_span) for width in widths if bidirectional
         )
         self.dropout = SequenceDropout(dropout)
 
@@ -191,6 +208,7 @@ class Recurrent(nn.Module):
             (many to one), `none` gives one for each step (many to many).
         dropout: probability of zeroing a feature between layers and before the output, 0 <= dropout < 1.
         recurrent_dropout: probability of zeroing a weight from state to state.
+        memory_span: of an LSTM, the most steps over which its units remember at first; None for forget gates of bias 1.
 
     Raises:
         ValueError: a number is out of range, or a name unknown.
@@ -209,6 +227,7 @@ class Recurrent(nn.Module):
         pool: str = "last",
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        memory_span: int | None = None,
     ) -> None:
         super().__init__()
         if pool not in (*POOLS, "none"):
@@ -222,6 +241,7 @@ class Recurrent(nn.Module):
             bidirectional=bidirectional,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
+            memory_span=memory_span,
         )
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
