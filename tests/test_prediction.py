@@ -21,7 +21,7 @@ from zoo.data.images import Digits
 from zoo.errors import ConfigError, SpecError
 from zoo.models import build
 from zoo.prediction import predict
-from zoo.spec import Image, MaskedImage, Spec, TextLine, Transcript
+from zoo.spec import Classes, Image, MaskedImage, Series, Spec, Text, TextLine, Transcript
 from zoo.weights.artefact import Artefact
 
 
@@ -203,3 +203,46 @@ def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Pa
     assert failures == 2
     assert f"{tmp_path / 'blank.png'}: no line of text was found in a picture of 300 x 200 pixels" in complaints
     assert f"cannot read {tmp_path / 'no picture.png'} as an image" in complaints
+
+
+def test_lines_of_text(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Spec(Text(("a", "quiet", "triumph", "dull"), "words"), Classes(("bad", "good")))
+    options = {"embedding": 4, "hidden": 4}
+    reader = Artefact("gru", options, spec, build("gru", spec, **options))
+    zoo.save(reader, tmp_path / "reader.safetensors")
+    lines = ["a quiet triumph", "dull, dull, dull", "Ein Füchslein"]
+    (tmp_path / "lines.txt").write_text("\n".join([lines[0], "", *lines[1:]]), encoding="utf-8")
+    given = (f"model={tmp_path / 'reader.safetensors'}", "format=jsonl")
+    written = predicted(*given, f"input={tmp_path / 'lines.txt'}")[1]
+    rows = [json.loads(line) for line in written.splitlines()]
+    assert [row["input"] for row in rows] == lines
+    for row, answer in zip(rows, reader(lines), strict=True):
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
+    assert predicted(*given)[1] == written
+    with pytest.raises(ConfigError, match=r"cannot read absent\.txt: No such file or directory"):
+        predicted(*given, "input=absent.txt")
+
+
+def test_a_series_is_a_csv_file(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Spec(Series(("load", "heat"), (0.0, 1.0), (1.0, 2.0)), Classes(("calm", "wild")))
+    options = {"hidden": 4}
+    try:
+        network = build("gru", spec, **options)
+    except SpecError:
+        pytest.skip("no network goes from series to classes")
+    reader = Artefact("gru", options, spec, network)
+    zoo.save(reader, tmp_path / "reader.safetensors")
+    numbers = np.random.default_rng(0).normal(size=(2, 5, 2)).round(3)
+    for name, (load, heat) in zip("ab", numbers.transpose(0, 2, 1)):
+        rows = "\n".join(f"{step},{one},{other}" for step, (one, other) in enumerate(zip(heat, load)))
+        (tmp_path / f"{name}.csv").write_text(f"step,heat,load\n{rows}\n", encoding="utf-8")
+    given = (f"model={tmp_path / 'reader.safetensors'}", "format=jsonl")
+    answers = [json.loads(line) for line in predicted(*given, f"input='{tmp_path}/?.csv'")[1].splitlines()]
+    for row, answer in zip(answers, reader(list(numbers)), strict=True):
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "b.csv").read_bytes())))
+    assert json.loads(predicted(*given)[1])["label"] == answers[1]["label"]
+    (tmp_path / "c.csv").write_text("step,load\n1,2\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="has no column heat; the model takes: load, heat"):
+        predicted(*given, f"input={tmp_path / 'c.csv'}")

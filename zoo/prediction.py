@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import PIL.Image
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -23,7 +24,8 @@ from rich.console import Console
 from rich.progress import track
 
 from zoo.errors import ConfigError, SpecError, unknown
-from zoo.spec import Image, Table, TextLine
+from zoo.spec import Image, Series, Table, TextLine
+from zoo.spec.files import read_table
 from zoo.spec.pages import lines_of
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
@@ -84,6 +86,9 @@ def _examples(artefact: Artefact, inputs: list[str], failures: list[str]) -> tup
         described.encode(frame)  # a cell that is wrong shows now, with its row
         rows = (frame.iloc[row : row + 1] for row in range(len(frame)))
         return len(frame), ((str(number), row) for number, row in zip(frame.index, rows))
+    if isinstance(described, Series):
+        files = [STANDARD_INPUT] if inputs == [STANDARD_INPUT] else _matching(inputs[0])
+        return len(files), ((file, (_series(file, described.names),)) for file in files)
     example = ast.literal_eval(f"({described.example},)")
     if isinstance(described, TextLine):
         return None, _lines_of_pages(_files(inputs, described.takes)[1], failures)
@@ -147,6 +152,16 @@ def _values(line: str, count: int) -> tuple[Any, ...]:
     except ValueError as error:
         raise ConfigError(f"each line is JSON, and this is not: {line[:60]}") from error
     return (value,) if count == 1 else tuple(value)
+
+
+def _series(source: str, names: tuple[str, ...]) -> np.ndarray:
+    """The columns of a CSV file, a row for each step."""
+    with _table(source) as path:
+        frame = read_table(path)
+    for name in names:
+        if name not in frame.columns:
+            raise ConfigError(f"{source} has no column {name}; the model takes: {', '.join(names)}")
+    return frame[list(names)].to_numpy()
 
 
 @contextmanager
