@@ -173,7 +173,9 @@ def publishes(compose: Compose, run: Path, tmp_path: Path) -> Callable[..., None
     return publishes
 
 
-def test_a_run_is_published(publishes: Callable[..., None], shelf: Path, run: Path, compose: Compose) -> None:
+def test_a_run_is_published(
+    publishes: Callable[..., None], shelf: Path, run: Path, tmp_path: Path, compose: Compose
+) -> None:
     publishes("noise={test/loss: 0.5}")
     (weights,) = zoo.list_weights()
     assert (weights.name, weights.licence, weights.data[:5]) == ("cnn.short", "Apache-2.0", "1,797")
@@ -182,6 +184,7 @@ def test_a_run_is_published(publishes: Callable[..., None], shelf: Path, run: Pa
     assert weights.noise["test/loss"] == 0.5
     assert weights.size < 0.6 * (run / "model.safetensors").stat().st_size  # half precision
     assert set(weights.metrics) == set(zoo.load(run / "model.safetensors").metrics)
+    assert "## cnn.short" in (tmp_path / "docs.md").read_text(encoding="utf-8")
     assert evaluate(compose("use/evaluate", "accelerator=cpu"))
 
 

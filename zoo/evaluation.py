@@ -7,11 +7,12 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from pydoc import ErrorDuringImport, locate
 from typing import Any
 
 import lightning as L
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
@@ -169,8 +170,8 @@ def _may_be_built(target: Any) -> bool:
     if not isinstance(target, str) or not target.startswith(BUILDERS):
         return False
     try:
-        found = get_object(target)
-    except (ImportError, ValueError, AttributeError, InstantiationException):
+        found = locate(target)
+    except ErrorDuringImport:
         return False
     return (inspect.isclass(found) or inspect.isfunction(found)) and f"{found.__module__}.".startswith(BUILDERS)
 

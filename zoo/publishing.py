@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from zoo.errors import ConfigError
 from zoo.evaluation import NOISE, compare, measure
 from zoo.weights.artefact import Artefact, load, save
-from zoo.weights.catalogue import PUBLISHED
+from zoo.weights.catalogue import PUBLISHED, list_weights
 from zoo.weights.hub import push
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,18 @@ def publish(cfg: DictConfig) -> None:
 
     For the catalogue its figures are computed anew from the very file that ships: in half precision, or in full where
     the half changes them. Artefact and record go to `zoo/weights/published`, and the picture to `docs/weights`.
+    Without a run, the catalogue's page is written anew.
 
     Raises:
         ConfigError: a name, licence or picture that will not do, a file too large, or figures that do not repeat.
         ArtefactError: the run's artefact is missing or damaged.
         DataError: the data on which it was trained is not at hand.
     """
+    if cfg.run is None:
+        write_page(Path(cfg.docs))
+        return
+    if cfg.licence is None:
+        raise ConfigError("say under which licence it may be used: licence=Apache-2.0")
     folder = Path(cfg.run)
     if cfg.to is not None:
         log.info("%s", push(folder, cfg.to, licence=cfg.licence, private=cfg.private))
@@ -69,6 +75,42 @@ def publish(cfg: DictConfig) -> None:
     }
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (PUBLISHED / f"{cfg.name}.json").write_text(f"{text}\n", encoding="utf-8")
+    write_page(Path(cfg.docs))
+
+
+def write_page(folder: Path) -> None:
+    """Write what the catalogue holds, with pictures, beside the folder of pictures: `docs/weights.md`."""
+    folder.with_suffix(".md").write_text(page(folder.name), encoding="utf-8")
+
+
+def page(pictures: str) -> str:
+    """All published weights in Markdown; `pictures` is the folder of their pictures beside it."""
+    lines = [
+        "# Published weights",
+        "",
+        'They come with the package: `zoo.load("cnn.digits")`, or `zoo.create_model("cnn", weights="digits")` for the',
+        "bare network. Figures are those of the test split, and this computes them anew:",
+        "",
+        "    python scripts/evaluate.py weights=all",
+        "",
+        "`$ZOO_DATA` is the folder of your data sets. `python scripts/publish.py` writes this page.",
+        "",
+    ]
+    for weights in list_weights():
+        figures = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in weights.figures.items())
+        lines += [
+            f"## {weights.name}",
+            "",
+            f"{weights.spec}. Data: {weights.data}.",
+            "",
+            f"{figures}; {weights.parameters:,} parameters, {weights.size:,} bytes, {weights.licence}.",
+            "",
+            f"    {weights.command}",
+            "",
+            f"![what {weights.name} does]({pictures}/{weights.name}.png)",
+            "",
+        ]
+    return "\n".join(lines)
 
 
 def _check_name(name: str, artefact: Artefact) -> None:

@@ -19,7 +19,7 @@ from torch import nn
 import zoo
 from zoo import models
 from zoo.data.images import Digits
-from zoo.publishing import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME
+from zoo.publishing import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME, page
 from zoo.spec import Spec
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
@@ -104,6 +104,11 @@ def test_together_they_are_small() -> None:
     assert sum(sizes) <= MAX_TOGETHER
     shipped = {path.stem for path in catalogue.PUBLISHED.glob("*.safetensors")}
     assert shipped == {name for name in NAMES if catalogue.find(name).url is None}
+
+
+def test_the_page_shows_what_there_is(root: Path) -> None:
+    """If not: python scripts/publish.py writes it anew."""
+    assert (root / "docs" / "weights.md").read_text(encoding="utf-8") == page("weights")
 
 
 # Finding them
