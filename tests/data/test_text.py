@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import tarfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from threading import Thread
 
 import pytest
 import torch
 
+from zoo.data import text as sources
 from zoo.data.batches import Ragged
 from zoo.data.reviews import AROUND, INNERMOST, generate_reviews
-from zoo.data.text import Reviews, RtPolarity
+from zoo.data.text import Imdb, Reviews, ReviewText, RtPolarity, TextFile
 from zoo.errors import DataError
 from zoo.spec.files import read_text
 
@@ -187,3 +194,78 @@ def test_impossible_options_are_refused(options: dict[str, object], message: str
 def test_a_batch_holds_texts_of_like_length(reviews: Reviews) -> None:
     padding = [(codes == 0).float().mean() for (codes, _), _ in reviews.train_dataloader()]
     assert torch.stack(padding).mean() < 0.1
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small archive laid out as IMDB's, served from this machine."""
+    source = tmp_path / "source" / "aclImdb"
+    for part in ("train", "test"):
+        for kind, word in (("neg", "dull"), ("pos", "fine")):
+            (source / part / kind).mkdir(parents=True)
+            for number in range(4):
+                review = f"a long way to go .<br /><br />{part} {number} was {word}"
+                (source / part / kind / f"{number}_1.txt").write_text(review)
+    packed = tmp_path / "source" / "aclImdb_v1.tar.gz"
+    with tarfile.open(packed, "w:gz") as file:
+        file.add(source, "aclImdb")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=packed.parent))
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(sources, "IMDB_URL", f"http://127.0.0.1:{server.server_port}/{packed.name}")
+    monkeypatch.setattr(sources, "IMDB_MD5", hashlib.md5(packed.read_bytes()).hexdigest())
+    monkeypatch.setattr(sources, "IMDB_FILES", 4)
+    yield packed
+    server.shutdown()
+    server.server_close()
+
+
+def test_imdb_is_downloaded_checked_and_read(archive: Path, tmp_path: Path) -> None:
+    data = Imdb(str(tmp_path / "data"), fewest=1, longest=4, val_size=2)
+    data.prepare_data()
+    data.setup()
+    assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 6, "val": 2, "test": 8}
+    assert texts(data, "test")[0] == "� 0 was dull"  # the last four words; training has no "test"
+    assert data.splits["test"].tensors[1].tolist() == [0] * 4 + [1] * 4
+    archive.unlink()
+    data.prepare_data()  # is there already
+
+
+def test_a_damaged_download_is_refused(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "IMDB_MD5", "0" * 32)
+    with pytest.raises(DataError, match=r"aclImdb is not in .* could not be downloaded"):
+        Imdb(str(tmp_path / "data"), val_size=2).prepare_data()
+
+
+def test_missing_reviews_are_told(archive: Path, tmp_path: Path) -> None:
+    data = Imdb(str(tmp_path / "data"), fewest=1, val_size=2)
+    data.prepare_data()
+    next((tmp_path / "data" / "aclImdb" / "test" / "pos").iterdir()).unlink()
+    with pytest.raises(DataError, match="holds 3 reviews, not 4"):
+        data.setup()
+
+
+def test_a_text_file_is_cut_into_windows(tmp_path: Path) -> None:
+    path = tmp_path / "book.txt"
+    path.write_text("".join(chr(97 + place % 26) for place in range(2_000)) + "é", encoding="utf-8")
+    data = TextFile(str(path), window=20)
+    data.setup()
+    (windows,) = data.splits["train"].tensors
+    assert windows.shape == (79, 21)
+    assert data.spec.output.read(windows[:2]) == ["abcdefghijklmnopqrstu", "uvwxyzabcdefghijklmno"]
+    assert "é" not in data.spec.input.vocabulary  # which only the last part holds
+    with pytest.raises(DataError, match="a text of 2001 characters is too short to be cut into windows of 500"):
+        TextFile(str(path), window=500).setup()
+
+
+def test_the_text_of_reviews_is_a_line_each() -> None:
+    data = ReviewText(sentences=50, window=30)
+    assert len(data.read().splitlines()) == 50
+    with pytest.raises(ValueError, match="sentences must be a whole number of at least 1"):
+        ReviewText(sentences=0)
+    with pytest.raises(ValueError, match="window must be a whole number of at least 1"):
+        ReviewText(window=0)

@@ -5,6 +5,7 @@ Vocabularies come from the training split alone.
 
 from __future__ import annotations
 
+import tarfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ from zoo.spec.text import MAX_TOKENS, learn_vocabulary
 Labelled = tuple[Sequence[str], Sequence[int]]  # texts and their classes
 POLARITY = ("negative", "positive")
 FOLDS = 10
+IMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
+IMDB_MD5 = "7c2ac02c03563afcf9b574c7e56c153a"
+IMDB_FILES = 12_500  # of each kind in each part
 
 
 class Reviews(TensorDataModule):
@@ -102,6 +106,11 @@ class RtPolarity(TensorDataModule):
         labels: list[int] = []
         for label, ending in enumerate(("neg", "pos")):
             path = self.root / "rt-polarity" / f"rt-polarity.{ending}"
+            if not path.is_file():
+                raise DataError(
+                    f"no such file: {path}; set data.root to a folder that holds rt-polarity, which is sentence "
+                    "polarity v1.0 from www.cs.cornell.edu/people/pabo/movie-review-data"
+                )
             lines = [line for line in read_text(path, encoding="cp1252").split("\n") if line.strip()]
             if len(lines) != 5_331:
                 raise DataError(f"{path} holds {len(lines)} sentences, and sentence polarity v1.0 has 5331")
@@ -115,6 +124,77 @@ class RtPolarity(TensorDataModule):
         rows = {"train": train, "val": val, "test": test}
         splits = {split: ([texts[i] for i in part], [labels[i] for i in part]) for split, part in rows.items()}
         return _labelled(splits, POLARITY, self.fewest)
+
+
+class Imdb(TensorDataModule):
+    """50,000 reviews of films, half of them positive: 25,000 to train and validate on, the official 25,000 to test.
+
+    Source: Maas et al., "Learning word vectors for sentiment analysis", 2011. Long reviews are cut to their last words,
+    where most of them conclude.
+
+    Args:
+        root: the folder that holds, or will hold, `aclImdb`; what is missing is downloaded (84 MB), its md5 checked.
+        fewest: how often a word must be in the training split to be known.
+        longest: words of a review that are read.
+        val_size: how many of the 25,000 are kept for validation.
+        batch_size: reviews a step.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: the files are missing and cannot be downloaded, or are damaged.
+    """
+
+    def __init__(
+        self, root: str, fewest: int = 5, longest: int = 400, val_size: int = 2_500, batch_size: int = 64
+    ) -> None:
+        super().__init__(batch_size)
+        for name, number in (("fewest", fewest), ("longest", longest), ("val_size", val_size)):
+            if type(number) is not int or number < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {number}")
+        if val_size >= 2 * IMDB_FILES:
+            raise ValueError(f"val_size must be below {2 * IMDB_FILES}, got {val_size}")
+        self.root = Path(root).expanduser()
+        self.fewest = fewest
+        self.longest = longest
+        self.val_size = val_size
+
+    def prepare_data(self) -> None:
+        if (self.root / "aclImdb").is_dir():
+            return
+        from torchvision.datasets.utils import download_url
+
+        archive = self.root / "aclImdb_v1.tar.gz"
+        try:
+            download_url(IMDB_URL, str(self.root), archive.name, md5=IMDB_MD5)
+            with tarfile.open(archive) as file:
+                file.extractall(self.root, filter="data")
+        except (OSError, RuntimeError, tarfile.TarError) as error:
+            raise DataError(
+                f"aclImdb is not in {self.root.resolve()} and could not be downloaded "
+                f"({' '.join(str(error).split())}); set data.root to a folder that holds it"
+            ) from error
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        from sklearn.model_selection import train_test_split
+
+        texts, labels = self._read("train")
+        test = self._read("test")
+        train, val = train_test_split(range(len(texts)), test_size=self.val_size, random_state=0, stratify=labels)
+        rows = {"train": train, "val": val}
+        splits = {split: ([texts[i] for i in part], [labels[i] for i in part]) for split, part in rows.items()}
+        return _labelled({**splits, "test": test}, POLARITY, self.fewest, self.longest)
+
+    def _read(self, part: str) -> tuple[list[str], list[int]]:
+        texts: list[str] = []
+        labels: list[int] = []
+        for label, kind in enumerate(("neg", "pos")):
+            folder = self.root / "aclImdb" / part / kind
+            files = sorted(folder.glob("*.txt"))
+            if len(files) != IMDB_FILES:
+                raise DataError(f"{folder} holds {len(files)} reviews, not {IMDB_FILES}; delete aclImdb to get it anew")
+            texts += [read_text(file).replace("<br />", " ") for file in files]
+            labels += [label] * len(files)
+        return texts, labels
 
 
 class CharacterData(TensorDataModule):
@@ -206,12 +286,15 @@ class ReviewText(CharacterData):
 
 
 def _labelled(
-    splits: Mapping[str, Labelled], names: Sequence[str], fewest: int = 1
+    splits: Mapping[str, Labelled], names: Sequence[str], fewest: int = 1, longest: int | None = None
 ) -> tuple[Spec, dict[str, Examples]]:
-    """Spec and examples of texts with classes; words that training has less than `fewest` times are unknown."""
+    """Spec and examples of texts with classes, of each text the last `longest` words.
+
+    Words that training has less than `fewest` times are unknown.
+    """
     text = Text(learn_vocabulary(splits["train"][0], fewest=fewest), "words")
     examples = {
-        split: Examples(Ragged.of([text.encode(raw) for raw in texts]), torch.tensor(labels))
+        split: Examples(Ragged.of([text.encode(raw)[-(longest or 0) :] for raw in texts]), torch.tensor(labels))
         for split, (texts, labels) in splits.items()
     }
     return Spec(text, Classes(tuple(names))), examples
