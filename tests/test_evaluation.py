@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -278,4 +279,8 @@ def test_a_recipe_keeps_no_path_of_this_machine(
     assert inside["command"] == "python scripts/train.py data.path=$ZOO_DATA/houses/a.csv data.target=y"
     assert inside["config"]["data"]["path"] == "$ZOO_DATA/houses/a.csv"
     assert "elsewhere" not in json.dumps(outside)
+    augment = "data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"
+    cfg = compose("train", augment, f"folder={tmp_path}")
+    cfg.run = {"overrides": [augment, "model.widths=[4,8]"]}
+    assert shlex.split(_recipe(cfg)["command"]) == ["python", "scripts/train.py", augment, "model.widths=[4,8]"]
     assert str(tmp_path) not in json.dumps(inside)

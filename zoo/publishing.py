@@ -31,6 +31,34 @@ EVALUATIONS = 3  # with as many seeds, to see how far figures that are drawn at 
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 
+ABOUT = """# Published weights
+
+They come with the package. Figures are those of the test split, and this computes them anew:
+
+    python scripts/evaluate.py weights=all
+
+Commands name the folder of your data sets `$ZOO_DATA`. `python scripts/publish.py` writes this page.
+
+    import zoo
+
+    zoo.load("cnn.digits")("scan.png")                        # answers raw input
+    zoo.create_model("cnn", weights="digits", num_classes=26) # the bare network, here with a new head
+    zoo.features("cnn.digits")(["a.png", "b.png"])            # what its last layer sees, (2, F)
+
+    python scripts/predict.py model=cnn.digits input='scans/*.png'
+    python scripts/export.py model=cnn.digits format=onnx
+    python scripts/train.py model=cnn data=mnist init_from=cnn.digits freeze=[stages.0] layer_decay=0.8
+
+Weights of others load in the same way, from a file (`zoo.load("model.safetensors")`), by http or https
+(`zoo.load("https://…", sha256="…")`, kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), or from the Hugging Face hub
+(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). Yours go there, with card and pictures, by
+
+    python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
+
+and whoever prefers torch.hub finds `load` and `create_model` in `hubconf.py`.
+"""
+
+
 def publish(cfg: DictConfig) -> None:
     """Put a run's network into the catalogue, or on the Hugging Face hub, as `conf/use/publish.yaml` describes.
 
@@ -85,17 +113,7 @@ def write_page(folder: Path) -> None:
 
 def page(pictures: str) -> str:
     """All published weights in Markdown; `pictures` is the folder of their pictures beside it."""
-    lines = [
-        "# Published weights",
-        "",
-        'They come with the package: `zoo.load("cnn.digits")`, or `zoo.create_model("cnn", weights="digits")` for the',
-        "bare network. Figures are those of the test split, and this computes them anew:",
-        "",
-        "    python scripts/evaluate.py weights=all",
-        "",
-        "`$ZOO_DATA` is the folder of your data sets. `python scripts/publish.py` writes this page.",
-        "",
-    ]
+    lines = [ABOUT]
     for weights in list_weights():
         figures = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in weights.figures.items())
         lines += [

@@ -7,6 +7,7 @@ import ctypes
 import logging
 import os
 import pickle
+import re
 import sys
 import time
 import warnings
@@ -299,10 +300,17 @@ def _recipe(cfg: DictConfig) -> dict[str, Any]:
         if not str(config["data"].get(name)).startswith(DATA):
             config["data"].pop(name, None)
     return {
-        "command": " ".join(["python scripts/train.py", *overrides]),
+        "command": " ".join(["python scripts/train.py", *map(_quoted, overrides)]),
         "config": config,
         "versions": {"torch": torch.__version__, "lightning": L.__version__},
     }
+
+
+def _quoted(override: str) -> str:
+    """An override as a shell takes it; $ZOO_DATA stays what the shell puts the folder for."""
+    if re.fullmatch(r"[\w@%+=:,./$~-]+", override):
+        return override
+    return '"' + re.sub(r'(["\\`]|\$(?!ZOO_DATA))', r"\\\1", override) + '"'
 
 
 def _portable(value: Any) -> Any:
