@@ -68,8 +68,13 @@ def test_a_network_that_changed_is_found(compose: Compose, tmp_path: Path) -> No
 def test_data_that_is_not_there(compose: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     artefact = zoo.load("cnn.digits")
     artefact.recipe["config"]["data"] = {"_target_": "zoo.data.images.MNIST"}
-    with pytest.raises(DataError, match="MNIST"):
+    with pytest.raises(DataError, match=f"MNIST is not in {tmp_path}"):
         measure(artefact, tmp_path)
+    assert evaluate(compose("use/evaluate", "weights=cnn*", f"root={tmp_path}", "accelerator=cpu"))
+    skipped = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "skipped: MNIST is not in" in line]
+    assert "cnn.mnist" in skipped
+    with pytest.raises(DataError, match="MNIST is not in"):
+        evaluate(compose("use/evaluate", "weights=cnn.mnist", f"root={tmp_path}", "accelerator=cpu"))
 
 
 def test_other_data_than_it_was_trained_on(tmp_path: Path) -> None:

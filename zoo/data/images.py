@@ -171,6 +171,8 @@ class Official(TensorDataModule):
         try:
             parts = [self.read(train) for train in (True, False)]
         except (OSError, RuntimeError, ValueError, AssertionError, LookupError) as error:
+            if "not found" in str(error):  # torchvision's word for files that are not there
+                raise DataError(f"{self.title} is not in {folder}; name the folder that holds it") from error
             raise DataError(
                 f"the {self.title} files in {folder} are damaged ({error}); delete them to download them again"
             ) from error
