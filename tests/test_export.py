@@ -56,8 +56,14 @@ def stirred(model: str, spec: Spec, options: dict[str, Any]) -> Artefact:
     return Artefact(model, options, spec, network)
 
 
-@pytest.mark.parametrize("case", OTHERS)
-@pytest.mark.parametrize("format", ENDINGS)
+@pytest.mark.parametrize(
+    ("case", "format"),
+    [
+        pytest.param(case, format, marks=[pytest.mark.slow] * (case.startswith("pictures") and format == "onnx"))
+        for case in OTHERS
+        for format in ENDINGS  # noqa: A001
+    ],
+)
 def test_lengths_and_sizes_stay_free(tmp_path: Path, case: str, format: str) -> None:  # noqa: A002
     """Each is checked on three batches of other counts and other sizes than it was traced with."""
     model, spec, options, dynamic = OTHERS[case]
@@ -70,7 +76,7 @@ def test_lengths_and_sizes_stay_free(tmp_path: Path, case: str, format: str) -> 
         assert export_artefact(artefact, tmp_path / "network", format) == dynamic
 
 
-@pytest.mark.parametrize("format", ["onnx", "torchscript"])
+@pytest.mark.parametrize("format", ["torchscript", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_every_model(tmp_path: Path, model_name: str, spec: Spec, options: dict[str, Any], format: str) -> None:  # noqa: A002
     dynamic = export_artefact(stirred(model_name, spec, options), tmp_path / "network", format)
     assert list(dynamic.values()) == [{0}]
