@@ -36,7 +36,7 @@ class MovingDigits(TensorDataModule):
 
     def __init__(
         self,
-        train_size: int = 2_000,
+        train_size: int = 4_000,
         val_size: int = 300,
         test_size: int = 300,
         batch_size: int = 32,
