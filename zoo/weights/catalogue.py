@@ -106,7 +106,8 @@ class Weights:
 def list_weights(pattern: str = "*") -> list[Weights]:
     """The published weights whose names match a pattern (`cnn*`, `*mnist`), by name.
 
-    Each has `metrics`, `data`, `parameters`, `size` (bytes), `licence`, `command` and `picture`.
+    Each has `metrics`, `data`, `parameters`, `size` (bytes), `licence`, `command` and `picture`. Of a weight that does
+    not ship, asking for what its artefact says (all but data, licence and picture) downloads it.
     """
     return [find(name) for name in _names() if fnmatchcase(name, pattern)]
 
