@@ -120,6 +120,7 @@ def test_a_recipe_can_call_nothing_but_parts_of_the_zoo(tmp_path: Path, target: 
     [
         ({}, "does not say on what data"),
         ({"config": {"data": {}, "task": {}, "seed": 1}}, "does not say on what data"),
+        ({"config": {"seed": "abc"}}, "its recipe has no seed but 'abc'"),
         ({"config": {"data": {"_target_": "zoo.data.images.Digits", "x": "${oc.env:HOME}"}}}, "interpolation"),
         ({"config": {"data": {"_target_": "zoo.data.images.Digits", "pace": 3}}}, "cannot be followed.*'pace'"),
         (

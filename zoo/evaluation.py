@@ -93,6 +93,8 @@ def measure(
     config = artefact.recipe.get("config")
     if not isinstance(config, dict) or not {"data", "task", "seed"} <= config.keys():
         raise ArtefactError("its recipe does not say on what data and by what task it was trained")
+    if type(config["seed"]) is not int or not 0 <= config["seed"] < 2**32:
+        raise ArtefactError(f"its recipe has no seed but {config['seed']!r}")
     L.seed_everything(config["seed"] if seed is None else seed, workers=True, verbose=False)
     described = _builder(config["data"], root)
     wants_root = "root" in inspect.signature(described.func).parameters and "root" not in described.keywords
