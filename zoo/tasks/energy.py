@@ -83,7 +83,7 @@ class ContrastiveDivergence(Task):
         self.centring = centring
         self.sparsity = sparsity
         self.sparsity_cost = sparsity_cost
-        self.binarise = binarise if isinstance(self.network.visible, Bernoulli) else "none"
+        self.binarise = binarise if isinstance(self.spec.input, Image) else "none"
         width, hidden = self.network.weight.shape
         self.visible_mean: Tensor
         self.drive_mean: Tensor
@@ -102,24 +102,33 @@ class ContrastiveDivergence(Task):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         return self.contrast(self.visible(batch))
 
-    def contrast(self, v: Tensor) -> Tensor:
-        """The loss of visible vectors (B, V), a scalar whose gradient is that of contrastive divergence."""
+    def contrast(self, v: Tensor, shares: Tensor | None = None) -> Tensor:
+        """The loss of visible vectors (B, V), a scalar whose gradient is that of contrastive divergence.
+
+        Args:
+            v: visible vectors.
+            shares: what each counts in the mean (B,), adding up to 1; None for all the same.
+        """
         network, count = self.network, len(v)
+        if shares is None:
+            shares = torch.full((count,), 1 / count, device=v.device)
         both = torch.cat([v, self._dream(v)])
         x = network.hidden_input(both)  # both at once, so that the difference is taken within one matrix product
         free = network.free_energy(both, x)
-        contrast = free[:count].mean() - free[count:].mean()
+        seen = _weighted(shares, free[:count])
+        contrast = seen - (free[count:].mean() if self.particles else _weighted(shares, free[count:]))
         activity = torch.sigmoid(x.detach())
         if self.particles:
             self._hidden_particles = bernoulli(activity[count:])
         copies = network.visible.copies(v)
         scale = copies.mean() if isinstance(copies, Tensor) else copies
         with torch.no_grad():
-            self._seen = network.visible.drive(v).mean(dim=0) / scale, activity[:count].mean(dim=0)
-        self.record(contrast=contrast, free_energy=free[:count].mean())
+            drive = _weighted(shares, network.visible.drive(v))
+            self._seen = drive / scale, _weighted(shares, activity[:count])
+        self.record(contrast=contrast, free_energy=seen)
         if self.sparsity is None:
             return contrast
-        active = torch.sigmoid(x[:count]).mean(dim=0).clamp(1e-6, 1 - 1e-6)
+        active = _weighted(shares, torch.sigmoid(x[:count])).clamp(1e-6, 1 - 1e-6)
         surprise = self.sparsity * active.log() + (1 - self.sparsity) * (1 - active).log()
         return contrast - self.sparsity_cost * surprise.sum()
 
@@ -167,8 +176,12 @@ class ContrastiveDivergence(Task):
     # Data
 
     def visible(self, batch: Any, place: torch.Generator | None = None) -> Tensor:
-        """The visible vectors (B, V) of a batch of the data."""
-        return self.binary(self.network.vector(prepared(self.spec.input, batch[0])), place)
+        """The visible vectors (B, V) of a batch of the data, binarised."""
+        return self.binary(self.vectors(batch), place)
+
+    def vectors(self, batch: Any) -> Tensor:
+        """The visible vectors (B, V) of a batch of the data, not binarised."""
+        return self.network.vector(prepared(self.spec.input, batch[0]))
 
     def binary(self, v: Tensor, place: torch.Generator | None = None) -> Tensor:
         """Numbers in 0..1 as `binarise` says."""
@@ -176,19 +189,23 @@ class ContrastiveDivergence(Task):
             return (torch.rand(v.shape, generator=place, device=v.device) < v).to(v.dtype)
         return (v > 0.5).to(v.dtype) if self.binarise == "threshold" else v
 
-    def whole(self, split: str) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    def whole(self, split: str) -> Iterator[tuple[Tensor, tuple[Any, ...]]]:
         """All of a split in order, a chunk at a time: visible vectors, not binarised, and the other columns."""
         examples = self.trainer.datamodule.splits[split]  # type: ignore[attr-defined]
         for rows in torch.arange(len(examples)).split(CHUNK):
-            x, *others = examples.__getitems__(rows)
-            yield self.network.vector(prepared(self.spec.input, _to(x, self.device))), tuple(others)
+            batch = tuple(_to(column, self.device) for column in examples.__getitems__(rows))
+            yield self.vectors(batch), batch[1:]
+
+    def training_vectors(self) -> Iterator[Tensor]:
+        """What is learned from, a chunk at a time."""
+        return (v for v, _ in self.whole("train"))
 
     def on_fit_start(self) -> None:
         """Start the visible biases at the data's means; a run that resumes has done so."""
         if not self.visible_mean.isnan().any():
             return
         count, total, squares = 0, torch.zeros_like(self.visible_mean), torch.zeros_like(self.visible_mean)
-        for v, _ in self.whole("train"):
+        for v in self.training_vectors():
             count, total, squares = count + len(v), total + v.sum(dim=0), squares + v.square().sum(dim=0)
         self.visible_mean.copy_(total / count)
         variance = squares / count - self.visible_mean.square()
@@ -226,6 +243,12 @@ class ContrastiveDivergence(Task):
                 f"the weights are no longer finite in epoch {self.current_epoch + 1}; try a learning rate of "
                 f"{rate / 10:g} (task.optimiser.lr), a tenth of it; the last checkpoint is from before"
             )
+
+
+def _weighted(shares: Tensor, values: Tensor) -> Tensor:
+    """The weighted mean of values (B, …), in float32 whatever autocast would have."""
+    with torch.autocast(values.device.type, enabled=False):
+        return shares @ values.float()
 
 
 def prepared(described: Input, x: Encoded) -> Tensor:

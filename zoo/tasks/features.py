@@ -142,7 +142,7 @@ class FeatureLearning(ContrastiveDivergence):
 
     def _inputs(self, split: str) -> tuple[Tensor, Tensor]:
         """The visible vectors (N, V) of a split, not binarised, and its labels (N,), on the CPU."""
-        vectors, labels = zip(*((v.cpu(), others[0]) for v, others in self.whole(split)))
+        vectors, labels = zip(*((v.cpu(), others[0].cpu()) for v, others in self.whole(split)))
         return torch.cat(vectors), torch.cat(labels)
 
     @torch.no_grad()

@@ -142,6 +142,21 @@ def plane(points: Tensor, labels: Tensor, names: Sequence[str] | None, path: Pat
     figure.savefig(path, dpi=120)
 
 
+def histograms(groups: Mapping[str, Tensor], threshold: float, measure: str, path: Path) -> None:
+    """Draw how the values (N,) of each group are distributed, as shares of the group, and a threshold among them."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.add_subplot(xlabel=measure, ylabel="share of the group")
+    every = torch.cat(list(groups.values())).cpu()
+    low, high = every.quantile(0.0).item(), every.quantile(0.98).item()  # a few far ones would squeeze the rest
+    bins = torch.linspace(low, high, 41).tolist()
+    for name, values in groups.items():
+        shown = values.cpu().clamp(max=high).tolist()
+        axes.hist(shown, bins=bins, weights=[1 / max(len(shown), 1)] * len(shown), alpha=0.6, label=name)
+    axes.axvline(threshold, color="black", linewidth=1, label="threshold")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
 def curves(metrics: Path, path: Path) -> None:
     """Draw the curves of a `metrics.csv` over epochs: a panel for each figure, its splits together."""
     panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
