@@ -204,16 +204,20 @@ class ContrastiveDivergence(Task):
         """Start the visible biases at the data's means; a run that resumes has done so."""
         if not self.visible_mean.isnan().any():
             return
-        count, total, squares = 0, torch.zeros_like(self.visible_mean), torch.zeros_like(self.visible_mean)
-        for v in self.training_vectors():
-            count, total, squares = count + len(v), total + v.sum(dim=0), squares + v.square().sum(dim=0)
-        self.visible_mean.copy_(total / count)
-        variance = squares / count - self.visible_mean.square()
+        variance = self.measure_data()
         self.network.visible.start(self.visible_mean, variance)
         with torch.no_grad():
             self.drive_mean.copy_(self.network.visible.drive(self.visible_mean[None])[0])
         if self.average is not None:
             self.average.load_state_dict(self.network.state_dict())
+
+    def measure_data(self) -> Tensor:
+        """Set `visible_mean` to that of what is learned from; gives the variances (V,)."""
+        count, total, squares = 0, torch.zeros_like(self.visible_mean), torch.zeros_like(self.visible_mean)
+        for v in self.training_vectors():
+            count, total, squares = count + len(v), total + v.sum(dim=0), squares + v.square().sum(dim=0)
+        self.visible_mean.copy_(total / count)
+        return squares / count - self.visible_mean.square()
 
     # Keeping
 

@@ -89,6 +89,8 @@ class FeatureLearning(ContrastiveDivergence):
 
     def on_test_start(self) -> None:
         self._energies.clear()
+        if self.visible_mean.isnan().any():  # a network that was trained elsewhere
+            self.measure_data()
 
     def judge(self, batch: Any, batch_idx: int, split: str) -> Tensor:
         energies = super().judge(batch, batch_idx, split)
