@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 import zoo
 from zoo import models
+from zoo.data.images import Digits
 from zoo.data.tables import BreastCancer
 from zoo.errors import ConfigError, SpecError
 from zoo.spec import Image, Spec
@@ -68,6 +69,13 @@ def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
     flagged = torch.tensor([answer["anomaly"] for answer in answers]).float()
     malignant = torch.tensor((frame["diagnosis"] == "malignant").to_numpy())
     assert flagged[malignant].mean() > 4 * flagged[~malignant].mean()
+
+
+def test_a_class_may_be_named_by_a_number(digits: Digits) -> None:
+    assert AnomalyDetection(digits.spec, NETWORK, ADAM, normal=3).is_normal.tolist() == [n == 3 for n in range(10)]
+    assert AnomalyDetection(digits.spec, NETWORK, ADAM, normal=[0, "1"]).is_normal.tolist() == [
+        n < 2 for n in range(10)
+    ]
 
 
 def test_what_cannot_be_is_refused(masses: BreastCancer) -> None:

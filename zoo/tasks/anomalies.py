@@ -52,7 +52,7 @@ class AnomalyDetection(ContrastiveDivergence):
         network: NetworkBuilder,
         optimiser: OptimiserBuilder,
         *,
-        normal: str | Sequence[str] | None = None,
+        normal: str | int | Sequence[str | int] | None = None,
         false_alarms: float = 0.05,
         gibbs_steps: int = 1,
         particles: int = 0,
@@ -69,7 +69,8 @@ class AnomalyDetection(ContrastiveDivergence):
         if not 0 < false_alarms < 1:
             raise ValueError(f"false_alarms must be above 0 and below 1, got {false_alarms}")
         names = spec.output.names
-        chosen = [names[0]] if normal is None else [normal] if isinstance(normal, str) else list(normal)
+        several = normal if isinstance(normal, (list, tuple)) else [normal]
+        chosen = [names[0]] if normal is None else [str(name) for name in several]  # the command line's 3 is a number
         for name in chosen:
             if name not in names:
                 raise ConfigError(unknown("normal class", name, names))

@@ -7,9 +7,11 @@ Shape letters: B batch, V visible, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import MeanMetric, MeanSquaredError, R2Score
@@ -30,7 +32,8 @@ class Hybrid(ContrastiveDivergence):
     contrastive divergence), in nats, mean over the batch.
 
     Logs `loss`, -log p(label | visible), of `train`, `val` and `test`, and of the latter two `accuracy` (0..1) of
-    classes; `rmse` (in the value's own unit) and `r2` of values.
+    classes; `rmse` (in the value's own unit) and `r2` of values. The baseline is scikit-learn's linear model: logistic
+    or ridge regression.
 
     Args:
         discriminative, generative: weights of the two, at least 0 and not both 0.
@@ -135,6 +138,21 @@ class Hybrid(ContrastiveDivergence):
     def on_test_epoch_end(self) -> None:
         if isinstance(self.spec.output, Classes):
             self.counts = self.confusion.compute()  # here, where all processes take part
+
+    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        (train, labels), (test, truths) = self._inputs("train"), self._inputs("test")
+        if isinstance(self.spec.output, Values):
+            return {"r2_ridge": float(Ridge().fit(train, labels).score(test, truths))}
+        linear = LogisticRegression(max_iter=1000).fit(train, labels)
+        return {"accuracy_logistic_regression": float(linear.score(test, truths))}
+
+    def _inputs(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """What is seen (N, V) of a split, without the label, and the labels (N,)."""
+        width = self.network.label.width
+        vectors, labels = zip(*((v[:, :-width].cpu(), others[0].cpu()) for v, others in self.whole(split)))
+        return torch.cat(vectors).numpy(), torch.cat(labels).flatten().numpy()
 
     def pictures(self, folder: Path) -> dict[str, str]:
         if isinstance(self.spec.output, Classes):
