@@ -213,6 +213,9 @@ def attention(images: Tensor, words: Sequence[Sequence[str]], maps: Tensor, path
             axes.imshow(veil.numpy(), extent=ends, interpolation="bilinear")
             axes.set_title(word, fontsize=9)
     figure.savefig(path, dpi=90)
+    with PIL.Image.open(path) as drawn:
+        small = drawn.convert("RGB").quantize(128)  # soft shades take four times the room otherwise
+    small.save(path, optimize=True)
 
 
 def tagged(video: Tensor, told: Sequence[str], true: Sequence[str], path: Path) -> None:
