@@ -51,7 +51,7 @@ def test_a_short_run_on_scenes(trainer: Callable[..., L.Trainer], tmp_path: Path
     run = trainer(max_epochs=6)
     run.fit(task, data)
     first = float(run.callback_metrics["train/loss"])
-    assert first < 2.7  # log(32) is 3.5
+    assert first < 3  # log(32) is 3.5
     run.test(task, data, verbose=False)
     assert set(run.callback_metrics) >= {"test/loss", "test/exact", "test/bleu"}
     assert set(task.pictures(tmp_path)) == {"attention.png"}
