@@ -238,7 +238,9 @@ def test_digits_stand_side_by_side() -> None:
         line, symbols = examples[index]
         assert line.shape[1] == 32
         assert 3 <= len(symbols) <= 8
-        assert 10 * len(symbols) <= len(line) <= 16 * len(symbols)
+        assert 10 * len(symbols) <= len(line) - 12 <= 16 * len(symbols)
+        assert (line[:6] == 255).all()
+        assert (line[-6:] == 255).all()
         brightest = (255 - line).amax(dim=1).tolist()
         order = [value for value, before in zip(brightest, [0, *brightest]) if value and value != before]
         found = [(value - 100) // 3 for value in order]

@@ -71,10 +71,10 @@ def bend(ink: Tensor, lengths: Tensor, strength: Tensor) -> tuple[Tensor, Tensor
     x = torch.arange(width, device=ink.device) + 0.5  # W
     y = (torch.arange(height, device=ink.device) + 0.5 - height / 2)[:, None]  # H, 1; from the middle of the line
     along = (x - half) / half  # B, 1, W; -1 at the start of the line, 1 at its end
-    turn = strength * _uniform(ink, -2.5, 2.5)  # pixels at the ends
+    turn = strength * _uniform(ink, -1.5, 1.5)  # pixels at the ends
     wave = strength * _uniform(ink, 0, 1) * torch.sin(x / (height * _uniform(ink, 0.5, 2)) + _uniform(ink, 0, 6.28))
-    shift = strength * _uniform(ink, -1.5, 1.5)
-    stretch = 1 + strength * (_uniform(ink, -0.12, 0.12) + _uniform(ink, -0.1, 0.1) * along)  # perspective: along it
+    shift = strength * _uniform(ink, -1, 1)
+    stretch = 1 + strength * (_uniform(ink, -0.1, 0.1) + _uniform(ink, -0.08, 0.08) * along)  # perspective: along it
     from_y = y * stretch + turn * along + wave + shift
     slant = strength * _uniform(ink, -0.35, 0.35)
     ripple = strength * _uniform(ink, 0, 1) * torch.sin(x / (height * _uniform(ink, 0.3, 1)) + _uniform(ink, 0, 6.28))
@@ -130,7 +130,7 @@ def photograph(ink: Tensor, strength: Tensor) -> Tensor:
     spots = torch.rand(len(ink), 1, 3, max(2, width // 64), device=ink.device) - 0.5
     light = functional.interpolate(spots, (height, width), mode="bilinear", align_corners=True)[:, 0]
     picture = (paper - (paper - black) * ink) * (1 + strength * _uniform(ink, 0, 0.5) * light)
-    return picture + torch.randn_like(ink) * (0.1 * strength * _uniform(ink, 0, 1) ** 2)
+    return picture + torch.randn_like(ink) * (0.2 * (paper - black) * strength * _uniform(ink, 0, 1) ** 2)
 
 
 def compress(picture: Tensor, coarseness: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from zoo.spec import Spec, TextLine, Transcript
 DIGITS = "0123456789"
 HEIGHT = 32  # pixels of every line
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+MARGIN = 6  # pixels before and after a string of digits
 CHUNK = 64  # lines that are distorted at once, for validation and test
 
 
@@ -245,7 +246,7 @@ class MNISTLines(DigitLines):
 def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Generator) -> Examples:
     """Put pictures of digits (N, 1, h, w), bright on dark, into lines of 3 to 8, each digit `rounds` times.
 
-    They are scaled to 28 pixels, moved up or down by up to 2, cut to their ink and set 0 to 6 pixels apart.
+    They are scaled to 28 pixels, moved up or down by up to 2, cut to their ink and set 0 to 6 pixels apart, with some margin at both ends.
     """
     side = 28
     if digits.shape[2:] != (side, side):
@@ -264,6 +265,9 @@ def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Gene
     lengths = lengths[lengths.cumsum(0) <= len(order)]
     order = order[: lengths.sum()]
     gaps = torch.randint(0, 4, (2, len(order)), generator=random)  # on either side
+    ends = lengths.cumsum(0)
+    gaps[0, ends - lengths] += MARGIN
+    gaps[1, ends - 1] += MARGIN
     widths = gaps.sum(dim=0) + ink_width[order]
     owner = torch.arange(len(order)).repeat_interleave(widths)  # of each column of all lines: the digit
     place = torch.arange(len(owner)) - (widths.cumsum(0) - widths + gaps[0])[owner]  # within its ink
