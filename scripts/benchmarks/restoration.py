@@ -27,9 +27,9 @@ Method = Callable[[Tensor], Tensor]  # what a network takes, before `prepare`, t
 
 def run(root: Path) -> None:
     """Print both tables."""
-    weights = zoo.list_weights("gan.super_resolution_*")
+    weights = [record.name for record in zoo.list_weights("gan.super_resolution_*")]
     print(f"{'Y channel':34}{'Set5':>20}{'Set14':>20}")
-    for name in sorted(weights):
+    for name in weights:
         artefact = zoo.load(name)
         degradation = Downscale(artefact.spec.input.scale)
         methods = {f"bicubic x{degradation.scale}": _simple(degradation, "bicubic"), name: _network(artefact)}

@@ -246,7 +246,8 @@ class MNISTLines(DigitLines):
 def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Generator) -> Examples:
     """Put pictures of digits (N, 1, h, w), bright on dark, into lines of 3 to 8, each digit `rounds` times.
 
-    They are scaled to 28 pixels, moved up or down by up to 2, cut to their ink and set 0 to 6 pixels apart, with some margin at both ends.
+    They are scaled to 28 pixels, moved up or down by up to 2, cut to their ink and set 0 to 6 pixels apart,
+    with some margin at both ends.
     """
     side = 28
     if digits.shape[2:] != (side, side):
