@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_its_command_still_says_what_trained_it(
     monkeypatch.setenv("ZOO_DATA", "$ZOO_DATA")
     _, script, *overrides = shlex.split(weights.command)
     assert script == "scripts/train.py"
-    cfg = compose("train", *(override.replace("$ZOO_DATA", "'$ZOO_DATA'", 1) for override in overrides))
+    cfg = compose("train", *(re.sub(r"(\$ZOO_DATA.*)", r"'\1'", override) for override in overrides))
     recipe = weights.header["recipe"]["config"]
     for name in ("model", "task", "data", "seed", "epochs", "batches"):
         part = OmegaConf.to_container(cfg[name], resolve=True) if OmegaConf.is_config(cfg[name]) else cfg[name]
