@@ -115,7 +115,9 @@ def _check_that_it_is_one_graph(network: nn.Module, arguments: Arguments, dynami
     try:
         _run(network, arguments)
     except TypeError as error:
-        raise ConfigError(f"{type(network).__name__} writes step by step, which is no single graph: {error}") from error
+        raise ConfigError(
+            f"{type(network).__name__} draws noise or writes step by step, which is no single graph: {error}"
+        ) from error
     recurrent = any(isinstance(module, nn.RNNBase) for module in network.modules())
     if format == "torch_export" and recurrent and any(which - {0} for which in dynamic):
         raise ConfigError(
