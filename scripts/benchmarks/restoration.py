@@ -45,7 +45,7 @@ def run(root: Path) -> None:
     for method, restore in {
         "mean of what is known": _simple(mask, "mean_fill"),
         "biharmonic (scikit-image)": _biharmonic,
-        "gan.inpainting_mnist": _network(zoo.load("gan.inpainting_mnist")),
+        **{record.name: _network(zoo.load(record.name)) for record in zoo.list_weights("gan.inpainting_mnist")},
     }.items():
         found = _judge(mask, restore, iter(pictures))
         print(f"{method:34}{found['l1']:8.4f}{found['psnr']:7.2f} dB{found['ssim']:8.4f}")
