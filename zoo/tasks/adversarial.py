@@ -215,10 +215,10 @@ class Adversarial(Task):
 
     def _steepness(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
         """The mean squared gradient of the score of a picture with respect to its pixels, from a part of the batch."""
-        count = -(-len(picture) // PENALISED)
+        chosen = slice(None, None, PENALISED)  # and not the first ones, which would be others with `accumulate`
         with torch.autocast(self.device.type, enabled=False):  # squares of gradients leave the range of fp16
-            picture = picture[:count].float().requires_grad_()
-            scores = self.score(picture, tuple(part[:count] for part in beside)).flatten(1).mean(dim=1)
+            picture = picture[chosen].float().requires_grad_()
+            scores = self.score(picture, tuple(part[chosen] for part in beside)).flatten(1).mean(dim=1)
             (gradient,) = torch.autograd.grad(scores.sum(), picture, create_graph=True)
             return gradient.square().flatten(1).sum(dim=1).mean()
 
