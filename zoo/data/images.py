@@ -99,7 +99,7 @@ class Digits(TensorDataModule):
 
     def __init__(self, batch_size: int = 64, augment: Augment | None = None, split_seed: int = 0) -> None:
         super().__init__(batch_size, augment)
-        self.split_seed = _whole("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.datasets import load_digits
@@ -146,8 +146,8 @@ class Official(TensorDataModule):
     ) -> None:
         super().__init__(batch_size, augment)
         self.root = Path(root).expanduser()
-        self.val_size = _whole("val_size", val_size, 1, self.sizes[0] - 1)
-        self.split_seed = _whole("split_seed", split_seed, 0, 2**32 - 1)
+        self.val_size = whole_number("val_size", val_size, 1, self.sizes[0] - 1)
+        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
 
     @abstractmethod
     def download(self) -> None:
@@ -304,7 +304,7 @@ def _pixels(source: Any) -> tuple[Tensor, Tensor]:
     return source.data[:, None], source.targets
 
 
-def _whole(name: str, number: int, smallest: int, largest: int) -> int:
+def whole_number(name: str, number: int, smallest: int, largest: int) -> int:
     if type(number) is not int or not smallest <= number <= largest:
         raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, got {number}")
     return number

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, ResumableLoader, TensorDataModule
+from zoo.data.images import whole_number
 from zoo.errors import DataError, SpecError
 from zoo.spec import Classes, Image, Spec
 
@@ -116,8 +117,8 @@ class Photos(TensorDataModule):
         self, batch_size: int = 16, augment: RandomFlip | None = None, patch: int = 64, stride: int = 16
     ) -> None:
         super().__init__(batch_size, augment)
-        self.patch = _whole("patch", patch, 16, 96)
-        self.stride = _whole("stride", stride, 1, 96)
+        self.patch = whole_number("patch", patch, 16, 96)
+        self.stride = whole_number("stride", stride, 1, 96)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.datasets import load_sample_images
@@ -183,13 +184,13 @@ class ImageFolder(TensorDataModule):
             raise ValueError(f"channels must be 1 or 3, got {channels}")
         self.root = Path(root).expanduser()
         self.test_root = None if test_root is None else Path(test_root).expanduser()
-        self.patch = None if patch is None else _whole("patch", patch, 8, 4096)
-        self.size = None if size is None else _whole("size", size, 4, 4096)
-        self.stride = max(1, (patch or 2) // 2) if stride is None else _whole("stride", stride, 1, 4096)
+        self.patch = None if patch is None else whole_number("patch", patch, 8, 4096)
+        self.size = None if size is None else whole_number("size", size, 4, 4096)
+        self.stride = max(1, (patch or 2) // 2) if stride is None else whole_number("stride", stride, 1, 4096)
         self.channels = channels
         self.val_share, self.test_share = val_share, test_share
         self.unreadable = unreadable
-        self.split_seed = _whole("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         files, pictures = self._read(self.root)
@@ -282,9 +283,3 @@ def _picture(pictures: Sequence[Tensor], channels: int, size: int | None = None)
     mean = sums / count
     std = (squares / count - mean.square()).clamp(min=1e-6).sqrt()
     return Image(channels, size, size, tuple(mean.tolist()), tuple(std.tolist()))
-
-
-def _whole(name: str, number: int, smallest: int, largest: int) -> int:
-    if type(number) is not int or not smallest <= number <= largest:
-        raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, got {number}")
-    return number
