@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from zoo.data.shapes import Shapes
 from zoo.errors import ConfigError, SpecError
 from zoo.models import Discriminator, Generator
 from zoo.spec import Classes, Image, Label, Seed, Spec, Text, Tokens
+from zoo.tasks.adversarial import Attempt
 from zoo.tasks.generation import Generation
 from zoo.tasks.likeness import agree, frechet_distance, precision_and_recall
 
@@ -104,7 +106,7 @@ def test_it_learns_what_each_class_looks_like(trainer: TrainerBuilder, digits: D
 
 
 def test_sentences_are_read(trainer: TrainerBuilder, shapes: Shapes) -> None:
-    task = generation(shapes.spec, layout_weight=1.0)
+    task = generation(shapes.spec, layout_weight=1.0, contrast_weight=1.0)
     fitted = trainer(max_epochs=1)
     fitted.fit(task, shapes)
     assert fitted.callback_metrics["train/layout"] > 0
@@ -112,6 +114,74 @@ def test_sentences_are_read(trainer: TrainerBuilder, shapes: Shapes) -> None:
     noise, (codes, lengths) = task._fixed()
     other = codes.flip(0), lengths.flip(0)
     assert not torch.equal(task.network(noise, codes, lengths), task.network(noise, *other))
+
+
+def test_a_sentence_is_told_from_those_of_other_pictures_by_its_definition(shapes: Shapes) -> None:
+    """The discriminator's loss has it as a part: mean negative log-probability of the own sentence, and own picture."""
+    task = generation(shapes.spec, contrast_weight=3.0, penalty=0.0)
+    images, captions, _ = shapes.splits["train"].__getitems__(torch.arange(5))
+    real = task.picture.prepare(images)
+    attempt = Attempt(torch.zeros_like(real), real, sentences(captions))
+    network = task.discriminator
+    with torch.no_grad():
+        alone = network.score(network.look(real))
+        scores = [network(real, *(part[[n] * 5] for part in attempt.beside)) - alone for n in range(5)]
+    scores = torch.cat(scores, dim=1).exp()
+    losses = [-math.log(scores[n, n] / scores[n].sum()) - math.log(scores[n, n] / scores[:, n].sum()) for n in range(5)]
+    with_it = task._discriminator_loss(attempt)
+    assert attempt.figures["contrast"].item() == pytest.approx(3 * sum(losses) / 10, rel=1e-4)
+    task.contrast_weight = 0.0
+    assert (with_it - task._discriminator_loss(attempt)).item() == pytest.approx(3 * sum(losses) / 10, rel=1e-4)
+
+
+def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
+    """Both read with the same network; the averaged generator has a copy of its own."""
+    task = generation(shapes.spec, contrast_weight=1.0, penalty=0.0)
+    reader = task.discriminator.reader
+    assert task.network.reader is reader
+    assert not set(task.trained_network.reader.parameters()) & set(reader.parameters())
+    batch = shapes.splits["train"].__getitems__(torch.arange(4))
+    task.discriminator.requires_grad_(False)
+    attempt = task.attempt(batch)
+    task._generator_loss(attempt).backward()
+    assert all(parameter.grad is None for parameter in reader.parameters())
+    assert all(p.grad is not None for n, p in task.network.named_parameters() if not n.startswith("reader"))
+    task.discriminator.requires_grad_(True)
+    task._discriminator_loss(Attempt(attempt.made.detach(), attempt.real, attempt.beside)).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in reader.parameters())
+
+
+def test_it_learns_which_sentence_a_new_picture_fits() -> None:
+    """After a few seconds of it most new pictures fit their own sentence best of 50 (by chance one would)."""
+    torch.manual_seed(0)
+    data = Shapes(train_size=1600, val_size=50, test_size=1, batch_size=64)
+    data.setup()
+    task = generation(data.spec, contrast_weight=1.0)
+    network = task.discriminator
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3, betas=(0.0, 0.99))
+    for _ in range(120):
+        images, captions, _ = data.splits["train"].__getitems__(torch.randint(1600, (64,)))
+        contrast = task.contrast(network.look(task.picture.prepare(images)), task.read(sentences(captions)))
+        assert contrast is not None
+        optimiser.zero_grad()
+        contrast.backward()
+        optimiser.step()
+    images, captions, _ = data.splits["val"].__getitems__(torch.arange(50))
+    with torch.no_grad():
+        matches = network.match(network.look(task.picture.prepare(images)), *task.read(sentences(captions)))
+    assert (matches.argmax(dim=1) == torch.arange(50)).float().mean() > 0.5
+
+
+def sentences(captions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first wording of each picture, and its length."""
+    return captions[:, 0], (captions[:, 0] != 0).sum(dim=1)
+
+
+def test_a_contrast_of_what_is_no_text_is_refused(digits: Digits) -> None:
+    with pytest.raises(ValueError, match="contrast_weight is for texts, and the pictures are made from a class"):
+        generation(digits.spec, contrast_weight=1.0)
+    with pytest.raises(ValueError, match="contrast_weight must be at least 0, got -1"):
+        generation(digits.spec, contrast_weight=-1.0)
 
 
 def test_a_captioner_reads_what_was_made(trainer: TrainerBuilder, shapes: Shapes) -> None:
@@ -159,7 +229,7 @@ def test_pictures_have_the_size_asked_for_and_every_parameter_a_gradient(
         condition = (torch.tensor([0, 1, 2, 2]),)
     elif "codes" in told:
         condition = torch.tensor([[2, 3, 0], [4, 5, 6], [7, 8, 0], [1, 0, 0]]), torch.tensor([2, 3, 2, 1])
-    generator = Generator(3, size, width=8, latent=5, **told)
+    generator = Generator(3, size, width=8, latent=5, blocks=1 + len(told), **told)
     discriminator = Discriminator(3, size, width=4, **told)
     made = generator(torch.randn(4, 5), *condition)
     assert made.shape == (4, 3, *size)
@@ -194,10 +264,23 @@ def test_padding_of_a_sentence_changes_nothing() -> None:
     torch.testing.assert_close(network(noise, codes, lengths), network(noise, longer, lengths))
 
 
+def test_the_order_of_words_matters() -> None:
+    """Two things that change places, or colours, make another picture and another score."""
+    torch.manual_seed(0)
+    noise, lengths = torch.randn(1, 5).expand(3, -1), torch.tensor([5, 5, 5])
+    codes = torch.tensor([[2, 3, 4, 5, 6], [5, 6, 4, 2, 3], [5, 3, 4, 2, 6]])  # red ring above blue cross, ...
+    made = Generator(1, (8, 8), codes=9, latent=5, width=8)(noise, codes, lengths)
+    scores = Discriminator(1, (8, 8), codes=9, width=4)(made[:1].expand(3, -1, -1, -1), codes, lengths)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (made[one] - made[other]).abs().max() > 1e-3
+        assert (scores[one] - scores[other]).abs() > 1e-4
+
+
 def test_numbers_out_of_range_are_named() -> None:
     for options, message in (
         ({"latent": 0}, "latent must be at least 1, got 0"),
         ({"width": 12}, "width must be a positive multiple of 8, got 12"),
+        ({"blocks": 0}, "blocks must be at least 1, got 0"),
         ({"classes": 2, "codes": 3}, "a class or a text, not both"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -118,7 +118,19 @@ class Adversarial(Task):
 
     @abstractmethod
     def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
-        """The discriminator's scores (B, …) of pictures and what is shown beside them."""
+        """The discriminator's scores (B, …) of what `look` gives of pictures, and `read` of what is shown beside."""
+
+    def look(self, picture: Tensor) -> Tensor:
+        """What the discriminator makes of pictures before anything is shown beside them: by default nothing."""
+        return picture
+
+    def read(self, beside: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What it makes, once a step, of what is shown beside the pictures: by default nothing."""
+        return beside
+
+    def contrast(self, real: Tensor, beside: tuple[Tensor, ...]) -> Tensor | None:
+        """What it minimises besides, of what `look` gives of real pictures and `read` of what is shown beside them."""
+        return None
 
     @abstractmethod
     def samples(self) -> Tensor:
@@ -186,21 +198,23 @@ class Adversarial(Task):
     def _generator_loss(self, attempt: Attempt) -> Tensor:
         loss = attempt.distance if attempt.distance is not None else attempt.made.new_zeros(())
         if self.adversarial_weight:
-            made = self.score(attempt.made, attempt.beside).float()
+            beside = self.read(attempt.beside)
+            made = self.score(self.look(attempt.made), beside).float()
             if self.game == "hinge":
                 adversarial = attempt.mean(-made)
             elif self.game == "logistic":
                 adversarial = attempt.mean(functional.softplus(-made))
             else:
-                real = self.score(attempt.real, attempt.beside).float()
+                real = self.score(self.look(attempt.real), beside).float()
                 adversarial = attempt.mean(functional.softplus(real - made))
             loss = loss + self.adversarial_weight * adversarial
             attempt.figures["generator"] = adversarial
         return loss
 
     def _discriminator_loss(self, attempt: Attempt) -> Tensor:
-        real = self.score(attempt.real, attempt.beside).float()
-        made = self.score(attempt.made, attempt.beside).float()
+        beside, seen = self.read(attempt.beside), self.look(attempt.real)
+        real = self.score(seen, beside).float()
+        made = self.score(self.look(attempt.made), beside).float()
         if self.game == "hinge":
             loss = attempt.mean(functional.relu(1 - real) + functional.relu(1 + made))
         elif self.game == "logistic":
@@ -209,8 +223,11 @@ class Adversarial(Task):
             loss = attempt.mean(functional.softplus(made - real))
         attempt.figures["discriminator"] = loss
         if self.penalty:
-            seen = [attempt.real, attempt.made] if self.game == "relativistic" else [attempt.real]
-            loss = loss + self.penalty / 2 * sum(self._steepness(picture, attempt.beside) for picture in seen)
+            judged = [attempt.real, attempt.made] if self.game == "relativistic" else [attempt.real]
+            loss = loss + self.penalty / 2 * sum(self._steepness(picture, beside) for picture in judged)
+        if (contrast := self.contrast(seen, beside)) is not None:
+            attempt.figures["contrast"] = contrast
+            loss = loss + contrast
         return loss
 
     def _steepness(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
@@ -218,7 +235,7 @@ class Adversarial(Task):
         chosen = slice(None, None, PENALISED)  # and not the first ones, which would be others with `accumulate`
         with torch.autocast(self.device.type, enabled=False):  # squares of gradients leave the range of fp16
             picture = picture[chosen].float().requires_grad_()
-            scores = self.score(picture, tuple(part[chosen] for part in beside)).flatten(1).mean(dim=1)
+            scores = self.score(self.look(picture), tuple(part[chosen] for part in beside)).flatten(1).mean(dim=1)
             (gradient,) = torch.autograd.grad(scores.sum(), picture, create_graph=True)
             return gradient.square().flatten(1).sum(dim=1).mean()
 

@@ -1,8 +1,14 @@
-"""Generation: pictures from noise, from a class, or from a sentence."""
+"""Generation: pictures from noise, from a class, or from a sentence.
+
+What a sentence says of a picture is learned by telling the sentences of a batch apart: each is to fit its own real
+picture better than all the others (Zhang et al., "Cross-modal contrastive learning for text-to-image generation",
+2021; before it Reed et al., "Generative adversarial text to image synthesis", 2016, with one mismatched pair each).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +39,9 @@ class Generation(Adversarial):
         discriminator: builds the discriminator for the network's spec.
         judge: a classifier of the zoo, in whose features the pictures are compared, or for texts a captioner, which
             reads them; pictures of another size are resized for it. None for no figures.
-        layout_weight: of the L1 distance to the real picture, both shrunk to a quarter, at least 0: what a sentence
-            says of places is then learned sooner.
+        layout_weight: of the L1 distance to the real picture, both shrunk to a quarter, at least 0.
+        contrast_weight: of the discriminator's telling which sentence belongs to which real picture of a batch, at
+            least 0; for texts alone.
         network, optimiser, discriminator_optimiser, game, penalty, accumulate, schedule, max_grad_norm, ema: as in
             `Adversarial`.
 
@@ -59,21 +66,26 @@ class Generation(Adversarial):
         game: str = "relativistic",
         penalty: float = 1.0,
         layout_weight: float = 0.0,
+        contrast_weight: float = 0.0,
         accumulate: int = 1,
         schedule: str = "cosine",
         max_grad_norm: float | None = None,
         ema: float | None = 0.99,
     ) -> None:
-        if not layout_weight >= 0:
-            raise ValueError(f"layout_weight must be at least 0, got {layout_weight}")
+        for name, weight in (("layout_weight", layout_weight), ("contrast_weight", contrast_weight)):
+            if not weight >= 0:
+                raise ValueError(f"{name} must be at least 0, got {weight}")
         if type(spec.input) is not Image:
             raise SpecError(f"generation needs data with images, and this is {spec}")
         spec = Spec(_source(spec), _picture(spec.input))
+        if contrast_weight and not isinstance(spec.input, Text):
+            raise ValueError(f"contrast_weight is for texts, and the pictures are made from a {spec.input.word}")
+        judging = discriminator_for(spec, discriminator)
         super().__init__(
             spec,
-            network,
+            partial(_reading_alike, network, judging),
             optimiser,
-            discriminator=discriminator_for(spec, discriminator),
+            discriminator=judging,
             discriminator_optimiser=discriminator_optimiser,
             game=game,
             penalty=penalty,
@@ -85,6 +97,7 @@ class Generation(Adversarial):
         assert isinstance(spec.output, Image)
         self.picture = spec.output
         self.layout_weight = layout_weight
+        self.contrast_weight = contrast_weight
         self.likeness: Any = None if judge is None else likeness(judge, spec.input)
         if judge is None:
             self.monitor = None
@@ -102,8 +115,23 @@ class Generation(Adversarial):
         return Attempt(made, real, condition, None, self.layout_weight * layout, {"layout": layout})
 
     def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
-        scores: Tensor = self.discriminator(picture, *beside)
+        scores: Tensor = self.discriminator.judge(picture, *beside)
         return scores
+
+    def look(self, picture: Tensor) -> Tensor:
+        seen: Tensor = self.discriminator.look(picture)
+        return seen
+
+    def read(self, beside: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (self.discriminator.reader(*beside),) if beside else ()
+
+    def contrast(self, real: Tensor, beside: tuple[Tensor, ...]) -> Tensor | None:
+        if not self.contrast_weight:
+            return None
+        matches = self.discriminator.match(real, *beside).float()  # B, B
+        own = torch.arange(len(matches), device=matches.device)
+        both = functional.cross_entropy(matches, own) + functional.cross_entropy(matches.T, own)
+        return self.contrast_weight / 2 * both
 
     def validation_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
         self._compare(batch, batch_idx)
@@ -193,6 +221,17 @@ class Generation(Adversarial):
             figures = self.likeness.compute()
             self.log_dict({f"{split}/{name}": figure for name, figure in figures.items()})  # alike on all processes
             self.likeness.reset()
+
+
+def _reading_alike(network: NetworkBuilder, discriminator: nn.Module, spec: Spec) -> nn.Module:
+    """The generator for a spec; it reads texts with the discriminator's reader, which alone learns how.
+
+    While the generator learns the discriminator takes no gradient, and so the reader takes none from the generator.
+    """
+    generator = network(spec)
+    if isinstance(spec.input, Text):
+        generator.reader = discriminator.reader
+    return generator
 
 
 def _source(spec: Spec) -> Any:

@@ -5,9 +5,11 @@ Radford et al., "Unsupervised representation learning with deep convolutional ge
 set shift and scale of each normalisation (Huang and Belongie, "Arbitrary style transfer in real-time with adaptive
 instance normalization", 2017); the discriminator takes the condition by projection (Miyato and Koyama, "cGANs with
 projection discriminator", 2018). A sentence is read by a recurrent network (Reed et al., "Generative adversarial text
-to image synthesis", 2016).
+to image synthesis", 2016), and joined with the noise by a mapping network (Karras et al., "A style-based generator
+architecture for generative adversarial networks", 2019).
 
-Shape letters: B batch, C channels, H height, W width, T tokens, L numbers of noise, E numbers of a condition.
+Shape letters: B batch, C channels, H height, W width, T tokens, L numbers of noise, E numbers of a condition, M numbers
+that a picture is summed up in.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from zoo.models.gan.unet import GROUPS
 from zoo.models.rnn.recurrent import Stack
 
 COARSEST = 7  # longest side of the first feature map
+MAPPED = 256  # numbers in which noise and sentence are joined
 MIXED = 128  # numbers that set the normalisations, and features of the discriminator before its score
 
 
@@ -34,7 +37,7 @@ class Labels(nn.Embedding):
 
 
 class Sentences(nn.Module):
-    """Codes (B, T) of texts, padded after their lengths (B,), to conditions (B, E)."""
+    """Codes (B, T) of texts, padded after their lengths (B,), to conditions (B, E) of mean 0 and variance 1."""
 
     def __init__(self, codes: int, size: int) -> None:
         super().__init__()
@@ -45,7 +48,7 @@ class Sentences(nn.Module):
     def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
         states = self.stack(self.embedding(codes), lengths)
         condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
-        return condition
+        return functional.layer_norm(condition, condition.shape[1:])
 
 
 def reader(classes: int, codes: int, size: int) -> nn.Module | None:
@@ -67,6 +70,7 @@ class Generator(nn.Module):
         codes: number of codes of the texts, 0 for none.
         latent: L, at least 1.
         width: channels of the finest feature map, a multiple of 8; they double with each halving.
+        blocks: convolutions at each size, at least 1: with more of them forms are finer.
 
     Raises:
         ValueError: a number is out of range.
@@ -81,8 +85,11 @@ class Generator(nn.Module):
         codes: int = 0,
         latent: int = 64,
         width: int = 16,
+        blocks: int = 1,
     ) -> None:
         super().__init__()
+        if blocks < 1:
+            raise ValueError(f"blocks must be at least 1, got {blocks}")
         if latent < 1:
             raise ValueError(f"latent must be at least 1, got {latent}")
         if width < GROUPS or width % GROUPS:
@@ -90,12 +97,19 @@ class Generator(nn.Module):
         self.latent = latent
         self.sizes = halvings(*size)[::-1]  # coarsest first
         widths = [width << level for level in range(len(self.sizes))][::-1]
-        self.reader = reader(classes, codes, latent)
-        given = latent * (1 if self.reader is None else 2)
+        told = MIXED if codes else latent if classes else 0
+        self.reader = reader(classes, codes, told)
+        given = latent + told
+        self.mapping: nn.Module = nn.Identity()
+        if codes:  # where something is, is of the noise and of the sentence together
+            self.mapping = nn.Sequential(nn.Linear(given, MAPPED), nn.SiLU(), nn.Linear(MAPPED, MAPPED), nn.SiLU())
+            given = MAPPED
         self.mix = nn.Sequential(nn.Linear(given, MIXED), nn.SiLU())
         self.first = nn.Linear(given, widths[0] * prod(self.sizes[0]))
         self.blocks = nn.ModuleList(
-            ModulatedBlock(fan_in, fan_out, MIXED) for fan_in, fan_out in zip([widths[0], *widths], widths)
+            ModulatedBlock(fan_out if place else fan_in, fan_out, MIXED)
+            for fan_in, fan_out in zip([widths[0], *widths], widths)
+            for place in range(blocks)
         )
         self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
         self.to(memory_format=torch.channels_last)
@@ -103,11 +117,13 @@ class Generator(nn.Module):
     def forward(self, noise: Tensor, *condition: Tensor) -> Tensor:
         """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1."""
         given = noise if self.reader is None else torch.cat([noise, self.reader(*condition).to(noise.dtype)], dim=1)
+        given = self.mapping(given)
         mixed = self.mix(given)
         x = self.first(given).view(len(noise), -1, *self.sizes[0])
         x = x.contiguous(memory_format=torch.channels_last)
-        for size, block in zip(self.sizes, self.blocks):
-            if x.shape[-2:] != size:
+        each = len(self.blocks) // len(self.sizes)
+        for place, block in enumerate(self.blocks):
+            if x.shape[-2:] != (size := self.sizes[place // each]):
                 x = functional.interpolate(x, size=size, mode="nearest")
             x = block(x, mixed)
         return self.head(x).float().tanh()
@@ -189,12 +205,22 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, *condition: Tensor) -> Tensor:
         """Pictures (B, C, H, W) in -1..1, and labels (B,) or codes (B, T) and lengths (B,), to scores (B, 1)."""
+        return self.judge(self.look(x), None if self.reader is None else self.reader(*condition))
+
+    def look(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) to what it sees in them, (B, M)."""
         x = self.stages(x.contiguous(memory_format=torch.channels_last))
-        features = self.features(x.permute(0, 2, 3, 1).flatten(1))  # as it lies in memory
-        scores: Tensor = self.score(features)
-        if self.reader is not None:
-            scores = scores + (features * self.reader(*condition)).sum(dim=1, keepdim=True) / MIXED**0.5
-        return scores
+        features: Tensor = self.features(x.permute(0, 2, 3, 1).flatten(1))  # as it lies in memory
+        return features
+
+    def judge(self, seen: Tensor, read: Tensor | None = None) -> Tensor:
+        """What `look` sees, and what its `reader` makes of conditions, (B, M) each, to scores (B, 1)."""
+        scores: Tensor = self.score(seen)
+        return scores if read is None else scores + (seen * read).sum(dim=1, keepdim=True) / MIXED**0.5
+
+    def match(self, seen: Tensor, read: Tensor) -> Tensor:
+        """How much each condition adds to the score of each picture: (B, M) and (N, M) to (B, N)."""
+        return seen @ read.T / MIXED**0.5
 
 
 def halvings(height: int, width: int) -> list[tuple[int, int]]:
