@@ -172,6 +172,18 @@ def test_it_learns_which_sentence_a_new_picture_fits() -> None:
     assert (matches.argmax(dim=1) == torch.arange(50)).float().mean() > 0.5
 
 
+@pytest.mark.parametrize(("scale", "counted"), [(0.05, 0.05), (0.5, 0.1)])
+def test_pictures_of_one_sentence_are_to_differ_up_to_a_bound(shapes: Shapes, scale: float, counted: float) -> None:
+    """One pixel value a picture, drawn from two: they differ by `scale`, and what exceeds 0.1 counts for nothing."""
+    task = generation(shapes.spec, diversity_weight=2.0)
+    values = iter([0.0, scale])
+    task.network.forward = lambda noise, *condition: torch.full((len(noise), 3, 32, 32), next(values))
+    attempt = task.attempt(shapes.splits["train"].__getitems__(torch.arange(8)))
+    assert attempt.figures["diversity"].item() == pytest.approx(counted)
+    assert attempt.distance is not None
+    assert attempt.distance.item() == pytest.approx(-2 * counted)
+
+
 def sentences(captions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The first wording of each picture, and its length."""
     return captions[:, 0], (captions[:, 0] != 0).sum(dim=1)

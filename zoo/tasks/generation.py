@@ -3,6 +3,9 @@
 What a sentence says of a picture is learned by telling the sentences of a batch apart: each is to fit its own real
 picture better than all the others (Zhang et al., "Cross-modal contrastive learning for text-to-image generation",
 2021; before it Reed et al., "Generative adversarial text to image synthesis", 2016, with one mismatched pair each).
+Since no two pictures of the data have one sentence, what a picture owes to chance is easily lost: a generator is
+rewarded for pictures of one condition that differ, up to a bound (Yang et al., "Diversity-sensitive conditional
+generative adversarial networks", 2019).
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from zoo.tasks.likeness import ByCaptioner, Judge, likeness
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
 COLUMNS, ROWS = 10, 5  # of the grid of samples
+COMPARED = 4  # one picture of so many is compared with another of its condition
+DIFFERENT = 0.1  # mean distance of pixels in -1..1 from which on two pictures differ enough
 
 
 class Generation(Adversarial):
@@ -42,6 +47,7 @@ class Generation(Adversarial):
         layout_weight: of the L1 distance to the real picture, both shrunk to a quarter, at least 0.
         contrast_weight: of the discriminator's telling which sentence belongs to which real picture of a batch, at
             least 0; for texts alone.
+        diversity_weight: of the distance between pictures of one condition, up to a bound, at least 0.
         network, optimiser, discriminator_optimiser, game, penalty, accumulate, schedule, max_grad_norm, ema: as in
             `Adversarial`.
 
@@ -67,14 +73,16 @@ class Generation(Adversarial):
         penalty: float = 1.0,
         layout_weight: float = 0.0,
         contrast_weight: float = 0.0,
+        diversity_weight: float = 0.0,
         accumulate: int = 1,
         schedule: str = "cosine",
         max_grad_norm: float | None = None,
         ema: float | None = 0.99,
     ) -> None:
-        for name, weight in (("layout_weight", layout_weight), ("contrast_weight", contrast_weight)):
+        weights = {"layout": layout_weight, "contrast": contrast_weight, "diversity": diversity_weight}
+        for name, weight in weights.items():
             if not weight >= 0:
-                raise ValueError(f"{name} must be at least 0, got {weight}")
+                raise ValueError(f"{name}_weight must be at least 0, got {weight}")
         if type(spec.input) is not Image:
             raise SpecError(f"generation needs data with images, and this is {spec}")
         spec = Spec(_source(spec), _picture(spec.input))
@@ -98,6 +106,7 @@ class Generation(Adversarial):
         self.picture = spec.output
         self.layout_weight = layout_weight
         self.contrast_weight = contrast_weight
+        self.diversity_weight = diversity_weight
         self.likeness: Any = None if judge is None else likeness(judge, spec.input)
         if judge is None:
             self.monitor = None
@@ -109,10 +118,15 @@ class Generation(Adversarial):
         real = self.picture.prepare(_tensor(batch[0]))
         condition = self._condition(batch)
         made = self.network(self._noise(len(real)), *condition)
-        if not self.layout_weight:
-            return Attempt(made, real, condition)
-        layout = functional.l1_loss(functional.avg_pool2d(made, 4), functional.avg_pool2d(real, 4))
-        return Attempt(made, real, condition, None, self.layout_weight * layout, {"layout": layout})
+        figures = {}
+        distance = made.new_zeros(())
+        if self.layout_weight:
+            figures["layout"] = functional.l1_loss(functional.avg_pool2d(made, 4), functional.avg_pool2d(real, 4))
+            distance = distance + self.layout_weight * figures["layout"]
+        if self.diversity_weight:
+            figures["diversity"] = self._diversity(made, condition)
+            distance = distance - self.diversity_weight * figures["diversity"]
+        return Attempt(made, real, condition, None, distance, figures)
 
     def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
         scores: Tensor = self.discriminator.judge(picture, *beside)
@@ -172,6 +186,13 @@ class Generation(Adversarial):
             "real.png": "Pictures of the test split, to compare with.",
             **self.growth(folder),
         }
+
+    def _diversity(self, made: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
+        """How far pictures are from others of their conditions, each at most as far as it needs to be."""
+        chosen = slice(None, None, COMPARED)
+        first = made[chosen]
+        second = self.network(self._noise(len(first)), *(part[chosen] for part in condition))
+        return (first - second).abs().flatten(1).mean(dim=1).clamp(max=DIFFERENT).mean()
 
     def _fixed(self) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Noise and conditions of the grid, always the same."""
