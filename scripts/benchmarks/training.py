@@ -73,7 +73,7 @@ def run(root: Path) -> None:
     print(f"{'ours':32}{'s':>7}  {'beside':30}{'s':>7}{'ratio':>8}{'goal':>8}")
     for ours, beside, network, batches, goal in rows:
         mine, theirs = [], []
-        for _ in range(ROUNDS if batches is in_memory else 1):
+        for _ in range(ROUNDS):
             mine += _lightning(data, network)
             theirs += _bare(network, data.spec, batches, EPOCHS if batches is in_memory else 1)
         a, b = statistics.median(mine), statistics.median(theirs)
