@@ -54,6 +54,12 @@ def figures(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_what_a_network_was_built_with_is_kept_in_full(run: Run) -> None:
+    """So that an artefact can still be read by a version with other defaults."""
+    file = run("once", "model=cnn", "epochs=1") / "model.safetensors"
+    assert zoo.load(file).options == {"widths": [16, 32, 128], "blocks": 0, "dropout": 0.0}
+
+
 @pytest.mark.parametrize("model", zoo.list_models())
 def test_a_run_leaves_all_that_the_design_lists(run: Run, model: str) -> None:
     folder = run("once", f"model={model}", *SHORT[model])

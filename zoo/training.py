@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import ctypes
+import inspect
 import logging
 import os
 import pickle
@@ -230,6 +231,13 @@ def _options(cfg: DictConfig) -> dict[str, Any]:
     return {name: value for name, value in _plain(cfg.model).items() if name != "name" and value is not None}
 
 
+def _stated(cfg: DictConfig, network: nn.Module) -> dict[str, Any]:
+    """The options again, but with the sizes that null stood for: a later version's defaults may be others."""
+    arguments = inspect.signature(type(network)).parameters
+    nulls = {name: arguments[name].default for name, value in cfg.model.items() if value is None and name in arguments}
+    return {name: size for name, size in nulls.items() if isinstance(size, int | float | tuple)} | _options(cfg)
+
+
 def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     chosen_by = {"monitor": task.monitor, "mode": task.mode}
     callbacks: list[Callback] = [
@@ -262,7 +270,8 @@ def _restore_best(trainer: L.Trainer, task: Task) -> None:
 @rank_zero_only
 def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str, float]) -> None:
     folder = Path(os.path.relpath(cfg.folder))
-    artefact = Artefact(cfg.model.name, _options(cfg), task.spec, task.trained_network.cpu(), metrics, _recipe(cfg))
+    network = task.trained_network.cpu()
+    artefact = Artefact(cfg.model.name, _stated(cfg, network), task.spec, network, metrics, _recipe(cfg))
     file = folder / "model.safetensors"
     save(artefact, file)
     captions = task.pictures(folder)
