@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
@@ -25,10 +25,13 @@ from rich.progress import track
 
 from zoo.errors import ConfigError, SpecError, unknown
 from zoo.spec import Image, Series, Table, TextLine
-from zoo.spec.files import read_table
+from zoo.spec.files import read_table, stream_table
 from zoo.spec.pages import lines_of
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Example = tuple[str, Any]  # what an input is called, and all that the model takes for it
 FILE = re.compile(r".*\.\w{2,5}")  # an example of a raw input that is a file's name
@@ -53,11 +56,12 @@ def predict(cfg: DictConfig) -> int:
         raise ConfigError(f"batch_size must be a whole number of at least 1, got {cfg.batch_size}")
     artefact = load(cfg.model).to(cfg.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     inputs = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
-    failures: list[str] = []
-    total, examples = _examples(artefact, inputs, failures)
+    batch_size = 1 if sys.stdin.isatty() else cfg.batch_size
+    failures = Failures()
+    total, examples = _examples(artefact, inputs, batch_size, failures)
     options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
     with _places(cfg.output, artefact) as (file, folder):
-        answers = _answers(artefact, examples, 1 if sys.stdin.isatty() else cfg.batch_size, options, failures)
+        answers = _answers(artefact, examples, batch_size, options, failures)
         console = Console(stderr=True)
         shown = track(answers, cfg.model, total, console=console, transient=True, disable=not console.is_terminal)
         rows = ({"input": name, **_fields(name, answer, folder)} for name, answer in shown)
@@ -65,15 +69,23 @@ def predict(cfg: DictConfig) -> int:
             WRITERS[cfg.format](rows, file)
         except BrokenPipeError:  # whoever reads has had enough, as head has
             os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
-    for failure in failures:
-        print(failure, file=sys.stderr)
     return len(failures)
+
+
+class Failures(list[str]):
+    """What could not be answered and why, told on standard error as it turns up: a stream may never end."""
+
+    def append(self, line: str) -> None:
+        super().append(line)
+        print(line, file=sys.stderr)
 
 
 # What goes in
 
 
-def _examples(artefact: Artefact, inputs: list[str], failures: list[str]) -> tuple[int | None, Iterator[Example]]:
+def _examples(
+    artefact: Artefact, inputs: list[str], batch_size: int, failures: Failures
+) -> tuple[int | None, Iterator[Example]]:
     """How many inputs there are, where that can be known, and they themselves.
 
     What kind of thing a model takes is told by the example that its spec gives. A reader of lines is given pages, too,
@@ -81,11 +93,12 @@ def _examples(artefact: Artefact, inputs: list[str], failures: list[str]) -> tup
     """
     described = artefact.spec.input
     if isinstance(described, Table):
-        with _table(inputs[0]) as path:
-            frame = described.read(path)
+        if inputs == [STANDARD_INPUT]:
+            frames = (described.read(frame) for frame in stream_table(sys.stdin, batch_size, failures.append))
+            return None, (row for frame in frames for row in _rows(frame))
+        frame = described.read(inputs[0])
         described.encode(frame)  # a cell that is wrong shows now, with its row
-        rows = (frame.iloc[row : row + 1] for row in range(len(frame)))
-        return len(frame), ((str(number), row) for number, row in zip(frame.index, rows))
+        return len(frame), _rows(frame)
     if isinstance(described, Series):
         files = [STANDARD_INPUT] if inputs == [STANDARD_INPUT] else _matching(inputs[0])
         return len(files), ((file, (_series(file, described.names),)) for file in files)
@@ -98,6 +111,12 @@ def _examples(artefact: Artefact, inputs: list[str], failures: list[str]) -> tup
     if isinstance(example[0], str):
         return None, ((line, (line,)) for line in lines if line.strip())
     return None, ((line, _values(line, len(example))) for line in lines if line.strip())
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[Example]:
+    """The rows of a table by their numbers, each a table of its own."""
+    for place, number in enumerate(frame.index):
+        yield str(number), (frame.iloc[place : place + 1],)
 
 
 def _files(inputs: list[str], takes: tuple[str, ...]) -> tuple[int | None, Iterator[Example]]:
@@ -114,7 +133,7 @@ def _files(inputs: list[str], takes: tuple[str, ...]) -> tuple[int | None, Itera
     return len(columns[0]), ((files[0], files) for files in zip(*columns))
 
 
-def _lines_of_pages(pages: Iterator[Example], failures: list[str]) -> Iterator[Example]:
+def _lines_of_pages(pages: Iterator[Example], failures: Failures) -> Iterator[Example]:
     """The lines of pictures, from top to bottom; where a picture has several they are numbered."""
     for name, (page,) in pages:
         try:
@@ -179,7 +198,7 @@ def _table(source: str) -> Iterator[str]:
 
 
 def _answers(
-    artefact: Artefact, examples: Iterator[Example], batch_size: int, options: dict[str, Any], failures: list[str]
+    artefact: Artefact, examples: Iterator[Example], batch_size: int, options: dict[str, Any], failures: Failures
 ) -> Iterator[tuple[str, Any]]:
     """The name of each input, and its answer; one that does not fit is told in `failures`, and the others go on."""
     import pandas as pd
@@ -189,11 +208,9 @@ def _answers(
         artefact(*([] for _ in artefact.spec.input.takes), **options)  # a wrong option shows now
     while batch := list(islice(examples, batch_size)):
         names, raw = zip(*batch)
-        if table:
-            yield from zip(names, artefact(pd.concat(raw), **options))
-            continue
         try:
-            answers = artefact(*(list(column) for column in zip(*raw, strict=True)), **options)
+            columns = [list(column) for column in zip(*raw, strict=True)]
+            answers = artefact(*([pd.concat(columns[0])] if table else columns), **options)
         except (SpecError, ValueError):
             answers = [_answer(artefact, example, options) for example in raw]
         for name, answer in zip(names, answers):
@@ -205,7 +222,8 @@ def _answers(
 
 def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any]) -> Any:
     try:
-        return artefact(*example, **options)
+        answer = artefact(*example, **options)
+        return answer[0] if isinstance(artefact.spec.input, Table) else answer  # of a table of one row
     except SpecError as error:
         return error
 
@@ -269,7 +287,7 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """A header and a row for each answer; what is within a part is a column `part.name`."""
+    """A header and a row for each answer, at once; what is within a part is a column `part.name`."""
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         flat = dict(_flat(row))
@@ -277,11 +295,12 @@ def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
             writer = csv.DictWriter(file, list(flat))
             writer.writeheader()
         writer.writerow(flat)
+        file.flush()
 
 
 def _write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     for row in rows:
-        print(json.dumps(row, ensure_ascii=False), file=file)
+        print(json.dumps(row, ensure_ascii=False), file=file, flush=True)
 
 
 WRITERS = {"table": _write_table, "csv": _write_csv, "jsonl": _write_json}

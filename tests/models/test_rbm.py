@@ -64,6 +64,7 @@ def visible_states(rbm: RBM) -> Tensor:
 DISCRETE = {
     "bernoulli": lambda: RBM(5, 4),
     "softmax": lambda: RBM(3, 4, visible="softmax", states=3),
+    "ordinal": lambda: RBM(3, 4, visible="ordinal", states=3),
     "counts": lambda: RBM(4, 3, visible="counts"),
     "mixed": lambda: RBM(2, 4, categories=[3]),
 }
@@ -186,8 +187,18 @@ def test_annealed_importance_sampling_finds_the_exact_partition_function() -> No
         log_partition(RBM(5, 21))
     with pytest.raises(ValueError, match="at least 2 runs of 1 temperature"):
         annealed_importance_sampling(rbm, torch.full((30,), 0.3), runs=1)
-    with pytest.raises(ValueError, match="for Bernoulli visible units"):
-        annealed_importance_sampling(RBM(3, 2, visible="counts"), torch.full((3,), 0.3))
+    with pytest.raises(ValueError, match="for Bernoulli visible units and for counts"):
+        annealed_importance_sampling(RBM(3, 2, visible="gaussian"), torch.full((3,), 0.3))
+
+
+def test_annealed_importance_sampling_of_documents() -> None:
+    rbm = spread(RBM(12, 5, visible="counts", longest=20), scale=0.5)
+    torch.manual_seed(0)
+    rates = torch.linspace(1, 3, 12)
+    for words in (1, 20):
+        estimate, error = annealed_importance_sampling(rbm, rates, runs=200, temperatures=200, words=words)
+        assert error < 0.1
+        assert estimate == pytest.approx(log_partition(rbm, words=words), abs=4 * error)
 
 
 def test_probabilities_of_all_states_add_up_to_one(discrete: RBM) -> None:
@@ -197,13 +208,14 @@ def test_probabilities_of_all_states_add_up_to_one(discrete: RBM) -> None:
     assert total.item() == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["bernoulli", "softmax", "mixed"])
+@pytest.mark.parametrize("kind", ["bernoulli", "softmax", "ordinal", "mixed"])
 def test_the_centred_gradient_is_that_of_a_centred_machine(kind: str) -> None:
     """Of a machine whose energy has (drive - μ)·W (h - λ), by autograd, its biases then shifted back to ours."""
     rbm = spread(DISCRETE[kind]())
-    v, width, hidden = visible_states(rbm), rbm.visible.width, len(rbm.hidden_bias)
+    v = visible_states(rbm)
+    sent = rbm.visible.drive(v)  # v itself, but of ordinal units
     generator = torch.Generator().manual_seed(1)
-    mu, lam = torch.rand(width, generator=generator), torch.rand(hidden, generator=generator)
+    mu, lam = (torch.rand(size, generator=generator) for size in rbm.weight.shape)
     weights = torch.rand(len(v), generator=generator).softmax(dim=0) - 1 / len(v)  # of a difference of two means
 
     (weights @ rbm.free_energy(v)).backward()
@@ -212,14 +224,14 @@ def test_the_centred_gradient_is_that_of_a_centred_machine(kind: str) -> None:
     layers = list(rbm.visible.layers) if isinstance(rbm.visible, Mixed) else [rbm.visible]
     a = torch.cat([layer.bias for layer in layers]).detach()
     weight = rbm.weight.detach().clone().requires_grad_()
-    visible_bias = (a + weight.detach() @ lam).requires_grad_()  # so that both are the same model
+    visible_bias = (a + rbm.visible.lift(weight.detach() @ lam)).requires_grad_()  # so that both are the same model
     hidden_bias = (rbm.hidden_bias.detach() + mu @ weight.detach()).requires_grad_()
-    x = hidden_bias + (v - mu) @ weight
-    free = -(v - mu) @ visible_bias - (functional.softplus(x) - x * lam).sum(dim=1)
+    x = hidden_bias + (sent - mu) @ weight
+    free = -v @ visible_bias - (functional.softplus(x) - x * lam).sum(dim=1)
     (weights @ free).backward()
     torch.testing.assert_close(rbm.weight.grad, weight.grad)
     torch.testing.assert_close(rbm.hidden_bias.grad, hidden_bias.grad - mu @ weight.grad)
-    moved = visible_bias.grad - weight.grad @ lam
+    moved = visible_bias.grad - rbm.visible.lift(weight.grad @ lam)
     torch.testing.assert_close(torch.cat([layer.bias.grad for layer in layers]), moved)
 
 

@@ -65,7 +65,7 @@ MODELS: dict[str, Model] = {
     "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
     "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),
     "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
-    "rbm": Model(RBM, rbm.build, tasks=("features", "hybrid", "classification", "regression", "anomaly_detection")),
+    "rbm": Model(RBM, rbm.build, rbm.TASKS),
     "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS),
 }
 

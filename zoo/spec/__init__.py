@@ -15,9 +15,11 @@ from typing import Any, ClassVar, get_args
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.counts import Counts, Topics
 from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.lines import TextLine, Transcript
+from zoo.spec.ratings import Ratings, Recommendations
 from zoo.spec.series import Forecast, Labels, Series, Video
 from zoo.spec.sources import Label, Seed
 from zoo.spec.table import Table, Values
@@ -25,16 +27,20 @@ from zoo.spec.text import Text, Tokens
 
 __all__ = [
     "Classes",
+    "Counts",
     "Encoded",
     "Image",
     "Label",
     "MaskedImage",
+    "Ratings",
+    "Recommendations",
     "Seed",
     "SmallImage",
     "Spec",
     "Table",
     "Text",
     "Tokens",
+    "Topics",
     "Values",
     "read_image",
 ]
@@ -79,8 +85,10 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video | Label | Seed
-Output = Anomaly | Classes | Features | Image | Values | Tokens | Transcript | Labels | Forecast
+Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video | Label | Seed | Ratings | Counts
+Output = (
+    Anomaly | Classes | Features | Image | Values | Tokens | Transcript | Labels | Forecast | Recommendations | Topics
+)
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,18 +51,47 @@ def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: 
     return frame.rename(columns=str.strip)
 
 
+def stream_table(lines: Iterable[str], rows: int, refuse: Callable[[str], None]) -> Iterator[pd.DataFrame]:
+    """Tables of up to so many rows each, as the lines of a CSV file with a header come in; cells as in `read_table`.
+
+    Args:
+        lines: of the file; its first is the header.
+        rows: of each table.
+        refuse: is told of a row that has another number of cells than the header; the others go on.
+
+    Raises:
+        DataError: there is no header, a name stands in it twice, or the lines are no CSV.
+    """
+    import pandas as pd
+
+    reader = csv.reader(lines)
+    row = 0
+    try:
+        names = _header([cell.removeprefix("\ufeff") for cell in next(reader, [])], "standard input")
+        while chunk := list(islice(filter(None, reader), rows)):
+            numbered = list(enumerate(chunk, start=row + 1))
+            row += len(chunk)
+            for place, cells in numbered:
+                if len(cells) != len(names):
+                    refuse(f"row {place} has {len(cells)} cells, and the header has {len(names)}")
+            whole = [(place, cells) for place, cells in numbered if len(cells) == len(names)]
+            text = io.StringIO(newline="")
+            csv.writer(text).writerows([names, *(cells for _, cells in whole)])
+            text.seek(0)
+            frame = pd.read_csv(text, index_col=False, na_values=["?"], skip_blank_lines=False)
+            frame.index = pd.Index([place for place, _ in whole])
+            yield frame
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is not {error.encoding} ({error.reason} at byte {error.start})") from error
+    except csv.Error as error:
+        raise DataError(f"cannot read standard input, after row {row}: {error}") from error
+
+
 def _check_shape(path: Path, separator: str, encoding: str) -> None:
     """See that there is a header of different names, and as many cells in each row; pandas would fill or shift."""
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=separator)
-        header = next(reader, [])
-        if not header:
-            raise DataError(f"{path} is empty")
-        names = [name.strip() for name in header]
-        for name in names:
-            if names.count(name) > 1:
-                raise DataError(f"{path} has two columns named '{name}'")
-        cells, row = len(header), 0
+        cells, row = len(_header(next(reader, []), str(path))), 0
         for row, line in enumerate((line for line in reader if line), start=1):
             if len(line) != cells:
                 raise DataError(
@@ -67,6 +99,17 @@ def _check_shape(path: Path, separator: str, encoding: str) -> None:
                 )
         if row == 0:
             raise DataError(f"{path} has a header but no rows")
+
+
+def _header(cells: list[str], source: str) -> list[str]:
+    """The names of columns that the first line gives."""
+    if not cells:
+        raise DataError(f"{source} is empty")
+    names = [name.strip() for name in cells]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{source} has two columns named '{name}'")
+    return names
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -242,6 +242,12 @@ class Table:
         encoded = [column.encode(frame[column.name]) for column in self.columns]
         return torch.from_numpy(np.concatenate(encoded, axis=1).astype(np.float32))
 
+    def blank(self, encoded: Tensor) -> Tensor:
+        """Which encoded rows (N, E) know of no cell, all being missing: (N,)."""
+        codes = torch.zeros(encoded.shape[1], dtype=torch.bool)
+        codes[list(self._places[2])] = True
+        return torch.where(codes, encoded == MISSING, encoded.isnan()).all(dim=1)
+
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn encoded rows (B, E) into what the network takes (B, F + C); a missing number is 0.0, the mean."""
         values, indicators, codes = (_index(places, batch.device) for places in self._places)

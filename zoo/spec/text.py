@@ -70,7 +70,7 @@ class Text:
     level: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vocabulary", _checked(self.vocabulary, self.level))
+        object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
 
     @property
     def codes(self) -> int:
@@ -133,7 +133,7 @@ class Tokens:
     max_length: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vocabulary", _checked(self.vocabulary, self.level))
+        object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
         if type(self.max_length) is not int or not 1 <= self.max_length <= MAX_TOKENS:
             raise SpecError(f"max_length must be a whole number from 1 to {MAX_TOKENS}, not {self.max_length!r}")
 
@@ -162,7 +162,12 @@ class Tokens:
         ]
 
 
-def _checked(vocabulary: object, level: object) -> tuple[str, ...]:
+def checked_vocabulary(vocabulary: object, level: object) -> tuple[str, ...]:
+    """A vocabulary as a tuple.
+
+    Raises:
+        SpecError: it is empty or holds something twice, or an unknown level.
+    """
     if level not in LEVELS:
         raise SpecError(unknown("level of a text", str(level), LEVELS))
     if not isinstance(vocabulary, (list, tuple)) or not all(isinstance(token, str) and token for token in vocabulary):

@@ -84,12 +84,12 @@ class ContrastiveDivergence(Task):
         self.sparsity = sparsity
         self.sparsity_cost = sparsity_cost
         self.binarise = binarise if isinstance(self.spec.input, Image) else "none"
-        width, hidden = self.network.weight.shape
+        width, (sent, hidden) = self.network.visible.width, self.network.weight.shape
         self.visible_mean: Tensor
         self.drive_mean: Tensor
         self.hidden_mean: Tensor
         self.register_buffer("visible_mean", torch.full((width,), torch.nan))  # of the training data
-        self.register_buffer("drive_mean", torch.zeros(width))
+        self.register_buffer("drive_mean", torch.zeros(sent))
         self.register_buffer("hidden_mean", torch.full((hidden,), 0.5))
         self._seen: tuple[Tensor, Tensor] | None = None
         self._hidden_particles: Tensor | None = None  # P, H; no buffer, since DDP would give all processes the same

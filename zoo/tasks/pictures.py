@@ -142,6 +142,36 @@ def plane(points: Tensor, labels: Tensor, names: Sequence[str] | None, path: Pat
     figure.savefig(path, dpi=120)
 
 
+def named(points: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw points (N, 2) with their names beside them."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    axes = figure.add_subplot(xticks=[], yticks=[])
+    axes.scatter(points[:, 0], points[:, 1], s=8)
+    axes.margins(x=0.15)
+    for (x, y), name in zip(points.tolist(), names):
+        axes.annotate(
+            textwrap.shorten(name, 34, placeholder="…"), (x, y), (3, 2), textcoords="offset points", fontsize=7
+        )
+    figure.savefig(path, dpi=110)
+
+
+def words(groups: Sequence[Sequence[str]], weights: Tensor, path: Path, *, columns: int = 4) -> None:
+    """Draw groups of words as bars as long as their weights (G, N), the first on top; of many groups the first 24."""
+    groups = groups[:24]
+    lines = ceil(len(groups) / columns)
+    figure = Figure(figsize=(2.6 * columns, 2.1 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in grid[len(groups) :]:
+        axes.axis("off")
+    for number, (axes, group, row) in enumerate(zip(grid, groups, weights.tolist())):
+        axes.barh(range(len(group)), row, color="tab:blue")
+        axes.set_yticks(range(len(group)), group, fontsize=7)
+        axes.set_title(f"topic {number}", fontsize=8)
+        axes.tick_params(axis="x", labelsize=6)
+        axes.invert_yaxis()
+    figure.savefig(path, dpi=110)
+
+
 def histograms(groups: Mapping[str, Tensor], threshold: float, measure: str, path: Path) -> None:
     """Draw how the values (N,) of each group are distributed, as shares of the group, and a threshold among them."""
     figure = Figure(figsize=(6, 3.5), layout="constrained")

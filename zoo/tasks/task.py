@@ -190,7 +190,7 @@ class Task(L.LightningModule, ABC):
     def optimise(self, network: nn.Module, build: OptimiserBuilder) -> tuple[Optimizer, LRScheduler]:
         """Optimiser and schedule of a network; biases and the scales of normalisation do not decay."""
         defaults = build([nn.Parameter(torch.zeros(1))]).defaults
-        shares = layer_shares(network, self.layer_decay if network is self.network else 1.0)
+        shares = self.rates(network)
         groups: list[dict[str, Any]] = []
         for share in sorted(set(shares.values()), reverse=True):
             trained = [p for p, its in shares.items() if its == share and p.requires_grad]
@@ -205,6 +205,10 @@ class Task(L.LightningModule, ABC):
         fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}
         optimiser = build([group for group in groups if group["params"]], **fused)
         return optimiser, _scheduler(self.schedule, optimiser, training_batches(self.trainer))
+
+    def rates(self, network: nn.Module) -> dict[Tensor, float]:
+        """The share of the learning rate that each parameter of a network gets."""
+        return layer_shares(network, self.layer_decay if network is self.network else 1.0)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         # Here gradients are already unscaled, in automatic and in manual optimisation alike

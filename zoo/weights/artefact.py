@@ -131,7 +131,11 @@ class Artefact:
         """As `_examples`, of a table's rows, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
-        return not table.is_row(raw), iter(table.encode(raw).split(BATCH))
+        frame = table.read(raw)
+        encoded = table.encode(frame)
+        if (blank := table.blank(encoded)).any():
+            raise SpecError(f"row {frame.index[int(blank.int().argmax())]}: all cells are missing; give at least one")
+        return not table.is_row(raw), iter(encoded.split(BATCH))
 
     @torch.inference_mode()
     def _output(self, run: Callable[..., Any], batch: Encoded) -> Any:

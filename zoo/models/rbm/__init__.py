@@ -4,32 +4,50 @@ from __future__ import annotations
 
 from zoo.errors import SpecError
 from zoo.models.rbm.labelled import ClassRBM, LabelledRBM, ValueRBM
-from zoo.models.rbm.likelihood import annealed_importance_sampling, log_likelihood, log_partition
-from zoo.models.rbm.machine import RBM, FreeEnergyRBM
-from zoo.spec import Anomaly, Classes, Features, Image, Spec, Table, Values
+from zoo.models.rbm.likelihood import (
+    annealed_importance_sampling,
+    log_likelihood,
+    log_partition,
+    log_partitions,
+)
+from zoo.models.rbm.machine import RBM, FreeEnergyRBM, TopicRBM
+from zoo.models.rbm.ratings import RatingRBM
+from zoo.spec import Anomaly, Classes, Counts, Features, Image, Ratings, Recommendations, Spec, Table, Topics, Values
 
 __all__ = [
     "RBM",
     "ClassRBM",
     "FreeEnergyRBM",
     "LabelledRBM",
+    "RatingRBM",
+    "TopicRBM",
     "ValueRBM",
     "annealed_importance_sampling",
     "build",
     "log_likelihood",
     "log_partition",
+    "log_partitions",
 ]
+
+TASKS = ("features", "hybrid", "classification", "regression", "anomaly_detection", "recommendation", "topics")
 
 
 def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
-    """The RBM for a spec: image or table → features, anomaly, classes or one value.
+    """The RBM for a spec: image or table → features, anomaly, classes or one value; ratings → recommendations; word
+    counts → topics.
 
-    Pixels (0..1) are Bernoulli units, numbers Gaussian ones, and categories softmax ones.
+    Pixels (0..1) are Bernoulli units, numbers Gaussian ones, categories and ratings softmax ones, and the words of a
+    text replicated softmax ones.
 
     Raises:
         SpecError: the spec asks for something else.
         ValueError: an option is out of range.
     """
+    if isinstance(spec.input, Ratings) and isinstance(spec.output, Recommendations):
+        return RatingRBM(len(spec.input.titles), num_hidden, scale=spec.input.scale)
+    if isinstance(spec.input, Counts) and isinstance(spec.output, Topics):
+        size, longest = len(spec.input.vocabulary), spec.input.longest
+        return TopicRBM(size, num_hidden, visible="counts", longest=longest)
     categories: tuple[int, ...] = ()
     if type(spec.input) is Image and spec.input.height and spec.input.width:
         size, kind = spec.input.channels * spec.input.height * spec.input.width, "bernoulli"
@@ -48,4 +66,7 @@ def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
 
 
 def _refusal(spec: Spec) -> SpecError:
-    return SpecError(f"rbm goes from image or table to features, anomaly, classes or one value, not {spec}")
+    return SpecError(
+        "rbm goes from image or table to features, anomaly, classes or one value, from ratings to recommendations, "
+        f"from word counts to topics, not {spec}"
+    )

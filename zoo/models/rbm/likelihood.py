@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.models.rbm.machine import RBM
-from zoo.models.rbm.units import Bernoulli, bernoulli
+from zoo.models.rbm.units import Bernoulli, Counts, bernoulli
 
 MOST_ENUMERATED = 20  # hidden units: a million states
 CHUNK = 4096  # states at a time
@@ -29,6 +29,16 @@ def log_partition(rbm: RBM, *, words: int = 1) -> float:
     Raises:
         ValueError: more than 20 hidden units.
     """
+    return float(log_partitions(rbm, torch.tensor([words], device=rbm.weight.device))[0])
+
+
+@torch.no_grad()
+def log_partitions(rbm: RBM, words: Tensor) -> Tensor:
+    """As `log_partition`, for each of several lengths of documents (L,): float64 (L,).
+
+    Raises:
+        ValueError: more than 20 hidden units.
+    """
     count = len(rbm.hidden_bias)
     if count > MOST_ENUMERATED:
         raise ValueError(f"2**{count} states are too many to add up; estimate it by annealed_importance_sampling")
@@ -37,39 +47,46 @@ def log_partition(rbm: RBM, *, words: int = 1) -> float:
     for states in torch.arange(2**count, device=rbm.weight.device).split(CHUNK):
         h = (states[:, None] >> places & 1).float()  # CHUNK, H
         exponents = h @ rbm.hidden_bias + rbm.visible.log_partition(h @ rbm.weight.t())
-        sums.append((words * exponents.double()).logsumexp(dim=0))
-    return float(torch.stack(sums).logsumexp(dim=0))
+        sums.append((words[:, None] * exponents.double()).logsumexp(dim=1))
+    return torch.stack(sums).logsumexp(dim=0)
 
 
 @torch.no_grad()
 def annealed_importance_sampling(
-    rbm: RBM, base_rates: Tensor, *, runs: int = 100, temperatures: int = 10_000
+    rbm: RBM, base_rates: Tensor, *, runs: int = 100, temperatures: int = 10_000, words: int = 1
 ) -> tuple[float, float]:
-    """Estimate log Z of an RBM with Bernoulli units (Salakhutdinov and Murray 2008).
+    """Estimate log Z of an RBM with Bernoulli units or word counts (Salakhutdinov and Murray 2008).
 
     The runs go from a model without weights, whose visible biases give the data's base rates, to the RBM through
     evenly spaced inverse temperatures. The estimate of Z is unbiased; too few temperatures show as a large error.
 
     Args:
-        rbm: with Bernoulli visible units.
-        base_rates: how often each visible unit is on in the training data (V,), in 0..1.
+        rbm: with Bernoulli visible units, or counts.
+        base_rates: the mean of the training data (V,): how often each unit is on, in 0..1, or its share of the words.
         runs: M, independent ones.
         temperatures: steps of each run.
+        words: D; with counts, log Z is that of documents of so many words, up to the machine's `longest`.
 
     Returns:
         log Z in nats, and the standard error of the estimate of Z relative to Z, which for small values is that of
         log Z.
 
     Raises:
-        ValueError: the visible units are not Bernoulli, or fewer than 2 runs or 1 temperature.
+        ValueError: the visible units are of another kind, or fewer than 2 runs or 1 temperature.
     """
-    if not isinstance(rbm.visible, Bernoulli):
-        raise ValueError("annealed importance sampling is for Bernoulli visible units")
+    visible = rbm.visible
+    if not isinstance(visible, (Bernoulli, Counts)):
+        raise ValueError("annealed importance sampling is for Bernoulli visible units and for counts")
     if runs < 2 or temperatures < 1:
         raise ValueError(f"at least 2 runs of 1 temperature are needed, got {runs} and {temperatures}")
-    base = base_rates.clamp(1e-3, 1 - 1e-3).logit()
-    shift = rbm.visible.bias - base
-    v = bernoulli(base.sigmoid().expand(runs, -1))
+    if isinstance(visible, Counts):
+        base = (base_rates / base_rates.sum()).clamp(min=1e-6).log()
+        like = torch.zeros(runs, len(base), device=base.device)
+        like[:, 0] = words  # says how long documents are
+    else:
+        base, like = base_rates.clamp(1e-3, 1 - 1e-3).logit(), None
+    away, shift = (base - visible.bias).expand(runs, -1), visible.bias - base
+    v = visible.sample(away, like)
     log_weights = torch.zeros(runs, dtype=torch.float64, device=v.device)
     for step in range(temperatures):
         cold, warm = (step + 1) / temperatures, step / temperatures
@@ -77,8 +94,8 @@ def annealed_importance_sampling(
         rise = functional.softplus(cold * x) - functional.softplus(warm * x)
         log_weights += (cold - warm) * (v @ shift) + rise.sum(dim=1)
         h = bernoulli(torch.sigmoid(cold * x))
-        v = bernoulli(torch.sigmoid(base + cold * (shift + h @ rbm.weight.t())))
-    start = float(functional.softplus(base.double()).sum()) + len(rbm.hidden_bias) * math.log(2)
+        v = visible.sample(away + cold * (shift + h @ rbm.weight.t()), like)
+    start = words * float(visible.log_partition(away[:1].double())) + len(rbm.hidden_bias) * math.log(2)
     weights = (log_weights - log_weights.max()).exp()
     estimate = start + float(log_weights.max()) + math.log(float(weights.mean()))
     return estimate, float(weights.std() / weights.mean()) / math.sqrt(runs)

@@ -7,7 +7,7 @@ products of experts by minimizing contrastive divergence", 2002. Kinds of visibl
 
 For Bernoulli units energy(v) = -a·v and drive(v) = v. p(v) = exp(-F(v)) / Z.
 
-Shape letters: B batch, V visible, H hidden.
+Shape letters: B batch, V visible, D numbers that the visible units send up (V of most kinds), H hidden.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import unknown
-from zoo.models.rbm.units import Bernoulli, Counts, Gaussian, Mixed, Softmax, Units, bernoulli
+from zoo.models.rbm.units import Bernoulli, Counts, Gaussian, Mixed, Ordinal, Softmax, Units, bernoulli
+
+TOP_WORDS = 10  # that tell what a topic is about
 
 
 class RBM(nn.Module):
@@ -30,8 +32,9 @@ class RBM(nn.Module):
         num_visible: visible units: numbers, softmax units, or words of the vocabulary.
         num_hidden: H, hidden units.
         visible: bernoulli (0..1), gaussian (standardised numbers, with a learned variance each), softmax (one of
-            `states`, as one-hot groups; zeros where it is missing) or counts (replicated softmax).
-        states: of each softmax unit.
+            `states`, as one-hot groups; zeros where it is missing), ordinal (the same, where the states are steps of a
+            scale and share their weights) or counts (replicated softmax).
+        states: of each softmax or ordinal unit.
         categories: how many codes each of some categorical columns has, which follow the numbers; each becomes a
             softmax unit.
         longest: words of the longest document that can be sampled (counts).
@@ -56,7 +59,7 @@ class RBM(nn.Module):
         self.num_numbers = num_visible
         self.categories = tuple(categories)
         self.visible = _units(num_visible, visible, states, self.categories, longest)
-        self.weight = nn.Parameter(0.01 * torch.randn(self.visible.width, num_hidden))
+        self.weight = nn.Parameter(0.01 * torch.randn(self.visible.drives, num_hidden))
         self.hidden_bias = nn.Parameter(torch.zeros(num_hidden))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -144,18 +147,20 @@ class RBM(nn.Module):
         there the parameters disturb one another less.
 
         Args:
-            drive_mean: μ (V,), about the mean of drive(v).
+            drive_mean: μ (D,), about the mean of drive(v).
             hidden_mean: λ (H,), about the mean of h.
         """
         layers: list[Any] = list(self.visible.layers) if isinstance(self.visible, Mixed) else [self.visible]
         weight, hidden = self.weight.grad, self.hidden_bias.grad
-        visible: list[Tensor] = [layer.bias.grad for layer in layers]
+        # In units of what is sent up, as all of these gradients are but those of ordinal units
+        ordinal = [isinstance(layer, Ordinal) for layer in layers]
+        visible = [layer.drive(layer.bias.grad) if its else layer.bias.grad for layer, its in zip(layers, ordinal)]
         assert weight is not None
         assert hidden is not None
         weight -= torch.outer(drive_mean, hidden) + torch.outer(torch.cat(visible), hidden_mean)
         hidden -= drive_mean @ weight
-        for bias, change in zip(visible, (weight @ hidden_mean).split([layer.width for layer in layers])):
-            bias -= change
+        for layer, change in zip(layers, (weight @ hidden_mean).split([layer.drives for layer in layers])):
+            layer.bias.grad -= layer.lift(change)
 
     def _weight(self) -> Tensor:
         # Autocast would keep a copy made without gradients, and use it with them
@@ -170,11 +175,27 @@ class FreeEnergyRBM(RBM):
         return self.free_energy(self.vector(x))[:, None]
 
 
+class TopicRBM(RBM):
+    """An RBM of word counts, each of whose hidden units is a topic that a text has or has not.
+
+    Salakhutdinov and Hinton, "Replicated softmax: an undirected topic model", 2009.
+    """
+
+    def generate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Counts (B, V), to the probabilities of the topics (B, H) and the places of their words, as `top_words`."""
+        return self(x), self.top_words()
+
+    def top_words(self, most: int = TOP_WORDS) -> Tensor:
+        """The places of the words that each topic makes likelier by most, the first by the most: (H, N)."""
+        return self.weight.topk(min(most, self.visible.width), dim=0).indices.t()
+
+
 def _units(number: int, kind: str, states: int, categories: Sequence[int], longest: int) -> Units:
     kinds = {
         "bernoulli": lambda: Bernoulli(number),
         "gaussian": lambda: Gaussian(number),
         "softmax": lambda: Softmax(number, states),
+        "ordinal": lambda: Ordinal(number, states),
         "counts": lambda: Counts(number, longest),
     }
     if kind not in kinds:

@@ -4,13 +4,13 @@ Each kind is one exponential family. With the top-down input x = W h, units v ha
 
     p(v | h) = exp(-energy(v) + drive(v)·x) / exp(log_partition(x))
 
-Shape letters: B batch, V width of the layer, G groups, K states of a softmax unit.
+Shape letters: B batch, V width of the layer, D numbers that it sends up, G groups, K states of a softmax unit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -35,21 +35,30 @@ class Units(nn.Module):
         self.width = width
         self.bias = nn.Parameter(torch.zeros(width))
 
+    @property
+    def drives(self) -> int:
+        """D: how many numbers the units send up; V unless a kind says otherwise."""
+        return self.width
+
     def energy(self, v: Tensor) -> Tensor:
         """Of the visible units alone, in nats: (B, V) to (B,)."""
         with torch.autocast(v.device.type, enabled=False):
             return -(v.float() @ self.bias)
 
     def drive(self, v: Tensor) -> Tensor:
-        """What the units send up through the weights: (B, V) to (B, V)."""
+        """What the units send up through the weights: (B, V) to (B, D)."""
         return v
+
+    def lift(self, x: Tensor) -> Tensor:
+        """Top-down input for each number that is sent up, (…, D), as input of each number of v: (…, V)."""
+        return x
 
     def copies(self, v: Tensor) -> Tensor | float:
         """How many copies of the hidden bias a vector meets: 1, or (B, 1)."""
         return 1.0
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        """The mean of v given x (B, V); `like` (B, V) says which units are there, where they may be missing."""
+        """The mean of v given x (B, D); `like` (B, V) says which units are there, where they may be missing."""
         raise NotImplementedError
 
     def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
@@ -57,7 +66,7 @@ class Units(nn.Module):
         raise NotImplementedError
 
     def log_partition(self, x: Tensor) -> Tensor:
-        """The logarithm of the sum (or integral) over all v of exp(-energy(v) + drive(v)·x): (B, V) to (B,)."""
+        """The logarithm of the sum (or integral) over all v of exp(-energy(v) + drive(v)·x): (B, D) to (B,)."""
         raise NotImplementedError
 
     def start(self, mean: Tensor, variance: Tensor) -> None:
@@ -132,13 +141,13 @@ class Softmax(Units):
         return v.unflatten(-1, (-1, self.states))
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        shares = self.grouped(x.float() + self.bias).softmax(dim=-1)
+        shares = self.grouped(self.lift(x.float()) + self.bias).softmax(dim=-1)
         if like is not None:
             shares = shares * self.grouped(like).sum(dim=-1, keepdim=True)
         return shares.flatten(-2)
 
     def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        logits = self.grouped(x.float() + self.bias)
+        logits = self.grouped(self.lift(x.float()) + self.bias)
         gumbel = -torch.empty_like(logits).exponential_().log()  # the largest of logits + Gumbel noise is a draw
         drawn = functional.one_hot((logits + gumbel).argmax(dim=-1), self.states).float()
         if like is not None:
@@ -146,14 +155,43 @@ class Softmax(Units):
         return drawn.flatten(-2)
 
     def log_partition(self, x: Tensor) -> Tensor:
-        return self.grouped(x.float() + self.bias).logsumexp(dim=-1).sum(dim=-1)
+        return self.grouped(self.lift(x.float()) + self.bias).logsumexp(dim=-1).sum(dim=-1)
 
     @torch.no_grad()
     def start(self, mean: Tensor, variance: Tensor) -> None:
         shares = self.grouped(mean)
-        overall = shares.mean(dim=0)  # K; states that a unit never took get a share of it
-        shares = shares + 0.01 * overall.clamp(min=1e-6)
+        overall = shares.mean(dim=0).clamp(min=1e-6)  # K; each unit starts as if it had seen a hundredth of it too,
+        shares = shares + 0.01 * overall / overall.sum()  # so that states which it never took are possible
         self.bias.copy_((shares / shares.sum(dim=-1, keepdim=True)).log().flatten())
+
+
+class Ordinal(Softmax):
+    """Softmax units whose states are steps of a scale: a unit's states share its weights, each times its value.
+
+    The values go evenly from -1 to 1, less their mean in the data, so that a unit that is as usual says nothing. What
+    a unit sends up is the value of its state, and 0 where that is missing: D = G.
+    """
+
+    def __init__(self, groups: int, states: int) -> None:
+        super().__init__(groups, states)
+        self.values: Tensor
+        self.register_buffer("values", torch.linspace(-1, 1, states).repeat(groups, 1))  # G, K
+
+    @property
+    def drives(self) -> int:
+        return self.width // self.states
+
+    def drive(self, v: Tensor) -> Tensor:
+        return (self.grouped(v) * self.values).sum(dim=-1)
+
+    def lift(self, x: Tensor) -> Tensor:
+        return (x[..., None] * self.values).flatten(-2)
+
+    @torch.no_grad()
+    def start(self, mean: Tensor, variance: Tensor) -> None:
+        super().start(mean, variance)
+        steps = torch.linspace(-1, 1, self.states, device=mean.device)
+        self.values.copy_(steps - self.grouped(self.bias).softmax(dim=-1) @ steps[:, None])
 
 
 class Counts(Units):
@@ -204,31 +242,44 @@ class Mixed(Units):
         nn.Module.__init__(self)
         self.layers = nn.ModuleList(layers)
         self.widths = [layer.width for layer in layers]
+        self.sent = [layer.drives for layer in layers]
         self.width = sum(self.widths)
 
-    def parts(self, *vectors: Tensor | None) -> list[tuple[Units, list[Any]]]:
-        """Each layer with its part of each vector (…, V)."""
-        split = [[None] * len(self.widths) if v is None else v.split(self.widths, dim=-1) for v in vectors]
-        return list(zip(self.layers, map(list, zip(*split))))  # type: ignore[arg-type]
+    @property
+    def drives(self) -> int:
+        return sum(self.sent)
 
     def energy(self, v: Tensor) -> Tensor:
-        return torch.stack([layer.energy(part) for layer, (part,) in self.parts(v)]).sum(dim=0)
+        return torch.stack([layer.energy(part) for layer, part in self._parts(v, self.widths)]).sum(dim=0)
 
     def drive(self, v: Tensor) -> Tensor:
-        return torch.cat([layer.drive(part) for layer, (part,) in self.parts(v)], dim=-1)
+        return torch.cat([layer.drive(part) for layer, part in self._parts(v, self.widths)], dim=-1)
+
+    def lift(self, x: Tensor) -> Tensor:
+        return torch.cat([layer.lift(part) for layer, part in self._parts(x, self.sent)], dim=-1)
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        return torch.cat([layer.mean(part, alike) for layer, (part, alike) in self.parts(x, like)], dim=-1)
+        return torch.cat([layer.mean(*part) for layer, part in self._given(x, like)], dim=-1)
 
     def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        return torch.cat([layer.sample(part, alike) for layer, (part, alike) in self.parts(x, like)], dim=-1)
+        return torch.cat([layer.sample(*part) for layer, part in self._given(x, like)], dim=-1)
 
     def log_partition(self, x: Tensor) -> Tensor:
-        return torch.stack([layer.log_partition(part) for layer, (part,) in self.parts(x)]).sum(dim=0)
+        return torch.stack([layer.log_partition(part) for layer, part in self._parts(x, self.sent)]).sum(dim=0)
 
     def start(self, mean: Tensor, variance: Tensor) -> None:
-        for layer, (m, v) in self.parts(mean, variance):
-            layer.start(m, v)
+        parts = zip(mean.split(self.widths, dim=-1), variance.split(self.widths, dim=-1))
+        for layer, part in zip(self.layers, parts):
+            layer.start(*part)  # type: ignore[operator]
+
+    def _parts(self, vector: Tensor, sizes: list[int]) -> Iterator[tuple[Any, Tensor]]:
+        """Each layer with its part of a vector."""
+        return zip(self.layers, vector.split(sizes, dim=-1))
+
+    def _given(self, x: Tensor, like: Tensor | None) -> Iterator[tuple[Any, tuple[Tensor, Tensor | None]]]:
+        """Each layer with its part of what comes from above, and of what says which units are there."""
+        alike = [None] * len(self.widths) if like is None else like.split(self.widths, dim=-1)
+        return zip(self.layers, zip(x.split(self.sent, dim=-1), alike))
 
 
 def bernoulli(probabilities: Tensor) -> Tensor:

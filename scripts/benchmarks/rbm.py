@@ -1,0 +1,102 @@
+"""Persistent contrastive divergence on MNIST: ours beside scikit-learn's BernoulliRBM, both with 256 hidden units.
+
+Both see the same pixels, on or off (threshold 0.5), in batches of 100, with as many Markov chains and the same
+learning rate, and start anew in each round. Times are seconds an epoch of training, the median over rounds that are
+taken in turns, since machines are noisy: what counts is the ratio. The pseudo-likelihood (nats, a test digit, higher is
+better) is computed for both by the same function with the same draws.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+
+import lightning as L
+import torch
+from benchmarks.training import Clock
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from sklearn.neural_network import BernoulliRBM
+from torch import Tensor
+
+from zoo import models
+from zoo.data.images import MNIST
+from zoo.models import RBM
+from zoo.tasks.features import FeatureLearning
+from zoo.training import ProgressBar, precision
+
+HIDDEN, BATCH, RATE = 256, 100, 0.05
+ROUNDS, EPOCHS = 3, 5
+DRAWS = 20  # of the unit that stands for all of a digit's
+
+
+def run(root: Path) -> None:
+    """Print the table."""
+    warnings.filterwarnings("ignore")
+    data = MNIST(str(root), batch_size=BATCH)
+    data.prepare_data()
+    data.setup()
+    train, test = ((data.splits[split].tensors[0].flatten(1) > 127).float() for split in ("train", "test"))
+    seconds: dict[str, list[float]] = {"ours": [], "BernoulliRBM": []}
+    scores: dict[str, list[float]] = {"ours": [], "BernoulliRBM": []}
+    for seed in range(ROUNDS):
+        for name, (rbm, times) in {"ours": _ours(data, seed), "BernoulliRBM": _theirs(train, seed)}.items():
+            seconds[name] += times
+            scores[name].append(pseudo_likelihood(rbm, test))
+    print(f"{'':16}{'s an epoch':>12}{'pseudo-likelihood, over seeds':>34}")
+    for name, times in seconds.items():
+        spread = f"{statistics.mean(scores[name]):.2f} ({min(scores[name]):.2f} to {max(scores[name]):.2f})"
+        print(f"{name:16}{statistics.median(times):12.2f}{spread:>34}")
+    ratio = statistics.median(seconds["BernoulliRBM"]) / statistics.median(seconds["ours"])
+    print(f"ours is {ratio:.2f} times as fast; goal >= 2.5")
+
+
+def pseudo_likelihood(rbm: RBM, v: Tensor) -> float:
+    """The mean over vectors (N, V) of an RBM's stochastic log pseudo-likelihood, over several draws."""
+    place = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        return statistics.mean(rbm.score(v, place).mean().item() for _ in range(DRAWS))
+
+
+def _ours(data: MNIST, seed: int) -> tuple[RBM, list[float]]:
+    """The machine that `task=features` makes under Lightning's Trainer, with progress bar and logs; its epochs."""
+    L.seed_everything(seed, verbose=False)
+    clock = Clock()
+    task = FeatureLearning(
+        data.spec,
+        partial(models.build, "rbm", num_hidden=HIDDEN),
+        partial(torch.optim.SGD, lr=RATE),
+        particles=BATCH,
+        binarise="threshold",
+        schedule="constant",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = L.Trainer(
+            accelerator="cpu",
+            precision=precision("auto", "cpu"),  # type: ignore[arg-type]
+            max_epochs=EPOCHS,
+            limit_val_batches=0,
+            callbacks=[clock, ProgressBar(refresh_rate=20)],
+            logger=[CSVLogger(folder, "", ""), TensorBoardLogger(folder, "", "tensorboard")],
+            enable_checkpointing=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(task, data)
+    return task.network, clock.seconds
+
+
+def _theirs(v: Tensor, seed: int) -> tuple[RBM, list[float]]:
+    """scikit-learn's machine as one of ours, and the seconds of an epoch of its `fit`."""
+    machine = BernoulliRBM(HIDDEN, learning_rate=RATE, batch_size=BATCH, n_iter=EPOCHS, random_state=seed)
+    start = time.perf_counter()
+    machine.fit(v.numpy())
+    seconds = (time.perf_counter() - start) / EPOCHS
+    rbm = RBM(v.shape[1], HIDDEN)
+    with torch.no_grad():
+        rbm.weight.copy_(torch.from_numpy(machine.components_).t())
+        rbm.hidden_bias.copy_(torch.from_numpy(machine.intercept_hidden_))
+        rbm.visible.bias.copy_(torch.from_numpy(machine.intercept_visible_))
+    return rbm, [seconds]

@@ -1,0 +1,273 @@
+"""Ratings of items by people: generated likes, MovieLens, and any CSV file of them.
+
+An example is a person: a row of codes, one for each item (`zoo.spec.ratings`), and of those held out another such row.
+
+Shape letters: U people, G items.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoo.data.batches import Examples, TensorDataModule
+from zoo.data.images import whole_number
+from zoo.errors import DataError, SpecError, unknown
+from zoo.spec import Ratings, Recommendations, Spec
+from zoo.spec.files import read_table, read_text
+
+MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
+MOVIELENS_MD5 = "0e33842e24a9c977be4e0107933c0723"
+MOST_CELLS = 2**31  # of people times items, which take a byte each
+MOST_STEPS = 20  # a column of more different numbers than that is no scale
+
+
+@dataclass(frozen=True)
+class Rated:
+    """All ratings: titles of the G items, the scale, and codes (U, G), uint8; `test` has those of an official test."""
+
+    titles: tuple[str, ...]
+    scale: tuple[float, ...]
+    codes: Tensor
+    test: Tensor | None = None
+
+
+class RatingData(TensorDataModule):
+    """Ratings, of which some of each person's are held out, to be predicted from the others.
+
+    Of training there is a column of codes (U, G); of validation and test two: what is known, and what is held out. In
+    the test what was held out for validation is known.
+
+    Args:
+        batch_size: people a step.
+        val_ratings, test_ratings: how many of each person's ratings are held out, but at most half of what there is;
+            those of the test only where there is no official one.
+        split_seed: the seed of what is held out, from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: there is nothing to learn from.
+    """
+
+    def __init__(
+        self, batch_size: int = 20, *, val_ratings: int = 3, test_ratings: int = 3, split_seed: int = 0
+    ) -> None:
+        super().__init__(batch_size)
+        self.val_ratings = whole_number("val_ratings", val_ratings, 1, 2**20)
+        self.test_ratings = whole_number("test_ratings", test_ratings, 1, 2**20)
+        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+
+    @abstractmethod
+    def read(self) -> Rated:
+        """Everything."""
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        rated = self.read()
+        random = torch.Generator().manual_seed(self.split_seed)
+        known, test = rated.codes, rated.test
+        if test is None:
+            known, test = _held_out(known, self.test_ratings, random)
+        train, val = _held_out(known, self.val_ratings, random)
+        for split, codes in (("training", train), ("validation", val), ("test", test)):
+            if not codes.any():
+                raise DataError(f"there are too few ratings: none is left for {split}")
+        try:
+            spec = Spec(Ratings(rated.titles, rated.scale), Recommendations(rated.titles, rated.scale))
+        except SpecError as error:
+            raise DataError(str(error)) from error
+        return spec, {"train": Examples(train), "val": Examples(train, val), "test": Examples(known, test)}
+
+
+class BinaryRatings(RatingData):
+    """1,500 people who like (1) or dislike (0) some of 72 films of six kinds. Generated.
+
+    Each person has one of eight tastes, each of which likes three kinds of the six; a film of a kind that the taste
+    likes is liked with probability 0.9, another with 0.15. Some films are seen by more people than others. Three
+    ratings of each person are the test, and three others are held out for validation.
+
+    Args:
+        people: U.
+        batch_size: people a step.
+        data_seed: the seed of the ratings, and of what is held out.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    kinds = ("animation", "comedy", "horror", "musical", "thriller", "western")
+    tastes = (
+        (0, 1, 3), (0, 1, 5), (0, 3, 5), (1, 2, 4), (1, 3, 4), (2, 4, 5), (2, 3, 4), (0, 2, 5),
+    )  # fmt: skip
+    films = 12  # of each kind
+    likes, dislikes = 0.9, 0.15  # how often a film is liked, of a kind that is and of another
+
+    def __init__(self, people: int = 1_500, batch_size: int = 20, data_seed: int = 0) -> None:
+        super().__init__(batch_size, split_seed=data_seed)
+        self.people = whole_number("people", people, 20, 2**20)
+        self.data_seed = data_seed
+
+    def chances(self) -> Tensor:
+        """How likely each film is liked by each taste (tastes, G)."""
+        liked = torch.tensor([[kind in taste for kind in range(len(self.kinds))] for taste in self.tastes])
+        return torch.where(liked, self.likes, self.dislikes).repeat_interleave(self.films, dim=1)
+
+    def read(self) -> Rated:
+        random = torch.Generator().manual_seed(self.data_seed)
+        taste = torch.randint(len(self.tastes), (self.people,), generator=random)
+        chances = self.chances()[taste]
+        liked = torch.rand(chances.shape, generator=random) < chances
+        seen = torch.linspace(0.05, 0.45, chances.shape[1])[torch.randperm(chances.shape[1], generator=random)]
+        codes = torch.where(torch.rand(chances.shape, generator=random) < seen, 1 + liked.to(torch.uint8), 0)
+        titles = [f"{kind} {number}" for kind in self.kinds for number in range(1, self.films + 1)]
+        return Rated(tuple(titles), (0, 1), codes.to(torch.uint8))
+
+
+class MovieLens(RatingData):
+    """MovieLens 100k: 100,000 ratings of 1,682 films by 943 people, from 1 to 5; the test is that of the split `ua`.
+
+    Source: Harper and Konstan, "The MovieLens datasets: history and context", 2015. `ua.test` holds 10 ratings of each
+    person. A title that stands twice is told apart by the film's number.
+
+    Args:
+        root: the folder that holds, or will hold, `ml-100k`; what is missing is downloaded (5 MB), its md5 checked.
+        batch_size: people a step.
+        val_ratings: of each person's in `ua.base`, which are held out for validation.
+        split_seed: the seed of that choice.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: the files are missing and cannot be downloaded, or are damaged.
+    """
+
+    title = "ml-100k"
+    people, films = 943, 1_682
+    parts = (("ua.base", 90_570), ("ua.test", 9_430))
+
+    def __init__(self, root: str, batch_size: int = 20, val_ratings: int = 3, split_seed: int = 0) -> None:
+        super().__init__(batch_size, val_ratings=val_ratings, split_seed=split_seed)
+        self.root = Path(root).expanduser()
+
+    def prepare_data(self) -> None:
+        folder = self.root / self.title
+        if all((folder / name).is_file() for name in ("u.item", *(name for name, _ in self.parts))):
+            return
+        from torchvision.datasets.utils import download_and_extract_archive
+
+        try:
+            download_and_extract_archive(MOVIELENS_URL, str(self.root), md5=MOVIELENS_MD5)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DataError(
+                f"{self.title} is not in {self.root.resolve()} and could not be downloaded "
+                f"({' '.join(str(error).split())}); set data.root to a folder that holds {self.title}"
+            ) from error
+
+    def read(self) -> Rated:
+        folder = self.root / self.title
+        if not folder.is_dir():
+            raise DataError(f"{self.title} is not in {self.root.resolve()}; set data.root to a folder that holds it")
+        lines = read_text(folder / "u.item", encoding="latin-1").splitlines()
+        names = [line.split("|")[1] for line in lines if line.count("|") > 1]
+        if len(names) != self.films:
+            raise DataError(f"{folder / 'u.item'} names {len(names)} films, not {self.films}; it is damaged")
+        base, test = (self._codes(folder / name, count) for name, count in self.parts)
+        return Rated(_told_apart(names), (1, 2, 3, 4, 5), base, test)
+
+    def _codes(self, path: Path, count: int) -> Tensor:
+        fault = f"{path} does not hold {count} ratings as MovieLens 100k does; it is damaged"
+        try:
+            rows = torch.tensor([[int(cell) for cell in line.split("\t")[:3]] for line in read_text(path).splitlines()])
+        except ValueError as error:
+            raise DataError(fault) from error
+        largest = torch.tensor([self.people, self.films, 5])
+        if rows.shape != (count, 3) or not ((rows >= 1) & (rows <= largest)).all():
+            raise DataError(fault)
+        codes = torch.zeros(self.people, self.films, dtype=torch.uint8)
+        codes[rows[:, 0] - 1, rows[:, 1] - 1] = rows[:, 2].to(torch.uint8)
+        return codes
+
+
+class CsvRatings(RatingData):
+    """A CSV or Parquet file with a row for each rating: who, of what, and how good.
+
+    Where somebody rated something twice the last row counts. The scale is what numbers there are.
+
+    Args:
+        path: of the file; Parquet by its ending, which takes pyarrow.
+        user, item, rating: names of the three columns.
+        separator, encoding: of a CSV file.
+        batch_size, val_ratings, test_ratings, split_seed: as in `RatingData`.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: the file cannot be read, a column is not there or has gaps, or its ratings are no scale.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        user: str = "user",
+        item: str = "item",
+        rating: str = "rating",
+        separator: str = ",",
+        encoding: str = "utf-8",
+        batch_size: int = 20,
+        val_ratings: int = 3,
+        test_ratings: int = 3,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, val_ratings=val_ratings, test_ratings=test_ratings, split_seed=split_seed)
+        self.path = path
+        self.columns = (user, item, rating)
+        self.separator = separator
+        self.encoding = encoding
+
+    def read(self) -> Rated:
+        import pandas as pd
+
+        frame = read_table(self.path, separator=self.separator, encoding=self.encoding)
+        for name in self.columns:
+            if name not in frame.columns:
+                raise DataError(unknown("column", name, map(str, frame.columns)))
+            if frame[name].isna().any():
+                raise DataError(f"column '{name}', row {frame.index[frame[name].isna()][0]}: there is nothing")
+        people, items, given = (frame[name] for name in self.columns)
+        ratings = pd.to_numeric(given, errors="coerce")
+        if ratings.isna().any():
+            row = ratings.index[ratings.isna()][0]
+            raise DataError(f"column '{self.columns[2]}', row {row}: '{given[row]}' is not a number")
+        steps = sorted(ratings.unique().tolist())
+        if not 2 <= len(steps) <= MOST_STEPS:
+            raise DataError(
+                f"column '{self.columns[2]}' holds {len(steps)} different numbers; a scale has from 2 to {MOST_STEPS}"
+            )
+        person, names = pd.factorize(people)[0], pd.factorize(items.astype(str).str.strip(), sort=True)
+        if (cells := (int(person.max()) + 1) * len(names[1])) > MOST_CELLS:
+            raise DataError(f"{cells:,} pairs of people and items do not fit in memory; {MOST_CELLS:,} is the limit")
+        codes = torch.zeros(int(person.max()) + 1, len(names[1]), dtype=torch.uint8)
+        places = pd.Series(range(1, len(steps) + 1), index=steps)[ratings].to_numpy(dtype="uint8")
+        flat = pd.Series(places, index=person.astype("int64") * len(names[1]) + names[0])
+        last = flat[~flat.index.duplicated(keep="last")]
+        codes.view(-1)[torch.from_numpy(last.index.to_numpy())] = torch.from_numpy(last.to_numpy())
+        scale = tuple(int(step) if float(step).is_integer() else float(step) for step in steps)
+        return Rated(tuple(names[1].tolist()), scale, codes)
+
+
+def _held_out(codes: Tensor, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Codes (U, G) without so many ratings of each person, at most half of theirs; and those ratings."""
+    rated = codes > 0
+    draws = torch.rand(codes.shape, generator=random).masked_fill(~rated, -1)
+    places = draws.topk(min(count, codes.shape[1]), dim=1).indices
+    within = torch.arange(places.shape[1]) < rated.sum(dim=1, keepdim=True) // 2
+    out = torch.zeros_like(rated).scatter(1, places, within)
+    return codes.masked_fill(out, 0), codes.masked_fill(~out, 0)
+
+
+def _told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that stand once as they are, and others with their numbers, from 1."""
+    return tuple(name if names.count(name) == 1 else f"{name} [{n}]" for n, name in enumerate(names, start=1))

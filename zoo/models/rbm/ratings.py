@@ -1,0 +1,70 @@
+"""A restricted Boltzmann machine of ratings, which knows how an item that somebody has not rated would be rated.
+
+Salakhutdinov, Mnih, Hinton, "Restricted Boltzmann machines for collaborative filtering", 2007: a softmax unit for each
+item, which is not there where the item is not rated. In ours the values of the scale share an item's weights, in
+proportion to how far they are from what is usual for the item.
+
+Shape letters: B batch, G items, K values of the scale, V = G K, H hidden, T some of the items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.models.rbm.machine import RBM
+from zoo.models.rbm.units import Ordinal
+
+CHUNK = 2**22  # numbers at a time, where all items are predicted
+
+
+class RatingRBM(RBM):
+    """An RBM that predicts ratings.
+
+    An item's weights are its own ones plus those that all items share, by which somebody's general leaning tells of
+    items that few have rated, too.
+
+    Args:
+        num_items: G.
+        num_hidden: H.
+        scale: the K values of a rating, ascending.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(self, num_items: int = 100, num_hidden: int = 50, *, scale: Sequence[float] = (1, 2, 3, 4, 5)) -> None:
+        super().__init__(num_items, num_hidden, visible="ordinal", states=len(scale))
+        self.shared = nn.Parameter(0.1 * torch.randn(num_hidden))
+        self.scale: Tensor
+        self.register_buffer("scale", torch.tensor([float(value) for value in scale]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One-hot ratings (B, V), to the mean of p(rating | those) of each item (B, G), NaN where it is among those."""
+        every = torch.arange(len(self.weight), device=x.device)
+        rows = max(1, CHUNK // (self.visible.width * len(self.hidden_bias)))
+        means = torch.cat([self.expected(self.conditional(part, every)) for part in x.split(rows)])
+        return means.masked_fill(self._units.grouped(x).sum(dim=-1) > 0, torch.nan)
+
+    def conditional(self, v: Tensor, places: Tensor) -> Tensor:
+        """Logits of p(rating | v) of items that are not rated in v: (B, V) and places (T,) or (B, T) to (B, T, K)."""
+        units = self._units
+        weights = functional.embedding(places, self.weight)[..., None, :] + self.shared  # …, T, 1, H
+        pulls = weights * units.values[places][..., None]  # …, T, K, H
+        sums = functional.softplus(self.hidden_input(v)[:, None, None] + pulls).sum(dim=-1)
+        return sums + functional.embedding(places, units.grouped(units.bias))
+
+    def expected(self, logits: Tensor) -> Tensor:
+        """The mean rating (…,) of logits (…, K)."""
+        return logits.softmax(dim=-1) @ self.scale
+
+    @property
+    def _units(self) -> Ordinal:
+        assert isinstance(self.visible, Ordinal)
+        return self.visible
+
+    def _weight(self) -> Tensor:
+        return super()._weight() + self.shared
