@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 import zoo
 from zoo.data.images import Digits
-from zoo.errors import ConfigError, SpecError
+from zoo.errors import ConfigError, DataError, SpecError
 from zoo.models import build
 from zoo.prediction import predict
 from zoo.spec import Classes, Image, MaskedImage, Series, Spec, Text, TextLine, Transcript
@@ -123,6 +123,51 @@ def test_a_wrong_cell_stops_it_before_anything_is_answered(
     with pytest.raises(SpecError, match="row 8: 'large' is not a number"):
         predicted("model=mlp.breast_cancer", f"input={masses}", "batch_size=2")
     assert capsys.readouterr().out == ""
+
+
+def test_rows_are_scored_as_they_come(root: Path, masses: Path) -> None:
+    """The answer to a row is there before the next one is sent; a bad row is told, and the others are answered."""
+    header, *rows = masses.read_text(encoding="utf-8").splitlines()
+    wrong = rows[2].replace(rows[2].split(",")[2], "large", 1)
+    blank = "," * (header.count(",") - 1) + ",0"  # but for the diagnosis, of which it knows nothing
+    script = [sys.executable, str(root / "scripts" / "predict.py"), "model=rbm.anomaly_breast_cancer", "format=jsonl"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*script, "batch_size=1"], text=True, bufsize=1, **pipes) as running:
+        running.stdin.write(f"{header}\n")
+        answers = []
+        for row in rows[:2]:
+            running.stdin.write(f"{row}\n")
+            answers.append(json.loads(running.stdout.readline()))
+        rest, complaints = running.communicate("\n".join([wrong, "1,2", blank, rows[3]]))
+    answers += [json.loads(line) for line in rest.splitlines()]
+    expected = zoo.load("rbm.anomaly_breast_cancer")(masses)
+    assert [answer["input"] for answer in answers] == ["1", "2", "6"]
+    for answer, row in zip(answers, (0, 1, 3)):
+        assert answer["score"] == pytest.approx(expected[row]["score"], abs=1e-4)
+        assert answer["anomaly"] is expected[row]["anomaly"]
+    assert running.returncode == 1
+    lines = complaints.splitlines()
+    assert len(lines) == 3
+    assert "row 3: 'large' is not a number" in lines[0]
+    assert lines[1] == f"row 4 has 2 cells, and the header has {header.count(',') + 1}"
+    assert lines[2] == "row 5: all cells are missing; give at least one"
+
+
+@pytest.mark.parametrize(
+    ("stream", "error", "fault"),
+    [
+        ("", DataError, "standard input is empty"),
+        ("a,b,a\n1,2,3\n", DataError, "standard input has two columns named 'a'"),
+        ("a,b\n1,2\n", SpecError, "the table has no column mean radius; its columns must be"),
+        ("Gr\xf6\xdfe\n1\n", DataError, "standard input is not utf-8"),
+    ],
+)
+def test_a_stream_that_is_no_table(
+    predicted: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, stream: str, error: type[Exception], fault: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stream.encode("latin-1")), encoding="utf-8"))
+    with pytest.raises(error, match=fault):
+        predicted("model=rbm.anomaly_breast_cancer")
 
 
 def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], tmp_path: Path) -> None:

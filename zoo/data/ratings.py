@@ -253,7 +253,7 @@ class CsvRatings(RatingData):
         places = pd.Series(range(1, len(steps) + 1), index=steps)[ratings].to_numpy(dtype="uint8")
         flat = pd.Series(places, index=person.astype("int64") * len(names[1]) + names[0])
         last = flat[~flat.index.duplicated(keep="last")]
-        codes.view(-1)[torch.from_numpy(last.index.to_numpy())] = torch.from_numpy(last.to_numpy())
+        codes.view(-1).numpy()[last.index] = last
         scale = tuple(int(step) if float(step).is_integer() else float(step) for step in steps)
         return Rated(tuple(names[1].tolist()), scale, codes)
 

@@ -148,7 +148,7 @@ def _unknown(title: str, titles: Sequence[str]) -> str:
     small = {known.casefold(): known for known in titles}
     sought = title.casefold()
     holding = sorted((known for known in small if sought and sought in known), key=len)
-    alike = difflib.get_close_matches(sought, small, n=SUGGESTED, cutoff=0.4)
+    alike = difflib.get_close_matches(sought, small, n=SUGGESTED, cutoff=0.5)
     nearest = [repr(small[known]) for known in dict.fromkeys([*holding, *alike])][:SUGGESTED]
     return f"unknown title {title!r}; " + (
         f"the nearest {'are' if len(nearest) > 1 else 'is'} {', '.join(nearest)}" if nearest else "none is like it"

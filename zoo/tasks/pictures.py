@@ -147,7 +147,7 @@ def named(points: Tensor, names: Sequence[str], path: Path) -> None:
     figure = Figure(figsize=(11, 8), layout="constrained")
     axes = figure.add_subplot(xticks=[], yticks=[])
     axes.scatter(points[:, 0], points[:, 1], s=8)
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     for (x, y), name in zip(points.tolist(), names):
         axes.annotate(
             textwrap.shorten(name, 34, placeholder="…"), (x, y), (3, 2), textcoords="offset points", fontsize=7

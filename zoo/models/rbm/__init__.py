@@ -29,7 +29,7 @@ __all__ = [
     "log_partitions",
 ]
 
-TASKS = ("features", "hybrid", "classification", "regression", "anomaly_detection", "recommendation", "topics")
+TASKS = ("features", "hybrid", "classification", "regression", "anomaly_detection", "recommendation")
 
 
 def build(spec: Spec, *, num_hidden: int = 256) -> RBM:

@@ -1,0 +1,151 @@
+"""Ratings: what is held out, the generated likes, MovieLens' files, and anybody's CSV."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from zoo.data.ratings import BinaryRatings, CsvRatings, MovieLens
+from zoo.errors import DataError
+
+ROOT = os.environ.get("ZOO_DATA")
+
+
+@pytest.fixture(scope="module")
+def likes() -> BinaryRatings:
+    data = BinaryRatings()
+    data.setup()
+    return data
+
+
+def test_each_person_s_ratings_are_divided(likes: BinaryRatings) -> None:
+    """Three for validation, three for the test, and at most half of what there is."""
+    everything = likes.read().codes
+    (train,) = likes.splits["train"].tensors
+    (known, val), (more, test) = (likes.splits[split].tensors for split in ("val", "test"))
+    assert torch.equal(train, known)
+    assert torch.equal(train + val, more)
+    assert torch.equal(more + test, everything)
+    count = (everything > 0).sum(dim=1)
+    assert torch.equal((test > 0).sum(dim=1), (count // 2).clamp(max=3))
+    assert torch.equal((val > 0).sum(dim=1), ((count - (test > 0).sum(dim=1)) // 2).clamp(max=3))
+
+
+def test_likes_follow_the_tastes(likes: BinaryRatings) -> None:
+    """A person's likes tell the taste; films are then liked as often as that taste likes them."""
+    everything, chances = likes.read().codes, likes.chances()
+    assert chances.shape == (8, 72)
+    assert len(likes.spec.input.titles) == 72
+    liked, disliked = (everything == 2).float(), (everything == 1).float()
+    taste = (liked @ chances.log().t() + disliked @ (1 - chances).log().t()).argmax(dim=1)
+    mine = chances[taste]
+    for chance in (likes.likes, likes.dislikes):
+        chosen = (everything > 0) & (mine == chance)
+        assert liked[chosen].mean().item() == pytest.approx(chance, abs=0.02)
+
+
+def test_the_seed_decides_the_likes() -> None:
+    first, again, other = (BinaryRatings(50, data_seed=seed).read().codes for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def csv(folder: Path, **columns: list[object]) -> str:
+    pd.DataFrame(columns).to_csv(folder / "ratings.csv", index=False)
+    return str(folder / "ratings.csv")
+
+
+def test_a_csv_file(tmp_path: Path) -> None:
+    path = csv(
+        tmp_path,
+        who=["ann", "ann", "bob", "bob", "ann", "eve", "eve", "eve"],
+        what=["tea", "rum", "tea", "gin", "tea", "gin", "rum", "tea"],
+        stars=[1, 2.5, 4, 4, 2.5, 1, 2.5, 4],
+    )
+    rated = CsvRatings(path, user="who", item="what", rating="stars").read()
+    assert rated.titles == ("gin", "rum", "tea")
+    assert rated.scale == (1, 2.5, 4)
+    assert rated.codes.tolist() == [[0, 2, 2], [3, 0, 3], [1, 2, 3]]  # the last of ann's two cups of tea
+
+
+@pytest.mark.parametrize(
+    ("columns", "fault"),
+    [
+        ({"user": [1], "item": [2]}, "unknown column 'rating'"),
+        ({"user": [1, 2], "item": [2, None], "rating": [1, 2]}, "column 'item', row 2: there is nothing"),
+        ({"user": [1, 2], "item": [2, 3], "rating": [1, "good"]}, "column 'rating', row 2: 'good' is not a number"),
+        ({"user": [1, 2], "item": [2, 3], "rating": [3, 3]}, "column 'rating' holds 1 different numbers; a scale has"),
+        ({"user": [1, 2], "item": [2, 3], "rating": [1, 2]}, "too few ratings: none is left for"),
+    ],
+)
+def test_a_csv_file_that_will_not_do(tmp_path: Path, columns: dict[str, list[object]], fault: str) -> None:
+    with pytest.raises(DataError, match=fault):
+        CsvRatings(csv(tmp_path, **columns)).setup()
+
+
+def movielens(root: Path) -> Path:
+    """Files as MovieLens 100k has them, of made-up ratings."""
+    folder = root / "ml-100k"
+    folder.mkdir(parents=True)
+    titles = [f"Film {number} (1990)" if number not in (3, 5) else "Twins (1988)" for number in range(1, 1683)]
+    lines = [f"{number}|{title}|01-Jan-1990||http|0|1" for number, title in enumerate(titles, start=1)]
+    (folder / "u.item").write_text("\n".join(lines).replace("Film 7 ", "Amélie ") + "\n", encoding="latin-1")
+    every = [(user, item) for item in range(1, 108) for user in range(1, 944)]
+    parts = {"ua.base": every[:90_570], "ua.test": every[90_570 : 90_570 + 9_430]}
+    for name, pairs in parts.items():
+        rows = [f"{user}\t{item}\t{1 + (user + item) % 5}\t880000000" for user, item in pairs]
+        (folder / name).write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_movielens_files(tmp_path: Path) -> None:
+    folder = movielens(tmp_path)
+    data = MovieLens(str(tmp_path))
+    data.prepare_data()  # nothing is missing
+    data.setup()
+    titles = data.spec.input.titles
+    assert (titles[2], titles[4], titles[6]) == ("Twins (1988) [3]", "Twins (1988) [5]", "Amélie (1990)")
+    known, test = data.splits["test"].tensors
+    assert ((known > 0).sum().item(), (test > 0).sum().item()) == (90_570, 9_430)
+    assert known[1, 0].item() == 1 + (2 + 1) % 5
+    assert (data.splits["val"].tensors[1] > 0).sum(dim=1).unique().tolist() == [3]
+    whole = (folder / "ua.test").read_text()
+    for damaged in (whole[:-40], whole.replace("\t880000000", "\tx", 1).replace("1\t", "one\t", 1)):
+        (folder / "ua.test").write_text(damaged)
+        with pytest.raises(DataError, match=r"ua\.test does not hold 9430 ratings as MovieLens 100k does"):
+            MovieLens(str(tmp_path)).setup()
+
+
+def test_movielens_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import utils
+
+    def offline(*args: object, **kwargs: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(utils, "download_and_extract_archive", offline)
+    with pytest.raises(DataError, match=r"ml-100k is not in .* and could not be downloaded \(no network\); set data"):
+        MovieLens(str(tmp_path)).prepare_data()
+    with pytest.raises(DataError, match=r"ml-100k is not in .*; set data\.root to a folder that holds it"):
+        MovieLens(str(tmp_path)).setup()
+
+
+@pytest.mark.skipif(ROOT is None or not Path(str(ROOT), "ml-100k").exists(), reason="ZOO_DATA has no MovieLens")
+def test_movielens_itself() -> None:
+    data = MovieLens(str(ROOT))
+    data.setup()
+    titles = data.spec.input.titles
+    assert titles[49] == "Star Wars (1977)"
+    known, test = data.splits["test"].tensors
+    assert (test > 0).sum(dim=1).unique().tolist() == [10]
+    assert known[0, 0].item() == 5  # ua.base begins with it
+
+
+def test_an_option_out_of_range() -> None:
+    with pytest.raises(ValueError, match="val_ratings must be a whole number from 1"):
+        MovieLens("x", val_ratings=0)
+    with pytest.raises(ValueError, match="people must be a whole number from 20"):
+        BinaryRatings(people=5)
