@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from zoo.models.gan.unet import GROUPS
+from zoo.models.gan.unet import GROUPS, laid_out
 from zoo.models.rnn.recurrent import Stack
 
 COARSEST = 7  # longest side of the first feature map
@@ -112,15 +112,13 @@ class Generator(nn.Module):
             for place in range(blocks)
         )
         self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
-        self.to(memory_format=torch.channels_last)
 
     def forward(self, noise: Tensor, *condition: Tensor) -> Tensor:
         """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1."""
         given = noise if self.reader is None else torch.cat([noise, self.reader(*condition).to(noise.dtype)], dim=1)
         given = self.mapping(given)
         mixed = self.mix(given)
-        x = self.first(given).view(len(noise), -1, *self.sizes[0])
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = laid_out(self.first(given).view(len(noise), -1, *self.sizes[0]))
         each = len(self.blocks) // len(self.sizes)
         for place, block in enumerate(self.blocks):
             if x.shape[-2:] != (size := self.sizes[place // each]):
