@@ -79,6 +79,8 @@ class Adversarial(Task):
         ValueError: an option is out of range.
     """
 
+    columns = SHOWN  # of the grid of samples
+
     def __init__(
         self,
         spec: Spec,
@@ -177,7 +179,8 @@ class Adversarial(Task):
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
         if self.trainer.is_global_zero and self.trainer.loggers:  # a run that keeps nothing draws nothing
-            pictures.grid(self.samples(), self._frames(Path(self.trainer.default_root_dir)) / f"{self._epoch:05}.png")
+            file = self._frames(Path(self.trainer.default_root_dir)) / f"{self._epoch:05}.png"
+            pictures.grid(self.samples(), file, columns=self.columns)
 
     def growth(self, folder: Path) -> dict[str, str]:
         """Draw how the samples of the epochs grew, where there are any; gives captions as `pictures` does."""

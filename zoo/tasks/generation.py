@@ -59,6 +59,7 @@ class Generation(Adversarial):
 
     monitor: str | None = "val/frechet"  # type: ignore[assignment]  # None without a judge: the last is kept
     mode = "min"
+    columns = COLUMNS
 
     def __init__(
         self,
