@@ -140,6 +140,10 @@ def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
     reader = task.discriminator.reader
     assert task.network.reader is reader
     assert not set(task.trained_network.reader.parameters()) & set(reader.parameters())
+    trained = task.trained_network
+    again = Generation(shapes.spec, lambda spec: trained, ADAM, discriminator=partial(Discriminator, width=8))
+    assert again.network is trained
+    assert again.network.reader is trained.reader is not reader  # what was trained is judged as it is
     batch = shapes.splits["train"].__getitems__(torch.arange(4))
     task.discriminator.requires_grad_(False)
     attempt = task.attempt(batch)

@@ -246,13 +246,13 @@ class Generation(Adversarial):
 
 
 def _reading_alike(network: NetworkBuilder, discriminator: nn.Module, spec: Spec) -> nn.Module:
-    """The generator for a spec; it reads texts with the discriminator's reader, which alone learns how.
+    """The generator for a spec, with whose reader the discriminator reads texts too, and alone teaches it to read.
 
     While the generator learns the discriminator takes no gradient, and so the reader takes none from the generator.
     """
-    generator = network(spec)
+    generator: Any = network(spec)
     if isinstance(spec.input, Text):
-        generator.reader = discriminator.reader
+        discriminator.reader = generator.reader
     return generator
 
 
