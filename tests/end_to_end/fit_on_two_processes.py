@@ -10,24 +10,26 @@ from hydra.core.hydra_config import HydraConfig
 from zoo import training
 
 
-def main(conf: str, folder: str, model: str) -> None:
+def main(conf: str, folder: str, model: str, task: str) -> None:
     with hydra.initialize_config_dir(conf, version_base="1.3"):
         smaller = {"gan": ["model.width=8"], "rbm": ["model.num_hidden=16", "task.particles=20"]}
         small = ["epochs=2", "data.batch_size=128", *smaller.get(model, [])]
-        overrides = [f"model={model}", f"folder={folder}", "trainer=ddp", "trainer.accelerator=cpu", *small]
+        small += ["data.stride=32"] if task in ("super_resolution", "colourisation") else []
+        where = [f"folder={folder}", "trainer=ddp", "trainer.accelerator=cpu"]
+        overrides = [f"model={model}", f"task={task}", *where, *small]
         cfg = hydra.compose("train", overrides, return_hydra_config=True)
     HydraConfig.instance().cfg = None  # so that Lightning starts the second process as it would any script
-    cfg.run = {"model": model, "task": cfg.hydra.runtime.choices.task, "data": "digits", "overrides": []}
+    cfg.run = {"model": model, "task": task, "data": cfg.hydra.runtime.choices.data, "overrides": []}
 
     apart = {}
     fit = training.L.Trainer.fit
 
-    def fit_and_compare(trainer: training.L.Trainer, task: training.Task, *args: object, **kwargs: object) -> None:
-        fit(trainer, task, *args, **kwargs)
-        mine = torch.cat([parameter.detach().flatten() for parameter in task.parameters()])
+    def fit_and_compare(trainer: training.L.Trainer, learner: training.Task, *args: object, **kwargs: object) -> None:
+        fit(trainer, learner, *args, **kwargs)
+        mine = torch.cat([parameter.detach().flatten() for parameter in learner.parameters()])
         both = trainer.strategy.all_gather(mine)
         apart["weights"] = (both[0] - both[1]).abs().max().item()
-        seen = sum(len(batch[1]) for batch in task.trainer.datamodule.test_dataloader())
+        seen = sum(len(batch[0]) for batch in learner.trainer.datamodule.test_dataloader())
         apart["tested"] = int(trainer.strategy.reduce(torch.tensor(seen), reduce_op="sum"))
 
     training.L.Trainer.fit = fit_and_compare

@@ -13,18 +13,28 @@ import pytest
 import zoo
 
 
-@pytest.mark.parametrize("model", ["cnn", "gan", "rbm"])
-def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "task", "tested"),
+    [
+        ("cnn", "classification", 270),
+        ("gan", "inpainting", 270),
+        ("rbm", "features", 270),
+        pytest.param("gan", "super_resolution", 48, marks=pytest.mark.slow),
+        pytest.param("gan", "colourisation", 48, marks=pytest.mark.slow),
+        pytest.param("gan", "generation", 270, marks=pytest.mark.slow),
+    ],
+)
+def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str, task: str, tested: int) -> None:
     """They see different examples, and end with the same weights, one folder and every example tested once."""
     script = root / "tests" / "end_to_end" / "fit_on_two_processes.py"
-    command = [sys.executable, str(script), str(root / "conf"), str(tmp_path / "run"), model]
+    command = [sys.executable, str(script), str(root / "conf"), str(tmp_path / "run"), model, task]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     seen = json.loads(done.stdout.strip().splitlines()[-1])
     assert seen["weights"] == 0
-    assert seen["tested"] == 270
+    assert seen["tested"] == tested
     assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
     artefact = zoo.load(tmp_path / "run" / "model.safetensors")
     assert artefact.metrics == {name: value for name, value in seen.items() if "/" in name}
