@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from zoo.errors import ConfigError
 from zoo.evaluation import NOISE, compare, measure
 from zoo.weights.artefact import Artefact, load, save
-from zoo.weights.catalogue import PUBLISHED, list_weights
+from zoo.weights.catalogue import PUBLISHED, Weights, list_weights
 from zoo.weights.hub import push
 
 log = logging.getLogger(__name__)
@@ -123,12 +123,20 @@ def page(pictures: str) -> str:
             "",
             f"{figures}; {weights.parameters:,} parameters, {weights.size:,} bytes, {weights.licence}.",
             "",
-            f"    {weights.command}",
+            *_commands(weights),
             "",
             f"![what {weights.name} does]({pictures}/{weights.name}.png)",
             "",
         ]
     return "\n".join(lines)
+
+
+def _commands(weights: Weights) -> list[str]:
+    """The command that trained it, after those that trained what it started from."""
+    if not weights.before:
+        return [f"    {weights.command}"]
+    goes_on = "" if "init_from=" in weights.command else " init_from=runs/…/model.safetensors"
+    return [*(f"    {command}" for command in weights.before), f"    {weights.command}{goes_on}"]
 
 
 def _check_name(name: str, artefact: Artefact) -> None:

@@ -93,7 +93,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
     metrics["train/seconds"] = round(seconds, 1)
     metrics |= {f"baseline/{name}": float(value) for name, value in task.baselines(data.splits).items()}
-    _keep(cfg, task, data, metrics)
+    _keep(cfg, task, data, metrics, start)
     return metrics
 
 
@@ -268,10 +268,13 @@ def _restore_best(trainer: L.Trainer, task: Task) -> None:
 
 
 @rank_zero_only
-def _keep(cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str, float]) -> None:
+def _keep(
+    cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str, float], start: Artefact | None
+) -> None:
     folder = Path(os.path.relpath(cfg.folder))
     network = task.trained_network.cpu()
-    artefact = Artefact(cfg.model.name, _stated(cfg, network), task.spec, network, metrics, _recipe(cfg))
+    recipe = _recipe(cfg, start)
+    artefact = Artefact(cfg.model.name, _stated(cfg, network), task.spec, network, metrics, recipe)
     file = folder / "model.safetensors"
     save(artefact, file)
     captions = task.pictures(folder)
@@ -298,8 +301,8 @@ class ProgressBar(RichProgressBar):
         return metrics
 
 
-def _recipe(cfg: DictConfig) -> dict[str, Any]:
-    """How to train it again."""
+def _recipe(cfg: DictConfig, start: Artefact | None) -> dict[str, Any]:
+    """How to train it again; `before` are the commands, in their order, that trained what it started from."""
     overrides = [_portable(part) for part in cfg.run.overrides]
     overrides = [part for part in overrides if not part.startswith(_PRIVATE) or DATA in part]
     overrides = [part for part in overrides if not (part.startswith("init_from=") and Path(part[10:]).exists())]
@@ -308,8 +311,10 @@ def _recipe(cfg: DictConfig) -> dict[str, Any]:
     for name in ("root", "path", "test_root"):
         if not str(config["data"].get(name)).startswith(DATA):
             config["data"].pop(name, None)
+    before = [] if start is None else [*start.recipe.get("before", []), start.recipe.get("command", "unknown")]
     return {
         "command": " ".join(["python scripts/train.py", *map(_quoted, overrides)]),
+        **({"before": before} if before else {}),
         "config": config,
         "versions": {"torch": torch.__version__, "lightning": L.__version__},
     }
@@ -355,7 +360,7 @@ def _card(
         "",
         "## Command",
         "",
-        f"    {artefact.recipe['command']}",
+        *(f"    {command}" for command in (*artefact.recipe.get("before", ()), artefact.recipe["command"])),
         "",
         "## Metrics",
         "",

@@ -11,12 +11,21 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.models import CRNN
-from zoo.models.cnn import BidirectionalLSTM, build
+from zoo.models.cnn import BidirectionalLSTM, ResidualBlock, build
 from zoo.spec import Classes, Image, Spec, TextLine, Transcript
 from zoo.spec.ctc import best_paths
 
 SPEC = Spec(TextLine(32), Transcript("abcdef"))
 SMALL: dict[str, Any] = {"widths": (4, 6, 8), "hidden": 8, "layers": 2}
+
+
+def with_blocks() -> CRNN:
+    """A network whose residual blocks no longer pass on what they are given, as new ones do."""
+    network = CRNN(32, 6, **SMALL, blocks=1)
+    for block in network.modules():
+        if isinstance(block, ResidualBlock):
+            nn.init.ones_(block.norm.weight)
+    return network
 
 
 def lines(*widths: int, height: int = 32) -> tuple[Tensor, Tensor]:
@@ -36,7 +45,7 @@ def test_any_size_of_line(height: int, width: int, steps: int) -> None:
 
 def test_what_stands_beside_a_line_does_not_matter() -> None:
     torch.manual_seed(0)
-    network = CRNN(32, 6, **SMALL)
+    network = with_blocks()
     for _ in range(3):  # so that the statistics of normalisation are of something
         network(*lines(40, 60, 33))
     network.eval()
@@ -48,6 +57,16 @@ def test_what_stands_beside_a_line_does_not_matter() -> None:
         torch.testing.assert_close(together[row : row + 1, : alone.shape[1]], alone, rtol=1e-4, atol=1e-5)
         beyond = together[row, alone.shape[1] :].softmax(dim=1)
         assert (beyond[:, 0] == 1).all()  # blank
+
+
+def test_new_blocks_change_nothing() -> None:
+    """So that a network without them can be trained on with them."""
+    torch.manual_seed(0)
+    plain, deeper = CRNN(32, 6, **SMALL).eval(), CRNN(32, 6, **SMALL, blocks=2).eval()
+    missing, unexpected = deeper.load_state_dict(plain.state_dict(), strict=False)
+    assert not unexpected
+    assert {name.split(".")[0] for name in missing} == {"blocks"}
+    torch.testing.assert_close(deeper(*lines(40, 64, 30)), plain(*lines(40, 64, 30)))
 
 
 def test_two_lstms_are_torch_s_bidirectional_one() -> None:
@@ -66,7 +85,7 @@ def test_two_lstms_are_torch_s_bidirectional_one() -> None:
 
 def test_every_parameter_gets_a_finite_gradient() -> None:
     torch.manual_seed(0)
-    network = CRNN(32, 6, **SMALL)
+    network = with_blocks()
     loss_of(network(*lines(40, 64, 30))).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -115,6 +134,7 @@ def test_it_is_built_for_a_spec_and_without_memory() -> None:
         ({"num_classes": 0}, "num_classes"),
         ({"hidden": 0}, "hidden"),
         ({"layers": 0}, "layers must be from 1 to 8, got 0"),
+        ({"blocks": -1}, "blocks must be from 0 to 64, got -1"),
         ({"dropout": 1.0}, "dropout"),
     ],
     ids=str,
@@ -124,9 +144,7 @@ def test_numbers_out_of_range_are_named(options: dict[str, Any], message: str) -
         CRNN(**options)
 
 
-def test_options_of_the_other_network_are_refused() -> None:
-    with pytest.raises(ValueError, match="blocks are for image → classes"):
-        build(SPEC, blocks=1)
+def test_options_of_the_reader_are_refused_for_pictures() -> None:
     with pytest.raises(ValueError, match="hidden and layers are for lines of text"):
         build(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("no", "yes"))), hidden=8)
 

@@ -7,7 +7,8 @@ al., 2016).
 
 `CRNN`: Shi, Bai, Yao, "An end-to-end trainable neural network for image-based sequence recognition and its
 application to scene text recognition", 2015: convolutions over the line, a bidirectional LSTM along it, and CTC. Where
-we deviate: half the height, strided convolutions in place of pooling, and two steps for each that the LSTM makes.
+we deviate: strided convolutions in place of pooling, optional residual blocks, and two steps for each that the LSTM
+makes.
 
 Shape letters: B batch, C channels, H height, W width, T time (steps along a line), F features, K classes.
 """
@@ -108,8 +109,11 @@ class ResidualBlock(nn.Module):
         self.norm = nn.BatchNorm2d(width)
         nn.init.zeros_(self.norm.weight)  # a new block passes its input on (Goyal et al., 2017)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.norm(self.second(self.first(x))))
+    def forward(self, x: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Given `inside` (B, 1, 1, W), 1 within each line and 0 beyond it, there is nothing to see beyond."""
+        y = self.first(x)
+        y = self.norm(self.second(y if inside is None else y * inside))
+        return functional.relu(x + (y if inside is None else y * inside))
 
 
 class CRNN(nn.Module):
@@ -121,6 +125,7 @@ class CRNN(nn.Module):
         height: of the line, in pixels.
         num_classes: K, the characters.
         widths: channels of each stage; each halves the height, and the first two the width.
+        blocks: residual blocks that follow the convolution of each stage but the first.
         hidden: units of an LSTM in each direction.
         layers: bidirectional LSTMs, one upon the other.
         dropout: probability of zeroing a feature before each LSTM and the classifier, 0 <= dropout < 1.
@@ -135,6 +140,7 @@ class CRNN(nn.Module):
         num_classes: int = 10,
         *,
         widths: Sequence[int] = (16, 48, 96, 128),
+        blocks: int = 0,
         hidden: int = 192,
         layers: int = 1,
         dropout: float = 0.0,
@@ -145,20 +151,24 @@ class CRNN(nn.Module):
         for name, number in (("height", height), ("num_classes", num_classes), ("hidden", hidden)):
             if number < 1:
                 raise ValueError(f"{name} must be at least 1, got {number}")
+        if not 0 <= blocks <= 64:
+            raise ValueError(f"blocks must be from 0 to 64, got {blocks}")
         if not 1 <= layers <= 8:
             raise ValueError(f"layers must be from 1 to 8, got {layers}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
-        self.stages = nn.ModuleList()
+        self.stages, self.blocks = nn.ModuleList(), nn.ModuleList()
         for stage, (fan_in, width) in enumerate(zip((1, *widths), widths)):
             stride = 2 if stage < 2 else (2, 1)
             self.stages.append(Convolution(fan_in, width, kernel_size=3 if stage else 5, stride=stride))
+            self.blocks.append(nn.ModuleList(ResidualBlock(width) for _ in range(blocks if stage else 0)))
             height = -(-height // 2)  # rounded up
         fans_in = [widths[-1] * height, *[2 * hidden] * (layers - 1)]
         self.readers = nn.ModuleList(BidirectionalLSTM(fan_in, hidden) for fan_in in fans_in)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(2 * hidden, STEPS * (1 + num_classes))
         self.stages.to(memory_format=torch.channels_last)
+        self.blocks.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Normalised lines (B, 1, H, W), zero beyond their lengths (B,), to logits (B, T, 1 + K) of CTC in float32.
@@ -166,11 +176,14 @@ class CRNN(nn.Module):
         T is W / 2, rounded up to a multiple of 2. Class 0 is the blank; beyond a line's end it is certain.
         """
         x = x.contiguous(memory_format=torch.channels_last)
-        for stage in self.stages:
+        for stage, blocks in zip(self.stages, self.blocks):
             before, x = x.shape[3], stage(x)
             if x.shape[3] < before:
                 lengths = (lengths + 1) // 2
-            x = x * _inside(lengths, x.shape[3])[:, None, None, :]  # as if there were nothing but the line
+            inside = _inside(lengths, x.shape[3])[:, None, None, :]
+            x = x * inside  # as if there were nothing but the line
+            for block in blocks.children():
+                x = block(x, inside)
         x = x.permute(0, 3, 1, 2).flatten(2)  # B, W / 4, C * H
         for reader in self.readers:
             x = reader(self.dropout(x), lengths)
@@ -216,16 +229,14 @@ def build(
     hidden: int | None = None,
     layers: int | None = None,
 ) -> CNN | CRNN:
-    """The network for a spec: image → classes (with `blocks`), or line of text → transcript (`hidden`, `layers`).
+    """The network for a spec: image → classes, or line of text → transcript (`hidden`, `layers`).
 
     Raises:
         SpecError: the spec asks for something else.
         ValueError: an option is out of range, or of the other network.
     """
     if isinstance(spec.input, TextLine) and isinstance(spec.output, Transcript):
-        if blocks is not None:
-            raise ValueError("blocks are for image → classes; a reader of lines has widths, hidden and layers")
-        chosen = {"widths": widths, "hidden": hidden, "layers": layers}
+        chosen = {"widths": widths, "blocks": blocks, "hidden": hidden, "layers": layers}
         given: dict[str, Any] = {name: option for name, option in chosen.items() if option is not None}
         return CRNN(spec.input.height, len(spec.output.alphabet), dropout=dropout, **given)
     if type(spec.input) is not Image or not isinstance(spec.output, Classes):

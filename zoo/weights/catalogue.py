@@ -95,6 +95,11 @@ class Weights:
         """That which trained it."""
         return str(self.header["recipe"]["command"])
 
+    @property
+    def before(self) -> list[str]:
+        """The commands that trained what that one started from (`init_from`), the first one first; mostly none."""
+        return list(self.header["recipe"].get("before", []))
+
     @cached_property
     def parameters(self) -> int:
         """How many numbers were learned."""
