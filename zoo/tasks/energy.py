@@ -126,11 +126,15 @@ class ContrastiveDivergence(Task):
             drive = _weighted(shares, network.visible.drive(v))
             self._seen = drive / scale, _weighted(shares, activity[:count])
         self.record(contrast=contrast, free_energy=seen)
+        return contrast + self.sparsity_loss(_weighted(shares, torch.sigmoid(x[:count])))
+
+    def sparsity_loss(self, active: Tensor) -> Tensor:
+        """What it costs that hidden units are active so often (H,), and not as often as `sparsity` says."""
         if self.sparsity is None:
-            return contrast
-        active = _weighted(shares, torch.sigmoid(x[:count])).clamp(1e-6, 1 - 1e-6)
+            return active.new_zeros(())
+        active = active.clamp(1e-6, 1 - 1e-6)
         surprise = self.sparsity * active.log() + (1 - self.sparsity) * (1 - active).log()
-        return contrast - self.sparsity_cost * surprise.sum()
+        return -self.sparsity_cost * surprise.sum()
 
     @torch.no_grad()
     def _dream(self, v: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ __all__ = [
     "log_partitions",
 ]
 
-TASKS = ("features", "hybrid", "classification", "regression", "anomaly_detection", "recommendation")
+TASKS = ("features", "hybrid", "classification", "regression", "anomaly_detection", "recommendation", "topics")
 
 
 def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
@@ -46,8 +46,7 @@ def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
     if isinstance(spec.input, Ratings) and isinstance(spec.output, Recommendations):
         return RatingRBM(len(spec.input.titles), num_hidden, scale=spec.input.scale)
     if isinstance(spec.input, Counts) and isinstance(spec.output, Topics):
-        size, longest = len(spec.input.vocabulary), spec.input.longest
-        return TopicRBM(size, num_hidden, visible="counts", longest=longest)
+        return TopicRBM(len(spec.input.vocabulary), num_hidden, longest=spec.input.longest)
     categories: tuple[int, ...] = ()
     if type(spec.input) is Image and spec.input.height and spec.input.width:
         size, kind = spec.input.channels * spec.input.height * spec.input.width, "bernoulli"

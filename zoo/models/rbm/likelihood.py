@@ -32,9 +32,8 @@ def log_partition(rbm: RBM, *, words: int = 1) -> float:
     return float(log_partitions(rbm, torch.tensor([words], device=rbm.weight.device))[0])
 
 
-@torch.no_grad()
 def log_partitions(rbm: RBM, words: Tensor) -> Tensor:
-    """As `log_partition`, for each of several lengths of documents (L,): float64 (L,).
+    """As `log_partition`, for each of several lengths of documents (L,): float64 (L,), with gradients.
 
     Raises:
         ValueError: more than 20 hidden units.
@@ -46,7 +45,7 @@ def log_partitions(rbm: RBM, words: Tensor) -> Tensor:
     sums = []
     for states in torch.arange(2**count, device=rbm.weight.device).split(CHUNK):
         h = (states[:, None] >> places & 1).float()  # CHUNK, H
-        exponents = h @ rbm.hidden_bias + rbm.visible.log_partition(h @ rbm.weight.t())
+        exponents = h @ rbm.hidden_bias + rbm.visible.log_partition(h @ rbm._weight().t())
         sums.append((words[:, None] * exponents.double()).logsumexp(dim=1))
     return torch.stack(sums).logsumexp(dim=0)
 

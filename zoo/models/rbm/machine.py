@@ -178,8 +178,22 @@ class FreeEnergyRBM(RBM):
 class TopicRBM(RBM):
     """An RBM of word counts, each of whose hidden units is a topic that a text has or has not.
 
-    Salakhutdinov and Hinton, "Replicated softmax: an undirected topic model", 2009.
+    Salakhutdinov and Hinton, "Replicated softmax: an undirected topic model", 2009. Weights start far enough apart that
+    topics do not all turn to the same words.
+
+    Args:
+        num_words: V.
+        num_hidden: H.
+        longest: words of the longest document that can be sampled.
+
+    Raises:
+        ValueError: a number is out of range.
     """
+
+    def __init__(self, num_words: int = 2_000, num_hidden: int = 12, *, longest: int = 1_000) -> None:
+        super().__init__(num_words, num_hidden, visible="counts", longest=longest)
+        with torch.no_grad():
+            self.weight.mul_(10)
 
     def generate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Counts (B, V), to the probabilities of the topics (B, H) and the places of their words, as `top_words`."""
