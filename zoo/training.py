@@ -301,7 +301,7 @@ class ProgressBar(RichProgressBar):
         return metrics
 
 
-def _recipe(cfg: DictConfig, start: Artefact | None) -> dict[str, Any]:
+def _recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
     """How to train it again; `before` are the commands, in their order, that trained what it started from."""
     overrides = [_portable(part) for part in cfg.run.overrides]
     overrides = [part for part in overrides if not part.startswith(_PRIVATE) or DATA in part]
