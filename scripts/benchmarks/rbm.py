@@ -9,7 +9,6 @@ better) is computed for both by the same function with the same draws.
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 import warnings
 from functools import partial
@@ -17,8 +16,7 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from benchmarks.training import Clock
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from benchmarks.training import fit
 from sklearn.neural_network import BernoulliRBM
 from torch import Tensor
 
@@ -26,7 +24,6 @@ from zoo import models
 from zoo.data.images import MNIST
 from zoo.models import RBM
 from zoo.tasks.features import FeatureLearning
-from zoo.training import ProgressBar, precision
 
 HIDDEN, BATCH, RATE = 256, 100, 0.05
 ROUNDS, EPOCHS = 3, 5
@@ -64,7 +61,6 @@ def pseudo_likelihood(rbm: RBM, v: Tensor) -> float:
 def _ours(data: MNIST, seed: int) -> tuple[RBM, list[float]]:
     """The machine that `task=features` makes under Lightning's Trainer, with progress bar and logs; its epochs."""
     L.seed_everything(seed, verbose=False)
-    clock = Clock()
     task = FeatureLearning(
         data.spec,
         partial(models.build, "rbm", num_hidden=HIDDEN),
@@ -73,19 +69,7 @@ def _ours(data: MNIST, seed: int) -> tuple[RBM, list[float]]:
         binarise="threshold",
         schedule="constant",
     )
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = L.Trainer(
-            accelerator="cpu",
-            precision=precision("auto", "cpu"),  # type: ignore[arg-type]
-            max_epochs=EPOCHS,
-            limit_val_batches=0,
-            callbacks=[clock, ProgressBar(refresh_rate=20)],
-            logger=[CSVLogger(folder, "", ""), TensorBoardLogger(folder, "", "tensorboard")],
-            enable_checkpointing=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(task, data)
-    return task.network, clock.seconds
+    return task.network, fit(task, data, EPOCHS)
 
 
 def _theirs(v: Tensor, seed: int) -> tuple[RBM, list[float]]:

@@ -16,7 +16,7 @@ import torch
 
 from zoo.data.batches import Examples, TensorDataModule
 from zoo.data.images import whole_number
-from zoo.data.sequences import check_sizes
+from zoo.data.splits import check_shares, check_sizes, divide
 from zoo.errors import DataError, unknown
 from zoo.spec import Counts, Spec, Topics
 from zoo.spec.files import read_text
@@ -234,13 +234,9 @@ class TextFolder(DocumentData):
         split_seed: int = 0,
     ) -> None:
         super().__init__(words, stop_words, batch_size)
-        if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
-            raise ValueError(
-                f"val_share and test_share are above 0 and below 1 together, not {val_share}, {test_share}"
-            )
         self.path = Path(path).expanduser()
         self.encoding = encoding
-        self.shares = {"val": val_share, "test": test_share}
+        self.shares = check_shares(val_share, test_share)
         self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
 
     def read(self) -> Texts:
@@ -251,10 +247,5 @@ class TextFolder(DocumentData):
             texts = [line for line in read_text(self.path, encoding=self.encoding).splitlines() if line.strip()]
         if len(texts) < FEWEST:
             raise DataError(f"{self.path} holds {len(texts)} documents; at least {FEWEST} are needed")
-        order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(self.split_seed)).tolist()
-        splits, start = {}, 0
-        for split, share in self.shares.items():
-            size = max(1, round(share * len(texts)))
-            splits[split] = [texts[row] for row in order[start : start + size]]
-            start += size
-        return {**splits, "train": [texts[row] for row in order[start:]]}
+        rows = divide(len(texts), self.shares, self.split_seed)
+        return {split: [texts[row] for row in chosen] for split, chosen in rows.items()}

@@ -20,6 +20,7 @@ from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, carried_fonts, fonts_of, set_line
 from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, phrase
+from zoo.data.splits import check_shares, divide
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec, TextLine, Transcript
 
@@ -165,23 +166,17 @@ class LineFolder(TensorDataModule):
         augment: Scan | None = None,
     ) -> None:
         super().__init__(batch_size, augment)
-        if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
-            raise ValueError(
-                f"val_share and test_share must be above 0 and add up to less than 1, got {val_share} and {test_share}"
-            )
         self.path = Path(path).expanduser()
         self.alphabet = ALPHABET if alphabet is None else alphabet
-        self.shares = {"val": val_share, "test": test_share}
+        self.shares = check_shares(val_share, test_share)
         self.split_seed = split_seed
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         line, transcript = TextLine(HEIGHT), Transcript(self.alphabet)
         lines, texts = zip(*(_labelled(file, text, line, transcript) for file, text in _labels(self.path)))
-        order = torch.randperm(len(lines), generator=torch.Generator().manual_seed(self.split_seed)).tolist()
-        val, test = (max(1, round(share * len(order))) for share in self.shares.values())
-        rows = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
+        rows = divide(len(lines), self.shares, self.split_seed)
         if not rows["train"]:
-            raise DataError(f"{self.path} has {len(order)} lines, and at least 3 are needed")
+            raise DataError(f"{self.path} has {len(lines)} lines, and at least 3 are needed")
         return Spec(line, transcript), {
             split: Examples(Ragged.of([lines[i] for i in rows[split]]), Ragged.of([texts[i] for i in rows[split]]))
             for split in ("train", "val", "test")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo.data.batches import Examples, ResumableLoader, TensorDataModule
 from zoo.data.images import whole_number
+from zoo.data.splits import check_shares, divide
 from zoo.errors import DataError, SpecError
 from zoo.spec import Classes, Image, Spec
 
@@ -178,8 +179,6 @@ class ImageFolder(TensorDataModule):
             raise ValueError(f"give either patch or size, and null for the other; got patch={patch} and size={size}")
         if unreadable not in UNREADABLE:
             raise ValueError(f"unreadable must be stop or skip, got {unreadable}")
-        if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
-            raise ValueError(f"val_share and test_share must be above 0, their sum below 1: {val_share}, {test_share}")
         if channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {channels}")
         self.root = Path(root).expanduser()
@@ -188,18 +187,15 @@ class ImageFolder(TensorDataModule):
         self.size = None if size is None else whole_number("size", size, 4, 4096)
         self.stride = max(1, (patch or 2) // 2) if stride is None else whole_number("stride", stride, 1, 4096)
         self.channels = channels
-        self.val_share, self.test_share = val_share, test_share
+        self.shares = check_shares(val_share, test_share)
         self.unreadable = unreadable
         self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         files, pictures = self._read(self.root)
-        random = torch.Generator().manual_seed(self.split_seed)
-        order = torch.randperm(len(files), generator=random).tolist()
-        val, test = (max(1, round(share * len(files))) for share in (self.val_share, self.test_share))
-        rows = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
+        rows = divide(len(files), self.shares, self.split_seed)
         if self.test_root is not None:
-            rows = {"val": order[:val], "test": [], "train": order[val:]}
+            rows |= {"test": [], "train": rows["test"] + rows["train"]}
         if not rows["train"]:
             raise DataError(f"{self.root.resolve()} has only {len(files)} pictures; a split needs at least 3")
         parts = {split: [pictures[row] for row in chosen] for split, chosen in rows.items()}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoo.data.batches import Examples, Ragged, TensorDataModule
 from zoo.data.images import Digits
+from zoo.data.splits import check_sizes
 from zoo.spec import Labels, Series, Spec, Values, Video
 
 SIDE, DIGIT = 16, 8  # pixels of a video's picture, and of a digit in it
@@ -156,15 +157,6 @@ class Copying(TensorDataModule):
         names = "abcdefgh"[:SYMBOLS]
         series = Series((*names, "silence", "question"), (0.0,) * (SYMBOLS + 2), (1.0,) * (SYMBOLS + 2))
         return Spec(series, Labels((*names, "silence"))), splits
-
-
-def check_sizes(train: int, val: int, test: int) -> dict[str, int]:
-    """The sizes of the splits, each at least 1."""
-    sizes = {"train": train, "val": val, "test": test}
-    for split, size in sizes.items():
-        if type(size) is not int or size < 1:
-            raise ValueError(f"{split}_size must be a whole number of at least 1, got {size}")
-    return sizes
 
 
 def _film(images: Tensor, digits: Tensor, lengths: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:

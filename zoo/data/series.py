@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
+from zoo.data.splits import check_shares
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Forecast, Series, Spec
 from zoo.spec.files import read_table
@@ -49,13 +50,9 @@ class SeriesData(TensorDataModule):
         for name, number in (("past", past), ("horizon", horizon)):
             if type(number) is not int or number < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {number}")
-        if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
-            raise ValueError(
-                f"val_share and test_share are above 0 and below 1 together, not {val_share}, {test_share}"
-            )
         self.past = past
         self.horizon = horizon
-        self.shares = (val_share, test_share)
+        self.shares = check_shares(val_share, test_share)
 
     @abstractmethod
     def read(self) -> tuple[Sequence[str], Sequence[str], Tensor]:

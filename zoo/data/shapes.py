@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.sequences import check_sizes
+from zoo.data.splits import check_sizes
 from zoo.spec import Image, Spec
 from zoo.spec.text import FIRST, PAD, Tokens
 

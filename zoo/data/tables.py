@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
+from zoo.data.splits import check_shares
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Classes, Output, Spec, Table, Values
 from zoo.spec.files import read_table
@@ -69,14 +70,10 @@ class TableData(TensorDataModule):
         for kind in (kinds or {}).values():
             if kind not in KINDS:
                 raise ValueError(unknown("kind of column", kind, KINDS))
-        if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
-            raise ValueError(
-                f"val_share and test_share are above 0 and below 1 together, not {val_share}, {test_share}"
-            )
         self.target = target
         self.target_kind = target_kind
         self.kinds = dict(kinds or {})
-        self.shares = (val_share, test_share)
+        self.shares = check_shares(val_share, test_share)
         self.split_seed = split_seed
 
     @abstractmethod

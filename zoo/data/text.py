@@ -15,7 +15,7 @@ import torch
 
 from zoo.data.batches import Examples, Ragged, TensorDataModule
 from zoo.data.reviews import generate_reviews
-from zoo.data.sequences import check_sizes
+from zoo.data.splits import check_sizes
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Text, Tokens
 from zoo.spec.files import read_text

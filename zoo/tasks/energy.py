@@ -259,6 +259,21 @@ def _weighted(shares: Tensor, values: Tensor) -> Tensor:
         return shares @ values.float()
 
 
+def check_weights(discriminative: float, generative: float) -> None:
+    """See that the weights of a conditional and of a joint loss make sense."""
+    if not (discriminative >= 0 and generative >= 0 and discriminative + generative > 0):
+        raise ValueError(
+            f"discriminative and generative are at least 0, and one is above, not {discriminative}, {generative}"
+        )
+
+
+def check_annealing(runs: int, temperatures: int) -> dict[str, int]:
+    """The options of `annealed_importance_sampling`, which would see them only after training."""
+    if runs < 2 or temperatures < 1:
+        raise ValueError(f"ais_runs are at least 2 and ais_temperatures 1, not {runs}, {temperatures}")
+    return {"runs": runs, "temperatures": temperatures}
+
+
 def prepared(described: Input, x: Encoded) -> Tensor:
     """What `described.prepare` makes of a batch, where the network takes one tensor."""
     result: Any = described.prepare(x)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from zoo.models.rbm.likelihood import MOST_ENUMERATED
 from zoo.models.rbm.units import Bernoulli, bernoulli
 from zoo.spec import Classes, Features, Image, Spec
 from zoo.tasks import pictures
-from zoo.tasks.energy import CHUNK, ContrastiveDivergence, in_unit_range
+from zoo.tasks.energy import CHUNK, ContrastiveDivergence, check_annealing, in_unit_range
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
 NEIGHBOURS = 5
@@ -64,8 +64,6 @@ class FeatureLearning(ContrastiveDivergence):
         max_grad_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
-        if ais_runs < 2 or ais_temperatures < 1:
-            raise ValueError(f"ais_runs are at least 2 and ais_temperatures 1, not {ais_runs}, {ais_temperatures}")
         super().__init__(
             Spec(in_unit_range(spec.input), Features()),
             network,
@@ -81,7 +79,7 @@ class FeatureLearning(ContrastiveDivergence):
             ema=ema,
         )
         self.classes = spec.output.names if isinstance(spec.output, Classes) else None
-        self.ais = {"runs": ais_runs, "temperatures": ais_temperatures}
+        self.ais = check_annealing(ais_runs, ais_temperatures)
         self.bernoulli = isinstance(self.network.visible, Bernoulli)
         self.monitor = "val/pseudo_likelihood" if self.bernoulli else "val/reconstruction"
         self.mode = "max" if self.bernoulli else "min"

@@ -21,7 +21,7 @@ from zoo.errors import SpecError
 from zoo.models.rbm import LabelledRBM
 from zoo.spec import Classes, Spec, Values
 from zoo.tasks import pictures
-from zoo.tasks.energy import ContrastiveDivergence, in_unit_range, prepared
+from zoo.tasks.energy import ContrastiveDivergence, check_weights, in_unit_range, prepared
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
 
@@ -65,10 +65,7 @@ class Hybrid(ContrastiveDivergence):
         max_grad_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
-        if not (discriminative >= 0 and generative >= 0 and discriminative + generative > 0):
-            raise ValueError(
-                f"discriminative and generative are at least 0, and one is above, not {discriminative}, {generative}"
-            )
+        check_weights(discriminative, generative)
         if not isinstance(spec.output, (Classes, Values)):
             raise SpecError(f"hybrid learning needs data with classes or values, and this is {spec}")
         super().__init__(

@@ -23,7 +23,7 @@ from zoo.errors import SpecError
 from zoo.models.rbm import RatingRBM
 from zoo.spec import Ratings, Recommendations, Spec
 from zoo.tasks import pictures
-from zoo.tasks.energy import ContrastiveDivergence
+from zoo.tasks.energy import ContrastiveDivergence, check_weights
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
 RANKED = 10  # items, by which NDCG is measured
@@ -81,10 +81,7 @@ class Recommendation(ContrastiveDivergence):
         max_grad_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
-        if not (discriminative >= 0 and generative >= 0 and discriminative + generative > 0):
-            raise ValueError(
-                f"discriminative and generative are at least 0, and one is above, not {discriminative}, {generative}"
-            )
+        check_weights(discriminative, generative)
         if not 0 < given < 1:
             raise ValueError(f"given must be above 0 and below 1, got {given}")
         if not item_rate > 0:

@@ -20,7 +20,7 @@ from zoo.errors import SpecError
 from zoo.models.rbm import TopicRBM, annealed_importance_sampling, log_partitions
 from zoo.spec import Counts, Spec, Topics
 from zoo.tasks import pictures
-from zoo.tasks.energy import ContrastiveDivergence
+from zoo.tasks.energy import ContrastiveDivergence, check_annealing
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
 FEW = 12  # topics up to which the partition function is added up in each step
@@ -75,8 +75,6 @@ class TopicModelling(ContrastiveDivergence):
         max_grad_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
-        if ais_runs < 2 or ais_temperatures < 1:
-            raise ValueError(f"ais_runs are at least 2 and ais_temperatures 1, not {ais_runs}, {ais_temperatures}")
         if not isinstance(spec.input, Counts) or not isinstance(spec.output, Topics):
             raise SpecError(f"topics are learned from word counts, and this is {spec}")
         super().__init__(
@@ -92,7 +90,7 @@ class TopicModelling(ContrastiveDivergence):
             max_grad_norm=max_grad_norm,
             ema=ema,
         )
-        self.ais = {"runs": ais_runs, "temperatures": ais_temperatures}
+        self.ais = check_annealing(ais_runs, ais_temperatures)
         self.topics = len(self.network.hidden_bias)
         if exact and self.topics > EXACT:
             raise ValueError(f"exact is for up to {EXACT} topics, not {self.topics}")

@@ -1,0 +1,28 @@
+"""How many examples each split has: given as numbers, or as shares of what there is."""
+
+from __future__ import annotations
+
+import torch
+
+
+def check_sizes(train: int, val: int, test: int) -> dict[str, int]:
+    """The sizes of the splits, each at least 1."""
+    sizes = {"train": train, "val": val, "test": test}
+    for split, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise ValueError(f"{split}_size must be a whole number of at least 1, got {size}")
+    return sizes
+
+
+def check_shares(val: float, test: float) -> tuple[float, float]:
+    """The shares of validation and test, each above 0, which leave some for training."""
+    if not (val > 0 and test > 0 and val + test < 1):
+        raise ValueError(f"val_share and test_share are above 0, their sum below 1; got {val}, {test}")
+    return val, test
+
+
+def divide(count: int, shares: tuple[float, float], seed: int) -> dict[str, list[int]]:
+    """Divide so many examples at random, by the shares of validation and test (at least one each): rows by split."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    val, test = (max(1, round(share * count)) for share in shares)
+    return {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
