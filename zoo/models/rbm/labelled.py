@@ -52,8 +52,7 @@ class LabelledRBM(RBM):
     def _log_potentials(self, x: Tensor, candidates: Tensor) -> Tensor:
         """log p(label, visible) up to a constant of x, of K label vectors (K, width), or K for each x: (B, K)."""
         v = self.vector(x)
-        absent = v.new_zeros(len(v), self.label.width)
-        from_inputs = self.hidden_input(torch.cat([v, absent], dim=1))  # B, H
+        from_inputs = self.hidden_input(functional.pad(v, (0, self.label.width)))  # B, H; without a label
         drive = self.label.drive(candidates) @ self.weight[-self.label.width :]  # K, H or B, K, H
         sums = functional.softplus(from_inputs[:, None] + drive.float()).sum(dim=2)  # B, K, H -> B, K
         return sums - self.label.energy(candidates)
