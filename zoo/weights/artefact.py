@@ -54,9 +54,9 @@ class Artefact:
     model: str
     options: dict[str, Any]
     spec: Spec
-    network: nn.Module
+    network: nn.Module = field(repr=False)
     metrics: dict[str, float] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.network.eval()
