@@ -57,7 +57,7 @@ def figures(folder: Path) -> list[dict[str, str]]:
 def test_what_a_network_was_built_with_is_kept_in_full(run: Run) -> None:
     """So that an artefact can still be read by a version with other defaults."""
     file = run("once", "model=cnn", "epochs=1") / "model.safetensors"
-    assert zoo.load(file).options == {"widths": [16, 32, 128], "blocks": 0, "dropout": 0.0}
+    assert zoo.load(file).options == {"widths": [16, 32, 64], "blocks": 0, "dropout": 0.0}
 
 
 @pytest.mark.parametrize("model", zoo.list_models())

@@ -49,7 +49,7 @@ class CNN(nn.Module):
         in_channels: int = 1,
         num_classes: int = 10,
         *,
-        widths: Sequence[int] = (16, 32, 128),
+        widths: Sequence[int] = (16, 32, 64),
         blocks: int = 0,
         grid: int = 4,
         dropout: float = 0.0,
@@ -243,7 +243,7 @@ def build(
         raise SpecError(f"cnn goes from image to classes or from line of text to transcript, not {spec}")
     if hidden is not None or layers is not None:
         raise ValueError("hidden and layers are for lines of text; a classifier has widths and blocks")
-    widths = (16, 32, 128) if widths is None else widths
+    widths = (16, 32, 64) if widths is None else widths
     smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
