@@ -36,12 +36,14 @@ def test_phrases_hold_all_characters_and_keep_to_their_length() -> None:
 
 # Fonts
 
+LATER = "cmti10"  # which Matplotlib carries since 3.11
+
 
 def test_carried_fonts_are_of_these_families() -> None:
     fonts = carried_fonts(ALPHABET)
-    assert {font.family for font in fonts} == {
+    assert {font.family for font in fonts} - {LATER} == {
         *("DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif", "STIXGeneral", "Aileron"),
-        *("cmr10", "cmti10", "cmb10", "cmss10", "cmtt10"),
+        *("cmr10", "cmb10", "cmss10", "cmtt10"),
     }
     for font in fonts:
         assert font.characters >= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:")
@@ -112,7 +114,14 @@ def test_fonts_of_the_splits_are_of_different_families() -> None:
     families = {split: {font.family for font in TextLines()._fonts(split)} for split in ("train", "val", "test")}
     assert families["val"] == {"cmss10"}
     assert families["test"] == {"STIXGeneral", "Aileron"}
-    assert len(families["train"]) == 7
+    assert families["train"] - {LATER} == {
+        "DejaVu Sans",
+        "DejaVu Sans Mono",
+        "DejaVu Serif",
+        "cmr10",
+        "cmb10",
+        "cmtt10",
+    }
     assert not families["train"] & (families["val"] | families["test"])
 
 

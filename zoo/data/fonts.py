@@ -50,6 +50,7 @@ def carried_fonts(alphabet: str) -> list[Font]:
     """Matplotlib's DejaVu, STIX and Computer Modern families and Pillow's Aileron, with what they have of an alphabet.
 
     Computer Modern is Knuth's, in BaKoMa's TrueType, which gives some ASCII codes to other signs; those are left out.
+    Its italics, cmti10, come with Matplotlib 3.11 and later.
     """
     import matplotlib
     from PIL import ImageFont
