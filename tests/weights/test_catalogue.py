@@ -115,6 +115,11 @@ def test_the_page_shows_what_there_is(root: Path) -> None:
 # Finding them
 
 
+def test_what_is_listed_can_be_loaded() -> None:
+    (weights,) = zoo.list_weights("cnn.digits")
+    assert zoo.load(weights).metrics == weights.metrics
+
+
 def test_patterns() -> None:
     assert [weights.name for weights in zoo.list_weights("cnn.dig*")] == ["cnn.digits"]
     assert "mlp.breast_cancer" in [weights.name for weights in zoo.list_weights("*breast*")]

@@ -67,6 +67,10 @@ class Weights:
 
         return download(self.url, sha256=self.sha256)
 
+    def __fspath__(self) -> str:
+        """The artefact's path, so that `zoo.load` takes what `zoo.list_weights` gives."""
+        return str(self.file)
+
     @property
     def size(self) -> int:
         """Of the file, in bytes."""
@@ -137,7 +141,8 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
         zoo.load("hf://owner/name")                  # a repository of the Hugging Face hub; takes zoo[hub]
 
     Args:
-        source: a name, a path, or an address. A file that is called as a weight is, is given as ./cnn.mnist.
+        source: a name, what `list_weights` gives, a path, or an address. A file that is called as a weight is, is
+            given as ./cnn.mnist.
         sha256: of the whole file, if it is known; nothing is read from a file that has another.
 
     Raises:
