@@ -20,9 +20,9 @@ from torch import Tensor
 import zoo
 from zoo.errors import ArtefactError, ConfigError, SpecError
 from zoo.models import build
-from zoo.spec import Classes, Image, Spec
+from zoo.spec import Classes, Image, Spec, TextLine, Transcript
 from zoo.weights import artefact as artefacts
-from zoo.weights.artefact import MAX_HEADER, Artefact, load, save
+from zoo.weights.artefact import ALIKE, MAX_HEADER, Artefact, load, save
 
 METRICS = {"test/accuracy": 0.1 + 0.2, "tiny": 5e-324, "whole": 3.0}
 RECIPE = {"command": "python scripts/train.py", "config": {"seed": 42, "betas": [0.9, 0.999], "none": None, "ü": "✓"}}
@@ -157,6 +157,18 @@ def test_a_long_list_goes_in_chunks_and_keeps_its_order(bright: Artefact, monkey
     shades = [np.full((2, 2), shade, np.uint8) for shade in (0, 255, 10, 240, 20, 230, 30, 220)]
     assert [answer["label"] for answer in bright(shades)] == ["dark", "light"] * 4
     assert bright.network.batches == [3, 3, 2]
+
+
+def test_lines_of_any_width_are_answered_in_their_order() -> None:
+    """Though those of like width go together."""
+    torch.manual_seed(0)
+    spec = Spec(TextLine(32), Transcript("abc"))
+    reader = Artefact("cnn", {}, spec, build("cnn", spec, widths=[4, 6], hidden=8))
+    random = np.random.default_rng(0)
+    lines = [random.integers(0, 256, (32, width), np.uint8) for width in random.integers(1, 200, 3 * ALIKE // 2)]
+    answers = reader(lines)
+    assert [answer["text"] for answer in answers] == [reader(line)["text"] for line in lines]
+    assert len({answer["text"] for answer in answers}) > 10
 
 
 def test_chunks_and_single_calls_agree(

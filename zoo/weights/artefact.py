@@ -12,7 +12,7 @@ import inspect
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -29,6 +29,7 @@ from zoo.spec import Encoded, Spec, Table
 FORMAT = 1
 MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
 BATCH = 256
+ALIKE = 32  # examples of like length that are answered at once
 _NO_DIGEST = "0" * 64
 
 
@@ -74,7 +75,7 @@ class Artefact:
         """
         run, decode = self._steps(options)
         several, batches = self._batches(inputs)
-        answers = [answer for batch in batches for answer in decode(self._output(run, batch))]
+        answers = [answer for batch in batches for answer in self._answers(run, decode, batch)]
         return answers if several else answers[0]
 
     def features(self, *inputs: Any) -> Tensor:
@@ -96,6 +97,18 @@ class Artefact:
         """Move the network; answers are computed there."""
         self.network.to(device)
         return self
+
+    def _answers(self, run: Callable[..., Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> Iterable[Any]:
+        """The answers to a batch, in its order; those of unequal length go by the length, so that little is padding."""
+        if isinstance(batch, Tensor) or len(batch[1]) <= ALIKE:
+            return decode(self._output(run, batch))
+        padded, lengths = batch
+        order = lengths.argsort(stable=True)
+        found: dict[int, Any] = {}
+        for rows in order.split(ALIKE):
+            longest = max(1, int(lengths[rows].max()))
+            found |= zip(rows.tolist(), decode(self._output(run, (padded[rows, :longest], lengths[rows]))))
+        return (found[row] for row in range(len(order)))
 
     def _steps(self, options: dict[str, Any]) -> tuple[Callable[..., Any], Callable[[Any], list[Any]]]:
         """What computes an output and what decodes it, each with those of the options that it knows."""
