@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.distortions import Scan, bend, bleed, blur, clutter, compress, photograph
+from zoo.data.distortions import Scan, bend, bleed, blur, clutter, compress, photograph, warp
 
 HEIGHT = 32
 
@@ -140,7 +140,26 @@ def test_a_photograph_is_darker_where_there_is_ink() -> None:
     assert (picture[:, 10:20, 10:30].mean(dim=(1, 2)) < picture[:, :8].mean(dim=(1, 2))).all()
 
 
+def test_warping_displaces_by_as_much_as_it_says_and_smoothly() -> None:
+    """Brightness that grows along the line tells from where each pixel came."""
+    torch.manual_seed(0)
+    ramp = torch.arange(100.0).expand(200, HEIGHT, -1)
+    for pixels in (0.0, 1.0, 2.0):
+        inside = (slice(None), slice(8, -8), slice(10, -10))  # beyond the edges there is nothing
+        displaced = (warp(ramp, torch.full((200, 1, 1), pixels)) - ramp)[inside]
+        assert displaced.mean().abs() <= 0.1 * pixels + 1e-4
+        assert 0.6 * pixels - 1e-4 <= displaced.std() <= pixels + 1e-4  # it is less between the knots
+        assert displaced.diff(dim=2).std() <= 0.25 * pixels + 1e-4
+        assert displaced.diff(dim=1).std() <= 0.25 * pixels + 1e-4
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_strength_out_of_range_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="strength must be from 0 to 1"):
         Scan(value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 12.1, float("nan")])
+def test_an_elasticity_out_of_range_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="elastic must be from 0 to 12 pixels"):
+        Scan(elastic=value)

@@ -11,12 +11,10 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from torch import Tensor
 
-from zoo.data.batches import Ragged
 from zoo.data.distortions import Scan
 from zoo.data.fonts import ENDINGS, carried_fonts, fonts_of, set_line
-from zoo.data.images import Digits, RandomAffine
+from zoo.data.images import Digits
 from zoo.data.lines import DIGITS, DigitLines, LineFolder, MNISTLines, TextLines, side_by_side
 from zoo.data.phrases import ALPHABET, phrase
 from zoo.errors import ConfigError, DataError
@@ -243,7 +241,7 @@ def test_digits_stand_side_by_side() -> None:
     digits = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
     digits[:, :, 4:24, 9:19] = (100 + 3 * torch.arange(40)).to(torch.uint8)[:, None, None, None]
     labels = torch.arange(40) % 10
-    examples = side_by_side(digits.repeat(2, 1, 1, 1), labels.repeat(2), torch.Generator().manual_seed(0))
+    examples = side_by_side(digits, labels, 2, torch.Generator().manual_seed(0))
     seen: list[int] = []
     for index in range(len(examples)):
         line, symbols = examples[index]
@@ -274,32 +272,6 @@ def test_strings_of_scikit_learn_s_digits(digits: Digits) -> None:
     symbols = torch.cat([data.splits["test"].tensors[1].values])
     counts, true = torch.bincount(symbols, minlength=11)[1:], torch.bincount(digits.splits["test"].tensors[1])
     assert ((true - counts) >= 0).all()  # each test digit once, but for those that filled no line
-
-
-def test_digits_vary_in_training_alone() -> None:
-    vary = RandomAffine(degrees=10, scale=0.1)
-    plain, varied, again = DigitLines(rounds=3), DigitLines(rounds=3, vary=vary), DigitLines(rounds=3, vary=vary)
-    fewer = DigitLines(rounds=1)
-    for split in ("val", "test"):
-        pixels, symbols = values(plain, split)
-        for other in (varied, fewer):
-            assert torch.equal(values(other, split)[0], pixels)
-            assert torch.equal(values(other, split)[1], symbols)
-    assert torch.equal(values(varied, "train")[1], values(plain, "train")[1])
-    assert not torch.equal(values(varied, "train")[0], values(plain, "train")[0])
-    assert torch.equal(values(varied, "train")[0], values(again, "train")[0])
-    assert len(values(fewer, "train")[1]) < 0.4 * len(values(plain, "train")[1])
-    with pytest.raises(ValueError, match="rounds"):
-        DigitLines(rounds=0)
-
-
-def values(data: DigitLines, split: str) -> tuple[Tensor, Tensor]:
-    """The pixels and the symbols of all lines of a split."""
-    data.setup()
-    pixels, symbols = data.splits[split].tensors
-    assert isinstance(pixels, Ragged)
-    assert isinstance(symbols, Ragged)
-    return pixels.values, symbols.values
 
 
 @pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="ZOO_DATA names no folder of data")

@@ -23,6 +23,8 @@ _TABLE = (
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
 
+KNOT = 12  # pixels: about the width of a digit
+
 
 class Scan:
     """Print, age, photograph and compress each line of a batch in its own way.
@@ -32,15 +34,19 @@ class Scan:
 
     Args:
         strength: from 0 (nothing happens) to 1; each line gets a random share of it.
+        elastic: how far handwriting is warped before all that, in pixels, as of `warp`; each line gets a random share.
 
     Raises:
-        ValueError: the strength is out of range.
+        ValueError: a number is out of range.
     """
 
-    def __init__(self, strength: float = 1.0) -> None:
+    def __init__(self, strength: float = 1.0, elastic: float = 0.0) -> None:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength must be from 0 to 1, got {strength}")
+        if not 0 <= elastic <= KNOT:
+            raise ValueError(f"elastic must be from 0 to {KNOT} pixels, got {elastic}")
         self.strength = strength
+        self.elastic = elastic
 
     def __call__(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Distort lines (B, W, H) of uint8, dark on bright and padded to the length of the longest.
@@ -52,6 +58,8 @@ class Scan:
         strength = self.strength * torch.rand(len(padded), 1, 1, device=padded.device)
         inside = torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]  # B, W
         ink = (255 - padded.transpose(1, 2).float()) / 255 * inside[:, None]  # B, H, W: 1 is ink, 0 is paper
+        if self.elastic:
+            ink = warp(ink, self.elastic * _uniform(ink, 0, 1))
         ink, lengths = bend(ink, lengths, strength)
         ink = clutter(bleed(ink, strength), strength)
         picture = photograph(blur(ink, 3 * strength * _uniform(ink, 0, 1)), strength)
@@ -60,6 +68,21 @@ class Scan:
         inverted = _chance(ink, 0.1 * self.strength)
         picture = torch.where(inverted, 1 - picture, picture)
         return (picture.clamp(0, 1) * 255).round().to(torch.uint8).transpose(1, 2), lengths
+
+
+def warp(ink: Tensor, pixels: Tensor) -> Tensor:
+    """Displace the ink of lines (B, H, W) by a smooth random field, so that each character is written anew.
+
+    Simard, Steinkraus, Platt, "Best practices for convolutional neural networks applied to visual document analysis",
+    2003. At knots some `KNOT` pixels apart, displacements are normal with a standard deviation of `pixels` (B, 1, 1).
+    """
+    count, height, width = ink.shape
+    knots = torch.randn(count, 2, height // KNOT + 2, width // KNOT + 2, device=ink.device) * pixels[..., None]
+    right, down = functional.interpolate(knots, (height, width), mode="bicubic", align_corners=True).unbind(1)
+    x = torch.arange(width, device=ink.device) + 0.5 + right  # B, H, W
+    y = torch.arange(height, device=ink.device)[:, None] + 0.5 + down
+    grid = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], dim=-1)  # B, H, W, 2
+    return functional.grid_sample(ink[:, None], grid, padding_mode="zeros", align_corners=False)[:, 0]
 
 
 def bend(ink: Tensor, lengths: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:

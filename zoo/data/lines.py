@@ -18,7 +18,7 @@ from torch.nn import functional
 from zoo.data.batches import Examples, Ragged, TensorDataModule
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, carried_fonts, fonts_of, set_line
-from zoo.data.images import MNIST, Digits, RandomAffine, whole_number
+from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, phrase
 from zoo.data.splits import check_shares, divide
 from zoo.errors import ConfigError, DataError, SpecError, unknown
@@ -186,31 +186,21 @@ class LineFolder(TensorDataModule):
 class DigitLines(TensorDataModule):
     """Strings of 3 to 8 of scikit-learn's real handwritten digits, side by side; see `zoo.data.images.Digits`.
 
-    Digits of validation and test stand in one string each, those of training in several.
+    Digits of validation and test stand in one string each, those of training in four.
 
     Args:
         batch_size: as in `TensorDataModule`.
-        rounds: strings in which each training digit stands.
-        vary: turns, scales or shifts each training digit in each of its strings; None leaves them as they are.
         augment: distortions of the training strings; None for none.
         seed: of what stands beside what, from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: a number is out of range.
         DataError: as of the digits.
     """
 
-    def __init__(
-        self,
-        batch_size: int = 64,
-        rounds: int = 4,
-        vary: RandomAffine | None = None,
-        augment: Scan | None = None,
-        seed: int = 0,
-    ) -> None:
+    rounds = 4  # of each training digit
+
+    def __init__(self, batch_size: int = 64, augment: Scan | None = None, seed: int = 0) -> None:
         super().__init__(batch_size, augment)
-        self.rounds = whole_number("rounds", rounds, 1, 1_000)
-        self.vary = vary
         self.seed = seed
         self.source: Digits | MNIST = Digits(split_seed=seed)
 
@@ -219,56 +209,37 @@ class DigitLines(TensorDataModule):
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         self.source.setup()
+        random = torch.Generator().manual_seed(self.seed)
         splits = {}
-        for number, (split, digits) in enumerate(self.source.splits.items()):
-            random = torch.Generator().manual_seed(3 * self.seed + number)  # strings of test depend on nothing else
+        for split, digits in self.source.splits.items():
             images, labels = digits.__getitems__(range(len(digits)))
             assert isinstance(images, Tensor)
             assert isinstance(labels, Tensor)
-            if split == "train":
-                splits[split] = side_by_side(self._varied(images), labels.repeat(self.rounds), random)
-            else:
-                splits[split] = side_by_side(images, labels, random)
+            rounds = self.rounds if split == "train" else 1
+            splits[split] = side_by_side(images, labels, rounds, random)
         return Spec(TextLine(HEIGHT), Transcript(DIGITS)), splits
-
-    def _varied(self, digits: Tensor) -> Tensor:
-        """The digits (N, 1, h, w) of all rounds (rounds * N, 1, h, w)."""
-        if self.vary is None:
-            return digits.repeat(self.rounds, 1, 1, 1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            return torch.cat([self.vary(digits) for _ in range(self.rounds)])
 
 
 class MNISTLines(DigitLines):
     """Strings of 3 to 8 of MNIST's handwritten digits, side by side; test strings are of test digits.
 
-    Digits of validation and test stand in one string each, those of training in several.
+    Digits of validation and test stand in one string each, those of training in four.
 
     Args:
         root: the folder that holds, or will hold, `MNIST/raw`, as for `zoo.data.images.MNIST`.
-        batch_size, rounds, vary, augment, seed: as in `DigitLines`.
+        batch_size, augment, seed: as in `DigitLines`.
 
     Raises:
-        ValueError: a number is out of range.
         DataError: the files are missing and cannot be downloaded, or are damaged.
     """
 
-    def __init__(
-        self,
-        root: str,
-        batch_size: int = 64,
-        rounds: int = 4,
-        vary: RandomAffine | None = None,
-        augment: Scan | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(batch_size, rounds, vary, augment, seed)
+    def __init__(self, root: str, batch_size: int = 64, augment: Scan | None = None, seed: int = 0) -> None:
+        super().__init__(batch_size, augment, seed)
         self.source = MNIST(root, split_seed=seed)
 
 
-def side_by_side(digits: Tensor, labels: Tensor, random: torch.Generator) -> Examples:
-    """Put pictures of digits (N, 1, h, w), bright on dark, into lines of 3 to 8, each digit once.
+def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Generator) -> Examples:
+    """Put pictures of digits (N, 1, h, w), bright on dark, into lines of 3 to 8, each digit `rounds` times.
 
     They are scaled to 28 pixels, moved up or down by up to 2, cut to their ink and set 0 to 6 pixels apart,
     with some margin at both ends.
@@ -285,7 +256,7 @@ def side_by_side(digits: Tensor, labels: Tensor, random: torch.Generator) -> Exa
     for top in tops.unique().tolist():
         columns[tops == top, :, top : top + side] = digits[tops == top, 0].transpose(1, 2)
 
-    order = torch.randperm(len(digits), generator=random)
+    order = torch.cat([torch.randperm(len(digits), generator=random) for _ in range(rounds)])
     lengths = torch.randint(3, 9, (len(order) // 3 + 1,), generator=random)  # digits in a line
     lengths = lengths[lengths.cumsum(0) <= len(order)]
     order = order[: lengths.sum()]

@@ -12,7 +12,7 @@ import inspect
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -98,17 +98,17 @@ class Artefact:
         self.network.to(device)
         return self
 
-    def _answers(self, run: Callable[..., Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> Iterable[Any]:
-        """The answers to a batch, in its order; those of unequal length go by the length, so that little is padding."""
-        if isinstance(batch, Tensor) or len(batch[1]) <= ALIKE:
+    def _answers(self, run: Callable[..., Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> list[Any]:
+        """The answers to a batch, in its order; those of like length are found together, so that little is padding."""
+        if isinstance(batch, Tensor):
             return decode(self._output(run, batch))
         padded, lengths = batch
         order = lengths.argsort(stable=True)
-        found: dict[int, Any] = {}
+        answers: list[Any] = []
         for rows in order.split(ALIKE):
             longest = max(1, int(lengths[rows].max()))
-            found |= zip(rows.tolist(), decode(self._output(run, (padded[rows, :longest], lengths[rows]))))
-        return (found[row] for row in range(len(order)))
+            answers += decode(self._output(run, (padded[rows, :longest], lengths[rows])))
+        return [answers[place] for place in order.argsort().tolist()]
 
     def _steps(self, options: dict[str, Any]) -> tuple[Callable[..., Any], Callable[[Any], list[Any]]]:
         """What computes an output and what decodes it, each with those of the options that it knows."""
