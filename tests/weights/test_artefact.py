@@ -183,6 +183,17 @@ def test_chunks_and_single_calls_agree(
     assert alike(alone, together)
 
 
+def test_each_of_a_list_has_noise_of_its_own_that_goes_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    painter = zoo.load("gan.text_to_image_shapes")
+    asked = ["a big blue square left of a red circle", "a small red circle"] * 2
+    together = painter(asked, seed=7)
+    assert not alike(together[0], together[2])
+    assert alike([painter(sentence, seed=7 + place) for place, sentence in enumerate(asked)], together)
+    monkeypatch.setattr(artefacts, "BATCH", 2)
+    monkeypatch.setattr(artefacts, "ALIKE", 1)
+    assert alike(painter(asked, seed=7), together)
+
+
 def alike(one: Any, other: Any) -> bool:
     """Whether two answers are the same, but for how they were rounded."""
     if isinstance(one, dict):

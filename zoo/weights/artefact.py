@@ -75,7 +75,11 @@ class Artefact:
         """
         run, decode = self._steps(options)
         several, batches = self._batches(inputs)
-        answers = [answer for batch in batches for answer in self._answers(run, decode, batch)]
+        answers: list[Any] = []
+        for batch in batches:
+            if (seed := options.get("seed")) is not None:  # what is drawn goes with an example's place in the list
+                run = partial(run, seed=seed + len(answers))
+            answers += self._answers(run, decode, batch)
         return answers if several else answers[0]
 
     def features(self, *inputs: Any) -> Tensor:
@@ -98,9 +102,9 @@ class Artefact:
         self.network.to(device)
         return self
 
-    def _answers(self, run: Callable[..., Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> list[Any]:
+    def _answers(self, run: partial[Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> list[Any]:
         """The answers to a batch, in its order; those of like length are found together, so that little is padding."""
-        if isinstance(batch, Tensor):
+        if isinstance(batch, Tensor) or "seed" in run.keywords:
             return decode(self._output(run, batch))
         padded, lengths = batch
         order = lengths.argsort(stable=True)
@@ -110,7 +114,7 @@ class Artefact:
             answers += decode(self._output(run, (padded[rows, :longest], lengths[rows])))
         return [answers[place] for place in order.argsort().tolist()]
 
-    def _steps(self, options: dict[str, Any]) -> tuple[Callable[..., Any], Callable[[Any], list[Any]]]:
+    def _steps(self, options: dict[str, Any]) -> tuple[partial[Any], Callable[[Any], list[Any]]]:
         """What computes an output and what decodes it, each with those of the options that it knows."""
         run, decode = getattr(self.network, "generate", self.network), self.spec.output.decode
         known = [_keywords(run if run is not self.network else self.network.forward), _keywords(decode)]
