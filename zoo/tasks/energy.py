@@ -110,23 +110,27 @@ class ContrastiveDivergence(Task):
             shares: what each counts in the mean (B,), adding up to 1; None for all the same.
         """
         network, count = self.network, len(v)
+        dreamt = self._dream(v)
         if shares is None:
-            shares = torch.full((count,), 1 / count, device=v.device)
-        both = torch.cat([v, self._dream(v)])
-        x = network.hidden_input(both)  # both at once, so that the difference is taken within one matrix product
-        free = network.free_energy(both, x)
-        seen = _weighted(shares, free[:count])
-        contrast = seen - (free[count:].mean() if self.particles else _weighted(shares, free[count:]))
-        activity = torch.sigmoid(x.detach())
-        if self.particles:
-            self._hidden_particles = bernoulli(activity[count:])
-        copies = network.visible.copies(v)
-        scale = copies.mean() if isinstance(copies, Tensor) else copies
-        with torch.no_grad():
-            drive = _weighted(shares, network.visible.drive(v))
-            self._seen = drive / scale, _weighted(shares, activity[:count])
-        self.record(contrast=contrast, free_energy=seen)
-        return contrast + self.sparsity_loss(_weighted(shares, torch.sigmoid(x[:count])))
+            shares = v.new_full((count,), 1 / count)
+        against = v.new_full((self.particles,), 1 / self.particles) if self.particles else shares
+        both = torch.cat([v, dreamt])
+        x = network.hidden_input(both)  # of both at once, so that the difference is taken within one matrix product
+        with torch.autocast(v.device.type, enabled=False):
+            free = network.free_energy(both, x)
+            contrast = torch.cat([shares, -against]) @ free
+            with torch.no_grad():
+                activity = torch.sigmoid(x)
+                if self.particles:
+                    self._hidden_particles = bernoulli(activity[count:])
+                if self.centring:
+                    copies = network.visible.copies(v)
+                    scale = copies.mean() if isinstance(copies, Tensor) else copies
+                    self._seen = shares @ network.visible.drive(v).float() / scale, shares @ activity[:count]
+                self.record(contrast=contrast, free_energy=shares @ free[:count])
+            if self.sparsity is None:
+                return contrast
+            return contrast + self.sparsity_loss(shares @ torch.sigmoid(x[:count]))
 
     def sparsity_loss(self, active: Tensor) -> Tensor:
         """What it costs that hidden units are active so often (H,), and not as often as `sparsity` says."""
@@ -190,8 +194,8 @@ class ContrastiveDivergence(Task):
     def binary(self, v: Tensor, place: torch.Generator | None = None) -> Tensor:
         """Numbers in 0..1 as `binarise` says."""
         if self.binarise == "sample":
-            return (torch.rand(v.shape, generator=place, device=v.device) < v).to(v.dtype)
-        return (v > 0.5).to(v.dtype) if self.binarise == "threshold" else v
+            return torch.rand(v.shape, generator=place, device=v.device).lt_(v)
+        return torch.gt(v, 0.5, out=torch.empty_like(v)) if self.binarise == "threshold" else v
 
     def whole(self, split: str) -> Iterator[tuple[Tensor, tuple[Any, ...]]]:
         """All of a split in order, a chunk at a time: visible vectors, not binarised, and the other columns."""
@@ -251,12 +255,6 @@ class ContrastiveDivergence(Task):
                 f"the weights are no longer finite in epoch {self.current_epoch + 1}; try a learning rate of "
                 f"{rate / 10:g} (task.optimiser.lr), a tenth of it; the last checkpoint is from before"
             )
-
-
-def _weighted(shares: Tensor, values: Tensor) -> Tensor:
-    """The weighted mean of values (B, …), in float32 whatever autocast would have."""
-    with torch.autocast(values.device.type, enabled=False):
-        return shares @ values.float()
 
 
 def check_weights(discriminative: float, generative: float) -> None:

@@ -157,7 +157,8 @@ class RBM(nn.Module):
         visible = [layer.drive(layer.bias.grad) if its else layer.bias.grad for layer, its in zip(layers, ordinal)]
         assert weight is not None
         assert hidden is not None
-        weight -= torch.outer(drive_mean, hidden) + torch.outer(torch.cat(visible), hidden_mean)
+        left, right = torch.stack([drive_mean, torch.cat(visible)], dim=1), torch.stack([hidden, hidden_mean])
+        weight.addmm_(left, right, alpha=-1)  # both outer products in one pass
         hidden -= drive_mean @ weight
         for layer, change in zip(layers, (weight @ hidden_mean).split([layer.drives for layer in layers])):
             layer.bias.grad -= layer.lift(change)

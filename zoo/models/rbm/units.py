@@ -284,4 +284,4 @@ class Mixed(Units):
 
 def bernoulli(probabilities: Tensor) -> Tensor:
     """Draw 1.0 with these probabilities, else 0.0; several times as fast as torch.bernoulli on a CPU."""
-    return (torch.rand_like(probabilities) < probabilities).to(probabilities.dtype)
+    return torch.rand_like(probabilities).lt_(probabilities)
