@@ -1,4 +1,4 @@
-"""Documents as word counts: generated newsletters, the twenty newsgroups, and any folder of texts.
+"""Documents as word counts: generated newsletters, film reviews, the twenty newsgroups, and any folder of texts.
 
 The vocabulary comes from the training split alone.
 """
@@ -17,6 +17,7 @@ import torch
 from zoo.data.batches import Examples, TensorDataModule
 from zoo.data.images import whole_number
 from zoo.data.splits import check_shares, check_sizes, divide
+from zoo.data.text import polarity_sentences
 from zoo.errors import DataError, unknown
 from zoo.spec import Counts, Spec, Topics
 from zoo.spec.files import read_text
@@ -147,6 +148,39 @@ class Newsletters(DocumentData):
         shares = [self.general, *[(1 - self.general) / len(chosen)] * len(chosen)]
         drawn = random.choices(lists, shares, k=random.randint(*self.lengths))
         return " ".join(random.choices(words, [1 / (rank + 3) for rank in range(len(words))])[0] for words in drawn)
+
+
+class RtPolarityWords(DocumentData):
+    """10,662 sentences of film reviews, as word counts: sentence polarity v1.0, a tenth each to validate and to test.
+
+    Source: Pang and Lee, "Seeing stars", 2005.
+
+    Args:
+        root: the folder that holds `rt-polarity/rt-polarity.pos` and `.neg`, a sentence a line, in cp1252.
+        words, stop_words, batch_size: as in `DocumentData`.
+        split_seed: the seed of the split.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: the files are missing or not what they should be.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        words: int = 2_000,
+        stop_words: str | None = "english",
+        batch_size: int = 100,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(words, stop_words, batch_size)
+        self.root = Path(root).expanduser()
+        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+
+    def read(self) -> Texts:
+        texts, _ = polarity_sentences(self.root)
+        rows = divide(len(texts), (0.1, 0.1), self.split_seed)
+        return {split: [texts[row] for row in chosen] for split, chosen in rows.items()}
 
 
 class TwentyNewsgroups(DocumentData):

@@ -102,20 +102,7 @@ class RtPolarity(TensorDataModule):
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.model_selection import StratifiedKFold, train_test_split
 
-        texts: list[str] = []
-        labels: list[int] = []
-        for label, ending in enumerate(("neg", "pos")):
-            path = self.root / "rt-polarity" / f"rt-polarity.{ending}"
-            if not path.is_file():
-                raise DataError(
-                    f"no such file: {path}; set data.root to a folder that holds rt-polarity, which is sentence "
-                    "polarity v1.0 from www.cs.cornell.edu/people/pabo/movie-review-data"
-                )
-            lines = [line for line in read_text(path, encoding="cp1252").split("\n") if line.strip()]
-            if len(lines) != 5_331:
-                raise DataError(f"{path} holds {len(lines)} sentences, and sentence polarity v1.0 has 5331")
-            texts += lines
-            labels += [label] * len(lines)
+        texts, labels = polarity_sentences(self.root)
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(texts, labels)
         rest, test = list(folds)[self.fold]
         train, val = train_test_split(
@@ -283,6 +270,29 @@ class ReviewText(CharacterData):
     def read(self) -> str:
         drawn = generate_reviews(self.sentences, Random(self.data_seed), depths=(0, 1, 2), reserved=False)
         return "\n".join(sentence.text for sentence in drawn)
+
+
+def polarity_sentences(root: Path) -> Labelled:
+    """The sentences of `rt-polarity`, and of each whether it is positive: 1, or 0.
+
+    Raises:
+        DataError: the files are missing or not what they should be.
+    """
+    texts: list[str] = []
+    labels: list[int] = []
+    for label, ending in enumerate(("neg", "pos")):
+        path = root / "rt-polarity" / f"rt-polarity.{ending}"
+        if not path.is_file():
+            raise DataError(
+                f"no such file: {path}; set data.root to a folder that holds rt-polarity, which is sentence "
+                "polarity v1.0 from www.cs.cornell.edu/people/pabo/movie-review-data"
+            )
+        lines = [line for line in read_text(path, encoding="cp1252").split("\n") if line.strip()]
+        if len(lines) != 5_331:
+            raise DataError(f"{path} holds {len(lines)} sentences, and sentence polarity v1.0 has 5331")
+        texts += lines
+        labels += [label] * len(lines)
+    return texts, labels
 
 
 def _labelled(
