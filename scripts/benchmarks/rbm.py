@@ -1,7 +1,7 @@
 """Persistent contrastive divergence on MNIST: ours beside scikit-learn's BernoulliRBM, both with 256 hidden units.
 
-Both see the same pixels, on or off (threshold 0.5), in batches of 100, with as many Markov chains and the same
-learning rate, and start anew in each round. Times are seconds an epoch of training, the median over rounds that are
+Both see the same pixels, on or off (threshold 0.5), in batches of 100, with the same learning rate, and start anew in
+each round. Theirs has as many Markov chains as examples in a batch; ours as many, and half as many. Times are seconds an epoch of training, the median over rounds that are
 taken in turns, since machines are noisy: what counts is the ratio. The pseudo-likelihood (nats, a test digit, higher is
 better) is computed for both by the same function with the same draws.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import statistics
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from zoo.tasks.features import FeatureLearning
 
 HIDDEN, BATCH, RATE = 256, 100, 0.05
 ROUNDS, EPOCHS = 3, 5
+CHAINS = 100, 25  # of ours
 DRAWS = 20  # of the unit that stands for all of a digit's
 
 
@@ -37,18 +39,23 @@ def run(root: Path) -> None:
     data.prepare_data()
     data.setup()
     train, test = ((data.splits[split].tensors[0].flatten(1) > 127).float() for split in ("train", "test"))
-    seconds: dict[str, list[float]] = {"ours": [], "BernoulliRBM": []}
-    scores: dict[str, list[float]] = {"ours": [], "BernoulliRBM": []}
+    contestants: dict[str, Callable[[int], tuple[RBM, list[float]]]] = {
+        "BernoulliRBM": partial(_theirs, train),
+        **{f"ours, {chains} chains": partial(_ours, data, chains) for chains in CHAINS},
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    scores: dict[str, list[float]] = {name: [] for name in contestants}
     for seed in range(ROUNDS):
-        for name, (rbm, times) in {"ours": _ours(data, seed), "BernoulliRBM": _theirs(train, seed)}.items():
+        for name, fitted in contestants.items():
+            rbm, times = fitted(seed)
             seconds[name] += times
             scores[name].append(pseudo_likelihood(rbm, test))
-    print(f"{'':16}{'s an epoch':>12}{'pseudo-likelihood, over seeds':>34}")
+    print(f"{'':18}{'s an epoch':>12}{'times as fast (goal 2.5)':>26}{'pseudo-likelihood, over seeds':>34}")
+    slowest = statistics.median(seconds["BernoulliRBM"])
     for name, times in seconds.items():
         spread = f"{statistics.mean(scores[name]):.2f} ({min(scores[name]):.2f} to {max(scores[name]):.2f})"
-        print(f"{name:16}{statistics.median(times):12.2f}{spread:>34}")
-    ratio = statistics.median(seconds["BernoulliRBM"]) / statistics.median(seconds["ours"])
-    print(f"ours is {ratio:.2f} times as fast; goal >= 2.5")
+        median = statistics.median(times)
+        print(f"{name:18}{median:12.2f}{slowest / median:26.2f}{spread:>34}")
 
 
 def pseudo_likelihood(rbm: RBM, v: Tensor) -> float:
@@ -58,14 +65,14 @@ def pseudo_likelihood(rbm: RBM, v: Tensor) -> float:
         return statistics.mean(rbm.score(v, place).mean().item() for _ in range(DRAWS))
 
 
-def _ours(data: MNIST, seed: int) -> tuple[RBM, list[float]]:
+def _ours(data: MNIST, chains: int, seed: int) -> tuple[RBM, list[float]]:
     """The machine that `task=features` makes under Lightning's Trainer, with progress bar and logs; its epochs."""
     L.seed_everything(seed, verbose=False)
     task = FeatureLearning(
         data.spec,
         partial(models.build, "rbm", num_hidden=HIDDEN),
         partial(torch.optim.SGD, lr=RATE),
-        particles=BATCH,
+        particles=chains,
         binarise="threshold",
         schedule="constant",
     )

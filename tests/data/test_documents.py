@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from zoo.data import documents
-from zoo.data.documents import DocumentData, Newsletters, TextFolder, TwentyNewsgroups
+from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
 from zoo.errors import DataError
 
 
@@ -120,6 +120,26 @@ def test_twenty_newsgroups_by_scikit_learn(tmp_path: Path, monkeypatch: pytest.M
     assert data.spec.input.vocabulary == ("boat", "train")
     with pytest.raises(DataError, match=r"twenty newsgroups are not in .* set data\.root to a folder"):
         TwentyNewsgroups(str(tmp_path / "absent")).setup()
+
+
+def test_sentences_of_film_reviews(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no such file: .*rt-polarity\.neg; set data\.root to a folder that holds"):
+        RtPolarityWords(str(tmp_path)).setup()
+    (tmp_path / "rt-polarity").mkdir()
+    for ending, sentence in {"neg": "a dull boat caf\xe9", "pos": "the bright boat"}.items():
+        lines = "\n".join([sentence] * 5_331)
+        (tmp_path / "rt-polarity" / f"rt-polarity.{ending}").write_text(lines, encoding="cp1252")
+    data = RtPolarityWords(str(tmp_path))
+    data.setup()
+    assert {split: len(examples) for split, examples in data.splits.items()} == {
+        "val": 1_066,
+        "test": 1_066,
+        "train": 8_530,
+    }
+    assert set(data.spec.input.vocabulary) == {"boat", "bright", "café", "dull"}
+    counts = torch.cat([examples.tensors[0] for examples in data.splits.values()]).sum(dim=0)
+    places = {word: place for place, word in enumerate(data.spec.input.vocabulary)}
+    assert [counts[places[word]].item() for word in ("boat", "dull", "bright")] == [10_662, 5_331, 5_331]
 
 
 def test_an_option_out_of_range() -> None:

@@ -14,13 +14,14 @@ from zoo.errors import SpecError
 from zoo.models import RBM
 from zoo.models.rbm import (
     ClassRBM,
+    TopicRBM,
     ValueRBM,
     annealed_importance_sampling,
     build,
     log_likelihood,
     log_partition,
 )
-from zoo.models.rbm.units import Counts, Mixed, Softmax
+from zoo.models.rbm.units import Counts, Mixed, Softmax, bernoulli
 from zoo.spec import Classes, Features, Image, Spec, Table, Values
 from zoo.spec.table import Category, Number
 
@@ -291,3 +292,26 @@ def test_the_spec_decides_the_network() -> None:
     for output in (image, Values(("y", "z"), (0.0, 0.0), (1.0, 1.0))):
         with pytest.raises(SpecError, match="rbm goes from image or table to features, anomaly, classes or one value"):
             build(Spec(image, output))
+
+
+def test_draws_have_their_probabilities_and_certain_ones_are_certain() -> None:
+    """Each is within 5 standard errors; those draws that no power of two divides, too."""
+    probabilities = torch.tensor([0.0, 2e-6, 1e-4, 0.3, 0.5, 0.9999, 1.0])
+    torch.manual_seed(0)
+    drawn = torch.stack([bernoulli(probabilities.expand(1_001, 7)).double().sum(dim=0) for _ in range(2_000)])
+    share, count = drawn.sum(dim=0) / 2_002_000, 2_002_000
+    error = (probabilities * (1 - probabilities) / count).sqrt()
+    assert ((share - probabilities).abs() <= 5 * error + 1e-9).all()
+    pairs = bernoulli(torch.full((100_000, 4), 0.5)) @ torch.tensor([1.0, 2.0, 4.0, 8.0])  # of one word of 64 bits
+    shares = pairs.long().bincount(minlength=16) / 100_000
+    torch.testing.assert_close(shares, torch.full((16,), 1 / 16), atol=5 * math.sqrt(1 / 16 / 100_000), rtol=0)
+    assert bernoulli(torch.zeros(0, 3)).shape == (0, 3)
+
+
+def test_words_that_tell_of_a_topic_are_in_the_order_of_their_relevance() -> None:
+    """By the probabilities of a word without topics, and with one of them alone."""
+    rbm = spread(TopicRBM(40, 3), scale=1.5)
+    alone, bias = rbm.visible.bias.softmax(dim=0)[:, None], rbm.visible.bias[:, None]
+    given = (bias + rbm.weight).softmax(dim=0)
+    relevance = 0.3 * given.log() + 0.7 * (given / alone).log()
+    assert torch.equal(rbm.top_words(7), relevance.argsort(dim=0, descending=True)[:7].t())

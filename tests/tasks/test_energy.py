@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -123,11 +124,11 @@ def teacher() -> RBM:
 
 @pytest.fixture
 def patterns() -> Digits:
-    """Pictures of 4 x 4 pixels, on or off, drawn from the teacher; their class is whether the first pixel is on."""
+    """Pictures of 4 x 4 pixels, on or off, drawn from the teacher; their class is whether a pixel is on that half have."""
     every = every_state(16)
     shares = (-teacher().free_energy(every)).softmax(dim=0).detach()
     drawn = every[shares.multinomial(3000, replacement=True, generator=torch.Generator().manual_seed(0))]
-    images, labels = (255 * drawn).to(torch.uint8).view(-1, 1, 4, 4), drawn[:, 0].long()
+    images, labels = (255 * drawn).to(torch.uint8).view(-1, 1, 4, 4), drawn[:, 12].long()
     data = Digits(batch_size=50)
     data.setup()
     rows = {"train": slice(0, 2000), "val": slice(2000, 2500), "test": slice(2500, 3000)}
@@ -138,17 +139,26 @@ def patterns() -> Digits:
 
 @pytest.mark.parametrize("options", [{"particles": 50}, {"gibbs_steps": 1}, {"particles": 50, "centring": False}])
 def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digits, options: dict[str, Any]) -> None:
-    """It comes near the likelihood of the machine that the data was drawn from."""
+    """It comes as near to the likelihood of the machine that the data was drawn from as the most likely one would.
+
+    That one falls short by parameters / (2 examples) nats, as Akaike found; and the test has its standard error.
+    """
     task = feature_learning(patterns.spec, hidden=6, **options)
+    L.seed_everything(0, verbose=False)
     fitted = trainer(max_epochs=40, limit_val_batches=0)
     fitted.fit(task, patterns)
     figures = fitted.test(task, patterns, verbose=False)[0]
-    v = patterns.splits["test"].tensors[0].flatten(1) / 255.0
-    own, best = (log_likelihood(rbm, v, log_partition(rbm)).mean().item() for rbm in (task.network, teacher()))
-    assert figures["test/log_likelihood"] == pytest.approx(own, abs=1e-3)
-    assert best - 0.35 < own < best + 0.1, (own, best)
-    assert figures["test/knn_accuracy"] > 0.8
-    assert task.baselines(patterns.splits)["knn_accuracy_inputs"] > 0.8
+    images, labels = patterns.splits["test"].tensors
+    v = images.flatten(1) / 255.0
+    own, best = (log_likelihood(rbm, v, log_partition(rbm)) for rbm in (task.network, teacher()))
+    assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
+    short = sum(parameter.numel() for parameter in task.network.parameters()) / (2 * 2000)
+    error = (own - best).std().item() / math.sqrt(len(v))
+    assert abs((own - best).mean().item() + short) < 4 * error
+    usual = labels.float().mean().item()
+    chance = max(usual, 1 - usual) + 4 * math.sqrt(0.25 / len(v))  # how many hit a class at random, and its error
+    assert figures["test/knn_accuracy"] > chance
+    assert task.baselines(patterns.splits)["knn_accuracy_inputs"] > chance
 
 
 def test_biases_start_at_the_training_data(trainer: TrainerBuilder, patterns: Digits) -> None:

@@ -23,6 +23,7 @@ from zoo.errors import unknown
 from zoo.models.rbm.units import Bernoulli, Counts, Gaussian, Mixed, Ordinal, Softmax, Units, bernoulli
 
 TOP_WORDS = 10  # that tell what a topic is about
+RELEVANCE = 0.3  # how much a word's frequency counts there, and not only by how much the topic makes it likelier
 
 
 class RBM(nn.Module):
@@ -201,8 +202,13 @@ class TopicRBM(RBM):
         return self(x), self.top_words()
 
     def top_words(self, most: int = TOP_WORDS) -> Tensor:
-        """The places of the words that each topic makes likelier by most, the first by the most: (H, N)."""
-        return self.weight.topk(min(most, self.visible.width), dim=0).indices.t()
+        """The places of the words that tell of each topic, the most telling first: (H, N).
+
+        In the order of Sievert and Shirley's relevance ("LDAvis", 2014), 0.3 log p(word | topic) + 0.7 log (p(word |
+        topic) / p(word)): rare words alone would say little of a topic, and frequent ones alone the same of all.
+        """
+        relevance = self.weight + RELEVANCE * self.visible.bias[:, None]
+        return relevance.topk(min(most, self.visible.width), dim=0).indices.t()
 
 
 def _units(number: int, kind: str, states: int, categories: Sequence[int], longest: int) -> Units:
