@@ -1,9 +1,10 @@
 """Persistent contrastive divergence on MNIST: ours beside scikit-learn's BernoulliRBM, both with 256 hidden units.
 
 Both see the same pixels, on or off (threshold 0.5), in batches of 100, with the same learning rate, and start anew in
-each round. Theirs has as many Markov chains as examples in a batch; ours as many, and half as many. Times are seconds an epoch of training, the median over rounds that are
-taken in turns, since machines are noisy: what counts is the ratio. The pseudo-likelihood (nats, a test digit, higher is
-better) is computed for both by the same function with the same draws.
+each round. Theirs has as many Markov chains as examples in a batch; ours has as many, and a quarter of that. Times are
+seconds an epoch of training, the median over rounds that are taken in turns, since machines are noisy: what counts is
+the ratio. The pseudo-likelihood (nats, a test digit, higher is better) is computed for all by the same function with
+the same draws.
 """
 
 from __future__ import annotations

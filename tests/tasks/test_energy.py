@@ -124,7 +124,7 @@ def teacher() -> RBM:
 
 @pytest.fixture
 def patterns() -> Digits:
-    """Pictures of 4 x 4 pixels, on or off, drawn from the teacher; their class is whether a pixel is on that half have."""
+    """Pictures of 4 x 4 pixels, on or off, drawn from the teacher; their class is a pixel that half of them have."""
     every = every_state(16)
     shares = (-teacher().free_energy(every)).softmax(dim=0).detach()
     drawn = every[shares.multinomial(3000, replacement=True, generator=torch.Generator().manual_seed(0))]

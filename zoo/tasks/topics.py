@@ -176,7 +176,7 @@ class TopicModelling(ContrastiveDivergence):
         weights = network.weight.detach().t().gather(1, places)
         words = [self.spec.output.words(row) for row in places.tolist()]
         pictures.words(words, weights, folder / "topics.png")
-        return {"topics.png": "The words that tell of each topic, and their weights: by how many nats it makes them likelier."}
+        return {"topics.png": "The words that tell of each topic, and by how many nats it makes them likelier."}
 
 
 def lda_perplexity(train: Tensor, test: Tensor, topics: int) -> float:
