@@ -85,9 +85,23 @@ def test_ratings_that_are_none(ratings: dict[str, float], fault: str) -> None:
         recommender(ratings)
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "the text is empty; give some words"),
+        (" \n", "the text is empty; give some words"),
+        ("xyzzy", "the text 'xyzzy' holds none of the 2,000 words that count"),
+        (7, "a text is a str, not int"),
+    ],
+)
+def test_texts_that_are_none(text: Any, fault: str) -> None:
+    with pytest.raises(SpecError, match=fault):
+        zoo.load("rbm.topics")(text)
+
+
 def test_a_learning_rate_that_is_too_high_ends_the_run(compose: Compose, tmp_path: Path) -> None:
     """In the first epoch there is no checkpoint yet; later the last one is from before."""
-    with pytest.raises(ConfigError, match=r"no longer finite in epoch 1; try a learning rate of 1e\+38 "):
+    with pytest.raises(ConfigError, match=r"no longer finite in epoch 1; try a learning rate of 1e\+38 .* of it$"):
         train(compose("train", "model=rbm", "task.optimiser.lr=1e39", "epochs=3", f"folder={tmp_path}"))
     assert not (tmp_path / "last.ckpt").exists()
     assert not (tmp_path / "model.safetensors").exists()

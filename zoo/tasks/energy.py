@@ -251,9 +251,10 @@ class ContrastiveDivergence(Task):
     def _check_finite(self) -> None:
         if not all(parameter.isfinite().all() for parameter in self.network.parameters()):
             rate = self.optimiser([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
+            kept = "; the last checkpoint is from before" if self.current_epoch else ""
             raise ConfigError(
                 f"the weights are no longer finite in epoch {self.current_epoch + 1}; try a learning rate of "
-                f"{rate / 10:g} (task.optimiser.lr), a tenth of it; the last checkpoint is from before"
+                f"{rate / 10:g} (task.optimiser.lr), a tenth of it{kept}"
             )
 
 
