@@ -21,6 +21,7 @@ from zoo.models.rbm import (
     log_likelihood,
     log_partition,
 )
+from zoo.models.rbm.tempering import tempered_gibbs
 from zoo.models.rbm.units import Counts, Mixed, Softmax, bernoulli
 from zoo.spec import Classes, Features, Image, Spec, Table, Values
 from zoo.spec.table import Category, Number
@@ -135,6 +136,35 @@ def test_gibbs_sampling_ends_at_the_model_s_distribution() -> None:
     v = rbm.gibbs(torch.zeros(20_000, 4), steps=30)
     shares = (-rbm.free_energy(states(4))).softmax(dim=0)
     torch.testing.assert_close(v.mean(dim=0), shares @ states(4), atol=0.02, rtol=0)
+
+
+def bimodal() -> RBM:
+    """Half of its vectors are nearly all on, and half nearly all off; Gibbs sampling stays where it is."""
+    rbm = RBM(12, 2)
+    with torch.no_grad():
+        rbm.weight.copy_(torch.tensor([[8.0, 1.0], [8.0, -1.0]]).repeat(6, 1))
+        rbm.visible.bias.fill_(-4.0)
+        rbm.hidden_bias.copy_(torch.tensor([-48.3, 0.5]))
+    return rbm
+
+
+def test_parallel_tempering_gets_from_mode_to_mode() -> None:
+    """All chains start in one of two; the distribution that they come to is that of the sum over all states."""
+    rbm = bimodal()
+    shares = (-rbm.free_energy(states(12))).softmax(dim=0).detach()
+    on = states(12).mean(dim=1) > 0.5
+    share = shares[on].sum().item()
+    assert 0.2 < share < 0.8
+    torch.manual_seed(0)
+    stuck = rbm.gibbs(torch.zeros(2_000, 12), steps=100)
+    assert (stuck.mean(dim=1) > 0.5).float().mean().item() < 0.01
+    h = rbm.sample_hidden(torch.zeros(8, 2_000, 12))
+    for _ in range(100):
+        h, v = tempered_gibbs(rbm, h, torch.zeros(12))
+    found = (v.mean(dim=1) > 0.5).float().mean().item()
+    assert found == pytest.approx(share, abs=5 * math.sqrt(share * (1 - share) / 2_000))
+    torch.testing.assert_close(v.mean(dim=0), shares @ states(12), atol=0.06, rtol=0)
+    assert h.shape == (8, 2_000, 2)
 
 
 def test_what_is_missing_stays_missing_and_does_not_count() -> None:

@@ -65,6 +65,15 @@ def test_the_gradient_with_particles_is_that_of_the_likelihood() -> None:
     torch.testing.assert_close(found, exact_gradient(task, v), atol=0.01, rtol=0)
 
 
+def test_the_gradient_with_tempered_particles_is_that_of_the_likelihood() -> None:
+    task = spread(feature_learning(particles=50_000, temperatures=4, gibbs_steps=25))
+    v = every_state(6)[[3, 3, 17, 40, 63]]
+    task.visible_mean.fill_(0.5)
+    torch.manual_seed(2)
+    found = gradients(task.contrast(v), task.network)
+    torch.testing.assert_close(found, exact_gradient(task, v), atol=0.01, rtol=0)
+
+
 def test_the_gradient_of_contrastive_divergence_nears_that_of_the_likelihood_with_more_steps() -> None:
     task = spread(feature_learning(), scale=1.2)
     v = every_state(6)[[3, 3, 17, 40, 63]]
@@ -189,8 +198,11 @@ def test_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_checkpo
     assert all(tensor.isfinite().all() for tensor in kept["state_dict"].values())
 
 
-def test_particles_are_kept_in_the_checkpoint(tmp_path: Path, trainer: TrainerBuilder, patterns: Digits) -> None:
-    task = feature_learning(patterns.spec, particles=6)
+@pytest.mark.parametrize("temperatures", [1, 3])
+def test_particles_are_kept_in_the_checkpoint(
+    tmp_path: Path, trainer: TrainerBuilder, patterns: Digits, temperatures: int
+) -> None:
+    task = feature_learning(patterns.spec, particles=6, temperatures=temperatures)
     fitted = trainer(max_epochs=1, limit_val_batches=0)
     fitted.fit(task, patterns)
     fitted.save_checkpoint(tmp_path / "some.ckpt")
@@ -207,6 +219,8 @@ def test_particles_are_kept_in_the_checkpoint(tmp_path: Path, trainer: TrainerBu
     [
         ({"gibbs_steps": 0}, "gibbs_steps must be a whole number of at least 1, got 0"),
         ({"particles": -1}, "particles must be a whole number of at least 0, got -1"),
+        ({"temperatures": 0}, "temperatures must be a whole number of at least 1, got 0"),
+        ({"temperatures": 5}, "parallel tempering is of particles, and there are none"),
         ({"sparsity": 1.0}, r"sparsity must be above 0 and below 1, got 1\.0"),
         ({"sparsity_cost": -1}, "sparsity_cost must be at least 0, got -1"),
         ({"binarise": "smaple"}, "unknown binarise 'smaple'; did you mean 'sample'"),

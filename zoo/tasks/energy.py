@@ -15,12 +15,14 @@ from torchmetrics import MeanMetric
 
 from zoo.errors import ConfigError, unknown
 from zoo.models.rbm import RBM
+from zoo.models.rbm.tempering import tempered_gibbs
 from zoo.models.rbm.units import Bernoulli, bernoulli
 from zoo.spec import Encoded, Image, Input, Spec
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 
 BINARISE = ("sample", "threshold", "none")
 CHUNK = 2048  # examples at a time, where all of a split are gone through
+RATES = 0.01, 0.99  # between which the base rates lie where parallel tempering starts
 INERTIA = 0.99  # of the running means that centre the gradient
 
 
@@ -38,6 +40,7 @@ class ContrastiveDivergence(Task):
     Args:
         gibbs_steps: k.
         particles: P, on each process; 0 for CD-k.
+        temperatures: K of parallel tempering, of Bernoulli units, where each particle is K chains; 1 for none.
         centring: whether the gradient is centred (Melchior, Fischer, Wiskott 2016), at running means.
         sparsity: the mean activity that hidden units are drawn to, above 0 and below 1; None for none.
         sparsity_cost: weight of that, as a cross-entropy (nats, summed over the hidden units).
@@ -59,6 +62,7 @@ class ContrastiveDivergence(Task):
         *,
         gibbs_steps: int = 1,
         particles: int = 0,
+        temperatures: int = 1,
         centring: bool = True,
         sparsity: float | None = None,
         sparsity_cost: float = 0.1,
@@ -71,6 +75,10 @@ class ContrastiveDivergence(Task):
             raise ValueError(f"gibbs_steps must be a whole number of at least 1, got {gibbs_steps}")
         if type(particles) is not int or particles < 0:
             raise ValueError(f"particles must be a whole number of at least 0, got {particles}")
+        if type(temperatures) is not int or temperatures < 1:
+            raise ValueError(f"temperatures must be a whole number of at least 1, got {temperatures}")
+        if temperatures > 1 and not particles:
+            raise ValueError("parallel tempering is of particles, and there are none; give particles=100, say")
         if sparsity is not None and not 0 < sparsity < 1:
             raise ValueError(f"sparsity must be above 0 and below 1, got {sparsity}")
         if not sparsity_cost >= 0:
@@ -80,6 +88,9 @@ class ContrastiveDivergence(Task):
         super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
         self.gibbs_steps = gibbs_steps
         self.particles = particles
+        self.temperatures = temperatures
+        if temperatures > 1 and not isinstance(self.network.visible, Bernoulli):
+            raise ValueError("parallel tempering is of Bernoulli visible units, as those of pictures are")
         self.centring = centring
         self.sparsity = sparsity
         self.sparsity_cost = sparsity_cost
@@ -92,7 +103,7 @@ class ContrastiveDivergence(Task):
         self.register_buffer("drive_mean", torch.zeros(sent))
         self.register_buffer("hidden_mean", torch.full((hidden,), 0.5))
         self._seen: tuple[Tensor, Tensor] | None = None
-        self._hidden_particles: Tensor | None = None  # P, H; no buffer, since DDP would give all processes the same
+        self._hidden_particles: Tensor | None = None  # (K,) P, H; no buffer: DDP would give all processes the same
         self.free_energy = MeanMetric()
         self.reconstruction = MeanMetric()
         self.pseudo_likelihood = MeanMetric()
@@ -121,7 +132,7 @@ class ContrastiveDivergence(Task):
             contrast = torch.cat([shares, -against]) @ free
             with torch.no_grad():
                 activity = torch.sigmoid(x)
-                if self.particles:
+                if self.particles and self.temperatures == 1:
                     self._hidden_particles = bernoulli(activity[count:])
                 if self.centring:
                     copies = network.visible.copies(v)
@@ -146,10 +157,17 @@ class ContrastiveDivergence(Task):
         network = self.network
         if not self.particles:
             return network.gibbs(v, self.gibbs_steps)
+        chains = (self.temperatures, self.particles) if self.temperatures > 1 else (self.particles,)
         if self._hidden_particles is None:
-            self._hidden_particles = bernoulli(torch.full((self.particles, len(self.hidden_mean)), 0.5).to(v))
-        dreamt = network.sample_visible(self._hidden_particles.to(v.device))
-        return network.gibbs(dreamt, self.gibbs_steps - 1)
+            self._hidden_particles = bernoulli(torch.full((*chains, len(self.hidden_mean)), 0.5)).to(v)
+        hidden = self._hidden_particles.to(v.device)
+        if self.temperatures == 1:
+            return network.gibbs(network.sample_visible(hidden), self.gibbs_steps - 1)
+        base = self.visible_mean.clamp(*RATES).logit()
+        for _ in range(self.gibbs_steps):
+            hidden, dreamt = tempered_gibbs(network, hidden, base)
+        self._hidden_particles = hidden
+        return dreamt
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.centring and self._seen is not None:

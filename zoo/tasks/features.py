@@ -39,7 +39,8 @@ class FeatureLearning(ContrastiveDivergence):
 
     Args:
         ais_runs, ais_temperatures: of annealed importance sampling.
-        gibbs_steps, particles, centring, sparsity, sparsity_cost, binarise: as in `ContrastiveDivergence`.
+        gibbs_steps, particles, temperatures, centring, sparsity, sparsity_cost, binarise: as in
+            `ContrastiveDivergence`.
         spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
 
     Raises:
@@ -56,6 +57,7 @@ class FeatureLearning(ContrastiveDivergence):
         ais_temperatures: int = 10_000,
         gibbs_steps: int = 1,
         particles: int = 0,
+        temperatures: int = 1,
         centring: bool = True,
         sparsity: float | None = None,
         sparsity_cost: float = 0.1,
@@ -70,6 +72,7 @@ class FeatureLearning(ContrastiveDivergence):
             optimiser,
             gibbs_steps=gibbs_steps,
             particles=particles,
+            temperatures=temperatures,
             centring=centring,
             sparsity=sparsity,
             sparsity_cost=sparsity_cost,
