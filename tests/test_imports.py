@@ -35,7 +35,7 @@ ALLOWED = {
 }
 
 # And what else, where that is part of the design
-THIRD_PARTIES = {"errors": set(), "spec": {"torch", "numpy", "PIL", "pandas"}, "models": {"torch"}}
+THIRD_PARTIES = {"errors": set(), "spec": {"torch", "numpy", "PIL", "pandas", "scipy"}, "models": {"torch"}}
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -59,6 +60,72 @@ def test_specks_and_rules_are_no_lines() -> None:
     draw.line((0, 72, 900, 72), fill=0, width=2)
     draw.point((700, 8), fill=0)
     assert len(lines_of(sheet)) == 2
+
+
+TEXTS = [phrase(Random(row), 25, 30) + " Hp" for row in range(6)]
+
+
+def framed(sheet: PIL.Image.Image) -> PIL.Image.Image:
+    PIL.ImageDraw.Draw(sheet).rectangle((10, 10, sheet.width - 11, sheet.height - 11), outline=0, width=3)
+    return sheet
+
+
+def ruled(sheet: PIL.Image.Image) -> PIL.Image.Image:
+    """A table of one column."""
+    draw = PIL.ImageDraw.Draw(sheet)
+    for row in range(8):
+        draw.line((20, 22 + 40 * row, 880, 22 + 40 * row), fill=0, width=2)
+    for x in (20, 880):
+        draw.line((x, 22, x, 22 + 40 * 7), fill=0, width=2)
+    return sheet
+
+
+def scanned(sheet: PIL.Image.Image) -> PIL.Image.Image:
+    """With a dark edge at the left and below."""
+    pixels = np.array(sheet)
+    pixels[:, :15] = pixels[-12:] = 0
+    return PIL.Image.fromarray(pixels)
+
+
+def illustrated(sheet: PIL.Image.Image) -> PIL.Image.Image:
+    taller = PIL.Image.new("L", (sheet.width, 3 * sheet.height), 245)
+    taller.paste(sheet)
+    taller.paste(60, (100, sheet.height, 800, 3 * sheet.height - 50))
+    return taller
+
+
+@pytest.mark.parametrize("change", [framed, ruled, scanned, illustrated])
+def test_what_is_no_text_is_left_out(change: Callable[[PIL.Image.Image], PIL.Image.Image]) -> None:
+    found, expected = lines_of(change(page(TEXTS))), lines_of(page(TEXTS))
+    assert len(found) == len(expected) == len(TEXTS)
+    for line, alone in zip(found, expected):
+        assert np.array_equal(ink_of(line), ink_of(alone))
+
+
+@pytest.mark.parametrize("angle", [-4.0, -1.2, 0.6, 3.0])
+def test_a_page_that_lies_askew_is_turned_back(angle: float) -> None:
+    turned = page(TEXTS).rotate(angle, PIL.Image.Resampling.BICUBIC, expand=True, fillcolor=245)
+    found, expected = lines_of(turned), lines_of(page(TEXTS))
+    assert len(found) == len(TEXTS)
+    for line, alone in zip(found, expected):
+        difference = np.subtract(ink_of(line).shape, ink_of(alone).shape)
+        assert (np.abs(difference) <= 4).all()
+
+
+@pytest.mark.parametrize("text", ["Wy", "Hop", "Against", "7.", "Quickly"])
+def test_a_single_word_is_not_turned(text: str) -> None:
+    sheet = page([text]).crop((0, 0, 300, 100))
+    (line,) = lines_of(sheet)
+    assert np.array_equal(ink_of(line), ink_of(sheet))
+
+
+def test_uneven_light_is_evened_out() -> None:
+    sheet = page(TEXTS)
+    shade = np.linspace(1, 0.4, sheet.width) * np.linspace(1, 0.8, sheet.height)[:, None]
+    found = lines_of((np.asarray(sheet) * shade).astype(np.uint8))
+    assert len(found) == len(TEXTS)
+    for line, alone in zip(found, lines_of(sheet)):
+        assert np.abs(np.subtract(ink_of(line).shape, ink_of(alone).shape)).max() <= 2
 
 
 def test_a_line_without_tall_letters_is_not_blown_up() -> None:

@@ -1,6 +1,7 @@
 """Pages of text to lines, by their projection profile: the rows that have ink, and the gaps between them.
 
-For clean pages of one column, upright and evenly lit: print, screenshots, scans.
+For pages of one column: print, screenshots, scans. Uneven light is evened out, a page that lies some degrees askew is
+turned back, and what is no text is painted over: frames, rules, the dark edges of a scan, pictures.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from zoo.errors import SpecError
 from zoo.spec.image import read_image
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 CONTRAST = 32  # of 256 shades, between ink and paper; less is no print
 SMALLEST = 6  # pixels of a line's height that could be read
 LINE_SHAPED = 4  # times as wide as high: what has that shape is a line, whatever is found in it
+LARGEST = 64  # pixels: what is larger, in ink of one piece that fills half of the page, is a picture
+ANGLES = np.arange(-50, 51) / 10  # degrees by which a page may lie askew
+SHARPER = 1.3  # times, by which turning a page is to sharpen its profile
+POINTS = 100_000  # of ink, by which the angle is found
 
 
 def lines_of(page: RawImage) -> list[PIL.Image.Image]:
@@ -34,11 +40,14 @@ def lines_of(page: RawImage) -> list[PIL.Image.Image]:
     import PIL.Image
 
     picture = read_image(page).convert("L")
-    pixels = np.asarray(picture)
-    ink, paper = _ink(pixels)
-    runs = _runs(ink)
-    if len(runs) <= 1 and picture.width >= LINE_SHAPED * picture.height:
+    if picture.width >= LINE_SHAPED * picture.height and len(_runs(_ink(np.asarray(picture))[0])) <= 1:
         return [picture]
+    pixels, ink, paper = _text(picture)
+    if angle := _skew(ink):
+        turned = PIL.Image.fromarray(pixels).rotate(-angle, PIL.Image.Resampling.BICUBIC, expand=True, fillcolor=paper)
+        if len(_runs((found := _text(turned))[1])) > 1:  # a single word has no clear angle
+            pixels, ink, paper = found
+    runs = _runs(ink)
     if not runs:
         raise SpecError(f"no line of text was found in a picture of {picture.width} x {picture.height} pixels")
     usual = float(np.median([bottom - top for top, bottom in runs]))
@@ -54,6 +63,27 @@ def lines_of(page: RawImage) -> list[PIL.Image.Image]:
         sheet[above : above + bottom - top, 2 * margin : 2 * margin + right - left] = pixels[top:bottom, left:right]
         lines.append(PIL.Image.fromarray(sheet))
     return lines
+
+
+def _text(picture: PIL.Image.Image) -> tuple[np.ndarray, np.ndarray, int]:
+    """A page with nothing but its text, evenly lit: its shades (H, W), where there is ink, and the paper's shade."""
+    pixels = _evened(picture)
+    ink, paper = _ink(pixels)
+    others = _no_text(ink)
+    pixels[ndimage.binary_dilation(others, iterations=2)] = paper  # with their soft edges
+    return pixels, ink & ~others, paper
+
+
+def _evened(picture: PIL.Image.Image) -> np.ndarray:
+    """The shades (H, W) of a page, as bright all over as in its middle."""
+    import PIL.Image
+
+    pixels = np.asarray(picture).astype(np.float32)
+    size = max(LARGEST, min(picture.size) // 8)
+    down, across = (np.arange(0, max(length - size // 2, 1), size) for length in pixels.shape)
+    light = [[np.median(pixels[y : y + size, x : x + size]) for x in across] for y in down]  # mostly that of the paper
+    field = PIL.Image.fromarray(np.array(light, np.float32)).resize(picture.size, PIL.Image.Resampling.BILINEAR)
+    return (pixels - np.asarray(field) + np.median(light)).clip(0, 255).astype(np.uint8)
 
 
 def _ink(pixels: np.ndarray) -> tuple[np.ndarray, int]:
@@ -74,6 +104,38 @@ def _threshold(pixels: np.ndarray) -> int:
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (total / below - (total[-1] - total) / above) ** 2
     return int(np.nanargmax(between)) if np.isfinite(between).any() else 0
+
+
+def _no_text(ink: np.ndarray) -> np.ndarray:
+    """Where the ink (H, W) is a frame, a rule, the dark edge of a scan or a picture."""
+    pieces, _ = ndimage.label(ink, np.ones((3, 3)))
+    boxes = ndimage.find_objects(pieces)
+    rows, columns = (np.array([(box[side].start, box[side].stop) for box in boxes]).reshape(-1, 2) for side in (0, 1))
+    tall, wide = np.diff(rows)[:, 0], np.diff(columns)[:, 0]
+    area = np.bincount(pieces.ravel(), minlength=len(boxes) + 1)[1:]
+    at_edge = (rows == (0, len(ink))).any(axis=1) | (columns == (0, ink.shape[1])).any(axis=1)
+    thin = np.minimum(tall, wide) * np.where(at_edge, 8, 30) < np.maximum(tall, wide)
+    hollow = area < 0.1 * tall * wide
+    high, broad = tall > ink.shape[0] / 2, wide > ink.shape[1] / 2
+    others = (high | broad) & (thin | hollow) | high & broad & (np.minimum(tall, wide) > LARGEST)
+    return np.append(False, others)[pieces]
+
+
+def _skew(ink: np.ndarray) -> float:
+    """The angle in degrees by which lines rise: where the profile of the ink (H, W) is sharpest (Postl, 1986)."""
+    y, x = np.nonzero(ink)
+    every = max(1, len(x) // POINTS)
+    y, x = y[::every], x[::every]
+
+    def sharpness(angle: float) -> float:
+        rows = np.rint(y + x * np.tan(np.radians(angle))).astype(int)
+        return float(np.square(np.diff(np.bincount(rows - rows.min()))).sum())
+
+    if not len(x):
+        return 0.0
+    found = [sharpness(angle) for angle in ANGLES]
+    best = int(np.argmax(found))
+    return float(ANGLES[best]) if found[best] > SHARPER * found[len(ANGLES) // 2] else 0.0
 
 
 def _runs(ink: np.ndarray) -> list[tuple[int, int]]:
