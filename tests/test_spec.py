@@ -473,3 +473,7 @@ def test_a_mask_of_zeros_and_ones_as_numbers_is_refused_not_taken_for_empty() ->
     with pytest.raises(SpecError, match="hides nothing"):
         spec.encode(np.zeros((4, 4), np.uint8), hole)
     assert spec.encode(np.zeros((4, 4), np.uint8), hole.astype(bool))[-1].tolist() == hole.tolist()
+    dot = np.zeros((40, 40), bool)
+    dot[3, 3] = True
+    with pytest.raises(SpecError, match="hides nothing once it is resized to 4 x 4 pixels"):
+        spec.encode(np.zeros((40, 40), np.uint8), dot)

@@ -15,6 +15,8 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
         smaller = {"gan": ["model.width=8"], "rbm": ["model.num_hidden=16", "task.particles=20"]}
         small = ["epochs=2", "data.batch_size=128", *smaller.get(model, [])]
         small += ["data.stride=32"] if task in ("super_resolution", "colourisation") else []
+        if task == "text_to_image":
+            small += ["data.train_size=512", "data.val_size=40", "data.test_size=50", "task.discriminator.width=8"]
         where = [f"folder={folder}", "trainer=ddp", "trainer.accelerator=cpu"]
         overrides = [f"model={model}", f"task={task}", *where, *small]
         cfg = hydra.compose("train", overrides, return_hydra_config=True)

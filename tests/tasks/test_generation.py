@@ -16,6 +16,7 @@ from torch import nn
 
 import zoo
 from zoo import models
+from zoo.data.batches import Examples
 from zoo.data.images import Digits
 from zoo.data.shapes import Shapes
 from zoo.errors import ConfigError, SpecError
@@ -224,6 +225,15 @@ def test_a_judge_that_cannot_judge_is_refused(digits: Digits) -> None:
         generation(Spec(digits.spec.input, tokens), judge=judge)
 
 
+def test_a_single_picture_to_validate_on_is_too_few_for_a_judge(trainer: TrainerBuilder, digits: Digits) -> None:
+    task = generation(digits.spec, judge=zoo.load("cnn.digits"))
+    data = Digits(batch_size=64)
+    data.setup()
+    data.splits["val"] = Examples(*(column[:1] for column in digits.splits["val"].tensors))
+    with pytest.raises(ConfigError, match="one picture is too few to compare with: give more to validate on, or"):
+        trainer().validate(task, data)
+
+
 def test_data_without_pictures_of_one_size_is_refused() -> None:
     with pytest.raises(SpecError, match="pictures of one size are needed"):
         generation(Spec(Image(1, None, None, (0.5,), (0.5,)), Classes(("a", "b"))))
@@ -318,6 +328,10 @@ def test_an_artefact_paints_what_it_is_asked_for() -> None:
     assert first[0].tobytes() != first[1].tobytes()
     with pytest.raises(SpecError, match="unknown class 'dgo'; did you mean 'dog'"):
         artefact("dgo")
+    with pytest.raises(SpecError, match="a class is given by its name, such as 'cat', not by 1"):
+        artefact(1)
+    with pytest.raises(ValueError, match="seed must be a whole number, got '3'"):
+        artefact("dog", seed="3")
     spec = Spec(Seed(), picture)
     artefact = zoo.Artefact("gan", {"width": 8}, spec, models.build("gan", spec, width=8))
     assert artefact(3).tobytes() == artefact([3, 4])[0].tobytes()

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from zoo import models
+from zoo.data.batches import Examples
 from zoo.data.images import Digits
+from zoo.data.photos import Photos, Pictures
 from zoo.errors import ConfigError, SpecError
 from zoo.models import PatchDiscriminator
 from zoo.spec import Classes, Image, MaskedImage, Spec
-from zoo.tasks.degradations import Mask
+from zoo.tasks.degradations import Degradation, Downscale, Grey, Mask
 from zoo.tasks.restoration import Restoration
 
 TrainerBuilder = Callable[..., L.Trainer]
@@ -100,3 +102,32 @@ def test_a_discriminator_that_halves_the_pictures_away_is_refused_when_it_is_bui
     network = partial(models.build, "gan", width=8, depth=1)
     with pytest.raises(ConfigError, match="pictures of 8 x 8 pixels are too small for the discriminator"):
         Restoration(spec, network, ADAM, degradation=Mask(), discriminator=partial(PatchDiscriminator, depth=4))
+
+
+@pytest.mark.parametrize(("degradation", "size"), [(Downscale(2), (16, 40)), (Grey(), (40, 1))], ids=["small", "grey"])
+def test_a_test_picture_that_is_too_small_is_named_before_training(
+    trainer: TrainerBuilder, degradation: Degradation, size: tuple[int, int]
+) -> None:
+    """Test pictures are of any size, and those of training say nothing of them."""
+    data = Photos(patch=32, stride=64)
+    data.setup()
+    whole = [torch.zeros(3, 40, 40, dtype=torch.uint8), torch.zeros(3, *size, dtype=torch.uint8)]
+    data.splits["test"] = Examples(Pictures(whole))
+    network = partial(models.build, "gan", width=8)
+    task = Restoration(data.spec, network, ADAM, degradation=degradation, discriminator=PatchDiscriminator)
+    fitting = trainer(max_epochs=1, limit_train_batches=1)
+    with pytest.raises(SpecError, match=f"pictures of {size[0]} x {size[1]} pixels are too small"):
+        fitting.fit(task, data)
+    assert fitting.global_step == 0
+
+
+def test_of_a_large_picture_the_middle_is_shown_or_all_of_it(digits: Digits) -> None:
+    task = restoration(digits.spec)
+    picture = torch.zeros(3, 400, 200, dtype=torch.uint8)
+    picture[:, :200] = 200
+    assert task._view(picture[:, :50, :60]).shape == (3, 50, 60)
+    whole = task._view(picture)
+    assert whole.shape == (3, 96, 48)
+    assert whole.float().mean() == pytest.approx(100, abs=2)
+    task.degradation = Downscale(2)
+    assert torch.equal(task._view(picture), picture[:, 152:248, 52:148])

@@ -89,6 +89,11 @@ class Pictures:
     def __init__(self, pictures: Sequence[Tensor]) -> None:
         self.pictures = list(pictures)
 
+    @property
+    def smallest(self) -> tuple[int, int]:
+        """The least height and the least width."""
+        return min(picture.shape[-2] for picture in self.pictures), min(picture.shape[-1] for picture in self.pictures)
+
     def __len__(self) -> int:
         return len(self.pictures)
 

@@ -151,7 +151,8 @@ class MaskedImage(Image):
         if masked.all():
             raise SpecError("the mask covers the whole image; leave some of it known")
         if not masked.any():
-            raise SpecError("the mask hides nothing; it is bright (above 127 of 255) or True in the hole")
+            resized = "" if hole.size == size else f" once it is resized to {size[0]} x {size[1]} pixels"
+            raise SpecError(f"the mask hides nothing{resized}; it is bright (above 127 of 255) or True in the hole")
         return torch.cat([self._pixels(picture), masked])
 
     def prepare(self, batch: Tensor) -> Tensor:

@@ -70,10 +70,12 @@ class Label:
         """Turn a name into its place among the names, int64 ().
 
         Raises:
-            SpecError: there is no such class.
+            SpecError: it is no name, or there is no such class.
         """
+        if not isinstance(raw, str):
+            raise SpecError(f"a class is given by its name, such as {self.names[0]!r}, not by {raw!r}")
         if raw not in self.names:
-            raise SpecError(unknown("class", str(raw), self.names))
+            raise SpecError(unknown("class", raw, self.names))
         return torch.tensor(self.names.index(raw))
 
     def collate(self, encoded: Sequence[Tensor]) -> Tensor:

@@ -21,6 +21,7 @@ class Degradation(Protocol):
     """Spoils pictures, and knows what a network that restores them takes and gives."""
 
     margin: int  # pixels at each edge of what is judged where SSIM is not
+    detail: bool  # whether a picture too large to be shown is shown in part, at full size, or else whole and smaller
 
     def spec(self, picture: Image) -> Spec:
         """From the spoilt picture to the whole one."""
@@ -53,6 +54,7 @@ class Mask:
     """
 
     margin = 0
+    detail = False
 
     def __init__(self, smallest: float = 0.1, largest: float = 0.4) -> None:
         if not 0 < smallest <= largest < 1:
@@ -127,6 +129,7 @@ class Downscale:
     """
 
     margin = REACH
+    detail = True
 
     def __init__(self, scale: int = 2) -> None:
         if type(scale) is not int or not 2 <= scale <= 8:
@@ -170,6 +173,7 @@ class Grey:
     """Take the colours from each picture: what remains is its luma, as Pillow rounds it."""
 
     margin = 0
+    detail = False
 
     def spec(self, picture: Image) -> Spec:
         if picture.channels != 3:

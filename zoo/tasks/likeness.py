@@ -103,6 +103,8 @@ class ByClassifier(Judged):
 
     def compute(self) -> dict[str, Tensor]:
         real, made = dim_zero_cat(self.real), dim_zero_cat(self.made)
+        if len(real) < 2:
+            raise ConfigError("one picture is too few to compare with: give more to validate on, or task.judge=null")
         precision, recall = precision_and_recall(real[:MOST], made[:MOST])
         theirs, ours = dim_zero_cat(self.real_classes), dim_zero_cat(self.made_classes)
         count = int(torch.cat([theirs, ours]).max()) + 1

@@ -97,6 +97,7 @@ class Restoration(Adversarial):
         self.feature_weight = feature_weight
         if example.height is not None and example.width is not None:
             self._check_reach(example.height, example.width)
+            self._check_discriminator(example.height, example.width)
         self.quality = Quality(degradation.margin)
         self._shown: list[dict[str, Tensor]] = []
 
@@ -120,8 +121,11 @@ class Restoration(Adversarial):
         return scores
 
     def on_fit_start(self) -> None:
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        self._check_reach(*data.splits["train"][0][0].shape[-2:])
+        splits: Any = self.trainer.datamodule.splits  # type: ignore[attr-defined]
+        columns = {split: splits[split].tensors[0] for split in ("train", "val", "test")}
+        self._check_discriminator(*columns["train"][0].shape[-2:])
+        for column in columns.values():  # a test picture that is too small would show after all the training
+            self._check_reach(*getattr(column, "smallest", column[0].shape[-2:]))
 
     def validation_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
         self._judge(batch, batch_idx, "val")
@@ -133,7 +137,9 @@ class Restoration(Adversarial):
         with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
             shown = self._judge(batch, batch_idx, "test")
         if len(self._shown) < SHOWN:
-            self._shown += [{name: _view(rows[i]) for name, rows in shown.items()} for i in range(len(shown["true"]))]
+            self._shown += [
+                {name: self._view(rows[i]) for name, rows in shown.items()} for i in range(len(shown["true"]))
+            ]
 
     def samples(self) -> Tensor:
         split = self.trainer.datamodule.splits["val"]  # type: ignore[attr-defined]
@@ -199,10 +205,16 @@ class Restoration(Adversarial):
 
     @torch.no_grad()
     def _check_reach(self, height: int, width: int) -> None:
-        """See that neither network halves the pictures away."""
-        batch = torch.zeros(1, self.picture.channels, height, width, dtype=torch.uint8, device=self.device)
-        degraded, whole, region = self.degradation(batch)
+        """See that pictures are not too small to be spoilt, restored and judged."""
+        middle = (0.5,) * self.picture.channels
+        self.degradation.spec(Image(self.picture.channels, height, width, middle, middle))
+        degraded, _, _ = self.degradation(self._blank(height, width))
         self.trained_network(self._input(degraded))
+
+    @torch.no_grad()
+    def _check_discriminator(self, height: int, width: int) -> None:
+        """See that it does not halve the pictures away."""
+        _, whole, region = self.degradation(self._blank(height, width))
         training = self.discriminator.training
         try:  # in eval mode, since in training spectral norms move with each call
             self.discriminator.eval()(torch.cat([self.picture.prepare(whole), region], dim=1))
@@ -211,13 +223,22 @@ class Restoration(Adversarial):
         finally:
             self.discriminator.train(training)
 
+    def _view(self, picture: Tensor) -> Tensor:
+        """What of a picture (C, H, W) is shown in a row, where it is too large: its middle, or all of it made small."""
+        height, width = picture.shape[-2:]
+        if max(height, width) <= VIEW:
+            return picture.cpu()
+        if self.degradation.detail:
+            top, left = max(0, height - VIEW) // 2, max(0, width - VIEW) // 2
+            return picture[:, top : top + VIEW, left : left + VIEW].cpu()
+        size = [max(1, round(length * VIEW / max(height, width))) for length in (height, width)]
+        small = functional.interpolate(picture[None].float(), size=size, mode="bilinear", antialias=True)[0]
+        return small.round().to(torch.uint8).cpu()
+
+    def _blank(self, height: int, width: int) -> Tensor:
+        return torch.zeros(1, self.picture.channels, height, width, dtype=torch.uint8, device=self.device)
+
 
 def _pictures(batch: Any) -> Tensor:
     pictures: Tensor = batch[0]
     return pictures
-
-
-def _view(picture: Tensor) -> Tensor:
-    """The middle of a picture (C, H, W) that is too large to be shown in a row."""
-    top, left = (max(0, length - VIEW) // 2 for length in picture.shape[-2:])
-    return picture[:, top : top + VIEW, left : left + VIEW].cpu()

@@ -77,7 +77,7 @@ class Artefact:
         several, batches = self._batches(inputs)
         answers: list[Any] = []
         for batch in batches:
-            if (seed := options.get("seed")) is not None:  # what is drawn goes with an example's place in the list
+            if isinstance(seed := options.get("seed"), int):  # what is drawn goes with an example's place in the list
                 run = partial(run, seed=seed + len(answers))
             answers += self._answers(run, decode, batch)
         return answers if several else answers[0]

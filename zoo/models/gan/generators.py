@@ -131,8 +131,13 @@ class Generator(nn.Module):
 
         Args:
             given: what `spec.input.prepare` gives.
-            seed: of the noise, for conditions; None for other noise in each call.
+            seed: of the noise, for conditions, a whole number; None for other noise in each call.
+
+        Raises:
+            ValueError: the seed is something else.
         """
+        if seed is not None and type(seed) is not int:
+            raise ValueError(f"seed must be a whole number, got {seed!r}")
         device = self.first.weight.device
         if self.reader is None:
             noise = torch.stack([_noise(self.latent, int(number)) for number in given[0].tolist()])
