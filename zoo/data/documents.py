@@ -150,7 +150,32 @@ class Newsletters(DocumentData):
         return " ".join(random.choices(words, [1 / (rank + 3) for rank in range(len(words))])[0] for words in drawn)
 
 
-class RtPolarityWords(DocumentData):
+class StoredDocuments(DocumentData):
+    """A known set of documents in a folder, part of which is split off at random.
+
+    Args:
+        root: the folder.
+        words, stop_words, batch_size: as in `DocumentData`.
+        split_seed: the seed of the split.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        words: int = 2_000,
+        stop_words: str | None = "english",
+        batch_size: int = 100,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(words, stop_words, batch_size)
+        self.root = Path(root).expanduser()
+        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+
+
+class RtPolarityWords(StoredDocuments):
     """10,662 sentences of film reviews, as word counts: sentence polarity v1.0, a tenth each to validate and to test.
 
     Source: Pang and Lee, "Seeing stars", 2005.
@@ -165,25 +190,13 @@ class RtPolarityWords(DocumentData):
         DataError: the files are missing or not what they should be.
     """
 
-    def __init__(
-        self,
-        root: str,
-        words: int = 2_000,
-        stop_words: str | None = "english",
-        batch_size: int = 100,
-        split_seed: int = 0,
-    ) -> None:
-        super().__init__(words, stop_words, batch_size)
-        self.root = Path(root).expanduser()
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
-
     def read(self) -> Texts:
         texts, _ = polarity_sentences(self.root)
         rows = divide(len(texts), (0.1, 0.1), self.split_seed)
         return {split: [texts[row] for row in chosen] for split, chosen in rows.items()}
 
 
-class TwentyNewsgroups(DocumentData):
+class TwentyNewsgroups(StoredDocuments):
     """About 18,800 messages to twenty newsgroups, without headers, signatures and quotations; the official test part.
 
     Source: Lang, "NewsWeeder: learning to filter netnews", 1995. Read by scikit-learn, which downloads it (14 MB) and
@@ -198,18 +211,6 @@ class TwentyNewsgroups(DocumentData):
         ValueError: an option is out of range.
         DataError: it is missing and cannot be downloaded.
     """
-
-    def __init__(
-        self,
-        root: str,
-        words: int = 2_000,
-        stop_words: str | None = "english",
-        batch_size: int = 100,
-        split_seed: int = 0,
-    ) -> None:
-        super().__init__(words, stop_words, batch_size)
-        self.root = Path(root).expanduser()
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
 
     def prepare_data(self) -> None:
         self._part("train", download=True)

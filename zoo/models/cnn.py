@@ -25,6 +25,7 @@ from torch.nn import functional
 from zoo.errors import SpecError
 from zoo.spec import Classes, Image, Spec, TextLine, Transcript
 
+WIDTHS = (16, 32, 64)  # of the stages of a classifier
 STEPS = 2  # of CTC for each of the LSTM, or narrow letters would have less than one
 IMPOSSIBLE = -1e4  # a logit that float16 still holds
 
@@ -49,7 +50,7 @@ class CNN(nn.Module):
         in_channels: int = 1,
         num_classes: int = 10,
         *,
-        widths: Sequence[int] = (16, 32, 64),
+        widths: Sequence[int] = WIDTHS,
         blocks: int = 0,
         grid: int = 4,
         dropout: float = 0.0,
@@ -243,7 +244,7 @@ def build(
         raise SpecError(f"cnn goes from image to classes or from line of text to transcript, not {spec}")
     if hidden is not None or layers is not None:
         raise ValueError("hidden and layers are for lines of text; a classifier has widths and blocks")
-    widths = (16, 32, 64) if widths is None else widths
+    widths = WIDTHS if widths is None else widths
     smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
