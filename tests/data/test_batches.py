@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.data.batches import Batches, Examples, Ragged, ResumableLoader, TensorDataModule
+from zoo.data.batches import Batches, Examples, Joined, Ragged, ResumableLoader, TensorDataModule
 from zoo.spec import Classes, Image, Spec
 
 COUNT = 23
@@ -86,6 +86,24 @@ def test_examples_of_unequal_length_are_padded_with_zeros(rows: list[int], shape
 def test_lengths_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(ValueError, match="lengths add up to 4, and there are 5 values"):
         Ragged(torch.arange(5), torch.tensor([3, 1]))
+
+
+@pytest.mark.parametrize("shape", [(), (3,)], ids=str)
+@pytest.mark.parametrize("rows", [[4, 0], [2], [1], [1, 1, 3], [0, 1, 2, 3, 4], []], ids=str)
+def test_pieces_that_are_joined_are_as_if_they_had_been_one(rows: list[int], shape: tuple[int, ...]) -> None:
+    pieces = [1 + torch.rand(length, *shape) for length in (2, 0, 5, 1)]
+    chosen = [[3], [1], [0, 1, 2, 1, 0], [1, 3, 3, 2, 1], [2, 0]]
+    joined = Joined(Ragged.of(pieces), Ragged.of([torch.tensor(numbers).int() for numbers in chosen]))
+    whole = Ragged.of([torch.cat([pieces[number] for number in numbers]) for numbers in chosen])
+    assert torch.equal(Examples(torch.arange(5), joined).lengths, whole.lengths)
+    found, expected = (Examples(column).__getitems__(torch.tensor(rows).long())[0] for column in (joined, whole))
+    assert all(map(torch.equal, found, expected))
+    assert all(torch.equal(joined[row], whole[row]) for row in rows)
+
+
+def test_pieces_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ValueError, match="chosen are pieces 1 to 2, and there are 2"):
+        Joined(Ragged.of([torch.ones(3), torch.ones(1)]), Ragged.of([torch.tensor([1, 2])]))
 
 
 # Order

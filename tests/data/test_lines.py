@@ -262,21 +262,24 @@ def test_digits_stand_side_by_side() -> None:
 
 
 def test_strings_of_scikit_learn_s_digits(digits: Digits) -> None:
-    data = DigitLines()
+    data = DigitLines(rounds=7)
     data.setup()
     assert data.spec.input == TextLine(32)
     assert data.spec.output.alphabet == DIGITS
-    for split, rounds in (("train", 4), ("val", 1), ("test", 1)):
+    for split, rounds in (("train", 7), ("val", 1), ("test", 1)):
         used = len(data.splits[split].tensors[1].values)
         assert rounds * len(digits.splits[split]) - 8 <= used <= rounds * len(digits.splits[split])
     symbols = torch.cat([data.splits["test"].tensors[1].values])
     counts, true = torch.bincount(symbols, minlength=11)[1:], torch.bincount(digits.splits["test"].tensors[1])
     assert ((true - counts) >= 0).all()  # each test digit once, but for those that filled no line
 
+    with pytest.raises(ValueError, match="rounds must be a whole number of at least 1, got 0"):
+        DigitLines(rounds=0)
+
 
 @pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="ZOO_DATA names no folder of data")
 def test_strings_of_mnist_s_test_digits() -> None:
-    data = MNISTLines(os.environ["ZOO_DATA"])
+    data = MNISTLines(os.environ["ZOO_DATA"], rounds=4)
     data.setup()
     used = data.splits["test"].tensors[1].values
     assert 9_992 <= len(used) <= 10_000

@@ -110,7 +110,7 @@ def test_data_without_lines_is_refused(digits: Digits) -> None:
 
 
 SHORT = ["model=cnn", "task=ocr", "data=digit_lines", "model.widths=[4,8]", "model.hidden=8", "epochs=2", "trainer=cpu"]
-SHORT += ["data.batch_size=128"]  # 7 batches an epoch
+SHORT += ["data.rounds=4", "data.batch_size=128"]  # 7 batches an epoch
 
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")

@@ -35,7 +35,7 @@ class Ragged:
             raise ValueError(f"lengths add up to {int(lengths.sum())}, and there are {len(values)} values")
         self.values = values
         self.lengths = lengths.long()
-        self._starts = self.lengths.cumsum(0) - self.lengths
+        self.starts = self.lengths.cumsum(0) - self.lengths
 
     @classmethod
     def of(cls, examples: Sequence[Tensor]) -> Ragged:
@@ -46,17 +46,55 @@ class Ragged:
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> Tensor:
-        start = int(self._starts[index])
+        start = int(self.starts[index])
         return self.values[start : start + int(self.lengths[index])]
 
     def index_select(self, dim: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The examples of B rows, padded with zeros to the longest (B, T, …), and their lengths (B,)."""
         lengths = self.lengths[rows]
         steps = torch.arange(max(1, int(lengths.max())) if len(rows) else 1)
-        places = (self._starts[rows, None] + steps).clamp_(max=len(self.values) - 1)  # B, T
-        padded = self.values.index_select(0, places.flatten()).view(*places.shape, *self.values.shape[1:])
-        outside = steps >= lengths[:, None]
-        return padded.masked_fill_(outside.view(*places.shape, *[1] * (self.values.ndim - 1)), 0), lengths
+        return _gather(self.values, self.starts[rows, None] + steps, lengths)
+
+
+class Joined:
+    """A column of N examples, each some pieces end to end, which are put together only when a batch is indexed.
+
+    A piece may stand in many examples, and takes memory once.
+
+    Args:
+        pieces: (T, …), each of a length of its own, which may be 0.
+        chosen: the rows of each example's pieces, in order.
+
+    Raises:
+        ValueError: there is no such piece.
+    """
+
+    def __init__(self, pieces: Ragged, chosen: Ragged) -> None:
+        low, high = int(chosen.values.min()), int(chosen.values.max())
+        if low < 0 or high >= len(pieces):
+            raise ValueError(f"chosen are pieces {low} to {high}, and there are {len(pieces)}")
+        self.pieces = pieces
+        self.chosen = chosen
+        owner = torch.arange(len(chosen)).repeat_interleave(chosen.lengths)  # of each piece that is chosen
+        self.lengths = torch.zeros(len(chosen), dtype=torch.long)
+        self.lengths.index_add_(0, owner, pieces.lengths.index_select(0, chosen.values))
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.index_select(0, torch.tensor([index]))[0][0, : self.lengths[index]]
+
+    def index_select(self, dim: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The examples of B rows, padded with zeros to the longest (B, T, …), and their lengths (B,)."""
+        chosen, counts = self.chosen.index_select(0, rows)  # B, P
+        widths = self.pieces.lengths[chosen].masked_fill_(torch.arange(chosen.shape[1]) >= counts[:, None], 0)
+        ends = widths.cumsum(1)
+        lengths = self.lengths[rows]
+        steps = torch.arange(max(1, int(lengths.max())) if len(rows) else 1).expand(len(rows), -1).contiguous()
+        piece = torch.searchsorted(ends, steps, right=True).clamp_(max=chosen.shape[1] - 1)  # B, T
+        offsets = self.pieces.starts[chosen] - (ends - widths)
+        return _gather(self.pieces.values, offsets.gather(1, piece) + steps, lengths)
 
 
 class Column(Protocol):
@@ -84,7 +122,7 @@ class Examples(Dataset[Batch]):
     @property
     def lengths(self) -> Tensor | None:
         """Of the examples (N,), where one of the columns is ragged: the first such."""
-        return next((column.lengths for column in self.tensors if isinstance(column, Ragged)), None)
+        return next((column.lengths for column in self.tensors if isinstance(column, Ragged | Joined)), None)
 
     def __getitem__(self, index: int) -> Batch:
         return tuple(tensor[index] for tensor in self.tensors)
@@ -248,6 +286,14 @@ class TensorDataModule(L.LightningDataModule, ABC):
                 lengths=examples.lengths,
             ),
         )
+
+
+def _gather(values: Tensor, places: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The values (N, …) at places (B, T), zeros beyond lengths (B,), as (B, T, …); and the lengths."""
+    gathered = values.index_select(0, places.flatten().clamp(max=len(values) - 1))
+    outside = torch.arange(places.shape[1]) >= lengths[:, None]
+    gathered = gathered.view(*places.shape, *values.shape[1:])
+    return gathered.masked_fill_(outside.view(*places.shape, *[1] * (values.ndim - 1)), 0), lengths
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.batches import Examples, Ragged, TensorDataModule
+from zoo.data.batches import Examples, Joined, Ragged, TensorDataModule
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, carried_fonts, fonts_of, set_line
 from zoo.data.images import MNIST, Digits
@@ -27,7 +27,8 @@ from zoo.spec import Spec, TextLine, Transcript
 DIGITS = "0123456789"
 HEIGHT = 32  # pixels of every line
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-MARGIN = 6  # pixels before and after a string of digits
+GAP = 3  # pixels, at most, on either side of a digit
+MARGIN = 6  # further pixels before and after a string of digits
 CHUNK = 64  # lines that are distorted at once, for validation and test
 
 
@@ -186,21 +187,25 @@ class LineFolder(TensorDataModule):
 class DigitLines(TensorDataModule):
     """Strings of 3 to 8 of scikit-learn's real handwritten digits, side by side; see `zoo.data.images.Digits`.
 
-    Digits of validation and test stand in one string each, those of training in four.
+    Digits of validation and test stand in one string each. Strings are put together as they are needed, so that many
+    cost little memory.
 
     Args:
         batch_size: as in `TensorDataModule`.
         augment: distortions of the training strings; None for none.
+        rounds: strings in which each training digit stands.
         seed: of what stands beside what, from 0 to 2**32 - 1.
 
     Raises:
+        ValueError: rounds is not positive.
         DataError: as of the digits.
     """
 
-    rounds = 4  # of each training digit
-
-    def __init__(self, batch_size: int = 64, augment: Scan | None = None, seed: int = 0) -> None:
+    def __init__(self, batch_size: int = 64, augment: Scan | None = None, rounds: int = 24, seed: int = 0) -> None:
         super().__init__(batch_size, augment)
+        if type(rounds) is not int or rounds < 1:
+            raise ValueError(f"rounds must be a whole number of at least 1, got {rounds}")
+        self.rounds = rounds
         self.seed = seed
         self.source: Digits | MNIST = Digits(split_seed=seed)
 
@@ -223,18 +228,18 @@ class DigitLines(TensorDataModule):
 class MNISTLines(DigitLines):
     """Strings of 3 to 8 of MNIST's handwritten digits, side by side; test strings are of test digits.
 
-    Digits of validation and test stand in one string each, those of training in four.
-
     Args:
         root: the folder that holds, or will hold, `MNIST/raw`, as for `zoo.data.images.MNIST`.
-        batch_size, augment, seed: as in `DigitLines`.
+        batch_size, augment, rounds, seed: as in `DigitLines`.
 
     Raises:
         DataError: the files are missing and cannot be downloaded, or are damaged.
     """
 
-    def __init__(self, root: str, batch_size: int = 64, augment: Scan | None = None, seed: int = 0) -> None:
-        super().__init__(batch_size, augment, seed)
+    def __init__(
+        self, root: str, batch_size: int = 64, augment: Scan | None = None, rounds: int = 8, seed: int = 0
+    ) -> None:
+        super().__init__(batch_size, augment, rounds, seed)
         self.source = MNIST(root, split_seed=seed)
 
 
@@ -251,28 +256,26 @@ def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Gene
     inked = digits[:, 0].amax(dim=1) > 40  # N, side: which columns have ink
     first = inked.int().argmax(dim=1)
     ink_width = side - inked.flip(1).int().argmax(dim=1) - first
-    columns = torch.zeros(len(digits), side, HEIGHT, dtype=torch.uint8)
+    columns = torch.full((len(digits), side, HEIGHT), 255, dtype=torch.uint8)
     tops = torch.randint(0, HEIGHT - side + 1, (len(digits),), generator=random)
     for top in tops.unique().tolist():
-        columns[tops == top, :, top : top + side] = digits[tops == top, 0].transpose(1, 2)
+        columns[tops == top, :, top : top + side] = 255 - digits[tops == top, 0].transpose(1, 2)
+    place = torch.arange(side) - first[:, None]
+    ink = columns[(place >= 0) & (place < ink_width[:, None])]
+    gaps = torch.arange(GAP + MARGIN + 1)
+    blank = torch.full((int(gaps.sum()), HEIGHT), 255, dtype=torch.uint8)
+    pieces = Ragged(torch.cat([ink, blank]), torch.cat([ink_width, gaps]))
 
     order = torch.cat([torch.randperm(len(digits), generator=random) for _ in range(rounds)])
     lengths = torch.randint(3, 9, (len(order) // 3 + 1,), generator=random)  # digits in a line
     lengths = lengths[lengths.cumsum(0) <= len(order)]
     order = order[: lengths.sum()]
-    gaps = torch.randint(0, 4, (2, len(order)), generator=random)  # on either side
+    before, after = torch.randint(0, GAP + 1, (2, len(order)), generator=random)
     ends = lengths.cumsum(0)
-    gaps[0, ends - lengths] += MARGIN
-    gaps[1, ends - 1] += MARGIN
-    widths = gaps.sum(dim=0) + ink_width[order]
-    owner = torch.arange(len(order)).repeat_interleave(widths)  # of each column of all lines: the digit
-    place = torch.arange(len(owner)) - (widths.cumsum(0) - widths + gaps[0])[owner]  # within its ink
-    digit = order[owner]
-    pixels = 255 - columns[digit, (first[digit] + place).clamp(0, side - 1)]
-    pixels[(place < 0) | (place >= ink_width[digit])] = 255
-    line = torch.arange(len(lengths)).repeat_interleave(lengths)  # of each digit
-    line_widths = torch.zeros(len(lengths), dtype=torch.long).index_add(0, line, widths)
-    return Examples(Ragged(pixels, line_widths), Ragged(labels[order] + 1, lengths))
+    before[ends - lengths] += MARGIN
+    after[ends - 1] += MARGIN
+    chosen = torch.stack([len(digits) + before, order, len(digits) + after], dim=1).int().flatten()
+    return Examples(Joined(pieces, Ragged(chosen, 3 * lengths)), Ragged(labels[order] + 1, lengths))
 
 
 def _labels(folder: Path) -> Iterator[tuple[Path, str]]:
