@@ -212,6 +212,9 @@ def _task(cfg: DictConfig, data: TensorDataModule, start: Artefact | None) -> Ta
         try:
             network = models.build(cfg.model.name, spec, **_options(cfg))
         except (TypeError, ValueError) as error:
+            if start is not None and str(start.spec) != str(spec):
+                fault = f"{cfg.init_from} is for {start.spec}, and {cfg.run.task} on {cfg.run.data} for {spec}"
+                raise ConfigError(f"init_from: {fault}; the options of its network do not fit") from error
             raise error if isinstance(error, SpecError) else ConfigError(f"model: {error}") from error
         if start is not None:
             for line in start_from(start.network.state_dict(), start.spec, network, spec):

@@ -98,6 +98,25 @@ def test_json_round_trip(spec: Spec) -> None:
     assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
+def test_a_text_of_an_older_zoo_is_open() -> None:
+    data = Spec(TEXT, Classes(("no", "yes"))).to_json()
+    del data["input"]["closed"]
+    assert Spec.from_json(data).input == TEXT
+    with pytest.raises(SpecError, match="Text holds closed, level, vocabulary, not closed, level"):
+        Spec.from_json({**data, "input": {"kind": "Text", "level": "words", "closed": True}})
+
+
+def test_a_closed_vocabulary_refuses_what_it_does_not_hold() -> None:
+    closed = Text(TEXT.vocabulary, "words", closed=True)
+    assert closed.encode("It's good.").tolist() == TEXT.encode("It's good.").tolist()
+    with pytest.raises(SpecError, match=r"unknown word 'goods'; did you mean 'good'\? choices: \., good, it's, not"):
+        closed.encode("not goods")
+    with pytest.raises(SpecError, match="unknown character 'x'"):
+        Text(("a", "b"), "characters", closed=True).encode("abx")
+    with pytest.raises(SpecError, match="closed is true or false, not 'no'"):
+        Text(("a",), "words", closed="no")
+
+
 @pytest.mark.parametrize(
     ("vocabulary", "level", "message"),
     [

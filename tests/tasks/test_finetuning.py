@@ -114,6 +114,14 @@ def test_its_options_are_those_of_what_it_starts_from(
         (["init_from=cnn.digist"], "unknown weights 'cnn.digist'"),
         (["model=mlp", "data=digits"], "init_from: cnn.digits is a cnn, not a mlp"),
         (["model=mlp", "data=wine", "init_from=mlp.breast_cancer"], "those weights are of other columns"),
+        (
+            ["model=gan", "task=generation", "data=digits", "init_from=gan.inpainting_mnist"],
+            "gan.inpainting_mnist is for masked image → image, and generation on digits for class → image; the options",
+        ),
+        (
+            ["model=lstm", "task=sentiment", "data=reviews", "init_from=lstm.captioning_shapes"],
+            "none of those weights, for image → text, fits the network, for text → classes",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_training(

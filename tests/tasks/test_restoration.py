@@ -15,7 +15,7 @@ from zoo import models
 from zoo.data.batches import Examples
 from zoo.data.images import Digits
 from zoo.data.photos import Photos, Pictures
-from zoo.errors import ConfigError, SpecError
+from zoo.errors import ConfigError, DataError, SpecError
 from zoo.models import PatchDiscriminator
 from zoo.spec import Classes, Image, MaskedImage, Spec
 from zoo.tasks.degradations import Degradation, Downscale, Grey, Mask
@@ -117,6 +117,24 @@ def test_a_test_picture_that_is_too_small_is_named_before_training(
     task = Restoration(data.spec, network, ADAM, degradation=degradation, discriminator=PatchDiscriminator)
     fitting = trainer(max_epochs=1, limit_train_batches=1)
     with pytest.raises(SpecError, match=f"pictures of {size[0]} x {size[1]} pixels are too small"):
+        fitting.fit(task, data)
+    assert fitting.global_step == 0
+
+
+def test_grey_pictures_are_refused_where_colours_are_to_be_learned(trainer: TrainerBuilder) -> None:
+    """Three equal channels; of one pixel in colour something can be learned."""
+    network = partial(models.build, "gan", width=8)
+    grey = torch.randint(0, 256, (100, 1, 32, 32), dtype=torch.uint8).expand(-1, 3, -1, -1).contiguous()
+    coloured = grey.clone()
+    coloured[-1, 0, 0, 0] ^= 1
+    data = Photos(patch=32, stride=64)
+    data.setup()
+    task = Restoration(data.spec, network, ADAM, degradation=Grey(), discriminator=PatchDiscriminator)
+    data.splits["train"] = Examples(coloured)
+    trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(task, data)
+    data.splits["train"] = Examples(grey)
+    fitting = trainer(max_epochs=1, limit_train_batches=1)
+    with pytest.raises(DataError, match="the pictures to learn from are all grey"):
         fitting.fit(task, data)
     assert fitting.global_step == 0
 

@@ -9,7 +9,7 @@ Shape letters: B batch, K classes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, ClassVar, get_args
 
 from torch import Tensor
@@ -142,7 +142,8 @@ def _from_json(data: object) -> Any:
     kind = options.pop("kind")
     if kind not in KINDS:
         raise SpecError(unknown("kind of spec", kind, KINDS))
-    expected = {field.name for field in fields(KINDS[kind])}
-    if set(options) != expected:
+    known = fields(KINDS[kind])
+    expected = {field.name for field in known}
+    if not {field.name for field in known if field.default is MISSING} <= set(options) <= expected:
         raise SpecError(f"{kind} holds {', '.join(sorted(expected))}, not {', '.join(sorted(options))}")
     return KINDS[kind](**options)

@@ -57,9 +57,11 @@ class Text:
     Args:
         vocabulary: the tokens that the network knows.
         level: what a token is: `words` (lower case; punctuation and symbols are tokens too) or `characters`.
+        closed: whether a text that holds another token is refused, since nothing was learned of such; otherwise all of
+            those have the code 1.
 
     Raises:
-        SpecError: a vocabulary that is empty or holds something twice, or an unknown level.
+        SpecError: a vocabulary that is empty or holds something twice, an unknown level, or closed is no bool.
     """
 
     word: ClassVar[str] = "text"
@@ -68,9 +70,12 @@ class Text:
 
     vocabulary: tuple[str, ...]
     level: str
+    closed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
+        if type(self.closed) is not bool:
+            raise SpecError(f"closed is true or false, not {self.closed!r}")
 
     @property
     def codes(self) -> int:
@@ -81,13 +86,17 @@ class Text:
         """Turn a text into codes, int64 (T,).
 
         Raises:
-            SpecError: it is no str, or nothing is in it.
+            SpecError: it is no str, nothing is in it, or it holds a token that a closed vocabulary does not.
         """
         if not isinstance(raw, str):
             raise SpecError(f"a text is a str, not {type(raw).__name__}")
         tokens = tokenise(raw, self.level)
         if not tokens:
             raise SpecError(f"the text {raw[:20]!r} holds no {self.level}; give at least one")
+        if self.closed:
+            for token in tokens:
+                if token not in self._index:
+                    raise SpecError(unknown(self.level.removesuffix("s"), token, self.vocabulary))
         return torch.tensor([self._index.get(token, UNKNOWN) for token in tokens])
 
     def collate(self, examples: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

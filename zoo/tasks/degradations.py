@@ -22,6 +22,7 @@ class Degradation(Protocol):
 
     margin: int  # pixels at each edge of what is judged where SSIM is not
     detail: bool  # whether a picture too large to be shown is shown in part, at full size, or else whole and smaller
+    colours: bool  # whether it takes the colours, so that there must be some to learn from
 
     def spec(self, picture: Image) -> Spec:
         """From the spoilt picture to the whole one."""
@@ -55,6 +56,7 @@ class Mask:
 
     margin = 0
     detail = False
+    colours = False
 
     def __init__(self, smallest: float = 0.1, largest: float = 0.4) -> None:
         if not 0 < smallest <= largest < 1:
@@ -130,6 +132,7 @@ class Downscale:
 
     margin = REACH
     detail = True
+    colours = False
 
     def __init__(self, scale: int = 2) -> None:
         if type(scale) is not int or not 2 <= scale <= 8:
@@ -174,6 +177,7 @@ class Grey:
 
     margin = 0
     detail = False
+    colours = True
 
     def spec(self, picture: Image) -> Spec:
         if picture.channels != 3:

@@ -11,6 +11,7 @@ generative adversarial networks", 2019).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -261,7 +262,7 @@ def _source(spec: Spec) -> Any:
     if isinstance(spec.output, Classes):
         return Label(spec.output.names)
     if isinstance(spec.output, Tokens):
-        return spec.output.as_input
+        return replace(spec.output.as_input, closed=True)  # no picture of the data shows what another word means
     return Seed()
 
 

@@ -45,7 +45,7 @@ def likeness(judge: Judge, source: object) -> Metric:
     if type(seen) is Image and isinstance(said, Classes) and hasattr(judge.network, "forward_features"):
         return ByClassifier(judge, isinstance(source, Label) and source.names == said.names)
     if type(seen) is Image and isinstance(said, Tokens) and isinstance(source, Text):
-        if said.as_input != source:
+        if (said.vocabulary, said.level) != (source.vocabulary, source.level):
             raise ConfigError("the judge writes with other words than those that the pictures are made from")
         return ByCaptioner(judge)
     raise ConfigError(f"a judge is a cnn from image to classes, or for texts a captioner, not one of {judge.spec}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.errors import ConfigError, SpecError
+from zoo.errors import ConfigError, DataError, SpecError
 from zoo.models.gan import PatchDiscriminator
 from zoo.spec import Encoded, Image, Spec
 from zoo.tasks import pictures
@@ -19,6 +19,7 @@ from zoo.tasks.degradations import Degradation
 from zoo.tasks.quality import Quality
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
+CHECKED = 64  # pictures that are looked at together
 VIEW = 96  # pixels each way of what is shown of a larger picture
 
 
@@ -124,6 +125,8 @@ class Restoration(Adversarial):
         splits: Any = self.trainer.datamodule.splits  # type: ignore[attr-defined]
         columns = {split: splits[split].tensors[0] for split in ("train", "val", "test")}
         self._check_discriminator(*columns["train"][0].shape[-2:])
+        if self.degradation.colours:
+            _check_colours(splits["train"])
         for column in columns.values():  # a test picture that is too small would show after all the training
             self._check_reach(*getattr(column, "smallest", column[0].shape[-2:]))
 
@@ -237,6 +240,15 @@ class Restoration(Adversarial):
 
     def _blank(self, height: int, width: int) -> Tensor:
         return torch.zeros(1, self.picture.channels, height, width, dtype=torch.uint8, device=self.device)
+
+
+def _check_colours(examples: Any) -> None:
+    """See that pictures in three channels are not all grey; it looks no further than to the first in colour."""
+    for rows in torch.arange(len(examples)).split(CHECKED):
+        batch = _pictures(examples.__getitems__(rows))
+        if not torch.equal(batch, batch[:, :1].expand_as(batch)):
+            return
+    raise DataError("the pictures to learn from are all grey, and colours are learned from pictures in colour")
 
 
 def _pictures(batch: Any) -> Tensor:

@@ -37,7 +37,7 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
             line = f"{name} is new" if found is None else _fill(name, tensor, found, rows)
             lines += [line] if line else []
     if len(lines) == len(network.state_dict()) and all(" is new" in line for line in lines):
-        raise ConfigError("none of those weights fits the network")
+        raise ConfigError(f"none of those weights, for {source_spec}, fits the network, for {spec}")
     return lines
 
 
