@@ -92,6 +92,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     trainer.test(task, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
     metrics["train/seconds"] = round(seconds, 1)
+    if torch.distributed.is_initialized():  # or gloo's thread that frees a tensor as Python ends aborts the process
+        torch.distributed.destroy_process_group()
     metrics |= {f"baseline/{name}": float(value) for name, value in task.baselines(data.splits).items()}
     _keep(cfg, task, data, metrics, start)
     return metrics

@@ -37,7 +37,7 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
     training.L.Trainer.fit = fit_and_compare
     metrics = training.train(cfg)
     if training.rank_zero_only.rank == 0:
-        print("\n" + json.dumps({**apart, **metrics}))
+        print("\n" + json.dumps({**apart, "connected": torch.distributed.is_initialized(), **metrics}))
 
 
 if __name__ == "__main__":
