@@ -19,9 +19,9 @@ SPEC = Spec(TextLine(32), Transcript("abcdef"))
 SMALL: dict[str, Any] = {"widths": (4, 6, 8), "hidden": 8, "layers": 2}
 
 
-def with_blocks() -> CRNN:
+def with_blocks(layers: int = 2) -> CRNN:
     """A network whose residual blocks no longer pass on what they are given, as new ones do."""
-    network = CRNN(32, 6, **SMALL, blocks=1)
+    network = CRNN(32, 6, **SMALL | {"layers": layers}, blocks=1)
     for block in network.modules():
         if isinstance(block, ResidualBlock):
             nn.init.ones_(block.norm.weight)
@@ -43,9 +43,10 @@ def test_any_size_of_line(height: int, width: int, steps: int) -> None:
     assert network(*lines(width, height=height)).shape == (1, steps, 7)
 
 
-def test_what_stands_beside_a_line_does_not_matter() -> None:
+@pytest.mark.parametrize("layers", [0, 2])
+def test_what_stands_beside_a_line_does_not_matter(layers: int) -> None:
     torch.manual_seed(0)
-    network = with_blocks()
+    network = with_blocks(layers)
     for _ in range(3):  # so that the statistics of normalisation are of something
         network(*lines(40, 60, 33))
     network.eval()
@@ -93,9 +94,10 @@ def test_every_parameter_gets_a_finite_gradient() -> None:
         assert parameter.grad.any(), name
 
 
-def test_a_batch_can_be_learned_by_heart() -> None:
+@pytest.mark.parametrize("layers", [0, 1])
+def test_a_batch_can_be_learned_by_heart(layers: int) -> None:
     torch.manual_seed(0)
-    network = CRNN(32, 6, widths=(8, 12), hidden=16)
+    network = CRNN(32, 6, widths=(8, 12), hidden=16, layers=layers)
     x, lengths = lines(40, 64, 30)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
     for _ in range(150):
@@ -133,7 +135,7 @@ def test_it_is_built_for_a_spec_and_without_memory() -> None:
         ({"height": 0}, "height must be at least 1, got 0"),
         ({"num_classes": 0}, "num_classes"),
         ({"hidden": 0}, "hidden"),
-        ({"layers": 0}, "layers must be from 1 to 8, got 0"),
+        ({"layers": -1}, "layers must be from 0 to 8, got -1"),
         ({"blocks": -1}, "blocks must be from 0 to 64, got -1"),
         ({"dropout": 1.0}, "dropout"),
     ],

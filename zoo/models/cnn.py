@@ -7,8 +7,8 @@ al., 2016).
 
 `CRNN`: Shi, Bai, Yao, "An end-to-end trainable neural network for image-based sequence recognition and its
 application to scene text recognition", 2015: convolutions over the line, a bidirectional LSTM along it, and CTC. Where
-we deviate: strided convolutions in place of pooling, optional residual blocks, and two steps for each that the LSTM
-makes.
+we deviate: strided convolutions in place of pooling, optional residual blocks, two steps for each that the LSTM makes,
+and none of it where no character tells of the next.
 
 Shape letters: B batch, C channels, H height, W width, T time (steps along a line), F features, K classes.
 """
@@ -128,7 +128,7 @@ class CRNN(nn.Module):
         widths: channels of each stage; each halves the height, and the first two the width.
         blocks: residual blocks that follow the convolution of each stage but the first.
         hidden: units of an LSTM in each direction.
-        layers: bidirectional LSTMs, one upon the other.
+        layers: bidirectional LSTMs, one upon the other; with 0 each character is read from what stands about it alone.
         dropout: probability of zeroing a feature before each LSTM and the classifier, 0 <= dropout < 1.
 
     Raises:
@@ -154,8 +154,8 @@ class CRNN(nn.Module):
                 raise ValueError(f"{name} must be at least 1, got {number}")
         if not 0 <= blocks <= 64:
             raise ValueError(f"blocks must be from 0 to 64, got {blocks}")
-        if not 1 <= layers <= 8:
-            raise ValueError(f"layers must be from 1 to 8, got {layers}")
+        if not 0 <= layers <= 8:
+            raise ValueError(f"layers must be from 0 to 8, got {layers}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
         self.stages, self.blocks = nn.ModuleList(), nn.ModuleList()
@@ -164,10 +164,10 @@ class CRNN(nn.Module):
             self.stages.append(Convolution(fan_in, width, kernel_size=3 if stage else 5, stride=stride))
             self.blocks.append(nn.ModuleList(ResidualBlock(width) for _ in range(blocks if stage else 0)))
             height = -(-height // 2)  # rounded up
-        fans_in = [widths[-1] * height, *[2 * hidden] * (layers - 1)]
-        self.readers = nn.ModuleList(BidirectionalLSTM(fan_in, hidden) for fan_in in fans_in)
+        fans_in = [widths[-1] * height, *[2 * hidden] * layers]
+        self.readers = nn.ModuleList(BidirectionalLSTM(fan_in, hidden) for fan_in in fans_in[:-1])
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(2 * hidden, STEPS * (1 + num_classes))
+        self.classifier = nn.Linear(fans_in[-1], STEPS * (1 + num_classes))
         self.stages.to(memory_format=torch.channels_last)
         self.blocks.to(memory_format=torch.channels_last)
 
