@@ -139,6 +139,16 @@ def test_grey_pictures_are_refused_where_colours_are_to_be_learned(trainer: Trai
     assert fitting.global_step == 0
 
 
+def test_what_is_shown_comes_from_all_of_the_test_split(trainer: TrainerBuilder, digits: Digits) -> None:
+    task = restoration(digits.spec)
+    trainer().test(task, digits, verbose=False)
+    split = digits.splits["test"].tensors[0]
+    rows = [next(i for i, picture in enumerate(split) if picture.equal(shown["true"])) for shown in task._shown]
+    assert (len(rows), rows[0], rows[-1]) == (12, 0, len(split) - 1)
+    gaps = torch.tensor(rows).diff()
+    assert gaps.max() - gaps.min() <= 1
+
+
 def test_of_a_large_picture_the_middle_is_shown_or_all_of_it(digits: Digits) -> None:
     task = restoration(digits.spec)
     picture = torch.zeros(3, 400, 200, dtype=torch.uint8)

@@ -100,6 +100,8 @@ class Restoration(Adversarial):
             self._check_reach(example.height, example.width)
             self._check_discriminator(example.height, example.width)
         self.quality = Quality(degradation.margin)
+        self._to_show = torch.zeros(0)  # places among the test pictures of this process
+        self._tested = 0
         self._shown: list[dict[str, Tensor]] = []
 
     def attempt(self, batch: tuple[Encoded, ...]) -> Attempt:
@@ -134,26 +136,27 @@ class Restoration(Adversarial):
         self._judge(batch, batch_idx, "val")
 
     def on_test_epoch_start(self) -> None:
-        self._shown = []
+        tested = len(self.trainer.datamodule.splits["test"])  # type: ignore[attr-defined]
+        self._to_show = _spread(len(range(self.global_rank, tested, self.trainer.world_size)))
+        self._shown, self._tested = [], 0
 
     def test_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
         with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
             shown = self._judge(batch, batch_idx, "test")
-        if len(self._shown) < SHOWN:
-            self._shown += [
-                {name: self._view(rows[i]) for name, rows in shown.items()} for i in range(len(shown["true"]))
-            ]
+        places = self._tested + torch.arange(len(shown["true"]))
+        self._tested += len(places)
+        for row in torch.isin(places, self._to_show).nonzero()[:, 0].tolist():
+            self._shown.append({name: self._view(rows[row]) for name, rows in shown.items()})
 
     def samples(self) -> Tensor:
         split = self.trainer.datamodule.splits["val"]  # type: ignore[attr-defined]
-        rows = torch.linspace(0, len(split) - 1, min(SHOWN, len(split))).long()
-        batch = _pictures(split.__getitems__(rows)).to(self.device)
+        batch = _pictures(split.__getitems__(_spread(len(split)))).to(self.device)
         degraded, _, _ = self.degradation(batch, torch.Generator(self.device).manual_seed(0))
         return self._restore(degraded)
 
     def pictures(self, folder: Path) -> dict[str, str]:
-        shown = self._shown[:SHOWN]
-        pictures.rows({name: [picture[name] for picture in shown] for name in shown[0]}, folder / "restored.png")
+        shown = {name: [picture[name] for picture in self._shown] for name in self._shown[0]}
+        pictures.rows(shown, folder / "restored.png")
         caption = "Pictures of the test split: what the network saw, what it made of it, and the truth."
         return {"restored.png": caption, **self.growth(folder)}
 
@@ -249,6 +252,11 @@ def _check_colours(examples: Any) -> None:
         if not torch.equal(batch, batch[:, :1].expand_as(batch)):
             return
     raise DataError("the pictures to learn from are all grey, and colours are learned from pictures in colour")
+
+
+def _spread(count: int) -> Tensor:
+    """The places of those that are shown of so many pictures: neighbours may be parts of one sky."""
+    return torch.linspace(0, count - 1, min(SHOWN, count)).long()
 
 
 def _pictures(batch: Any) -> Tensor:
