@@ -214,13 +214,14 @@ class DigitLines(TensorDataModule):
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         self.source.setup()
-        random = torch.Generator().manual_seed(self.seed)
         splits = {}
-        for split, digits in self.source.splits.items():
+        for number, split in enumerate(("train", "val", "test")):
+            digits = self.source.splits[split]
             images, labels = digits.__getitems__(range(len(digits)))
             assert isinstance(images, Tensor)
             assert isinstance(labels, Tensor)
             rounds = self.rounds if split == "train" else 1
+            random = torch.Generator().manual_seed(3 * self.seed + number)  # val and test are alike for any rounds
             splits[split] = side_by_side(images, labels, rounds, random)
         return Spec(TextLine(HEIGHT), Transcript(DIGITS)), splits
 
