@@ -21,7 +21,7 @@ SMALL = ["epochs=2", "task.discriminator.width=8", "task.max_grad_norm=1", "task
 TASKS = {
     "inpainting": ["data.batch_size=256"],
     "super_resolution": [*PHOTOS, "model.blocks=1"],
-    "colourisation": [*PHOTOS, "model.depth=1", "task.penalty=0.1"],
+    "colourisation": [*PHOTOS, "model.depth=1", "task.adversarial_weight=0.02", "task.penalty=0.1"],
     "generation": ["data.batch_size=256"],
     "text_to_image": ["data.train_size=64", "data.val_size=32", "data.test_size=32", "data.batch_size=16"],
 }
