@@ -207,6 +207,10 @@ def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], 
         (["batch_size=0"], ConfigError, "batch_size must be a whole number of at least 1"),
         (["model=cnn.digist"], ConfigError, "did you mean 'cnn.digits'"),
         (["options={temperature: 2}"], SpecError, "unknown option 'temperature'"),
+        (["options=2"], ConfigError, "options have names"),
+        (["device=gpu"], ConfigError, "device=gpu: Expected one of cpu, cuda"),
+        (["model=gan.generation_mnist", f"output={__file__}"], ConfigError, "cannot be the folder of the pictures"),
+        (["model=lstm.reviews", "input=[one.txt,two.txt]"], ConfigError, "give one file or"),
     ],
 )
 def test_mistakes(
@@ -289,5 +293,6 @@ def test_a_series_is_a_csv_file(predicted: Callable[..., Any], tmp_path: Path, m
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "b.csv").read_bytes())))
     assert json.loads(predicted(*given)[1])["label"] == answers[1]["label"]
     (tmp_path / "c.csv").write_text("step,load\n1,2\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="has no column heat; the model takes: load, heat"):
-        predicted(*given, f"input={tmp_path / 'c.csv'}")
+    failures, written, complaints = predicted(*given, f"input='{tmp_path}/?.csv'")
+    assert (failures, len(written.splitlines())) == (1, 2)
+    assert f"{tmp_path / 'c.csv'}: the table has no column heat; its columns must be: load, heat" in complaints

@@ -29,6 +29,6 @@ class ArtefactError(ZooError):
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     """Say that a name is unknown, with the nearest one and all the choices."""
     choices = sorted(choices)
-    nearest = difflib.get_close_matches(name, choices, n=1)
+    nearest = difflib.get_close_matches(str(name), choices, n=1)
     suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ";"
     return f"unknown {kind} '{name}'{suggestion} choices: {', '.join(choices) or 'none'}"

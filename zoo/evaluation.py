@@ -13,6 +13,7 @@ from typing import Any
 import lightning as L
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
 
@@ -88,6 +89,7 @@ def measure(
     Raises:
         ArtefactError: the recipe is not there, or names something that is no data module or task of the zoo.
         DataError: the data is not at hand, or is not that on which the network was trained.
+        ConfigError: there is no such accelerator.
     """
     quieten_lightning()
     config = artefact.recipe.get("config")
@@ -109,14 +111,17 @@ def measure(
         return artefact.network
 
     task: Task = _called(_builder(config["task"], root), spec=data.spec, network=network)
-    trainer = L.Trainer(
-        accelerator=accelerator,
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    try:
+        trainer = L.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (ValueError, MisconfigurationException) as error:
+        raise ConfigError(f"accelerator={accelerator}: {error}") from error
     trainer.test(task, data, verbose=False)
     artefact.network.cpu()
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
@@ -124,6 +129,8 @@ def measure(
 
 def _chosen(weights: str) -> Iterator[tuple[str, tuple[Artefact, Mapping[str, float]]]]:
     """Names of what is to be evaluated, with the artefact and the noise of its figures."""
+    if not isinstance(weights, str):
+        raise ConfigError(f"weights is one name, pattern, path or address, or all; got {weights}")
     pattern = "*" if weights == "all" else weights
     records = catalogue.list_weights(pattern)
     if not records and "*" in pattern:

@@ -51,7 +51,10 @@ def export(cfg: DictConfig) -> Path:
     artefact = load(cfg.model)
     name = Path(cfg.model).name.removesuffix(".safetensors")
     file = Path(cfg.output or f"{name}{ENDINGS[cfg.format]}").expanduser()
-    dynamic = export_artefact(artefact, file, cfg.format)
+    try:
+        dynamic = export_artefact(artefact, file, cfg.format)
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror or error}") from error
     shapes = ", ".join(f"{name}: {sorted(which)}" for name, which in dynamic.items())
     log.info("%s, the same as torch on random inputs; dimensions of any size: %s", file, shapes)
     return file

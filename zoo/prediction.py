@@ -16,14 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
 import PIL.Image
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
 
-from zoo.errors import ConfigError, SpecError, unknown
+from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
 from zoo.spec import Image, Series, Table, TextLine
 from zoo.spec.files import read_table, stream_table
 from zoo.spec.pages import lines_of
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 Example = tuple[str, Any]  # what an input is called, and all that the model takes for it
 FILE = re.compile(r".*\.\w{2,5}")  # an example of a raw input that is a file's name
 STANDARD_INPUT = "-"
+LONGEST = 100  # characters of the name of a picture that is made, which may be called by a whole text
 
 
 def predict(cfg: DictConfig) -> int:
@@ -54,8 +54,10 @@ def predict(cfg: DictConfig) -> int:
         raise ConfigError(unknown("format", cfg.format, WRITERS))
     if type(cfg.batch_size) is not int or cfg.batch_size < 1:
         raise ConfigError(f"batch_size must be a whole number of at least 1, got {cfg.batch_size}")
-    artefact = load(cfg.model).to(cfg.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    inputs = [cfg.input] if isinstance(cfg.input, str) else list(cfg.input)
+    if not isinstance(cfg.options, (DictConfig, type(None))):
+        raise ConfigError(f"options have names, such as options={{temperature: 0.5}}; got {cfg.options}")
+    artefact = _on_device(load(cfg.model), cfg.device)
+    inputs = _inputs(artefact, cfg.input)
     batch_size = 1 if sys.stdin.isatty() else cfg.batch_size
     failures = Failures()
     total, examples = _examples(artefact, inputs, batch_size, failures)
@@ -72,6 +74,13 @@ def predict(cfg: DictConfig) -> int:
     return len(failures)
 
 
+def _on_device(artefact: Artefact, device: str | None) -> Artefact:
+    try:
+        return artefact.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, AssertionError) as error:  # the latter where torch was built without CUDA
+        raise ConfigError(f"device={device}: {str(error).splitlines()[0]}") from error
+
+
 class Failures(list[str]):
     """What could not be answered and why, told on standard error as it turns up: a stream may never end."""
 
@@ -81,6 +90,17 @@ class Failures(list[str]):
 
 
 # What goes in
+
+
+def _inputs(artefact: Artefact, given: Any) -> list[str]:
+    """As many patterns or files as the model takes things."""
+    inputs = [given] if isinstance(given, str) else list(given or ())
+    takes = artefact.spec.input.takes
+    if inputs != [STANDARD_INPUT] and len(inputs) != len(takes):
+        if len(takes) == 1:
+            raise ConfigError(f"give one file or, of pictures, one pattern of files as the input; got {given}")
+        raise ConfigError(f"give input=[…] with {len(takes)} patterns of files, for {', '.join(takes)}")
+    return inputs
 
 
 def _examples(
@@ -100,13 +120,14 @@ def _examples(
         described.encode(frame)  # a cell that is wrong shows now, with its row
         return len(frame), _rows(frame)
     if isinstance(described, Series):
-        files = [STANDARD_INPUT] if inputs == [STANDARD_INPUT] else _matching(inputs[0])
-        return len(files), ((file, (_series(file, described.names),)) for file in files)
+        if inputs == [STANDARD_INPUT]:
+            return 1, iter([(STANDARD_INPUT, (_table_on_standard_input(),))])
+        return _files(inputs)
     example = ast.literal_eval(f"({described.example},)")
     if isinstance(described, TextLine):
-        return None, _lines_of_pages(_files(inputs, described.takes)[1], failures)
+        return None, _lines_of_pages(_files(inputs)[1], failures)
     if all(isinstance(part, str) and FILE.fullmatch(part) for part in example):
-        return _files(inputs, described.takes)
+        return _files(inputs)
     lines = (line.rstrip("\r\n") for line in _lines(inputs[0]))
     if isinstance(example[0], str):
         return None, ((line, (line,)) for line in lines if line.strip())
@@ -119,13 +140,11 @@ def _rows(frame: pd.DataFrame) -> Iterator[Example]:
         yield str(number), (frame.iloc[place : place + 1],)
 
 
-def _files(inputs: list[str], takes: tuple[str, ...]) -> tuple[int | None, Iterator[Example]]:
+def _files(inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
     """Files by pattern, one pattern for each thing that the model takes; or by name, on standard input."""
     if inputs == [STANDARD_INPUT]:
         lines = (line.rstrip("\r\n") for line in sys.stdin)
         return None, ((line.split("\t")[0], tuple(line.split("\t"))) for line in lines if line.strip())
-    if len(inputs) != len(takes):
-        raise ConfigError(f"give input=[…] with {len(takes)} patterns of files, for {', '.join(takes)}")
     columns = [_matching(pattern) for pattern in inputs]
     if len({len(column) for column in columns}) > 1:
         counts = ", ".join(f"{len(column)} of {pattern}" for column, pattern in zip(columns, inputs))
@@ -173,25 +192,11 @@ def _values(line: str, count: int) -> tuple[Any, ...]:
     return (value,) if count == 1 else tuple(value)
 
 
-def _series(source: str, names: tuple[str, ...]) -> np.ndarray:
-    """The columns of a CSV file, a row for each step."""
-    with _table(source) as path:
-        frame = read_table(path)
-    for name in names:
-        if name not in frame.columns:
-            raise ConfigError(f"{source} has no column {name}; the model takes: {', '.join(names)}")
-    return frame[list(names)].to_numpy()
-
-
-@contextmanager
-def _table(source: str) -> Iterator[str]:
-    if source != STANDARD_INPUT:
-        yield source
-        return
+def _table_on_standard_input() -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "standard input")
         file.write_bytes(sys.stdin.buffer.read())
-        yield str(file)
+        return read_table(file)
 
 
 # Answers
@@ -211,10 +216,10 @@ def _answers(
         try:
             columns = [list(column) for column in zip(*raw, strict=True)]
             answers = artefact(*([pd.concat(columns[0])] if table else columns), **options)
-        except (SpecError, ValueError):
+        except (ZooError, ValueError):
             answers = [_answer(artefact, example, options) for example in raw]
         for name, answer in zip(names, answers):
-            if isinstance(answer, SpecError):
+            if isinstance(answer, ZooError):
                 failures.append(_told(name, answer))
             else:
                 yield name, answer
@@ -224,11 +229,11 @@ def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any
     try:
         answer = artefact(*example, **options)
         return answer[0] if isinstance(artefact.spec.input, Table) else answer  # of a table of one row
-    except SpecError as error:
+    except (SpecError, DataError) as error:
         return error
 
 
-def _told(name: str, error: SpecError) -> str:
+def _told(name: str, error: ZooError) -> str:
     """What was wrong with an input, by its name."""
     return str(error) if name in str(error) else f"{name}: {error}"
 
@@ -243,7 +248,10 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
         if output is None:
             raise ConfigError(f"{artefact.model} answers with pictures: say in which folder, by output=…")
         folder = Path(output).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{output} cannot be the folder of the pictures: {error.strerror}") from error
         yield sys.stdout, folder
     elif output is None:
         yield sys.stdout, None
@@ -259,7 +267,7 @@ def _fields(name: str, answer: Any, folder: Path | None) -> dict[str, Any]:
     """An answer by the names of its parts; a picture is saved, and its file is the answer."""
     if isinstance(answer, PIL.Image.Image):
         assert folder is not None
-        file = _free(folder, Path(name).stem)
+        file = _free(folder, Path(name).stem[:LONGEST])
         answer.save(file)
         return {"answer": str(file)}
     return answer if isinstance(answer, dict) else {"answer": answer}

@@ -20,8 +20,9 @@ from torch import nn
 import zoo
 from zoo import models
 from zoo.data.images import Digits
+from zoo.models import CNN
 from zoo.publishing import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME, page
-from zoo.spec import Spec
+from zoo.spec import Features, Spec
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import Weights
@@ -193,11 +194,13 @@ def test_features_of_every_kind_of_network(
     torch.manual_seed(0)
     artefact = Artefact(model_name, options, spec, models.build(model_name, spec, **options))
     columns = [list(column) for column in zip(*raw_inputs(spec, 3))]
-    if hasattr(artefact.network, "forward_features"):
+    if hasattr(artefact.network, "forward_features") or isinstance(spec.output, Features):
         features = artefact.features(*columns)
         assert len(features) == 3
         assert features.isfinite().all()
         assert not torch.equal(features[0], features[1])
+        with pytest.raises(zoo.SpecError, match="at least one"):
+            artefact.features(*([] for _ in columns))
     else:
         with pytest.raises(zoo.SpecError, match="has no features"):
             artefact.features(*columns)
@@ -247,7 +250,8 @@ def test_nothing_is_said_where_nothing_changes(caplog: pytest.LogCaptureFixture)
         ("cnn", {"weights": "digits", "widths": [8]}, "num_classes and in_channels can be chosen, and widths cannot"),
         ("mlp", {"weights": "breast_cancer", "in_channels": 3}, "in_channels is for weights that take images"),
         ("cmn", {"weights": "digits"}, "unknown model 'cmn'; did you mean 'cnn'"),
-        ("mlp", {"weights": "cnn.digits"}, r"unknown weights 'mlp\.cnn\.digits'"),
+        ("mlp", {"weights": "cnn.digits"}, "cnn.digits is a cnn, not a mlp"),
+        ("mlp", {"weights": "digits"}, r"unknown weights 'mlp\.digits'"),
     ],
 )
 def test_what_cannot_be_adapted_is_refused(name: str, options: dict[str, Any], message: str) -> None:
@@ -257,5 +261,11 @@ def test_what_cannot_be_adapted_is_refused(name: str, options: dict[str, Any], m
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     zoo.save(zoo.load("cnn.digits"), tmp_path / "model.safetensors")
-    with pytest.raises(zoo.ConfigError, match="is a cnn, not a mlp"):
-        zoo.create_model("mlp", weights=str(tmp_path / "model.safetensors"))
+    for weights in (
+        tmp_path / "model.safetensors",
+        str(tmp_path / "model.safetensors"),
+        *zoo.list_weights("cnn.digits"),
+    ):
+        assert isinstance(zoo.create_model("cnn", weights=weights), CNN)
+        with pytest.raises(zoo.ConfigError, match="is a cnn, not a mlp"):
+            zoo.create_model("mlp", weights=weights)

@@ -51,7 +51,7 @@ class Counts:
             SpecError: it is no str, it is empty, or no word of it counts.
         """
         if not isinstance(raw, str):
-            raise SpecError(f"a text is a str, not {type(raw).__name__}")
+            raise SpecError(f"a text is a str, not {type(raw).__name__}; for several texts give a list")
         counts = self.count(raw)
         if not raw.strip():
             raise SpecError("the text is empty; give some words")
@@ -106,7 +106,7 @@ class Topics:
         Raises:
             SpecError: `least` is not in 0..1.
         """
-        if not 0 <= least <= 1:
+        if not isinstance(least, (int, float)) or not 0 <= least <= 1:
             raise SpecError(f"least, the probability from which on a topic is named, is from 0 to 1, not {least!r}")
         probabilities, places = output
         told = [self.words(row) for row in places.tolist()]

@@ -49,8 +49,8 @@ class Lexicon:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        if isinstance(words, str):
-            raise SpecError("a lexicon is a list of words, not one string")
+        if isinstance(words, str) or not isinstance(words, Iterable):
+            raise SpecError(f"a lexicon is a list of words, not {words!r}")
         self.words = {str(word).casefold() for word in words}
         for word in self.words:
             if not word.isalpha():

@@ -229,9 +229,10 @@ def _picture_of(raw: Any) -> PIL.Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+        advice = "channels come last: permute(1, 2, 0)" if array.ndim == 3 and len(array) in (1, 3, 4) else ""
         raise SpecError(
             f"an image array is H x W or H x W x C with 1, 3 or 4 channels, not {' x '.join(map(str, array.shape))}; "
-            "for several images give a list"
+            f"{advice}{advice and ', and '}for several images give a list"
         )
     if array.dtype == bool:
         array = array.astype(np.uint8) * 255

@@ -218,9 +218,12 @@ class Table:
             frame = pd.DataFrame([self._row(row) for row in rows], columns=list(self.slices))
             frame.index += 1  # rows are counted from 1
         names = list(self.slices)
+        columns = list(frame.columns)
         for name in names:
-            if name not in frame.columns:
+            if name not in columns:
                 raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(names)}")
+            if columns.count(name) > 1:
+                raise SpecError(f"the table has {columns.count(name)} columns called {name}")
         return frame
 
     def is_row(self, raw: object) -> bool:

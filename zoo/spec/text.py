@@ -89,7 +89,7 @@ class Text:
             SpecError: it is no str, nothing is in it, or it holds a token that a closed vocabulary does not.
         """
         if not isinstance(raw, str):
-            raise SpecError(f"a text is a str, not {type(raw).__name__}")
+            raise SpecError(f"a text is a str, not {type(raw).__name__}; for several texts give a list")
         tokens = tokenise(raw, self.level)
         if not tokens:
             raise SpecError(f"the text {raw[:20]!r} holds no {self.level}; give at least one")

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
-from zoo.spec import Encoded, Spec, Table
+from zoo.spec import Encoded, Features, Spec, Table
 
 FORMAT = 1
 MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
@@ -33,7 +33,7 @@ ALIKE = 32  # examples of like length that are answered at once
 _NO_DIGEST = "0" * 64
 
 
-@dataclass
+@dataclass(repr=False)
 class Artefact:
     """A trained network with its spec; call it on raw input and it answers in people's terms.
 
@@ -55,12 +55,16 @@ class Artefact:
     model: str
     options: dict[str, Any]
     spec: Spec
-    network: nn.Module = field(repr=False)
+    network: nn.Module
     metrics: dict[str, float] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict, repr=False)
+    recipe: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.network.eval()
+
+    def __repr__(self) -> str:
+        """In one line: a spec may hold a vocabulary of thousands of words."""
+        return f"Artefact({self.model}: {self.spec}, options={self.options}, metrics={self.metrics})"
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Answer one raw input, or a list of them; an inpainter takes two, (image, mask) or two lists.
@@ -88,14 +92,29 @@ class Artefact:
         One input gives its features alone, (F,) for most networks; a list of N gives (N, F).
 
         Raises:
-            SpecError: an input does not fit `spec.input`, or the network has no method `forward_features`.
+            SpecError: an input does not fit `spec.input`, the list is empty, or the network has no method
+                `forward_features`, and its output is no features either.
         """
-        extract = getattr(self.network, "forward_features", None)
-        if extract is None:
-            raise SpecError(f"{type(self.network).__name__} has no features: no forward_features")
+        extract = self.extractor
         several, batches = self._batches(inputs)
-        found = torch.cat([self._output(extract, batch).float().cpu() for batch in batches])
-        return found if several else found[0]
+        found = [self._output(extract, batch).float().cpu() for batch in batches]
+        if not found:
+            raise SpecError("the list is empty; features are those of at least one input")
+        return torch.cat(found) if several else found[0][0]
+
+    @property
+    def extractor(self) -> Callable[..., Tensor]:
+        """What of the network gives features of a batch.
+
+        Raises:
+            SpecError: nothing does.
+        """
+        if isinstance(self.spec.output, Features):
+            return self.network
+        extract: Callable[..., Tensor] | None = getattr(self.network, "forward_features", None)
+        if extract is None:
+            raise SpecError(f"{self.model}, {self.spec}, has no features: no forward_features")
+        return extract
 
     def to(self, device: str | torch.device) -> Artefact:
         """Move the network; answers are computed there."""

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import models
-from zoo.errors import ConfigError, SpecError, unknown
+from zoo.errors import ConfigError, unknown
 from zoo.spec import Classes, Image, Spec
 from zoo.weights import artefact
 from zoo.weights.artefact import Artefact
@@ -56,7 +56,10 @@ class Weights:
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in self.figures.items())
-        return f"{self.name}: {self.spec}, {self.data}; {figures}; {self.parameters:,} parameters, {self.size:,} bytes"
+        return (
+            f"{self.name}: {self.spec}, {self.data}; {figures}; {self.parameters:,} parameters, {self.size:,} bytes, "
+            f"{self.licence}"
+        )
 
     @property
     def file(self) -> Path:
@@ -182,12 +185,11 @@ def features(source: str | os.PathLike[str]) -> Callable[..., Tensor]:
         SpecError: its network has no features.
     """
     artefact = load(source)
-    if not hasattr(artefact.network, "forward_features"):
-        raise SpecError(f"{source} has no features: its network has no forward_features")
+    artefact.extractor  # noqa: B018  # says now if there is none
     return artefact.features
 
 
-def create_model(name: str, *, weights: str | None = None, **options: Any) -> nn.Module:
+def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
     """A network by name: untrained, or with published weights.
 
         zoo.create_model("cnn", in_channels=3, num_classes=100)         # the arguments of its class
@@ -209,7 +211,8 @@ def create_model(name: str, *, weights: str | None = None, **options: Any) -> nn
     if weights is None:
         return models.create_model(name, **options)
     models.find(name)
-    loaded = load(f"{name}.{weights}" if _is_name(weights) else weights)
+    tag = os.fspath(weights)
+    loaded = load(f"{name}.{tag}" if _is_name(tag) and tag not in _names() else weights)
     if loaded.model != name:
         raise ConfigError(f"{weights} is a {loaded.model}, not a {name}")
     for option in options.keys() - {"num_classes", "in_channels"}:
@@ -219,7 +222,7 @@ def create_model(name: str, *, weights: str | None = None, **options: Any) -> nn
         return loaded.network
     network = models.build(name, spec, **loaded.options)
     for line in start_from(loaded.network.state_dict(), loaded.spec, network, spec):
-        log.warning("%s.%s: %s", name, weights, line)
+        log.warning("%s, weights=%s: %s", name, tag, line)
     return network.eval()
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from zoo.errors import SpecError
 from zoo.models.gan.unet import GROUPS, laid_out
 from zoo.models.rnn.recurrent import Stack
 
@@ -134,10 +135,10 @@ class Generator(nn.Module):
             seed: of the noise, for conditions, a whole number; None for other noise in each call.
 
         Raises:
-            ValueError: the seed is something else.
+            SpecError: the seed is something else.
         """
         if seed is not None and type(seed) is not int:
-            raise ValueError(f"seed must be a whole number, got {seed!r}")
+            raise SpecError(f"seed must be a whole number, got {seed!r}")
         device = self.first.weight.device
         if self.reader is None:
             noise = torch.stack([_noise(self.latent, int(number)) for number in given[0].tolist()])

@@ -97,7 +97,7 @@ class Captioner(nn.Module):
             temperature: 0 writes the likeliest; above 0 tokens are drawn, the more freely the higher.
 
         Raises:
-            ValueError: one of them is out of range, or both are asked for.
+            SpecError: one of them is out of range, or both are asked for.
         """
 
         def step(last: Tensor, memory: tuple[Tensor, list[Tensor]]) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:

@@ -218,7 +218,7 @@ class LanguageModel(nn.Module):
             temperature: 0 writes the likeliest; above 0 tokens are drawn, the more freely the higher.
 
         Raises:
-            ValueError: one of them is out of range, or beams and a temperature are both asked for.
+            SpecError: one of them is out of range, or beams and a temperature are both asked for.
         """
 
         def step(last: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.errors import SpecError
 from zoo.spec.text import PAD, UNKNOWN
 
 Memory = Any  # tensors, or lists and tuples of them, each with a row for each text that is being written
@@ -34,14 +35,14 @@ def write(
         Codes (B, T), and the log-probabilities (B,) of the texts (nats; as the network sees them, at temperature 1).
 
     Raises:
-        ValueError: a number is out of range, or beams and a temperature are both asked for.
+        SpecError: a number is out of range, or beams and a temperature are both asked for.
     """
     if type(length) is not int or length < 1 or type(beams) is not int or beams < 1:
-        raise ValueError(f"length and beams must be whole numbers of at least 1, got {length} and {beams}")
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature must be at least 0, got {temperature}")
+        raise SpecError(f"length and beams must be whole numbers of at least 1, got {length} and {beams}")
+    if not isinstance(temperature, (int, float)) or not 0 <= temperature < float("inf"):
+        raise SpecError(f"temperature must be at least 0, got {temperature}")
     if beams > 1 and temperature:
-        raise ValueError("beams search for the likeliest text, and a temperature draws at random; give one of them")
+        raise SpecError("beams search for the likeliest text, and a temperature draws at random; give one of them")
     count = len(last)
     likelihoods = last.new_zeros(count, 1, dtype=torch.float32)  # B, K
     texts = last.new_zeros(count, 1, 0)  # B, K, T
