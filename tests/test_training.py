@@ -176,6 +176,7 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
         (["task.schedule=cosin"], "task: unknown schedule 'cosin'; did you mean 'cosine'?"),
         (["data.batch_size=0"], "data: batch_size must be a whole number of at least 1, got 0"),
         (["trainer.max_epochs=-3"], "trainer: `max_epochs` must be a non-negative integer or -1. You passed in -3."),
+        (["epochs=-1"], "epochs must be a whole number of at least 0, got -1"),
         (["epochs=null"], "give epochs, or a positive number of batches instead"),
         (["seed=-1"], "seed must be a whole number from 0 to 4294967295, got -1"),
         (["+model.foo=1"], "model: build() got an unexpected keyword argument 'foo'"),
@@ -195,6 +196,8 @@ def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:
     folder = run("first", *SHORT["cnn"])
     with pytest.raises(zoo.ConfigError, match=r"was trained with seed=42, not seed=7"):
         run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "seed=7")
+    with pytest.raises(zoo.ConfigError, match=r"resume: that run was to take \d+ steps, and this one would take"):
+        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "epochs=9")
 
 
 def test_a_damaged_checkpoint_is_refused(run: Run, tmp_path: Path) -> None:

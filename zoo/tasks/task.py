@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from zoo.errors import unknown
+from zoo.errors import ConfigError, unknown
 from zoo.spec import Spec
 from zoo.tasks.finetuning import layer_shares
 
@@ -141,6 +141,13 @@ class Task(L.LightningModule, ABC):
         progress = checkpoint["progress"]
         self._sums, self._batches, self._epoch = progress["sums"], progress["batches"], progress["epoch"]
         self._averaged_steps = progress["averaged"]
+        now = max(training_batches(self.trainer), 1)
+        for then in (_length(schedule) for schedule in checkpoint["lr_schedulers"]):
+            if then not in (None, now):
+                raise ConfigError(
+                    f"resume: that run was to take {then} steps, and this one would take {now}; give the same epochs "
+                    "or batches, or start anew from its weights: init_from=…/model.safetensors"
+                )
 
     # Exact repetition
 
@@ -263,3 +270,8 @@ def _scheduler(name: str, optimiser: Optimizer, steps: int) -> LRScheduler:
     if name == "cosine":
         return CosineAnnealingLR(optimiser, T_max=steps)
     return ConstantLR(optimiser, factor=1.0)
+
+
+def _length(state: Mapping[str, Any]) -> int | None:
+    """The steps for which `_scheduler` made a schedule, of its state; None where it has no end."""
+    return state["total_steps"] - 1 if "total_steps" in state else state.get("T_max")

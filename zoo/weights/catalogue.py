@@ -172,7 +172,7 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
 
 
 def features(source: str | os.PathLike[str]) -> Callable[..., Tensor]:
-    """A feature extractor: what a trained network makes of raw input before its last layer.
+    """A feature extractor: what a trained network makes of raw input before its last layer, or the features it gives.
 
         extract = zoo.features("cnn.mnist")
         extract(["a.png", "b.png"])       # (2, 2048), for a classifier or a search of your own
