@@ -313,3 +313,12 @@ def test_the_place_in_an_epoch_survives_being_saved_before_the_first_batch(data:
     loader = data.train_dataloader()
     loader.load_state_dict({"served": 2})
     assert loader.state_dict() == {"served": 2}
+
+
+def test_a_pinned_batch_holds_tuples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a GPU, earlier versions of torch make lists of them."""
+    ragged = Ragged.of([torch.arange(2), torch.arange(3)])
+    loader = ResumableLoader(Examples(ragged, ragged), Batches(2, 2, shuffle=False))
+    monkeypatch.setattr(loader, "collate_fn", lambda batch: [list(column) for column in batch])
+    (batch,) = loader
+    assert [type(part) for part in (batch, *batch)] == [tuple] * 3

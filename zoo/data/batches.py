@@ -216,7 +216,8 @@ class ResumableLoader(DataLoader[Batch]):
         self._skip = 0
         for batch in super().__iter__():
             self._served += 1
-            yield batch
+            # With a GPU, earlier versions of torch pin the memory of tuples as lists
+            yield tuple(tuple(column) if isinstance(column, list) else column for column in batch)
 
     def state_dict(self) -> dict[str, int]:
         return {"served": self._served}
