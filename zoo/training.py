@@ -86,7 +86,10 @@ def train(cfg: DictConfig) -> dict[str, float]:
         log.info(_summary(cfg, task, data, trainer))
 
     began = time.perf_counter()
-    trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
+    try:
+        trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
     seconds = time.perf_counter() - began
     _restore_best(trainer, task)
     trainer.test(task, data, verbose=False)
@@ -152,12 +155,16 @@ def _look_for_gpus_once() -> None:
 
 
 def _check_resume(path: Path, settings: dict[str, Any]) -> int:
-    """See that the checkpoint can be read and is of the same model, task, data and seed; gives its number of steps."""
+    """See that the checkpoint can be read and is of the same run; gives how many batches that had seen."""
     if not path.is_file():
         raise ConfigError(f"resume: no such file: {path}")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        then, step = checkpoint["hyper_parameters"], int(checkpoint["global_step"])
+        then = checkpoint["hyper_parameters"]
+        # As metrics.csv counts, with the batch in which it was kept; the global step counts those of two optimisers
+        loop = checkpoint["loops"]["fit_loop"]
+        seen = loop["epoch_loop.batch_progress"]["total"]
+        step = int(loop["epoch_loop.state_dict"]["_batches_that_stepped"] + seen["ready"] - seen["completed"])
         changed = [name for name in settings if settings[name] != then[name]]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ConfigError(f"resume: {path} is not a checkpoint of zoo, or it is damaged") from error
@@ -168,7 +175,7 @@ def _check_resume(path: Path, settings: dict[str, Any]) -> int:
 
 @rank_zero_only
 def _keep_earlier_metrics(trainer: L.Trainer, step: int) -> None:
-    """Keep what metrics.csv held up to the step where a run goes on, which Lightning's logger deletes as it starts."""
+    """Keep what metrics.csv held up to the batch where a run goes on, which Lightning's logger deletes as it starts."""
     for logger in trainer.loggers:
         file = Path(logger.log_dir or "", "metrics.csv")
         if not isinstance(logger, CSVLogger) or not file.exists():
@@ -251,7 +258,8 @@ def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     ]
     loggers: list[Logger] = list(_instantiate(cfg, "logger").values())
     options: dict[str, Any] = {"precision": precision(cfg.trainer.precision, cfg.trainer.accelerator)}
-    if cfg.trainer.strategy == "ddp":  # two optimisers, so that each backward leaves the other network unused
+    several = cfg.trainer.strategy == "auto" and cfg.trainer.devices not in (1, "auto")
+    if several or cfg.trainer.strategy == "ddp":  # two optimisers, so that each backward leaves one network unused
         options["strategy"] = DDPStrategy(find_unused_parameters=not task.automatic_optimization)
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")

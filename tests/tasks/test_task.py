@@ -13,7 +13,7 @@ from torch import nn
 from zoo.data.images import Digits
 from zoo.spec import Spec
 from zoo.tasks.supervised import Classification
-from zoo.tasks.task import training_batches
+from zoo.tasks.task import _scheduler, training_batches
 
 TrainerBuilder = Callable[..., L.Trainer]
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -69,6 +69,21 @@ def test_a_schedule_ends_with_the_run(trainer: TrainerBuilder, digits: Digits, s
     fitted.fit(task(digits, schedule=schedule), digits)
     assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(last, abs=1e-3)
     assert training_batches(fitted) == 20
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_the_shortest_of_cycles_rises_and_falls(steps: int) -> None:
+    """Of 4 steps torch would divide by none."""
+    optimiser = SGD([nn.Parameter(torch.zeros(1))])
+    schedule = _scheduler("one_cycle", optimiser, steps)
+    rates = []
+    for _ in range(steps + 1):
+        rates.append(schedule.get_last_lr()[0])
+        optimiser.step()
+        if len(rates) <= steps:
+            schedule.step()
+    assert max(rates) == pytest.approx(0.1, rel=0.2)
+    assert rates[0] < 0.1
 
 
 @pytest.mark.parametrize(

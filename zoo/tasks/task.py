@@ -141,8 +141,8 @@ class Task(L.LightningModule, ABC):
         progress = checkpoint["progress"]
         self._sums, self._batches, self._epoch = progress["sums"], progress["batches"], progress["epoch"]
         self._averaged_steps = progress["averaged"]
-        now = max(training_batches(self.trainer), 1)
-        for then in (_length(schedule) for schedule in checkpoint["lr_schedulers"]):
+        for schedule in checkpoint["lr_schedulers"]:
+            then, now = _length(schedule), max(training_batches(self.trainer), 1)
             if then not in (None, now):
                 raise ConfigError(
                     f"resume: that run was to take {then} steps, and this one would take {now}; give the same epochs "
@@ -266,7 +266,8 @@ def _scheduler(name: str, optimiser: Optimizer, steps: int) -> LRScheduler:
     if name == "one_cycle":
         rates = [group["lr"] for group in optimiser.param_groups]
         cycle = "betas" in optimiser.defaults
-        return OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=WARM_UP, cycle_momentum=cycle)
+        rising = max(WARM_UP, 2 / (steps + 1))  # a step at least: torch divides by how many there are
+        return OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=rising, cycle_momentum=cycle)
     if name == "cosine":
         return CosineAnnealingLR(optimiser, T_max=steps)
     return ConstantLR(optimiser, factor=1.0)
