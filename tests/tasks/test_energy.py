@@ -170,12 +170,19 @@ def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digit
     assert task.baselines(patterns.splits)["knn_accuracy_inputs"] > chance
 
 
-def test_biases_start_at_the_training_data(trainer: TrainerBuilder, patterns: Digits) -> None:
+def test_biases_start_at_the_training_data_but_for_those_that_are_trained(
+    trainer: TrainerBuilder, patterns: Digits
+) -> None:
     task = feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0), ema=0.9)
     trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(task, patterns)
     mean = patterns.splits["train"].tensors[0].flatten(1).float().mean(dim=0) / 255
     for network in (task.network, task.average):
         torch.testing.assert_close(network.visible.bias.sigmoid(), mean, atol=1e-4, rtol=0)
+    trained = spread(feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0)))
+    before = trained.network.visible.bias.detach().clone()
+    trained.finetune(["visible"], 1.0)  # the centred gradient knows that it stays
+    trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(trained, patterns)
+    assert torch.equal(trained.network.visible.bias, before)
 
 
 def test_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_checkpoint(

@@ -50,10 +50,20 @@ def test_the_objective_is_the_sum_of_both(digits: Digits) -> None:
     torch.testing.assert_close(both, 2 * task.network.conditional_loss(x, batch[1]) + 0.5 * contrast)
 
 
+def test_every_parameter_that_learns_has_a_gradient(digits: Digits) -> None:
+    """Or processes that train one network would wait for it."""
+    task = hybrid(digits.spec, generative=0.0)
+    task.training_step(digits.splits["train"].__getitems__(range(20)), 0).backward()
+    assert all((p.grad is not None) == p.requires_grad for p in task.network.parameters())
+
+
 def test_it_learns_values(trainer: TrainerBuilder) -> None:
     data = Diabetes()
     data.setup()
     task = hybrid(data.spec)
+    task.r2.update(torch.ones(1, 1), torch.ones(1, 1))
+    assert task.r2.compute().isnan()  # of one row, as before training, with a batch of one
+    task.r2.reset()
     fitted = trainer(max_epochs=30, limit_val_batches=0)
     fitted.fit(task, data)
     assert fitted.test(task, data, verbose=False)[0]["test/r2"] > 0.25

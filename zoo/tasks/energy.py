@@ -227,11 +227,12 @@ class ContrastiveDivergence(Task):
         return (v for v, _ in self.whole("train"))
 
     def on_fit_start(self) -> None:
-        """Start the visible biases at the data's means; a run that resumes has done so."""
+        """Start the visible biases at the data's means; a run that resumes and a trained network have done so."""
         if not self.visible_mean.isnan().any():
             return
         variance = self.measure_data()
-        self.network.visible.start(self.visible_mean, variance)
+        if not any(parameter.any() for parameter in self.network.visible.parameters()):
+            self.network.visible.start(self.visible_mean, variance)
         with torch.no_grad():
             self.drive_mean.copy_(self.network.visible.drive(self.visible_mean[None])[0])
         if self.average is not None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, MeanSquaredError, R2Score
+from torchmetrics import MeanMetric, MeanSquaredError
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from zoo.errors import SpecError
@@ -22,6 +22,7 @@ from zoo.models.rbm import LabelledRBM
 from zoo.spec import Classes, Spec, Values
 from zoo.tasks import pictures
 from zoo.tasks.energy import ContrastiveDivergence, check_weights, in_unit_range, prepared
+from zoo.tasks.supervised import R2
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
 
@@ -84,6 +85,9 @@ class Hybrid(ContrastiveDivergence):
         )
         self.discriminative = discriminative
         self.generative = generative
+        if not generative:  # the biases of what is seen cancel out, and several processes wait for every gradient
+            for layer in self.network.visible.layers[:-1]:  # type: ignore[index]
+                layer.bias.requires_grad_(False)
         self.loss = MeanMetric()
         if isinstance(spec.output, Classes):
             self.monitor, self.mode = "val/accuracy", "max"
@@ -92,7 +96,7 @@ class Hybrid(ContrastiveDivergence):
         else:
             self.monitor, self.mode = "val/loss", "min"
             self.rmse = MeanSquaredError(squared=False)
-            self.r2 = R2Score()
+            self.r2 = R2()
         self._answers: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:

@@ -25,6 +25,13 @@ from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 Labelled = tuple[Tensor, Tensor]
 
 
+class R2(R2Score):
+    """The share of the variance that is foretold; NaN of less than two examples, as a check before training may see."""
+
+    def compute(self) -> Tensor:
+        return super().compute() if self.total > 1 else torch.full((), torch.nan, device=self.total.device)
+
+
 class Supervised(Task):
     """What classification and regression share: steps, and what columns of a table matter.
 
@@ -224,7 +231,7 @@ class Regression(Supervised):
         )
         self.values = spec.output
         self.loss = MeanMetric()
-        self.r2 = R2Score()
+        self.r2 = R2()
         self.rmse = MeanSquaredError(squared=False)
         self.mae = MeanAbsoluteError()
         self._answers: list[tuple[Tensor, Tensor]] = []

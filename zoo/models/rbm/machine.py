@@ -155,14 +155,16 @@ class RBM(nn.Module):
         weight, hidden = self.weight.grad, self.hidden_bias.grad
         # In units of what is sent up, as all of these gradients are but those of ordinal units
         ordinal = [isinstance(layer, Ordinal) for layer in layers]
-        visible = [layer.drive(layer.bias.grad) if its else layer.bias.grad for layer, its in zip(layers, ordinal)]
+        grads = [layer.bias.grad for layer in layers]  # None of what is frozen
+        biases = [torch.zeros_like(layer.bias) if grad is None else grad for layer, grad in zip(layers, grads)]
+        visible = [layer.drive(bias) if its else bias for layer, bias, its in zip(layers, biases, ordinal)]
         assert weight is not None
         assert hidden is not None
         left, right = torch.stack([drive_mean, torch.cat(visible)], dim=1), torch.stack([hidden, hidden_mean])
         weight.addmm_(left, right, alpha=-1)  # both outer products in one pass
         hidden -= drive_mean @ weight
-        for layer, change in zip(layers, (weight @ hidden_mean).split([layer.drives for layer in layers])):
-            layer.bias.grad -= layer.lift(change)
+        for layer, bias, change in zip(layers, biases, (weight @ hidden_mean).split([part.drives for part in layers])):
+            bias -= layer.lift(change)
 
     def _weight(self) -> Tensor:
         # Autocast would keep a copy made without gradients, and use it with them
