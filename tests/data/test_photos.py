@@ -95,6 +95,18 @@ def test_pictures_of_another_folder_are_tested_whole(tmp_path: Path) -> None:
     assert len(data.splits["train"].tensors[0]) == 4 * 1 * 2
 
 
+def test_classes_of_another_folder_are_those_of_the_folders_within_it(tmp_path: Path) -> None:
+    for kind in ("cats", "dogs"):
+        write(tmp_path / "train" / kind, 3)
+        write(tmp_path / "test" / kind / "more", 1)
+    data = ImageFolder(str(tmp_path / "train"), patch=None, size=12, test_root=str(tmp_path / "test"))
+    data.setup()
+    assert data.splits["test"].tensors[1].tolist() == [0, 1]
+    for root, test_root in (("", "test"), ("train", "")):
+        with pytest.raises(ValueError, match="test_root and root share pictures"):
+            ImageFolder(str(tmp_path / root), test_root=str(tmp_path / test_root))
+
+
 def test_folders_in_it_are_classes_of_whole_pictures(tmp_path: Path) -> None:
     write(tmp_path / "cats", 6)
     write(tmp_path / "dogs", 4)

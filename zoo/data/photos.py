@@ -188,6 +188,10 @@ class ImageFolder(TensorDataModule):
             raise ValueError(f"channels must be 1 or 3, got {channels}")
         self.root = Path(root).expanduser()
         self.test_root = None if test_root is None else Path(test_root).expanduser()
+        if self.test_root is not None:
+            ours, theirs = self.root.resolve(), self.test_root.resolve()
+            if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+                raise ValueError(f"test_root and root share pictures: {theirs} and {ours}; give folders apart")
         self.patch = None if patch is None else whole_number("patch", patch, 8, 4096)
         self.size = None if size is None else whole_number("size", size, 4, 4096)
         self.stride = max(1, (patch or 2) // 2) if stride is None else whole_number("stride", stride, 1, 4096)
@@ -208,9 +212,10 @@ class ImageFolder(TensorDataModule):
         names, labels = _classes(self.root, files)
         if self.test_root is not None:
             others, parts["test"] = self._read(self.test_root)
-            if names and [other.parent.name for other in others if other.parent.name not in names]:
+            folders = [_folder(self.test_root, other) for other in others]
+            if names and not set(folders) <= set(names):
                 raise DataError(f"{self.test_root.resolve()} has classes that {self.root.resolve()} has not")
-            labels += [names.index(other.parent.name) for other in others] if names else []
+            labels += [names.index(folder) for folder in folders] if names else []
             rows["test"] = list(range(len(files), len(files) + len(others)))
         columns = {split: self._columns(split, parts[split]) for split in parts}
         if not names:
@@ -268,11 +273,16 @@ class ImageFolder(TensorDataModule):
 
 def _classes(root: Path, files: Sequence[Path]) -> tuple[list[str], list[int]]:
     """Names of classes and the label of each file, where there are at least two folders and all files lie in one."""
-    folders = [file.relative_to(root).parts[0] if file.parent != root else "" for file in files]
+    folders = [_folder(root, file) for file in files]
     names = sorted(set(folders))
     if "" in names or len(names) < 2:
         return [], []
     return names, [names.index(folder) for folder in folders]
+
+
+def _folder(root: Path, file: Path) -> str:
+    """The name of the folder within the root that a file lies in, however deep; "" where it lies in the root itself."""
+    return file.relative_to(root).parts[0] if file.parent != root else ""
 
 
 def _picture(pictures: Sequence[Tensor], channels: int, size: int | None = None) -> Image:

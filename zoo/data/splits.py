@@ -21,8 +21,15 @@ def check_shares(val: float, test: float) -> tuple[float, float]:
     return val, test
 
 
+def held_out(count: int, shares: tuple[float, float]) -> tuple[int, int]:
+    """How many of so many examples validate and test: by their shares, at least one each, and of three one trains."""
+    val, test = (max(1, round(share * count)) for share in shares)
+    val = min(val, max(1, count - 2))
+    return val, min(test, max(1, count - val - 1))
+
+
 def divide(count: int, shares: tuple[float, float], seed: int) -> dict[str, list[int]]:
     """Divide so many examples at random, by the shares of validation and test (at least one each): rows by split."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
-    val, test = (max(1, round(share * count)) for share in shares)
+    val, test = held_out(count, shares)
     return {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}

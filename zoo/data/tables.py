@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import check_shares
+from zoo.data.splits import check_shares, held_out
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Classes, Output, Spec, Table, Values
 from zoo.spec.files import read_table
@@ -312,7 +312,7 @@ def _split(labels: pd.Series | None, count: int, shares: tuple[float, float], se
     groups = [order] if labels is None else [order[labels.to_numpy()[order] == name] for name in labels.unique()]
     parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
     for group in groups:
-        val, test = (max(1, round(share * len(group))) for share in shares)
+        val, test = held_out(len(group), shares)
         parts["val"].append(group[:val])
         parts["test"].append(group[val : val + test])
         parts["train"].append(group[val + test :])
