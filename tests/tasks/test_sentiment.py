@@ -61,8 +61,8 @@ def test_words_start_from_a_file_of_vectors(vectors: Path) -> None:
         assert not table[0].any()
 
 
-def test_the_first_line_of_word2vec_is_left_out(vectors: Path) -> None:
-    vectors.write_text("3 4\n" + vectors.read_text())
+def test_the_first_line_of_word2vec_and_words_with_spaces_are_left_out(vectors: Path) -> None:
+    vectors.write_text("3 4\n" + vectors.read_text() + ". . . 1 2 3 4\n")
     codes, numbers = read_vectors(vectors, TEXT)
     assert codes.tolist() == [4, 2]
     assert numbers.shape == (2, 4)

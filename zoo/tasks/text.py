@@ -107,7 +107,7 @@ def read_vectors(path: Path, text: Text) -> tuple[Tensor, Tensor]:
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
-                word, *cells = line.rstrip().split(" ")
+                word, *cells = line.rstrip().rsplit(" ", length or -1)  # some of GloVe's words have spaces
                 if number == 1 and len(cells) == 1:
                     continue  # word2vec and fastText say first how many there are
                 length = length or len(cells)
