@@ -162,6 +162,7 @@ class Restoration(Adversarial):
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
         loader = self.trainer.datamodule.test_dataloader()  # type: ignore[attr-defined]
+        loader.batches.rank, loader.batches.processes = 0, 1  # all pictures, and not this process's share
         found: dict[str, Quality] = {}
         for index, batch in enumerate(loader):
             degraded, true, region = self._degrade(_pictures(batch), index)
