@@ -30,9 +30,8 @@ def houses(folder: Path) -> str:
 def test_values_of_a_csv_file(compose: Compose, tmp_path: Path) -> None:
     path = houses(tmp_path)
     folder = tmp_path / "run"
-    cfg = compose(
-        "train", "model=mlp", "data=csv", f"data.path={path}", "data.target=price", "epochs=60", f"folder={folder}"
-    )
+    given = (f"data.path={path}", "data.target=price", "data.kinds={city: category}")
+    cfg = compose("train", "model=mlp", "data=csv", *given, "epochs=60", f"folder={folder}")
     assert train(cfg)["test/r2"] > 0.8
     assert {file.name for file in folder.glob("*.png")} == {"curves.png", "predicted.png", "importance.png"}
     assert path not in (folder / "card.md").read_text(encoding="utf-8")

@@ -67,6 +67,8 @@ class TableData(TensorDataModule):
         super().__init__(batch_size)
         if target_kind not in TARGET_KINDS:
             raise ValueError(unknown("target_kind", target_kind, TARGET_KINDS))
+        if not isinstance(kinds, Mapping | None):
+            raise ValueError(f"kinds are by column, such as {{zip: category}}, not {kinds}")
         for kind in (kinds or {}).values():
             if kind not in KINDS:
                 raise ValueError(unknown("kind of column", kind, KINDS))
