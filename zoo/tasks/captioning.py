@@ -100,8 +100,8 @@ class Captioning(Task):
     def judge(self, batch: tuple[Any, ...], split: str) -> None:
         images, captions = self._with_captions(batch)
         x, network = self.spec.input.prepare(images), self.trained_network
-        loss = functional.cross_entropy(*_tokens(network(x, captions[:, 0]), captions[:, 0]))
-        self.loss.update(loss.float(), weight=len(images))
+        logits, targets = _tokens(network(x, captions[:, 0]), captions[:, 0])
+        self.loss.update(functional.cross_entropy(logits, targets), weight=(targets >= 0).sum())  # a token
         written = network.generate(x)[0]  # type: ignore[operator]
         self.exact.update(is_one_of(written, captions).float())
         self.bleu.update(self._separate(written), [self._separate(right) for right in captions.unbind(0)])
