@@ -70,8 +70,8 @@ class Adversarial(Task):
         game: the losses of both: hinge, logistic (non-saturating) or relativistic.
         adversarial_weight: of the generator's loss beside `Attempt.distance`, at least 0; with 0 there is no
             discriminator to be trained, and none is.
-        penalty: twice the weight of the squared gradient of the discriminator's score, on real pictures (R1), and in the
-            relativistic game on made ones too (R2); 0 for none.
+        penalty: twice the weight of the squared gradient of the discriminator's score, on real pictures (R1), and in
+            the relativistic game on made ones too (R2); 0 for none.
         accumulate: parts in which a batch is worked through, to save memory; it is one step all the same.
         spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
 
