@@ -99,7 +99,10 @@ def measure(
         raise ArtefactError(f"its recipe has no seed but {config['seed']!r}")
     L.seed_everything(config["seed"] if seed is None else seed, workers=True, verbose=False)
     described = _builder(config["data"], root)
-    wants_root = "root" in inspect.signature(described.func).parameters and "root" not in described.keywords
+    takes = inspect.signature(described.func).parameters
+    if "path" in takes and "path" not in described.keywords:
+        raise DataError("its recipe does not name the file that it was trained on, which lay outside $ZOO_DATA")
+    wants_root = "root" in takes and "root" not in described.keywords
     data: TensorDataModule = _called(described, **({"root": str(root)} if wants_root else {}))
     if download:
         data.prepare_data()
