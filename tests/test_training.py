@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from omegaconf import DictConfig
 
 import zoo
 from zoo.data.images import Digits
+from zoo.tasks.task import Task
 from zoo.training import precision, train
 
 Run = Callable[..., Path]
@@ -191,6 +194,20 @@ def test_what_cannot_work_is_refused_before_training(
         run("refused", *overrides)
     assert str(error.value).startswith(message)
     assert not (tmp_path / "refused").exists()
+
+
+def test_a_run_that_is_terminated_fails_and_says_how_to_go_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(task: Task) -> None:
+        if task.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Task, "on_train_epoch_start", stop)
+    with pytest.raises(SystemExit) as ended:
+        run("stopped", *SHORT["cnn"])
+    assert ended.value.code == 143  # as a shell gives it for SIGTERM
+    assert "stopped/last.ckpt goes on" in caplog.text
 
 
 def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import re
+import signal
 import sys
 import time
 import warnings
@@ -86,10 +87,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         log.info(_summary(cfg, task, data, trainer))
 
     began = time.perf_counter()
-    try:
-        trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
-    except MisconfigurationException as error:
-        raise ConfigError(f"trainer: {error}") from error
+    _fit(cfg, trainer, task, data)
     seconds = time.perf_counter() - began
     _restore_best(trainer, task)
     trainer.test(task, data, verbose=False)
@@ -273,6 +271,17 @@ def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     elif trainer.max_epochs == -1:  # Lightning's word for a run without end, and schedules have one
         raise ConfigError("epochs must be a whole number of at least 0, got -1")
     return trainer
+
+
+def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: TensorDataModule) -> None:
+    try:
+        trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
+    except SystemExit as stop:  # on Ctrl-C, and on SIGTERM with no code, as if all were done
+        if trainer.is_global_zero and (last := Path(cfg.folder, "last.ckpt")).exists():
+            log.warning("Stopped; the same command with resume=%s goes on", os.path.relpath(last))
+        sys.exit(stop.code or 128 + signal.SIGTERM)
 
 
 def _restore_best(trainer: L.Trainer, task: Task) -> None:
