@@ -267,6 +267,7 @@ def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     if cfg.epochs is None:
         if cfg.batches is None or cfg.batches < 1:
             raise ConfigError(f"give epochs, or a positive number of batches instead; got batches={cfg.batches}")
+        data.trainer = trainer  # who knows how many processes share the batches
         trainer.fit_loop.max_epochs = ceil(cfg.batches / len(data.train_dataloader()))
     elif trainer.max_epochs == -1:  # Lightning's word for a run without end, and schedules have one
         raise ConfigError("epochs must be a whole number of at least 0, got -1")
