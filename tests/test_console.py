@@ -52,6 +52,7 @@ def config_folder(root: Path) -> Iterator[None]:
         (["modle=cnn"], ["modle"]),
         (["seed=[1"], ["cannot read 'seed=[1': "]),
         (["seed"], ["cannot read 'seed': "]),
+        (["folder=é"], ["cannot read 'folder=é': ", "is read in quotes: \"folder='é'\""]),
         (["=3"], ["override"]),
     ],
     ids=str,

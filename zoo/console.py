@@ -48,4 +48,7 @@ def one_line(error: Exception) -> str:
         text = (text.strip().splitlines() or [type(error).__name__])[0]
     if isinstance(error, OverrideParseException):
         text = f"cannot read '{error.override}': {text}"
+        name, _, value = str(error.override).partition("=")
+        if value and value[0] not in "[{('\"":
+            text += f"; text with such characters is read in quotes: \"{name}='{value}'\""
     return " ".join(text.split())
