@@ -132,7 +132,7 @@ def test_a_run_leaves_a_reader_and_can_be_resumed_bit_for_bit(
     whole, resumed = (zoo.load(tmp_path / name / "model.safetensors") for name in ("whole", "resumed"))
     state = whole.network.state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in resumed.network.state_dict().items())
-    answer = resumed(np.full((40, 100), 255, np.uint8), beam=4, lexicon=["one"])
+    answer = resumed(np.full((40, 100), 255, np.uint8), beams=4, lexicon=["one"])
     assert set(answer) == {"text", "confidence"}
-    with pytest.raises(SpecError, match="unknown option 'bean'; did you mean 'beam'"):
-        resumed(np.full((40, 100), 255, np.uint8), bean=4)
+    with pytest.raises(SpecError, match="unknown option 'beam'; did you mean 'beams'"):
+        resumed(np.full((40, 100), 255, np.uint8), beam=4)

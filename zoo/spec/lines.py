@@ -132,25 +132,25 @@ class Transcript:
         """Turn symbols back into a text."""
         return "".join(self.alphabet[symbol - 1] for symbol in symbols)
 
-    def decode(self, output: Tensor, *, beam: int = 1, lexicon: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def decode(self, output: Tensor, *, beams: int = 1, lexicon: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Turn logits (B, T, 1 + K) into B answers: the text, and its probability (the sum over all its paths).
 
         Args:
             output: the logits.
-            beam: 1 follows the likeliest path; more is the width of a prefix beam search, which sums over paths.
+            beams: 1 follows the likeliest path; more is the width of a prefix beam search, which sums over paths.
             lexicon: words; every run of letters in the text is then one of them, whatever its case. Where no such
                 text is found, the answer is the one without a lexicon.
 
         Raises:
-            SpecError: the beam is not a positive number, or the lexicon no list of words.
+            SpecError: beams is not a positive number, or the lexicon no list of words.
         """
-        if type(beam) is not int or beam < 1:
-            raise SpecError(f"beam must be a whole number of at least 1, got {beam!r}")
+        if type(beams) is not int or beams < 1:
+            raise SpecError(f"beams must be a whole number of at least 1, got {beams!r}")
         log_probabilities = output.float().log_softmax(dim=2)
         texts: list[Sequence[int]] = list(ctc.best_paths(log_probabilities))
-        if beam > 1 or lexicon is not None:
+        if beams > 1 or lexicon is not None:
             words = None if lexicon is None else ctc.Lexicon(lexicon)
-            width = beam if words is None else max(beam, LEXICON_BEAM)
+            width = beams if words is None else max(beams, LEXICON_BEAM)
             for row, steps in enumerate(log_probabilities.cpu()):
                 found = ctc.beam_search(steps, self.alphabet, width, words)
                 texts[row] = texts[row] if found is None else found
