@@ -82,6 +82,8 @@ def publish(cfg: DictConfig) -> None:
         return
     if cfg.name is None:
         raise ConfigError("give its name in the catalogue, name=<model>.<tag>, or to=hf://owner/name")
+    if not isinstance(cfg.noise, (DictConfig, type(None))):
+        raise ConfigError(f"noise is that of each figure, such as noise={{test/psnr: 0.1}}; got {cfg.noise}")
     artefact = load(folder / "model.safetensors")
     _check_name(cfg.name, artefact)
     picture = _picture(folder, cfg.picture)

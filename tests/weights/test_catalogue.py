@@ -133,6 +133,8 @@ def test_an_unknown_name_names_the_nearest() -> None:
         zoo.load("cnn.digist")
     with pytest.raises(zoo.ConfigError, match=r"unknown weights 'cnn\.digist'"):
         zoo.create_model("cnn", weights="digist")
+    with pytest.raises(zoo.ConfigError, match="give the name of a weight, a path or an address; got None"):
+        zoo.load(None)  # type: ignore[arg-type]
     for name in ("../published/cnn.digits", "..", "a\0b"):
         with pytest.raises(zoo.ZooError):
             catalogue.find(name)

@@ -153,6 +153,8 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
             a newer zoo, of an unknown model, or whose tensors do not fit its model. The message names file and fault.
         ConfigError: no such weight.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise ConfigError(f"give the name of a weight, a path or an address; got {source!r}")
     text = os.fspath(source)
     if text.startswith("hf://"):
         from zoo.weights.hub import fetch
