@@ -29,7 +29,6 @@ SAMPLERS: dict[str, dict[str, int]] = {
     "1,000 particles": {"particles": 1_000},
     "100 particles at 10 temperatures": {"particles": 100, "temperatures": 10},
 }
-HIDDEN = {"two modes": 4, "digits": 16}
 SEEDS, STEPS, BATCH, RATE = 3, 3_000, 100, 0.05
 ON, FLIPPED = 0.7, 0.02  # shares of pictures and of pixels
 
@@ -39,10 +38,11 @@ def run(root: Path) -> None:
     warnings.filterwarnings("ignore")
     digits = Digits(batch_size=BATCH)
     digits.setup()
+    sets = ((two_modes(), 4), (digits, 16))  # with so many hidden units
     print(f"{'nats a test example, over seeds':36}{'two modes':>28}{'digits':>28}")
     for name, options in SAMPLERS.items():
         columns = []
-        for data, hidden in ((two_modes(), HIDDEN["two modes"]), (digits, HIDDEN["digits"])):
+        for data, hidden in sets:
             found = [likelihood(data, hidden, seed, options) for seed in range(SEEDS)]
             columns.append(f"{statistics.mean(found):.2f} ({min(found):.2f} to {max(found):.2f})")
         print(f"{name:36}{columns[0]:>28}{columns[1]:>28}", flush=True)

@@ -28,7 +28,7 @@ import zoo
 def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str, task: str, tested: int) -> None:
     """They see different examples, and end with the same weights, one folder, every example tested once and no ties.
 
-    Where they end while still connected, one of twenty aborts: `std::terminate` in a thread of gloo's.
+    Where they end while still connected, one of ten or so aborts: `std::terminate` in a thread of gloo's.
     """
     script = root / "tests" / "end_to_end" / "fit_on_two_processes.py"
     command = [sys.executable, str(script), str(root / "conf"), str(tmp_path / "run"), model, task]

@@ -129,8 +129,9 @@ class Restoration(Adversarial):
         self._check_discriminator(*columns["train"][0].shape[-2:])
         if self.degradation.colours:
             _check_colours(splits["train"])
-        for column in columns.values():  # a test picture that is too small would show after all the training
-            self._check_reach(*getattr(column, "smallest", column[0].shape[-2:]))
+        sizes = [getattr(column, "smallest", column[0].shape[-2:]) for column in columns.values()]
+        for size in dict.fromkeys(sizes):  # a test picture that is too small would show after all the training
+            self._check_reach(*size)
 
     def validation_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
         self._judge(batch, batch_idx, "val")
