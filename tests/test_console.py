@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo import console
-from zoo.console import one_line, one_line_errors
+from zoo.console import one_line, one_line_errors, settings
 from zoo.errors import DataError, SpecError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -27,7 +28,7 @@ def choices(group: str) -> str:
 MNITS = f"unknown data 'mnits'; did you mean 'mnist'? choices: {choices('data')}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def config_folder(root: Path) -> Iterator[None]:
     with initialize_config_dir(str(root / "conf"), version_base="1.3"):
         yield
@@ -48,7 +49,7 @@ def config_folder(root: Path) -> Iterator[None]:
         (["model=gan", "model.widths=[3]"], ["unknown setting 'model.widths'; did you mean 'model.width'?"]),
         (["task.optimiser.lrr=1"], ["unknown setting 'task.optimiser.lrr'; did you mean 'task.optimiser.lr'?"]),
         (["epoch=1"], ["unknown setting 'epoch'; did you mean 'epochs'?"]),
-        (["data.augment.pixels=1"], ["data.augment"]),
+        (["data=csv", "data.kinds.city=category"], ["data.kinds has no settings yet; ", "'+data.kinds.city=category'"]),
         (["modle=cnn"], ["modle"]),
         (["seed=[1"], ["cannot read 'seed=[1': "]),
         (["seed"], ["cannot read 'seed': "]),
@@ -71,6 +72,17 @@ def test_a_value_that_points_nowhere() -> None:
     with pytest.raises(OmegaConfBaseException) as caught:
         _ = compose("train", ["seed=${nowhere}"]).seed
     assert one_line(caught.value) == "Interpolation key 'nowhere' not found"
+
+
+@pytest.mark.parametrize("name", ["train", "benchmark", *(f"use/{file.stem}" for file in (CONF / "use").iterdir())])
+def test_help_tells_of_every_setting(compose: Callable[..., DictConfig], name: str) -> None:
+    cfg = compose(name)
+    assert "${settings:}" in OmegaConf.to_container(cfg.hydra.help, resolve=False)["template"]
+    told = settings()
+    assert "python scripts/" in told.partition("\n\n")[0]
+    assert "hydra:" not in told.replace("{hydra:", "")
+    for setting in {"train": ["seed", "init_from", "resume"]}.get(name, cfg.keys() - {"hydra"}):
+        assert f"\n{setting}: " in told
 
 
 @pytest.mark.parametrize(

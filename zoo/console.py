@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo.errors import ZooError, unknown
@@ -31,6 +35,20 @@ def one_line_errors() -> Iterator[None]:
     except (ZooError, HydraException, OmegaConfBaseException) as error:
         print(one_line(error), file=sys.stderr)
         sys.exit(1)
+    except BrokenPipeError:  # whoever reads has had enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def settings() -> str:
+    """For --help: what the config file of the script that runs says of its settings, but for what is Hydra's own."""
+    hydra = HydraConfig.get()
+    folder = next(source.path for source in hydra.runtime.config_sources if source.provider == "main")
+    text = Path(folder, f"{hydra.job.config_name}.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"^defaults:\n( .*\n)*", "", text.partition("\nhydra:")[0], flags=re.MULTILINE)
+    return re.sub(r"^# ?", "", text, flags=re.MULTILINE).strip().replace("$", "$$")  # it is a template
+
+
+OmegaConf.register_new_resolver("settings", settings)
 
 
 def one_line(error: Exception) -> str:
@@ -41,6 +59,9 @@ def one_line(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and "not in struct" in str(cause):
         parent = str(cause.full_key).rpartition(".")[0]
+        if not cause.parent_node:  # of names that a user chooses, or null until all of it is given
+            asked = re.search(r"use \+(.*)", str(error))
+            return f"{parent} has no settings yet" + (f"; this adds one: '+{asked[1]}'" if asked else "")
         prefix = f"{parent}." if parent else ""
         return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
     text = str(error)

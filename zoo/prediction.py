@@ -6,7 +6,6 @@ import ast
 import csv
 import glob
 import json
-import os
 import re
 import sys
 import tempfile
@@ -67,10 +66,7 @@ def predict(cfg: DictConfig) -> int:
         console = Console(stderr=True)
         shown = track(answers, cfg.model, total, console=console, transient=True, disable=not console.is_terminal)
         rows = ({"input": name, **_fields(name, answer, folder)} for name, answer in shown)
-        try:
-            WRITERS[cfg.format](rows, file)
-        except BrokenPipeError:  # whoever reads has had enough, as head has
-            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+        WRITERS[cfg.format](rows, file)
     return len(failures)
 
 

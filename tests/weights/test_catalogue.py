@@ -254,6 +254,8 @@ def test_nothing_is_said_where_nothing_changes(caplog: pytest.LogCaptureFixture)
         ("cmn", {"weights": "digits"}, "unknown model 'cmn'; did you mean 'cnn'"),
         ("mlp", {"weights": "cnn.digits"}, "cnn.digits is a cnn, not a mlp"),
         ("mlp", {"weights": "digits"}, r"unknown weights 'mlp\.digits'"),
+        ("cnn.digits", {}, r'create_model\("cnn", weights="digits"\) gives its network'),
+        ("cnn.digist", {}, r"unknown weights 'cnn\.digist'; did you mean 'cnn\.digits'"),
     ],
 )
 def test_what_cannot_be_adapted_is_refused(name: str, options: dict[str, Any], message: str) -> None:

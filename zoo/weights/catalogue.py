@@ -210,6 +210,12 @@ def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **
         TypeError: an option that its class does not have.
         ValueError: an option out of range.
     """
+    if weights is None and "." in str(name):
+        model, tag = find(name).name.split(".")
+        raise ConfigError(
+            f'{name} is a published weight: create_model("{model}", weights="{tag}") gives its network, and '
+            f'load("{name}") what answers raw input'
+        )
     if weights is None:
         return models.create_model(name, **options)
     models.find(name)
