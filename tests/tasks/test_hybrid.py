@@ -16,6 +16,8 @@ from zoo.data.tables import Diabetes
 from zoo.errors import SpecError
 from zoo.spec import Image, Spec
 from zoo.tasks.hybrid import Hybrid
+from zoo.tasks.supervised import Classification
+from zoo.tasks.task import Task
 
 TrainerBuilder = Callable[..., L.Trainer]
 
@@ -50,9 +52,10 @@ def test_the_objective_is_the_sum_of_both(digits: Digits) -> None:
     torch.testing.assert_close(both, 2 * task.network.conditional_loss(x, batch[1]) + 0.5 * contrast)
 
 
-def test_every_parameter_that_learns_has_a_gradient(digits: Digits) -> None:
+@pytest.mark.parametrize("learner", [partial(Hybrid, generative=0.0), Classification])
+def test_every_parameter_that_learns_has_a_gradient(digits: Digits, learner: Callable[..., Task]) -> None:
     """Or processes that train one network would wait for it."""
-    task = hybrid(digits.spec, generative=0.0)
+    task = learner(digits.spec, partial(models.build, "rbm", num_hidden=32), partial(torch.optim.Adam, lr=0.02))
     task.training_step(digits.splits["train"].__getitems__(range(20)), 0).backward()
     assert all((p.grad is not None) == p.requires_grad for p in task.network.parameters())
 

@@ -85,9 +85,8 @@ class Hybrid(ContrastiveDivergence):
         )
         self.discriminative = discriminative
         self.generative = generative
-        if not generative:  # the biases of what is seen cancel out, and several processes wait for every gradient
-            for layer in self.network.visible.layers[:-1]:  # type: ignore[index]
-                layer.bias.requires_grad_(False)
+        if not generative:
+            self.network.learn_labels_alone()
         self.loss = MeanMetric()
         if isinstance(spec.output, Classes):
             self.monitor, self.mode = "val/accuracy", "max"

@@ -17,6 +17,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from zoo.errors import SpecError
 from zoo.models import apply
+from zoo.models.rbm import LabelledRBM
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.tasks import pictures
 from zoo.tasks.importance import permutation_importance
@@ -52,6 +53,8 @@ class Supervised(Task):
         ema: float | None,
     ) -> None:
         super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
+        if isinstance(self.network, LabelledRBM):
+            self.network.learn_labels_alone()
         self.criterion = loss
         self._tested: list[Labelled] = []
 

@@ -41,6 +41,15 @@ class LabelledRBM(RBM):
         assert isinstance(self.visible, Mixed)
         return self.visible.layers[-1]  # type: ignore[return-value]
 
+    def learn_labels_alone(self) -> None:
+        """Leave the biases of what is seen as they are: p(label | visible) does not depend on them.
+
+        Several processes would wait for their gradients.
+        """
+        assert isinstance(self.visible, Mixed)
+        for layer in list(self.visible.layers)[:-1]:
+            layer.bias.requires_grad_(False)
+
     @abstractmethod
     def joint(self, x: Tensor, targets: Tensor) -> Tensor:
         """What `vector` takes, and labels, to joint vectors."""
