@@ -160,6 +160,13 @@ def test_mixed_precision_on_a_gpu(run: Run, model: str, mixed: str) -> None:
     assert all(tensor.isfinite().all() for tensor in weights(folder).values())
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("task", ["captioning", "language_modelling"])
+def test_a_card_is_written_after_training_on_a_gpu(run: Run, task: str) -> None:
+    """By then the network is on the CPU again, and what was kept of the test is looked at by it."""
+    assert (run("gpu", "model=lstm", f"task={task}", "epochs=1", "trainer=gpu") / "card.md").is_file()
+
+
 def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     assert precision("auto", "cpu") == "bf16-mixed"

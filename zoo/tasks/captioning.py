@@ -106,7 +106,7 @@ class Captioning(Task):
         self.exact.update(is_one_of(written, captions).float())
         self.bleu.update(self._separate(written), [self._separate(right) for right in captions.unbind(0)])
         if split == "test" and self._shown is None:
-            self._shown = images[:SHOWN], written[:SHOWN]
+            self._shown = images[:SHOWN].cpu(), written[:SHOWN].cpu()  # where the network is by then
         figures: dict[str, Any] = {f"{split}/{name}": getattr(self, name) for name in ("loss", "exact", "bleu")}
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
 

@@ -72,7 +72,7 @@ class LanguageModelling(Task):
         with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
             self.judge(batch, "test")
         if self._prompt is None:
-            self._prompt = batch[0][:1, :20]
+            self._prompt = batch[0][:1, :20].cpu()  # where the network is by then
 
     def judge(self, batch: tuple[Tensor], split: str) -> None:
         codes = batch[0]
@@ -99,7 +99,7 @@ class LanguageModelling(Task):
     def notes(self) -> list[str]:
         if self._prompt is None:
             return []
-        length = torch.tensor([self._prompt.shape[1]], device=self._prompt.device)
+        length = torch.tensor([self._prompt.shape[1]])
         with torch.inference_mode():
             written, _ = self.trained_network.generate(self._prompt, length, length=SAMPLE)  # type: ignore[operator]
         prompt, text = self.text.read(self._prompt)[0], self.text.read(written)[0]
