@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from zoo.data.images import Digits
 from zoo.models import CNN, MLP, build
 from zoo.spec import Classes, Spec, Text
 from zoo.tasks.finetuning import layer_shares, layers
+from zoo.tasks.supervised import Classification
 from zoo.training import train
 from zoo.weights.transfer import start_from
 
@@ -80,6 +82,18 @@ def test_what_is_frozen_stays_bit_for_bit(run: Run, ema: str) -> None:
     after = run("freeze=[stages]", f"task.ema={ema}").network.state_dict()
     for name, tensor in before.items():
         assert torch.equal(after[name], tensor) == name.startswith("stages"), name
+
+
+def test_a_frozen_cell_passes_gradients_on() -> None:
+    """Which cuDNN refuses in evaluation mode; recurrent dropout is off all the same."""
+    spec = Spec(Text(("bad",), "words"), Classes(("no", "yes")))
+    network = partial(build, "lstm", embedding=4, hidden=3, recurrent_dropout=0.5)
+    task = Classification(spec, network, partial(torch.optim.SGD, lr=0.1))
+    task.finetune(["readers.0.stack"], 1.0)
+    (layer,) = task.network.readers[0].stack.forwards
+    assert layer.rnn.training
+    assert not layer.training
+    assert not any(parameter.requires_grad for parameter in layer.parameters())
 
 
 def test_it_starts_where_it_was_told_to(run: Run) -> None:

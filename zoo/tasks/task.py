@@ -184,6 +184,9 @@ class Task(L.LightningModule, ABC):
             if not name or name not in parts:
                 raise ValueError(unknown("part of the network", name, (part for part in parts if part)))
             parts[name].requires_grad_(False).eval()  # Lightning leaves it so, since 2.2
+            for part in parts[name].modules():
+                if isinstance(part, nn.RNNBase):  # of one layer, and so the same; cuDNN passes a gradient through
+                    part.train()  # in this mode alone
         if not any(parameter.requires_grad for parameter in self.network.parameters()):
             raise ValueError(f"nothing is left to be trained once {', '.join(freeze)} is frozen")
         self.layer_decay = layer_decay
