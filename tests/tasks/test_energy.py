@@ -21,7 +21,7 @@ from zoo.data.images import Digits
 from zoo.errors import ConfigError
 from zoo.models.rbm import RBM, log_likelihood, log_partition
 from zoo.spec import Classes, Image, Spec
-from zoo.tasks.features import FeatureLearning
+from zoo.tasks.features import FeatureLearning, _tsne
 
 TrainerBuilder = Callable[..., L.Trainer]
 SMALL = Spec(Image(1, 2, 3, (0.5,), (0.5,)), Classes(("a", "b")))
@@ -183,6 +183,11 @@ def test_biases_start_at_the_training_data_but_for_those_that_are_trained(
     trained.finetune(["visible"], 1.0)  # the centred gradient knows that it stays
     trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(trained, patterns)
     assert torch.equal(trained.network.visible.bias, before)
+
+
+@pytest.mark.parametrize("features", [1, 2, 5])
+def test_few_features_are_laid_out_too(features: int) -> None:
+    assert _tsne(torch.rand(12, features, generator=torch.Generator().manual_seed(0))).isfinite().all()
 
 
 def test_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_checkpoint(

@@ -199,4 +199,5 @@ def _tsne(features: Tensor) -> Tensor:
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(features) - 1) / 3)
-    return torch.from_numpy(TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(features.numpy()))
+    start = "pca" if min(features.shape) > 1 else "random"  # in the plane, of two components
+    return torch.from_numpy(TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(features.numpy()))

@@ -194,7 +194,8 @@ class Recommendation(ContrastiveDivergence):
         most = (codes > 0).sum(dim=0).argsort(descending=True)[:MAPPED]
         weights = network.weight[most.to(network.weight.device)].detach().cpu()
         perplexity = min(12.0, (len(weights) - 1) / 3)
-        places = TSNE(perplexity=perplexity, init="pca", random_state=0, metric="cosine").fit_transform(weights.numpy())
+        start = "pca" if min(weights.shape) > 1 else "random"  # in the plane, of two components
+        places = TSNE(perplexity=perplexity, init=start, random_state=0, metric="cosine").fit_transform(weights.numpy())
         pictures.named(torch.from_numpy(places), [described.titles[place] for place in most], folder / "items.png")
         return {"items.png": f"The {len(most)} items that most people rated, laid out by their weights (t-SNE)."}
 
