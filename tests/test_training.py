@@ -203,6 +203,11 @@ def test_what_cannot_work_is_refused_before_training(
     assert not (tmp_path / "refused").exists()
 
 
+def test_one_example_a_step_is_too_few_for_batch_normalisation(run: Run) -> None:
+    with pytest.raises(zoo.ConfigError, match=r"^data\.batch_size=1: .* give 2 or more$"):
+        run("single", "data.batch_size=1")
+
+
 def test_a_run_that_is_terminated_fails_and_says_how_to_go_on(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

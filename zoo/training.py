@@ -279,6 +279,11 @@ def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: TensorDataModule
         trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
     except MisconfigurationException as error:
         raise ConfigError(f"trainer: {error}") from error
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        fault = "this network normalises over the examples of a step, and one is too few"
+        raise ConfigError(f"data.batch_size={data.batch_size}: {fault}; give 2 or more") from error
     except SystemExit as stop:  # on Ctrl-C, and on SIGTERM with no code, as if all were done
         if trainer.is_global_zero and (last := Path(cfg.folder, "last.ckpt")).exists():
             log.warning("Stopped; the same command with resume=%s goes on", os.path.relpath(last))
