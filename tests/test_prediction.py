@@ -112,6 +112,10 @@ def test_rows_of_a_table(predicted: Callable[..., Any], masses: Path, monkeypatc
         assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(masses.read_bytes())))
     assert predicted(*given)[1] == written
+    header, _, rest = masses.read_text(encoding="utf-8").partition("\n")
+    quoted = '"' + header.replace(",", '","') + '"\n'  # as PowerShell writes it, after a mark of the order of bytes
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((quoted + rest).encode("utf-8-sig")), "utf-8"))
+    assert predicted(*given)[1] == written
 
 
 def test_a_wrong_cell_stops_it_before_anything_is_answered(

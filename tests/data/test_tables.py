@@ -199,7 +199,6 @@ def test_too_few_rows(tmp_path: Path) -> None:
         {"kinds": {"a": "text"}},
         {"val_share": 0.0},
         {"val_share": 0.5, "test_share": 0.5},
-        {"separator": ";;"},
         {"batch_size": 0},
     ],
     ids=str,

@@ -29,6 +29,11 @@ def test_separator_encoding_and_byte_order_mark(tmp_path: Path) -> None:
     frame = read_table(written(tmp_path, "naïve;b\né;2\n", "cp1252"), separator=";", encoding="cp1252")
     assert frame.to_dict("list") == {"naïve": ["é"], "b": [2]}
     assert list(read_table(written(tmp_path, "a,b\n1,2\n", "utf-8-sig")).columns) == ["a", "b"]
+    assert list(read_table(written(tmp_path, '"a,b",c\n1,2\n', "utf-8-sig")).columns) == ["a,b", "c"]
+    assert list(read_table(written(tmp_path, "a\tb\n1\t2\n"), separator="\\t").columns) == ["a", "b"]
+    for separator in (";;", "", '"', "\n", "§"):
+        with pytest.raises(DataError, match="separator must be one ASCII character"):
+            read_table(tmp_path / "table.csv", separator=separator)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_another_encoding(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is not utf-8 \(.* at byte 4\).*data.encoding=cp1252"):
+    with pytest.raises(DataError, match=r"is not utf-8 \(.* at byte 4\).*data.encoding=cp1252; otherwise save it as"):
         read_table(written(tmp_path, "a\nxx\xe9y\n", "latin-1"))
     with pytest.raises(DataError, match="unknown encoding"):
         read_table(written(tmp_path, "a\n1\n"), encoding="utf-99")

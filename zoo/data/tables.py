@@ -74,7 +74,7 @@ class TableData(TensorDataModule):
                 raise ValueError(unknown("kind of column", kind, KINDS))
         self.target = target
         self.target_kind = target_kind
-        self.kinds = dict(kinds or {})
+        self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # the command line reads 2020 as a number
         self.shares = check_shares(val_share, test_share)
         self.split_seed = split_seed
 
@@ -110,7 +110,7 @@ class Csv(TableData):
 
     Args:
         path: of the file; Parquet by its ending, which takes pyarrow.
-        separator: between the cells of a CSV file.
+        separator: between the cells of a CSV file; `\\t` for a tab.
         encoding: of its text.
         target, target_kind, kinds, batch_size, val_share, test_share, split_seed: as in `TableData`.
     """
@@ -138,8 +138,6 @@ class Csv(TableData):
             test_share=test_share,
             split_seed=split_seed,
         )
-        if len(separator) != 1:
-            raise ValueError(f"separator must be one character, got {separator!r}")
         self.path = path
         self.separator = separator
         self.encoding = encoding

@@ -6,8 +6,9 @@ import codecs
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,17 @@ def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: 
 
     Args:
         path: of the file.
-        separator: of the cells of a CSV file.
+        separator: of the cells of a CSV file: an ASCII character, of which a tab may be spelled out, \\t.
         encoding: of its text.
 
     Raises:
-        DataError: no such file, or an empty, ragged, wrongly encoded or damaged one.
+        DataError: no such file, or an empty, ragged, wrongly encoded or damaged one; or an impossible separator.
     """
     import pandas as pd
 
+    separator = "\t" if separator == "\\t" else separator
+    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
+        raise DataError(f"separator must be one ASCII character, or \\t for a tab, and no quote; got {separator!r}")
     path = Path(path).expanduser()
     if not path.is_file():
         raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a CSV file")
@@ -42,8 +46,8 @@ def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: 
         frame = pd.read_csv(path, sep=separator, encoding=encoding, index_col=False, low_memory=False, na_values=["?"])
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not {encoding} ({error.reason} at byte {error.start}); "
-            "give its encoding, for example data.encoding=cp1252"
+            f"{path} is not {encoding} ({error.reason} at byte {error.start}); to train on it give its encoding, for "
+            f"example data.encoding={_encoding_of(path.read_bytes())}; otherwise save it as utf-8"
         ) from error
     except (OSError, ValueError, LookupError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
@@ -64,10 +68,11 @@ def stream_table(lines: Iterable[str], rows: int, refuse: Callable[[str], None])
     """
     import pandas as pd
 
-    reader = csv.reader(lines)
     row = 0
     try:
-        names = _header([cell.removeprefix("\ufeff") for cell in next(reader, [])], "standard input")
+        first = next(lines := iter(lines), "")
+        reader = csv.reader(chain([first.removeprefix("\ufeff")], lines))
+        names = _header(next(reader, []), "standard input")
         while chunk := list(islice(filter(None, reader), rows)):
             numbered = list(enumerate(chunk, start=row + 1))
             row += len(chunk)
@@ -89,6 +94,8 @@ def stream_table(lines: Iterable[str], rows: int, refuse: Callable[[str], None])
 
 def _check_shape(path: Path, separator: str, encoding: str) -> None:
     """See that there is a header of different names, and as many cells in each row; pandas would fill or shift."""
+    if codecs.lookup(encoding) == codecs.lookup("utf-8"):
+        encoding = "utf-8-sig"  # or what marks the order of bytes would be part of the first name, and before its quote
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=separator)
         cells, row = len(_header(next(reader, []), str(path))), 0
@@ -106,8 +113,8 @@ def _header(cells: list[str], source: str) -> list[str]:
     if not cells:
         raise DataError(f"{source} is empty")
     names = [name.strip() for name in cells]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise DataError(f"{source} has two columns named '{name}'")
     return names
 

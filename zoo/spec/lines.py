@@ -5,6 +5,7 @@ Shape letters: B batch, W width, H height, T time (steps), K characters of the a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -113,8 +114,8 @@ class Transcript:
     def __post_init__(self) -> None:
         if not isinstance(self.alphabet, str) or not self.alphabet:
             raise SpecError("an alphabet is a string of at least one character")
-        for character in self.alphabet:
-            if self.alphabet.count(character) > 1:
+        for character, count in Counter(self.alphabet).items():
+            if count > 1:
                 raise SpecError(f"the alphabet has {character!r} twice")
 
     def encode(self, text: str) -> Tensor:

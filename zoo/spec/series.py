@@ -74,10 +74,12 @@ class Series(Values):
             )
         if len(array) == 0:
             raise SpecError("the series is empty; give at least one step")
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32, copy=True)
         if not np.isfinite(array).all():
             step, column = np.argwhere(~np.isfinite(array))[0]
             raise SpecError(f"step {step + 1} of the series has no finite {self.names[column]}; fill gaps first")
-        return torch.from_numpy(array.astype(np.float32, copy=True))
+        return torch.from_numpy(array)
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B series, each (T, F), into (B, T, F), padded with 0, and their lengths (B,).

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
-TRUE_WORDS = ("true", "yes", "t", "y", "1", "1.0")
-FALSE_WORDS = ("false", "no", "f", "n", "0", "0.0")
+TRUE_WORDS = ("true", "yes", "t", "y", "1")
+FALSE_WORDS = ("false", "no", "f", "n", "0")
+_NUMBER = re.compile(r"\+?(?P<minus>-?)(?=\.?\d)0*(?P<whole>\d*)(?:\.(?P<fraction>\d*?)0*)?", re.ASCII)
 MISSING, UNSEEN = 0, 1  # the codes of a category that is not there, and of one that training never saw
 
 
@@ -57,7 +60,9 @@ class Number:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into standardised numbers (N, 1), with NaN where they are missing."""
-        return (numbers(cells, self.name).to_numpy()[:, None] - self.mean) / self.std
+        standardised = (numbers(cells, self.name) - self.mean) / self.std
+        _refuse(cells, standardised.abs() > torch.finfo(torch.float32).max, self.name, "too large for float32")
+        return standardised.to_numpy()[:, None]
 
 
 @dataclass(frozen=True)
@@ -218,12 +223,13 @@ class Table:
             frame = pd.DataFrame([self._row(row) for row in rows], columns=list(self.slices))
             frame.index += 1  # rows are counted from 1
         names = list(self.slices)
-        columns = list(frame.columns)
+        columns = Counter(frame.columns)
         for name in names:
             if name not in columns:
-                raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(names)}")
-            if columns.count(name) > 1:
-                raise SpecError(f"the table has {columns.count(name)} columns called {name}")
+                between = ", with commas between them" if len(columns) == 1 else ""
+                raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(names)}{between}")
+            if columns[name] > 1:
+                raise SpecError(f"the table has {columns[name]} columns called {name}")
         return frame
 
     def is_row(self, raw: object) -> bool:
@@ -328,10 +334,20 @@ class Values:
 
 
 def words(cells: pd.Series) -> pd.Series:
-    """Cells as text without spaces around; 1, 1.0 and "1" are the same word."""
-    if cells.dtype.kind == "f" and (cells.dropna() % 1 == 0).all():  # whole numbers, made float by a missing one
-        cells = cells.astype("Int64")
-    return cells.astype("string").str.strip()
+    """Cells as text without spaces around; 1, 1.0, "01" and "1" are the same word, and so are True and "TRUE".
+
+    It must not depend on what else is in a column, by which pandas tells its type.
+    """
+    text = cells.astype("string").str.strip()
+    return text.map({word: _plain(word) for word in text.dropna().unique()}, na_action="ignore").astype("string")
+
+
+def _plain(word: str) -> str:
+    """A number without the zeros that change nothing, True or False with a capital, and other words as they are."""
+    if match := _NUMBER.fullmatch(word):
+        whole, fraction = match["whole"] or "0", match["fraction"]
+        return match["minus"] + whole + (f".{fraction}" if fraction else "")
+    return word.capitalize() if word.lower() in ("true", "false") else word
 
 
 def numbers(cells: pd.Series, name: str) -> pd.Series:
@@ -343,6 +359,8 @@ def numbers(cells: pd.Series, name: str) -> pd.Series:
     import numpy as np
     import pandas as pd
 
+    if cells.dtype.kind in "Mmc":
+        raise SpecError(f"column '{name}' holds {cells.dtype}, and not numbers")
     values = pd.to_numeric(cells, errors="coerce").astype("float64")
     _refuse(cells, values.isna() & cells.notna(), name, "not a number")
     _refuse(cells, pd.Series(np.isinf(values), index=cells.index), name, "not finite")
@@ -357,9 +375,11 @@ def days(cells: pd.Series, name: str) -> pd.Series:
     """
     import pandas as pd
 
-    times = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+    text = words(cells) if cells.dtype.kind in "iuf" else cells  # 20241231
+    times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
     _refuse(cells, times.isna() & cells.notna(), name, "not a date such as 2024-12-31 or 2024-12-31 18:30")
-    return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+    # Nanoseconds end in 2262, and who writes 9999-12-31 means "for ever"
+    return (times.dt.as_unit("us") - pd.Timestamp(0, tz="UTC").as_unit("us")) / pd.Timedelta(days=1)
 
 
 def _refuse(cells: pd.Series, wrong: pd.Series, name: str, fault: str) -> None:
