@@ -33,6 +33,7 @@ from torch import nn
 from zoo import models
 from zoo.data.batches import TensorDataModule
 from zoo.errors import ConfigError, SpecError, ZooError
+from zoo.settings import misfits
 from zoo.spec import Spec
 from zoo.tasks import pictures
 from zoo.tasks.task import Task
@@ -192,6 +193,8 @@ def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
     """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
     for missing in sorted(OmegaConf.missing_keys(cfg[name])):
         raise ConfigError(f"{missing} is needed: give {missing}=…")
+    for fault in misfits(_plain(cfg[name]), name):
+        raise ConfigError(fault)
     try:  # plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
         described = instantiate(cfg[name], _partial_="_target_" in cfg[name], _convert_="all")
         return described(**more) if "_target_" in cfg[name] else described
@@ -265,7 +268,7 @@ def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
         cfg, "trainer", callbacks=callbacks, logger=loggers, default_root_dir=cfg.folder, **options
     )
     if cfg.epochs is None:
-        if cfg.batches is None or cfg.batches < 1:
+        if type(cfg.batches) is not int or cfg.batches < 1:
             raise ConfigError(f"give epochs, or a positive number of batches instead; got batches={cfg.batches}")
         data.trainer = trainer  # who knows how many processes share the batches
         trainer.fit_loop.max_epochs = ceil(cfg.batches / len(data.train_dataloader()))

@@ -15,8 +15,7 @@ from random import Random
 import torch
 
 from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.images import whole_number
-from zoo.data.splits import check_shares, check_sizes, divide
+from zoo.data.splits import check_shares, check_sizes, divide, seed_of, whole_number
 from zoo.data.text import polarity_sentences
 from zoo.errors import DataError, unknown
 from zoo.spec import Counts, Spec, Topics
@@ -97,7 +96,7 @@ class Newsletters(DocumentData):
         data_seed: the seed of the documents.
 
     Raises:
-        ValueError: a size is below 1.
+        ValueError: a size is below 1, or the seed out of range.
     """
 
     general = 1 / 3  # the share of words that any newsletter may hold
@@ -136,7 +135,7 @@ class Newsletters(DocumentData):
     ) -> None:
         super().__init__(words=2_000, stop_words=None, batch_size=batch_size)
         self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def read(self) -> Texts:
         random = Random(self.data_seed)
@@ -172,7 +171,7 @@ class StoredDocuments(DocumentData):
     ) -> None:
         super().__init__(words, stop_words, batch_size)
         self.root = Path(root).expanduser()
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = seed_of("split_seed", split_seed)
 
 
 class RtPolarityWords(StoredDocuments):
@@ -272,7 +271,7 @@ class TextFolder(DocumentData):
         self.path = Path(path).expanduser()
         self.encoding = encoding
         self.shares = check_shares(val_share, test_share)
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = seed_of("split_seed", split_seed)
 
     def read(self) -> Texts:
         if self.path.is_dir():

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.data.batches import Examples, TensorDataModule
+from zoo.data.splits import seed_of, whole_number
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec
 
@@ -97,7 +98,7 @@ class Digits(TensorDataModule):
 
     def __init__(self, batch_size: int = 64, augment: Augment | None = None, split_seed: int = 0) -> None:
         super().__init__(batch_size, augment)
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = seed_of("split_seed", split_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.datasets import load_digits
@@ -145,7 +146,7 @@ class Official(TensorDataModule):
         super().__init__(batch_size, augment)
         self.root = Path(root).expanduser()
         self.val_size = whole_number("val_size", val_size, 1, self.sizes[0] - 1)
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = seed_of("split_seed", split_seed)
 
     @abstractmethod
     def download(self) -> None:
@@ -300,12 +301,6 @@ class CIFAR10(Official):
 def _pixels(source: Any) -> tuple[Tensor, Tensor]:
     """Images (N, 1, H, W) and labels of one of torchvision's data sets in the format of MNIST."""
     return source.data[:, None], source.targets
-
-
-def whole_number(name: str, number: int, smallest: int, largest: int) -> int:
-    if type(number) is not int or not smallest <= number <= largest:
-        raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, got {number}")
-    return number
 
 
 def _labelled(

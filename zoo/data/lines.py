@@ -20,7 +20,7 @@ from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, carried_fonts, fonts_of, set_line
 from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, phrase
-from zoo.data.splits import check_shares, divide
+from zoo.data.splits import check_shares, divide, seed_of
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec, TextLine, Transcript
 
@@ -75,7 +75,7 @@ class TextLines(TensorDataModule):
         self.held_out = held_out
         self.fonts = fonts
         self.families = {"val": tuple(val_families), "test": tuple(test_families)}
-        self.seed = seed
+        self.seed = seed_of("seed", seed)
 
     def setup(self, stage: str | None = None) -> None:
         """Set the lines; to test, those of test alone, for which no folder of fonts is needed."""
@@ -170,7 +170,7 @@ class LineFolder(TensorDataModule):
         self.path = Path(path).expanduser()
         self.alphabet = ALPHABET if alphabet is None else alphabet
         self.shares = check_shares(val_share, test_share)
-        self.split_seed = split_seed
+        self.split_seed = seed_of("split_seed", split_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         line, transcript = TextLine(HEIGHT), Transcript(self.alphabet)
@@ -206,7 +206,7 @@ class DigitLines(TensorDataModule):
         if type(rounds) is not int or rounds < 1:
             raise ValueError(f"rounds must be a whole number of at least 1, got {rounds}")
         self.rounds = rounds
-        self.seed = seed
+        self.seed = seed_of("seed", seed)
         self.source: Digits | MNIST = Digits(split_seed=seed)
 
     def prepare_data(self) -> None:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, ResumableLoader, TensorDataModule
-from zoo.data.images import whole_number
-from zoo.data.splits import check_shares, divide
+from zoo.data.splits import check_shares, divide, seed_of, whole_number
 from zoo.errors import DataError, SpecError
 from zoo.spec import Classes, Image, Spec
 
@@ -198,7 +197,7 @@ class ImageFolder(TensorDataModule):
         self.channels = channels
         self.shares = check_shares(val_share, test_share)
         self.unreadable = unreadable
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = seed_of("split_seed", split_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         files, pictures = self._read(self.root)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.images import whole_number
+from zoo.data.splits import seed_of, whole_number
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Ratings, Recommendations, Spec
 from zoo.spec.files import read_table, read_text
@@ -60,7 +60,7 @@ class RatingData(TensorDataModule):
         super().__init__(batch_size)
         self.val_ratings = whole_number("val_ratings", val_ratings, 1, 2**20)
         self.test_ratings = whole_number("test_ratings", test_ratings, 1, 2**20)
-        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+        self.split_seed = seed_of("split_seed", split_seed)
 
     @abstractmethod
     def read(self) -> Rated:
@@ -109,7 +109,7 @@ class BinaryRatings(RatingData):
     def __init__(self, people: int = 1_500, batch_size: int = 20, data_seed: int = 0) -> None:
         super().__init__(batch_size, split_seed=data_seed)
         self.people = whole_number("people", people, 20, 2**20)
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def chances(self) -> Tensor:
         """How likely each film is liked by each taste (tastes, G)."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.data.batches import Examples, Ragged, TensorDataModule
 from zoo.data.images import Digits
-from zoo.data.splits import check_sizes
+from zoo.data.splits import check_sizes, seed_of
 from zoo.spec import Labels, Series, Spec, Values, Video
 
 SIDE, DIGIT = 16, 8  # pixels of a video's picture, and of a digit in it
@@ -32,7 +32,7 @@ class MovingDigits(TensorDataModule):
         data_seed: the seed of the paths.
 
     Raises:
-        ValueError: a size is below 1.
+        ValueError: a size is below 1, or the seed out of range.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class MovingDigits(TensorDataModule):
     ) -> None:
         super().__init__(batch_size)
         self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
@@ -91,7 +91,7 @@ class Adding(TensorDataModule):
             raise ValueError(f"length must be a whole number of at least 2, got {length}")
         self.length = length
         self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
@@ -139,7 +139,7 @@ class Copying(TensorDataModule):
             raise ValueError(f"silence must be a whole number of at least 1, got {silence}")
         self.silence = silence
         self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import check_shares
+from zoo.data.splits import check_shares, seed_of
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Forecast, Series, Spec
 from zoo.spec.files import read_table
@@ -118,7 +118,7 @@ class Waves(SeriesData):
         if type(length) is not int or length < 1:
             raise ValueError(f"length must be a whole number of at least 1, got {length}")
         self.length = length
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def read(self) -> tuple[Sequence[str], Sequence[str], Tensor]:
         random = torch.Generator().manual_seed(self.data_seed)

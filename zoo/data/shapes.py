@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import check_sizes
+from zoo.data.splits import check_sizes, seed_of
 from zoo.spec import Image, Spec
 from zoo.spec.text import FIRST, PAD, Tokens
 
@@ -77,7 +77,7 @@ class Shapes(TensorDataModule):
         data_seed: the seed of the scenes.
 
     Raises:
-        ValueError: a size is below 1, or there are not so many different scenes.
+        ValueError: a size is below 1, there are not so many different scenes, or the seed is out of range.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Shapes(TensorDataModule):
         self.sizes = check_sizes(train_size, val_size, test_size)
         if sum(self.sizes.values()) > (most := len(all_scenes())):
             raise ValueError(f"there are {most} different scenes, and {sum(self.sizes.values())} were asked for")
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)

@@ -1,8 +1,19 @@
-"""How many examples each split has: given as numbers, or as shares of what there is."""
+"""Whole numbers and seeds that are given, and how many examples each split has: as numbers, or as shares of all."""
 
 from __future__ import annotations
 
 import torch
+
+
+def whole_number(name: str, number: int, smallest: int, largest: int) -> int:
+    if type(number) is not int or not smallest <= number <= largest:
+        raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, got {number}")
+    return number
+
+
+def seed_of(name: str, seed: int) -> int:
+    """A seed: the same random numbers for the same one, by any of Python's, NumPy's and torch's generators."""
+    return whole_number(name, seed, 0, 2**32 - 1)
 
 
 def check_sizes(train: int, val: int, test: int) -> dict[str, int]:

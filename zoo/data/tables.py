@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import check_shares, held_out
+from zoo.data.splits import check_shares, held_out, seed_of
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Classes, Output, Spec, Table, Values
 from zoo.spec.files import read_table
@@ -74,9 +74,9 @@ class TableData(TensorDataModule):
                 raise ValueError(unknown("kind of column", kind, KINDS))
         self.target = target
         self.target_kind = target_kind
-        self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # the command line reads 2020 as a number
+        self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # 2020 may be one
         self.shares = check_shares(val_share, test_share)
-        self.split_seed = split_seed
+        self.split_seed = seed_of("split_seed", split_seed)
 
     @abstractmethod
     def read(self) -> pd.DataFrame:

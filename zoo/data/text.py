@@ -15,7 +15,7 @@ import torch
 
 from zoo.data.batches import Examples, Ragged, TensorDataModule
 from zoo.data.reviews import generate_reviews
-from zoo.data.splits import check_sizes
+from zoo.data.splits import check_sizes, seed_of
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Text, Tokens
 from zoo.spec.files import read_text
@@ -42,7 +42,7 @@ class Reviews(TensorDataModule):
         data_seed: the seed of the sentences.
 
     Raises:
-        ValueError: a size is below 1.
+        ValueError: a size is below 1, or the seed out of range.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Reviews(TensorDataModule):
     ) -> None:
         super().__init__(batch_size)
         self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = Random(self.data_seed)
@@ -265,7 +265,7 @@ class ReviewText(CharacterData):
         if type(sentences) is not int or sentences < 1:
             raise ValueError(f"sentences must be a whole number of at least 1, got {sentences}")
         self.sentences = sentences
-        self.data_seed = data_seed
+        self.data_seed = seed_of("data_seed", data_seed)
 
     def read(self) -> str:
         drawn = generate_reviews(self.sentences, Random(self.data_seed), depths=(0, 1, 2), reserved=False)

@@ -1,0 +1,69 @@
+"""Whether settings are of the kind that what they are given to takes, as its type hints say."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pydoc import ErrorDuringImport, locate
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
+
+
+def misfits(described: Any, name: str) -> Iterator[str]:
+    """What in a part of the config is of another kind than the argument of the `_target_` that it is given to.
+
+    Args:
+        described: plain dicts, lists and values.
+        name: of the part, such as `data`.
+    """
+    if not isinstance(described, dict):
+        return
+    hints = _hints(described.get("_target_"))
+    for argument, value in described.items():
+        setting = f"{name}.{argument}"
+        if argument in hints and not _fits(value, hints[argument]):
+            wanted, shown = _told(hints[argument]), "null" if value is None else value
+            quotes = f"; what looks like a number is text in quotes: {setting}=\"'{value}'\""
+            yield f"{setting} must be {wanted}, got {shown}{quotes if 'text' in wanted and _is_number(value) else ''}"
+        yield from misfits(value, setting)
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    """The type hints of a class or function by name; none where that does not exist, or they cannot be told."""
+    try:
+        found: Any = locate(target) if isinstance(target, str) else None
+        return get_type_hints(found.__init__ if inspect.isclass(found) else found) if found else {}
+    except (ErrorDuringImport, NameError, TypeError):  # Hydra tells of the first
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint in WORDS:
+        return type(value) in ((int, float) if hint is float else (hint,))
+    if isinstance(value, dict) and "_target_" in value:
+        return True  # Hydra builds it
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if kind in (Sequence, Iterable, list, tuple):
+        return isinstance(value, list) and all(any(_fits(item, one) for one in inner) for item in value)
+    if kind in (Mapping, dict):
+        return isinstance(value, dict) and all(_fits(item, inner[1]) for item in value.values())
+    return isinstance(value, hint) if inspect.isclass(hint) else kind is not Callable
+
+
+def _told(hint: Any) -> str:
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return " or ".join(_told(one) for one in inner)
+    if kind in (Sequence, Iterable, list, tuple):
+        return f"a list of {' or '.join(_told(one) for one in dict.fromkeys(inner) if one is not ...)}"
+    if kind in (Mapping, dict):
+        return f"{_told(inner[1])} by name"
+    return WORDS.get(hint, "something with a _target_")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
