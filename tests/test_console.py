@@ -115,6 +115,13 @@ def test_a_user_s_mistake_ends_in_one_line_and_code_1(capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ("", "no such file: digits.csv\n")
 
 
+@pytest.mark.usefixtures("as_a_script", "config_folder")
+def test_a_choice_is_no_null(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), one_line_errors():
+        compose("train", ["logger=null"])
+    assert capsys.readouterr() == ("", "a choice, such as model=cnn, is a name, and cannot be null\n")
+
+
 @pytest.mark.usefixtures("as_a_script")
 @pytest.mark.parametrize("bug", [KeyError("a bug"), KeyboardInterrupt(), SystemExit(3), ValueError("a bug")], ids=repr)
 def test_what_is_no_user_s_mistake_passes(bug: BaseException, capsys: pytest.CaptureFixture[str]) -> None:

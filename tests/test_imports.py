@@ -26,7 +26,7 @@ ALLOWED = {
     "weights": {"errors", "spec", "models"},
     "settings": set(),
     "training": {"errors", "settings", "spec", "models", "tasks", "data", "weights"},
-    "evaluation": {"errors", "spec", "tasks", "data", "weights", "training"},
+    "evaluation": {"errors", "settings", "spec", "tasks", "data", "weights", "training"},
     "publishing": {"errors", "evaluation", "weights"},
     "prediction": {"errors", "spec", "weights"},
     "export": {"errors", "spec", "models", "weights"},

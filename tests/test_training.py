@@ -215,6 +215,12 @@ def test_one_example_a_step_is_too_few_for_batch_normalisation(run: Run) -> None
         run("single", "data.batch_size=1")
 
 
+@pytest.mark.filterwarnings("ignore:.*nan")
+def test_a_training_that_diverged_says_so(run: Run) -> None:
+    with pytest.raises(zoo.ConfigError, match="test/loss is nan, so that nothing is kept: the training diverged"):
+        run("diverged", "model=mlp", "data=diabetes", "epochs=1", "task.optimiser.lr=1e30")
+
+
 def test_a_run_that_is_terminated_fails_and_says_how_to_go_on(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,6 +19,7 @@ from torch import nn
 
 from zoo.data.batches import TensorDataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
+from zoo.settings import misfits
 from zoo.spec import Spec
 from zoo.tasks.task import Task
 from zoo.training import DATA, quieten_lightning
@@ -149,6 +150,8 @@ def _builder(described: Any, root: Path) -> partial[Any]:
     checked = _checked(described, root)
     if not isinstance(checked, dict) or "_target_" not in checked:
         raise ArtefactError("its recipe does not say on what data and by what task it was trained")
+    for fault in misfits(checked, "its recipe"):
+        raise ArtefactError(fault)
     try:
         built: partial[Any] = instantiate(checked, _partial_=True, _convert_="all")
         return built

@@ -6,6 +6,7 @@ import csv
 import ctypes
 import inspect
 import logging
+import math
 import os
 import pickle
 import re
@@ -63,7 +64,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         The metrics of the test split, and `train/seconds`.
 
     Raises:
-        ConfigError: a name, value, pair or checkpoint that cannot work, before anything is trained.
+        ConfigError: a name, value, pair or checkpoint that cannot work, before anything is trained; or a training that
+            diverged.
         DataError: data that is missing or damaged, likewise.
     """
     _check_pair(cfg)
@@ -93,6 +95,10 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _restore_best(trainer, task)
     trainer.test(task, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            lower = "take a smaller task.optimiser.lr, or limit steps with task.max_grad_norm=1"
+            raise ConfigError(f"{name} is {value}, so that nothing is kept: the training diverged; {lower}")
     metrics["train/seconds"] = round(seconds, 1)
     if torch.distributed.is_initialized():  # or gloo's thread that frees a tensor as Python ends aborts the process
         torch.distributed.destroy_process_group()
@@ -200,7 +206,7 @@ def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
         return described(**more) if "_target_" in cfg[name] else described
     except InstantiationException as error:
         raise ConfigError(f"{name}: {error.__cause__ or error}") from error
-    except (TypeError, ValueError, MisconfigurationException) as error:
+    except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # of a TPU, torch_xla is missing
         raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
 
 

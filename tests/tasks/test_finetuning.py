@@ -125,6 +125,8 @@ def test_its_options_are_those_of_what_it_starts_from(
         (["freeze=[stagess]"], "unknown part of the network 'stagess'; did you mean 'stages'"),
         (["freeze=[stages,classifier]"], "nothing is left to be trained once stages, classifier is frozen"),
         (["layer_decay=0"], "layer_decay must be above 0 and up to 1, got 0"),
+        (["layer_decay=much"], "layer_decay must be above 0 and up to 1, got much"),
+        (["freeze=stages"], r"freeze is a list of parts of the network, such as \[stages.0\], got stages"),
         (["init_from=cnn.digist"], "unknown weights 'cnn.digist'"),
         (["model=mlp", "data=digits"], "init_from: cnn.digits is a cnn, not a mlp"),
         (["model=mlp", "data=wine", "init_from=mlp.breast_cancer"], "those weights are of other columns"),

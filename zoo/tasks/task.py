@@ -177,7 +177,9 @@ class Task(L.LightningModule, ABC):
         Raises:
             ValueError: it is out of range, there is no such part, or nothing is left to be trained.
         """
-        if not 0 < layer_decay <= 1:
+        if not isinstance(freeze, (list, tuple)):
+            raise ValueError(f"freeze is a list of parts of the network, such as [stages.0], got {freeze}")
+        if not isinstance(layer_decay, (int, float)) or not 0 < layer_decay <= 1:
             raise ValueError(f"layer_decay must be above 0 and up to 1, got {layer_decay}")
         parts = dict(self.network.named_modules())
         for name in freeze:
