@@ -29,6 +29,7 @@ from zoo.weights.artefact import Artefact
 NOISE = 0.002  # by what share of itself a figure may differ where no record says how much
 # What the recipe of an artefact may build: nothing else that a foreign file names is ever called
 BUILDERS = ("zoo.data.", "zoo.tasks.", "zoo.models.", "torch.nn.", "torch.optim.")
+FUNCTIONS = ("zoo.tasks.memory.memory", "zoo.tasks.supervised.supervised")  # not those that draw, and write a file
 
 
 def evaluate(cfg: DictConfig) -> bool:
@@ -191,14 +192,14 @@ def _is_published(described: dict[str, Any]) -> bool:
 
 
 def _may_be_built(target: Any) -> bool:
-    """Whether it names a class or function that the zoo or torch define where their parts are defined."""
+    """Whether it names a class that the zoo or torch define where their parts are defined, or what gives a task."""
     if not isinstance(target, str) or not target.startswith(BUILDERS):
         return False
     try:
         found = locate(target)
     except ErrorDuringImport:
         return False
-    return (inspect.isclass(found) or inspect.isfunction(found)) and f"{found.__module__}.".startswith(BUILDERS)
+    return target in FUNCTIONS or (inspect.isclass(found) and f"{found.__module__}.".startswith(BUILDERS))
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import pickle
 import struct
@@ -22,6 +23,7 @@ from zoo.errors import ArtefactError, ConfigError, SpecError
 from zoo.models import build
 from zoo.spec import Classes, Image, Spec, TextLine, Transcript
 from zoo.weights import artefact as artefacts
+from zoo.weights import catalogue
 from zoo.weights.artefact import ALIKE, MAX_HEADER, Artefact, load, save
 
 METRICS = {"test/accuracy": 0.1 + 0.2, "tiny": 5e-324, "whole": 3.0}
@@ -528,6 +530,21 @@ def test_hostile_options_of_the_gan(
     forged: Callable[..., Path], fitting: dict[str, Any], options: dict[str, Any]
 ) -> None:
     refuses(forged({"model": "gan", "spec": fitting["gan"][0].to_json(), "options": options}))
+
+
+def test_no_network_of_any_number_of_layers_is_built(forged: Callable[..., Path]) -> None:
+    """It would take all memory, or for ever."""
+    about = catalogue.find("gan.super_resolution_x2").header
+    options = {**about["options"], "blocks": 10**12}
+    refuses(forged({"model": "gan", "spec": about["spec"], "options": options}), "ask for a larger network")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"metrics": {"a": "x"}}, {"metrics": {"a": math.inf}}, {"recipe": {"before": 5}}, {"recipe": {"command": 5}}],
+)
+def test_hostile_figures_and_recipes(forged: Callable[..., Path], change: dict[str, Any]) -> None:
+    refuses(forged(change), "its header is damaged")
 
 
 FLOATS = np.zeros(2, np.float32).tobytes()

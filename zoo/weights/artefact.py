@@ -11,8 +11,11 @@ import hashlib
 import inspect
 import json
 import os
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -21,6 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
@@ -331,6 +335,12 @@ def _entries(data: bytes) -> dict[str, Any]:
     for name, kind in kinds.items():
         if not isinstance(header.get(name), kind):
             raise ArtefactError(f"its header has no {name}, or not of the right kind")
+    for name, figure in header["metrics"].items():
+        if type(figure) not in (int, float) or not abs(figure) <= sys.float_info.max:  # NaN fails too
+            raise ArtefactError(f"its header is damaged: the figure {name} is {figure!r}")
+    before, command = header["recipe"].get("before", []), header["recipe"].get("command", "")
+    if not isinstance(before, list) or not all(isinstance(line, str) for line in [*before, command]):
+        raise ArtefactError("its header is damaged: the commands of its recipe are no text")
     return header
 
 
@@ -349,7 +359,7 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     """Build the network without memory for its parameters, and fill it once names and shapes are seen to fit."""
     try:
         spec = Spec.from_json(header["spec"])
-        with torch.device("meta"):
+        with torch.device("meta"), _parameters_at_most(2 * len(tensors) + 1000):
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
@@ -362,6 +372,24 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(filled, assign=True)
     return network, spec
+
+
+@contextmanager
+def _parameters_at_most(count: int) -> Iterator[None]:
+    """Stop what builds a network of more parameters: options of a hostile file may ask for any number of layers."""
+    builder, built = threading.get_ident(), 0
+
+    def counted(*_: Any) -> None:
+        nonlocal built
+        built += threading.get_ident() == builder
+        if built > count:
+            raise ArtefactError("its options ask for a larger network than its tensors make")
+
+    hook = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _misfits(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterator[str]:

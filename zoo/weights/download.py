@@ -42,7 +42,8 @@ def download(url: str, *, sha256: str | None = None, max_bytes: int = MAX_BYTES)
             cache that cannot be written.
     """
     _check_scheme(url)
-    cached = cache() / f"{sha256.lower() if sha256 else hashlib.sha256(url.encode()).hexdigest()}.safetensors"
+    sha256 = sha256 and sha256.lower()
+    cached = cache() / f"{sha256 or hashlib.sha256(url.encode(errors='surrogatepass')).hexdigest()}.safetensors"
     try:
         if cached.is_file() and sha256 in (None, _sha256(cached)):
             return cached
@@ -54,7 +55,7 @@ def download(url: str, *, sha256: str | None = None, max_bytes: int = MAX_BYTES)
                 found = _receive(url, file, max_bytes)
                 file.flush()
                 os.fsync(file.fileno())
-            if sha256 is not None and found != sha256.lower():
+            if sha256 is not None and found != sha256:
                 raise ArtefactError(f"its sha256 is {found}, and not {sha256}")
             artefact.check(name)
             os.replace(name, cached)  # another process sees no file, or a whole one
@@ -125,7 +126,10 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _check_scheme(url: str) -> None:
-    scheme = urlsplit(url).scheme.lower()
+    try:
+        scheme = urlsplit(url).scheme.lower()
+    except ValueError as error:
+        raise ArtefactError(f"{url}: {error}") from error
     if scheme not in SCHEMES:
         raise ArtefactError(f"{url}: weights come by http, https or hf, not by {scheme or 'no scheme'}")
 
