@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from zoo.data.images import Digits
 from zoo.errors import ConfigError, DataError, SpecError
 from zoo.models import build
 from zoo.prediction import predict
-from zoo.spec import Classes, Image, MaskedImage, Series, Spec, Text, TextLine, Transcript
+from zoo.spec import Classes, Image, MaskedImage, Ratings, Recommendations, Series, Spec, Text, TextLine, Transcript
 from zoo.weights.artefact import Artefact
 
 
@@ -87,6 +89,7 @@ def test_names_on_standard_input(predicted: Callable[..., Any], scans: Path, mon
 def test_one_that_does_not_fit_is_told_and_the_others_are_answered(predicted: Callable[..., Any], scans: Path) -> None:
     broken = scans / "scan 3 is broken.png"
     broken.write_bytes(b"not a picture")
+    shutil.copy(next(scans.iterdir()), scans / os.fsdecode(b"scan \xff.png"))  # whose name is no text
     failures, written, complaints = predicted("model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl")
     assert failures == 1
     assert complaints.count("\n") == 1
@@ -213,6 +216,9 @@ def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], 
         (["options={temperature: 2}"], SpecError, "unknown option 'temperature'"),
         (["options=2"], ConfigError, "options have names"),
         (["device=gpu"], ConfigError, "device=gpu: Expected one of cpu, cuda"),
+        (["device=meta"], ConfigError, "device=meta computes nothing"),
+        (["input=5"], ConfigError, "no file matches 5"),
+        (["output=5"], ConfigError, "output is the name of a file or folder; got 5"),
         (["model=gan.generation_mnist", f"output={__file__}"], ConfigError, "cannot be the folder of the pictures"),
         (["model=lstm.reviews", "input=[one.txt,two.txt]"], ConfigError, "give one file or"),
     ],
@@ -273,8 +279,25 @@ def test_lines_of_text(predicted: Callable[..., Any], tmp_path: Path, monkeypatc
         assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
     assert predicted(*given)[1] == written
+    (tmp_path / "marked.txt").write_text("\n".join(lines), encoding="utf-8-sig")
+    assert predicted(*given, f"input={tmp_path / 'marked.txt'}")[1] == written
     with pytest.raises(ConfigError, match=r"cannot read absent\.txt: No such file or directory"):
         predicted(*given, "input=absent.txt")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines[2].encode("latin-1")), "utf-8"))
+    with pytest.raises(ConfigError, match="cannot read standard input: 'utf-8' codec"):
+        predicted(*given)
+
+
+def test_lines_that_are_no_json(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    """They are told, and the others are answered."""
+    spec = Spec(Ratings(("x", "y"), (0, 1)), Recommendations(("x", "y"), (0, 1)))
+    zoo.save(Artefact("rbm", {"num_hidden": 2}, spec, build("rbm", spec, num_hidden=2)), tmp_path / "rbm.safetensors")
+    (tmp_path / "ratings.jsonl").write_text('{"x": 1}\n{"x":\n' + "[" * 10**5 + '\n{"y": 0}\n', encoding="utf-8")
+    given = (f"model={tmp_path / 'rbm.safetensors'}", "format=jsonl", f"input={tmp_path / 'ratings.jsonl'}")
+    failures, written, complaints = predicted(*given)
+    assert failures == 2
+    assert [json.loads(line)["answer"][0]["title"] for line in written.splitlines()] == ["y", "x"]
+    assert complaints.startswith('each line is JSON, and this is not: {"x":\neach line is JSON')
 
 
 def test_a_series_is_a_csv_file(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,6 +269,8 @@ def test_a_camera_s_rotation_is_undone(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turn it a quarter clockwise to see it upright
     PIL.Image.fromarray(RAMP).save(tmp_path / "turned.png", exif=exif)
     assert np.array_equal(pixels(tmp_path / "turned.png"), np.rot90(RAMP, -1))
+    PIL.Image.fromarray(RAMP).save(tmp_path / "odd.png", exif=b"no exif at all")  # whose pixels are whole
+    assert np.array_equal(pixels(tmp_path / "odd.png"), RAMP)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import glob
+import io
 import json
 import re
 import sys
@@ -17,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import PIL.Image
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
 
@@ -55,6 +56,8 @@ def predict(cfg: DictConfig) -> int:
         raise ConfigError(f"batch_size must be a whole number of at least 1, got {cfg.batch_size}")
     if not isinstance(cfg.options, (DictConfig, type(None))):
         raise ConfigError(f"options have names, such as options={{temperature: 0.5}}; got {cfg.options}")
+    if not isinstance(cfg.output, (str, type(None))):
+        raise ConfigError(f"output is the name of a file or folder; got {cfg.output}; in quotes, \"'5'\", 5 is a name")
     artefact = _on_device(load(cfg.model), cfg.device)
     inputs = _inputs(artefact, cfg.input)
     batch_size = 1 if sys.stdin.isatty() else cfg.batch_size
@@ -72,8 +75,11 @@ def predict(cfg: DictConfig) -> int:
 
 def _on_device(artefact: Artefact, device: str | None) -> Artefact:
     try:
-        return artefact.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except (RuntimeError, AssertionError) as error:  # the latter where torch was built without CUDA
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if chosen.type == "meta":
+            raise ConfigError("device=meta computes nothing; take cpu or cuda")
+        return artefact.to(chosen)
+    except (RuntimeError, AssertionError, TypeError) as error:  # of the second kind where torch was built without CUDA
         raise ConfigError(f"device={device}: {str(error).splitlines()[0]}") from error
 
 
@@ -90,7 +96,8 @@ class Failures(list[str]):
 
 def _inputs(artefact: Artefact, given: Any) -> list[str]:
     """As many patterns or files as the model takes things."""
-    inputs = [given] if isinstance(given, str) else list(given or ())
+    several = given if isinstance(given, ListConfig) else [given]
+    inputs = [str(each) for each in several if each is not None]
     takes = artefact.spec.input.takes
     if inputs != [STANDARD_INPUT] and len(inputs) != len(takes):
         if len(takes) == 1:
@@ -127,7 +134,7 @@ def _examples(
     lines = (line.rstrip("\r\n") for line in _lines(inputs[0]))
     if isinstance(example[0], str):
         return None, ((line, (line,)) for line in lines if line.strip())
-    return None, ((line, _values(line, len(example))) for line in lines if line.strip())
+    return None, _values((line for line in lines if line.strip()), failures)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Example]:
@@ -139,7 +146,7 @@ def _rows(frame: pd.DataFrame) -> Iterator[Example]:
 def _files(inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
     """Files by pattern, one pattern for each thing that the model takes; or by name, on standard input."""
     if inputs == [STANDARD_INPUT]:
-        lines = (line.rstrip("\r\n") for line in sys.stdin)
+        lines = (line.rstrip("\r\n") for line in _lines(STANDARD_INPUT))
         return None, ((line.split("\t")[0], tuple(line.split("\t"))) for line in lines if line.strip())
     columns = [_matching(pattern) for pattern in inputs]
     if len({len(column) for column in columns}) > 1:
@@ -169,23 +176,26 @@ def _matching(pattern: str) -> list[str]:
 
 
 def _lines(source: str) -> Iterator[str]:
-    if source == STANDARD_INPUT:
-        yield from sys.stdin
-        return
+    """The lines of a file of text, or of standard input, without the mark of the order of bytes before the first."""
     try:
-        with Path(source).expanduser().open(encoding="utf-8") as file:
+        if source == STANDARD_INPUT:
+            yield next(sys.stdin, "").removeprefix("\ufeff")
+            yield from sys.stdin
+            return
+        with Path(source).expanduser().open(encoding="utf-8-sig") as file:
             yield from file
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from error
+        name = "standard input" if source == STANDARD_INPUT else source
+        raise ConfigError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _values(line: str, count: int) -> tuple[Any, ...]:
-    """A line of JSON: what a model takes, or a list of the several things that it does."""
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise ConfigError(f"each line is JSON, and this is not: {line[:60]}") from error
-    return (value,) if count == 1 else tuple(value)
+def _values(lines: Iterator[str], failures: Failures) -> Iterator[Example]:
+    """What lines of JSON hold; those that are none are told in `failures`."""
+    for line in lines:
+        try:
+            yield line, (json.loads(line),)
+        except (ValueError, RecursionError):
+            failures.append(f"each line is JSON, and this is not: {line[:60]}")
 
 
 def _table_on_standard_input() -> pd.DataFrame:
@@ -250,10 +260,12 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
             raise ConfigError(f"{output} cannot be the folder of the pictures: {error.strerror}") from error
         yield sys.stdout, folder
     elif output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # of files whose names are no text, as \\udcff
+            sys.stdout.reconfigure(errors="backslashreplace")
         yield sys.stdout, None
     else:
         try:
-            with Path(output).expanduser().open("w", encoding="utf-8", newline="") as file:
+            with Path(output).expanduser().open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 yield file, None
         except OSError as error:
             raise ConfigError(f"cannot write {output}: {error.strerror}") from error

@@ -204,18 +204,27 @@ def read_image(raw: RawImage) -> PIL.Image.Image:
 def _upright(raw: str | os.PathLike[str] | PIL.Image.Image) -> PIL.Image.Image:
     """A picture from a file, or one that was opened and perhaps not yet read, turned as the camera was held."""
     import PIL.Image
-    import PIL.ImageOps
 
     try:
         if isinstance(raw, PIL.Image.Image):
-            return PIL.ImageOps.exif_transpose(raw)
+            return _turned(raw)
         with PIL.Image.open(raw) as file:
-            return PIL.ImageOps.exif_transpose(file)
+            return _turned(file)
     except FileNotFoundError:
         raise SpecError(f"no such image: {raw}") from None
     except Exception as error:  # each of Pillow's readers fails on damaged files in ways of its own
         name = "the picture" if isinstance(raw, PIL.Image.Image) else raw
         raise SpecError(f"cannot read {name} as an image: {error}") from error
+
+
+def _turned(picture: PIL.Image.Image) -> PIL.Image.Image:
+    import PIL.ImageOps
+
+    picture.load()
+    try:
+        return PIL.ImageOps.exif_transpose(picture)
+    except Exception:  # of damaged metadata, each format in its own way; the pixels are whole
+        return picture.copy()
 
 
 def _picture_of(raw: Any) -> PIL.Image.Image:

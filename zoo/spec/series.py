@@ -6,7 +6,7 @@ Shape letters: B batch, T steps, F numbers in each, C channels, H height, W widt
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -169,7 +169,7 @@ class Video:
             SpecError: it cannot be read, or is no video.
         """
         image = self.image
-        return torch.stack([image.encode(picture) for picture in _pictures(raw)])
+        return torch.stack([image.encode(picture) for picture in _pictures(raw)])  # one at a time in its own size
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B videos, each (T, C, H, W), into (B, T, C, H, W), padded with 0, and their lengths (B,).
@@ -212,14 +212,16 @@ class Labels:
         ]
 
 
-def _pictures(raw: Any) -> list[Any]:
+def _pictures(raw: Any) -> Iterator[Any]:
     import PIL.Image
     import PIL.ImageSequence
 
     if isinstance(raw, (str, os.PathLike)):
         try:
             with PIL.Image.open(raw) as file:
-                return [picture.copy() for picture in PIL.ImageSequence.Iterator(file)]
+                for picture in PIL.ImageSequence.Iterator(file):
+                    yield picture.copy()
+                return
         except FileNotFoundError:
             raise SpecError(f"no such video: {raw}") from None
         except Exception as error:  # each of Pillow's readers fails on damaged files in ways of its own
@@ -228,7 +230,7 @@ def _pictures(raw: Any) -> list[Any]:
         raise SpecError("a video is the path of an animated picture, or an array T x H x W or T x H x W x C")
     if len(raw) == 0:
         raise SpecError("the video has no pictures")
-    return list(raw)
+    yield from raw
 
 
 def padded(encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
