@@ -61,7 +61,7 @@ def test_a_folder_of_texts(folder: Path) -> None:
 
 
 def test_a_file_with_a_document_a_line(tmp_path: Path) -> None:
-    (tmp_path / "lines").write_text("\n".join(["mast boat"] * 30 + ["", "the 1 2"]), encoding="utf-8")
+    (tmp_path / "lines").write_text("\n".join(["mast\x0cboat"] * 30 + ["", "the 1 2"]), encoding="utf-8")
     data = TextFolder(str(tmp_path / "lines"))
     data.setup()
     assert sum(len(examples) for examples in data.splits.values()) == 30  # and not that which holds nothing

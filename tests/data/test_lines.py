@@ -225,6 +225,11 @@ def test_folders_that_are_not_as_they_should_be(folder: Callable[..., Path], tmp
     assert f"cannot read {tmp_path / 'c.png'} as an image" in fault()
     (tmp_path / "labels.csv").write_text("name,text\na.png,one\n")
     assert "needs a header with the columns file and text" in fault()
+    (tmp_path / "labels.csv").write_text("file,text\n")
+    assert "has 0 lines, and at least 3 are needed" in fault()
+    for row in ("a.png,one, two", "a.png"):
+        (tmp_path / "labels.csv").write_text(f"file,text\n{row}\n")
+        assert "labels.csv, line 2: it has more or fewer cells than the header" in fault()
     (tmp_path / "labels.csv").write_text("file,text\nz.png,one\n")
     assert f"no such image: {tmp_path / 'z.png'}" in fault()
     with pytest.raises(DataError, match="no such folder of lines"):

@@ -70,6 +70,8 @@ def test_a_csv_file(tmp_path: Path) -> None:
     assert rated.titles == ("gin", "rum", "tea")
     assert rated.scale == (1, 2.5, 4)
     assert rated.codes.tolist() == [[0, 2, 2], [3, 0, 3], [1, 2, 3]]  # the last of ann's two cups of tea
+    likes = CsvRatings(csv(tmp_path, user=[1, 1, 2], item=["a", "b", "a"], rating=[True, False, False])).read()
+    assert (likes.scale, likes.codes.tolist()) == ((0, 1), [[2, 1], [1, 0]])
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def test_faults_of_times_are_told(tmp_path: Path, times: list[object], message: 
     [
         ([""] + [1, 2] * 59 + [3], {}, "column 'sales', row 1: there is no number; a series has no gaps"),
         (["x"] + [1, 2] * 59 + [3], {}, "column 'sales', row 1: 'x' is not a number"),
+        ([1, 1e39] + [1, 2] * 59, {}, "column 'sales', row 2: it is too large for float32"),
         ([1] * 120, {}, "column 'sales' never changes in the training part"),
         ([1, 2] * 60, {"past": 100}, "a series of 120 steps is too short for a past of 100 and a horizon of 2"),
         ([1, 2] * 60, {"targets": "sale"}, "unknown column 'sale'; did you mean 'sales'"),

@@ -278,7 +278,8 @@ class TextFolder(DocumentData):
             files = sorted(file for file in self.path.rglob("*.txt") if file.stat().st_size)
             texts = [read_text(file, encoding=self.encoding) for file in files]
         else:
-            texts = [line for line in read_text(self.path, encoding=self.encoding).splitlines() if line.strip()]
+            # Not by splitlines, for which a form feed ends a line too
+            texts = [line for line in read_text(self.path, encoding=self.encoding).split("\n") if line.strip()]
         if len(texts) < FEWEST:
             raise DataError(f"{self.path} holds {len(texts)} documents; at least {FEWEST} are needed")
         rows = divide(len(texts), self.shares, self.split_seed)

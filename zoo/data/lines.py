@@ -174,10 +174,11 @@ class LineFolder(TensorDataModule):
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         line, transcript = TextLine(HEIGHT), Transcript(self.alphabet)
-        lines, texts = zip(*(_labelled(file, text, line, transcript) for file, text in _labels(self.path)))
+        read = [_labelled(file, text, line, transcript) for file, text in _labels(self.path)]
+        if len(read) < 3:
+            raise DataError(f"{self.path} has {len(read)} lines, and at least 3 are needed")
+        lines, texts = zip(*read)
         rows = divide(len(lines), self.shares, self.split_seed)
-        if not rows["train"]:
-            raise DataError(f"{self.path} has {len(lines)} lines, and at least 3 are needed")
         return Spec(line, transcript), {
             split: Examples(Ragged.of([lines[i] for i in rows[split]]), Ragged.of([texts[i] for i in rows[split]]))
             for split in ("train", "val", "test")
@@ -290,7 +291,10 @@ def _labels(folder: Path) -> Iterator[tuple[Path, str]]:
                 reader = csv.DictReader(rows)
                 if not {"file", "text"} <= set(reader.fieldnames or ()):
                     raise DataError(f"{table} needs a header with the columns file and text")
-                yield from ((folder / row["file"], row["text"] or "") for row in reader)
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise DataError(f"{table}, line {reader.line_num}: it has more or fewer cells than the header")
+                    yield folder / row["file"], row["text"]
             return
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
         if not files:

@@ -237,7 +237,7 @@ class CsvRatings(RatingData):
             if frame[name].isna().any():
                 raise DataError(f"column '{name}', row {frame.index[frame[name].isna()][0]}: there is nothing")
         people, items, given = (frame[name] for name in self.columns)
-        ratings = pd.to_numeric(given, errors="coerce")
+        ratings = pd.to_numeric(given, errors="coerce").astype("float64")  # True and False are 1 and 0
         if ratings.isna().any():
             row = ratings.index[ratings.isna()][0]
             raise DataError(f"column '{self.columns[2]}', row {row}: '{given[row]}' is not a number")

@@ -226,4 +226,8 @@ def _numbers(cells: pd.Series, name: str) -> Tensor:
     if known.isna().any():
         row = cells.index[int(known.isna().to_numpy().argmax())]
         raise DataError(f"column '{name}', row {row}: there is no number; a series has no gaps, so fill them first")
+    if (huge := known.abs() > torch.finfo(torch.float32).max).any():
+        raise DataError(
+            f"column '{name}', row {cells.index[int(huge.to_numpy().argmax())]}: it is too large for float32"
+        )
     return torch.from_numpy(known.to_numpy(copy=True))
