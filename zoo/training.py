@@ -441,6 +441,8 @@ def quieten_lightning() -> None:
         r"Found \d+ module\(s\) in eval mode",  # what is frozen
         "RNN module weights are not part of single contiguous chunk",  # where recurrent dropout has changed them
         "Grad strides do not match bucket view",  # of 1 x 1 convolutions, whose layout is ambiguous
+        ".*when logging on epoch level in distributed setting",  # what is not summed up is alike on all processes
         ".*treespec, LeafSpec",  # Lightning 2.6 on torch 2.15
+        r".*functional\.all_gather is deprecated",  # likewise
     ):
         warnings.filterwarnings("ignore", message)
