@@ -136,8 +136,11 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
         "task.optimiser.lr=1e-30",
         "epochs=9",
     ]
-    validations = [row for row in figures(run("stopped", *overrides)) if row["val/accuracy"]]
+    folder = run("stopped", *overrides)
+    validations = [row for row in figures(folder) if row["val/accuracy"]]
     assert len(validations) == 2
+    kept = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
+    assert kept == {"best": 0, "last": 1}
 
 
 @pytest.mark.parametrize("model", zoo.list_models())

@@ -262,8 +262,9 @@ def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     callbacks: list[Callback] = [
         callback(**{**chosen_by, **callback.keywords}) if isinstance(callback, partial) else callback
         for callback in _instantiate(cfg, "callbacks").values()
+        if callback is not None  # null leaves one out
     ]
-    loggers: list[Logger] = list(_instantiate(cfg, "logger").values())
+    loggers: list[Logger] = [logger for logger in _instantiate(cfg, "logger").values() if logger is not None]
     options: dict[str, Any] = {"precision": precision(cfg.trainer.precision, cfg.trainer.accelerator)}
     several = cfg.trainer.strategy == "auto" and cfg.trainer.devices not in (1, "auto")
     if several or cfg.trainer.strategy == "ddp":  # two optimisers, so that each backward leaves one network unused
