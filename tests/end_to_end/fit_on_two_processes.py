@@ -1,4 +1,4 @@
-"""Run by test_processes.py: train on two processes, and print how far their weights are apart at the end."""
+"""Run by test_processes.py: two processes train, and print how far their weights and figures are apart at the end."""
 
 import json
 import sys
@@ -31,6 +31,10 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
         mine = torch.cat([parameter.detach().flatten() for parameter in learner.parameters()])
         both = trainer.strategy.all_gather(mine)
         apart["weights"] = (both[0] - both[1]).abs().max().item()
+        kept = torch.load(f"{folder}/last.ckpt", weights_only=True)["progress"]
+        losses = {name: total / kept["batches"] for name, total in kept["sums"].items()}
+        figures = trainer.callback_metrics
+        apart["losses"] = max((loss - figures[f"train/{name}"]).abs().item() for name, loss in losses.items())
         seen = sum(len(batch[0]) for batch in learner.trainer.datamodule.test_dataloader())
         apart["tested"] = int(trainer.strategy.reduce(torch.tensor(seen), reduce_op="sum"))
 
