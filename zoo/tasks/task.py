@@ -130,9 +130,9 @@ class Task(L.LightningModule, ABC):
         self.log("train/lr", self._learning_rate(), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        mean = self.trainer.strategy.reduce  # over processes, which all go on from it
+        mean, sums = self.trainer.strategy.reduce, self._sums.items()  # over processes, which all go on from it
         checkpoint["progress"] = {
-            "sums": {name: mean(total.clone(), reduce_op="mean") for name, total in self._sums.items()},
+            "sums": {name: mean(total.to(self.device, copy=True), reduce_op="mean") for name, total in sums},
             "batches": self._batches,
             "epoch": self._epoch,
             "averaged": self._averaged_steps,
