@@ -185,6 +185,7 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
     ("overrides", "message"),
     [
         (["model=gan", "task=classification"], "gan cannot do classification; it does: inpainting"),
+        (["model=lstm", "arrangement=taging"], "unknown arrangement 'taging'; did you mean 'tagging'? choices: "),
         (["model.dropout=2"], "model: dropout must be at least 0 and below 1, got 2"),
         (["task.optimiser.lr=-1"], "task: Invalid learning rate: -1"),
         (["task.schedule=cosin"], "task: unknown schedule 'cosin'; did you mean 'cosine'?"),

@@ -33,7 +33,7 @@ from torch import nn
 
 from zoo import models
 from zoo.data.batches import TensorDataModule
-from zoo.errors import ConfigError, SpecError, ZooError
+from zoo.errors import ConfigError, SpecError, ZooError, unknown
 from zoo.settings import misfits
 from zoo.spec import Spec
 from zoo.tasks import pictures
@@ -126,6 +126,10 @@ def _check_pair(cfg: DictConfig) -> None:
     can = models.find(model).tasks
     if task not in can:
         raise ConfigError(f"{model} cannot do {task}; it does: {', '.join(can)}")
+    for part in cfg.run.overrides:
+        name, _, arrangement = part.partition("=")  # an optional group, of which Hydra lets a name without a file pass
+        if name == "arrangement" and arrangement not in ("null", *can):
+            raise ConfigError(unknown("arrangement", arrangement, can))
 
 
 def _seed(seed: Any) -> None:
