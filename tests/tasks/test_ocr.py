@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from zoo.data.images import Digits
 from zoo.data.lines import TextLines
 from zoo.errors import SpecError
 from zoo.tasks import readings
-from zoo.tasks.ocr import OCR, ctc_loss
+from zoo.tasks.ocr import OCR, ctc_loss, label_loss
 from zoo.tasks.readings import Reading, align
 from zoo.training import train
 
@@ -59,6 +60,20 @@ def test_the_loss_of_a_text_without_choice_is_known() -> None:
     expected = -(p[0, 0, 2] * p[0, 1, 2] + p[0, 0, 2] * p[0, 1, 0] + p[0, 0, 0] * p[0, 1, 2]).log()
     torch.testing.assert_close(ctc_loss(p.log(), torch.tensor([[2]]), torch.tensor([1]))[0], expected)
     assert ctc_loss(p.log(), torch.tensor([[2, 2]]), torch.tensor([2])).item() == 0  # cannot be told in two steps
+
+
+def test_labels_count_as_often_as_paths_of_the_text_have_them() -> None:
+    """By enumeration of all paths: 4 steps of 3 symbols, and the text "ab"."""
+    logits = torch.randn(1, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    p, occupancy, total = logits[0].softmax(1), torch.zeros(4, 3, dtype=torch.float64), 0.0
+    for path in itertools.product(range(3), repeat=4):
+        if [symbol for symbol, _ in itertools.groupby(path) if symbol] == [1, 2]:
+            weight = torch.stack([p[step, symbol] for step, symbol in enumerate(path)]).prod()
+            occupancy[range(4), path] += weight
+            total += weight
+    expected = -(occupancy[:, 1:] / total * logits[0, :, 1:].log_softmax(1)).sum()
+    loss = label_loss(logits, torch.tensor([[1, 2]]), torch.tensor([2]))
+    torch.testing.assert_close(loss[0].double(), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

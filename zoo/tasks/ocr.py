@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,17 @@ Labelled = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]  # lines and leng
 class OCR(Task):
     """Read lines of text.
 
+    The gradient of CTC is that of a cross-entropy, at each step, against the posterior of the alignments (Graves et
+    al., 2006, equation 16): whether there is a label (a character, not the blank), and which. `label_weight` adds that
+    of which, so that a network which must say to the pixel where a character stands does not tell characters apart
+    the worse for it.
+
     Logs `train/loss`, and of `val` and `test` the `loss` (CTC, nats a character), `cer` and `wer`
     (character and word error rate: insertions, deletions and substitutions, over all characters or words) and `ler`
     (share of lines with any error), all of the greedy answer.
 
     Args:
+        label_weight: what it counts, beside the loss of CTC, which character it is where there is one; at least 0.
         spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
 
     Raises:
@@ -45,6 +52,7 @@ class OCR(Task):
         network: NetworkBuilder,
         optimiser: OptimiserBuilder,
         *,
+        label_weight: float = 0.0,
         schedule: str = "one_cycle",
         max_grad_norm: float | None = 5.0,
         ema: float | None = None,
@@ -54,16 +62,22 @@ class OCR(Task):
                 f"ocr needs data with lines of text, and this is {spec}; "
                 "digits and mnist are lines as data=digit_lines and data=mnist_lines"
             )
+        if not 0 <= label_weight < math.inf:
+            raise ValueError(f"label_weight must be at least 0 and finite, got {label_weight}")
         super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
+        self.label_weight = label_weight
         self.line, self.transcript = spec.input, spec.output
         self.loss, self.cer, self.wer, self.ler = MeanMetric(), CharErrorRate(), WordErrorRate(), MeanMetric()
         self._readings: list[Reading] = []
 
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
         x, (symbols, counts) = batch
-        loss = ctc_loss(apply(self.network, self.line.prepare(x)), symbols, counts).sum() / counts.sum()
+        logits: Tensor = apply(self.network, self.line.prepare(x))
+        loss = ctc_loss(logits, symbols, counts).sum() / counts.sum()
         self.record(loss=loss)
-        return loss
+        if not self.label_weight:
+            return loss
+        return loss + self.label_weight * label_loss(logits, symbols, counts).sum() / counts.sum()
 
     def validation_step(self, batch: Labelled, batch_idx: int) -> None:
         self._judge(batch, "val")
@@ -110,3 +124,15 @@ def ctc_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
     return functional.ctc_loss(
         log_probabilities, symbols, steps, counts, blank=ctc.BLANK, reduction="none", zero_infinity=True
     )
+
+
+def label_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
+    """Cross-entropy (nats) of the K labels at the steps of each line (B,), as far as they have one, given its text.
+
+    Args:
+        logits, symbols, counts: as of `ctc_loss`.
+    """
+    given = logits.detach().float().requires_grad_()
+    (slope,) = torch.autograd.grad(ctc_loss(given, symbols, counts).sum(), given)
+    posterior = given.detach().softmax(dim=2) - slope  # B, T, 1 + K: of the symbol of each step, given the text
+    return -(posterior[:, :, 1:] * logits[:, :, 1:].float().log_softmax(dim=2)).sum(dim=(1, 2))
