@@ -112,10 +112,11 @@ class OCR(Task):
 
 
 def ctc_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
-    """Minus the logarithm (nats) of the probability of each text (B,); 0 where a line has too few steps for it.
+    """Minus the logarithm (nats) of the probability of each text (B,); 0 where T steps are too few for it.
 
     Args:
-        logits: (B, T, 1 + K); beyond a line's end the blank is certain, so that all T steps can be taken.
+        logits: (B, T, 1 + K); beyond a line's end the blank is certain, so that all T steps can be taken. A text that
+            is too long for its own line alone costs some 1e4.
         symbols: the texts (B, L), padded.
         counts: their lengths (B,); torch reads them from the device, for which a step waits.
     """
