@@ -143,6 +143,12 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
     assert kept == {"best": 0, "last": 1}
 
 
+def test_where_no_metric_chooses_the_last_epoch_is_kept(run: Run) -> None:
+    folder = run("unchosen", "model=mlp", "data=digits", "epochs=2", "+callbacks.checkpoint.monitor=null")
+    kept = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
+    assert kept == {"best": 1, "last": 1}
+
+
 @pytest.mark.parametrize("model", zoo.list_models())
 def test_mixed_precision_trains_as_float32_does(run: Run, model: str) -> None:
     metric = {"gan": "test/l1", "rbm": "test/log_likelihood"}.get(model, "test/accuracy")
