@@ -110,6 +110,32 @@ def test_a_sparsity_target_is_reached() -> None:
     torch.testing.assert_close(active, torch.full((4,), 0.1), atol=0.03, rtol=0)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_four_steps_a_batch_are_those_of_four_smaller_batches(
+    trainer: TrainerBuilder, monkeypatch: pytest.MonkeyPatch, schedule: str
+) -> None:
+    monkeypatch.setattr(FeatureLearning, "_dream", lambda self, v: v.flip(1))  # without chance
+    found = []
+    for size, steps in ((64, 4), (16, 1)):
+        data = Digits(size)
+        data.setup()
+        task = feature_learning(
+            data.spec, binarise="threshold", schedule=schedule, max_grad_norm=0.5, ema=0.9, steps_per_batch=steps
+        )
+        fitted = trainer(max_epochs=2, limit_train_batches=20 // steps, limit_val_batches=0)
+        fitted.fit(task, data)
+        assert fitted.global_step == task.training_steps() == 40
+        assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 if schedule == "constant" else 0)
+        found.append([*task.state_dict().values(), fitted.callback_metrics["train/contrast"]])
+    torch.testing.assert_close(*found)
+
+
+def test_more_steps_than_a_batch_has_examples_are_refused(trainer: TrainerBuilder, digits: Digits) -> None:
+    task = feature_learning(digits.spec, steps_per_batch=65)
+    with pytest.raises(ConfigError, match=r"steps_per_batch=65 is more than the 64 examples of a batch; .*batch_size"):
+        trainer(max_epochs=1).fit(task, digits)
+
+
 def test_free_energies_are_float32_in_mixed_precision() -> None:
     task = spread(feature_learning(particles=5))
     v = every_state(6)[:8]
@@ -229,6 +255,7 @@ def test_particles_are_kept_in_the_checkpoint(
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
+        ({"steps_per_batch": 0}, "steps_per_batch must be a whole number of at least 1, got 0"),
         ({"gibbs_steps": 0}, "gibbs_steps must be a whole number of at least 1, got 0"),
         ({"particles": -1}, "particles must be a whole number of at least 0, got -1"),
         ({"temperatures": 0}, "temperatures must be a whole number of at least 1, got 0"),

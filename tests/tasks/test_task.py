@@ -13,7 +13,7 @@ from torch import nn
 from zoo.data.images import Digits
 from zoo.spec import Spec
 from zoo.tasks.supervised import Classification
-from zoo.tasks.task import _scheduler, training_batches
+from zoo.tasks.task import _scheduler
 
 TrainerBuilder = Callable[..., L.Trainer]
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -66,9 +66,10 @@ def test_gradients_that_accumulate_are_one_step(trainer: TrainerBuilder, digits:
 @pytest.mark.parametrize(("schedule", "last"), [("constant", 0.1), ("cosine", 0.0), ("one_cycle", 0.0)])
 def test_a_schedule_ends_with_the_run(trainer: TrainerBuilder, digits: Digits, schedule: str, last: float) -> None:
     fitted = trainer(max_epochs=2, limit_train_batches=10, limit_val_batches=0)
-    fitted.fit(task(digits, schedule=schedule), digits)
+    trained = task(digits, schedule=schedule)
+    fitted.fit(trained, digits)
     assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(last, abs=1e-3)
-    assert training_batches(fitted) == 20
+    assert trained.training_steps() == 20
 
 
 @pytest.mark.parametrize("steps", range(1, 12))
@@ -99,8 +100,9 @@ def test_the_steps_of_a_run_are_those_that_lightning_counts(
     trainer: TrainerBuilder, digits: Digits, options: dict[str, float], steps: int
 ) -> None:
     fitted = trainer(limit_val_batches=0, **options)
-    fitted.fit(task(digits), digits)
-    assert fitted.global_step == training_batches(fitted) == steps
+    trained = task(digits)
+    fitted.fit(trained, digits)
+    assert fitted.global_step == trained.training_steps() == steps
 
 
 def test_the_recorded_loss_is_the_mean_of_the_epoch(trainer: TrainerBuilder, digits: Digits) -> None:

@@ -173,7 +173,8 @@ class ContrastiveDivergence(Task):
         if self.centring and self._seen is not None:
             self.network.centre_gradients(self.drive_mean, self.hidden_mean)
             for mean, seen in zip((self.drive_mean, self.hidden_mean), self._seen):
-                mean.lerp_(seen, 1 - INERTIA)
+                everywhere: Any = self.trainer.strategy.reduce(seen, reduce_op="mean")  # or processes would drift apart
+                mean.lerp_(everywhere, 1 - INERTIA)
         super().on_before_optimizer_step(optimizer)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.errors import ConfigError
 from zoo.models.rbm import RBM, annealed_importance_sampling, log_partition
 from zoo.models.rbm.likelihood import MOST_ENUMERATED
 from zoo.models.rbm.units import Bernoulli, bernoulli
@@ -38,6 +39,8 @@ class FeatureLearning(ContrastiveDivergence):
     the same neighbours by as many principal components, and by the inputs themselves.
 
     Args:
+        steps_per_batch: steps of learning, one after the other, on as many parts of a batch; batches that are as many
+            times as large spare what Lightning does between two steps, which takes longer than a small step itself.
         ais_runs, ais_temperatures: of annealed importance sampling.
         gibbs_steps, particles, temperatures, centring, sparsity, sparsity_cost, binarise: as in
             `ContrastiveDivergence`.
@@ -53,6 +56,7 @@ class FeatureLearning(ContrastiveDivergence):
         network: NetworkBuilder,
         optimiser: OptimiserBuilder,
         *,
+        steps_per_batch: int = 1,
         ais_runs: int = 100,
         ais_temperatures: int = 10_000,
         gibbs_steps: int = 1,
@@ -66,6 +70,8 @@ class FeatureLearning(ContrastiveDivergence):
         max_grad_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
+        if type(steps_per_batch) is not int or steps_per_batch < 1:
+            raise ValueError(f"steps_per_batch must be a whole number of at least 1, got {steps_per_batch}")
         super().__init__(
             Spec(in_unit_range(spec.input), Features()),
             network,
@@ -87,6 +93,25 @@ class FeatureLearning(ContrastiveDivergence):
         self.monitor = "val/pseudo_likelihood" if self.bernoulli else "val/reconstruction"
         self.mode = "max" if self.bernoulli else "min"
         self._energies: list[Tensor] = []
+        self.steps_per_batch = steps_per_batch
+        self.automatic_optimization = False
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:  # type: ignore[override]
+        optimiser: Any = self.optimizers()
+        schedule: Any = self.lr_schedulers()  # None of a constant rate
+        v = self.visible(batch)
+        if len(v) < self.steps_per_batch:
+            raise ConfigError(
+                f"steps_per_batch={self.steps_per_batch} is more than the {len(v)} examples of a batch; "
+                "give a larger data.batch_size"
+            )
+        for part in v.tensor_split(self.steps_per_batch):
+            self.optimizer_zero_grad(self.current_epoch, batch_idx, optimiser)
+            self.manual_backward(self.contrast(part))
+            optimiser.step()
+            if schedule is not None:
+                schedule.step()
+            self.update_average()
 
     def on_test_start(self) -> None:
         self._energies.clear()

@@ -48,6 +48,7 @@ class Task(L.LightningModule, ABC):
 
     monitor: str  # the metric by which the best checkpoint is chosen
     mode: str  # "min" or "max" of it
+    steps_per_batch = 1  # of the optimiser, and of its schedule
 
     def __init__(
         self,
@@ -143,7 +144,7 @@ class Task(L.LightningModule, ABC):
         self._sums, self._batches, self._epoch = progress["sums"], progress["batches"], progress["epoch"]
         self._averaged_steps = progress["averaged"]
         for schedule in checkpoint["lr_schedulers"]:
-            then, now = _length(schedule), max(training_batches(self.trainer), 1)
+            then, now = _length(schedule), max(self.training_steps(), 1)
             if then not in (None, now):
                 raise ConfigError(
                     f"resume: that run was to take {then} steps, and this one would take {now}; give the same epochs "
@@ -217,7 +218,19 @@ class Task(L.LightningModule, ABC):
         knows_fused = "fused" in inspect.signature(build).parameters
         fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}
         optimiser = build([group for group in groups if group["params"]], **fused)
-        return optimiser, _scheduler(self.schedule, optimiser, training_batches(self.trainer))
+        return optimiser, _scheduler(self.schedule, optimiser, self.training_steps())
+
+    def training_steps(self) -> int:
+        """Steps of an optimiser in the whole run.
+
+        Lightning's `estimated_stepping_batches` would do, but reading it loses the loader's place when a run resumes.
+        """
+        trainer: Any = self.trainer
+        loader, limit = trainer.datamodule.train_dataloader(), trainer.limit_train_batches
+        batches = min(len(loader), limit) if isinstance(limit, int) else int(len(loader) * limit)
+        steps = math.ceil(batches / trainer.accumulate_grad_batches) * self.steps_per_batch
+        total = steps * (trainer.max_epochs or 0)
+        return total if trainer.max_steps < 0 else min(total, trainer.max_steps)
 
     def rates(self, network: nn.Module) -> dict[Tensor, float]:
         """The share of the learning rate that each parameter of a network gets."""
@@ -253,18 +266,6 @@ class Task(L.LightningModule, ABC):
         optimisers: Any = self.optimizers(use_pl_optimizer=False)
         first = optimisers[0] if isinstance(optimisers, list) else optimisers
         return float(first.param_groups[0]["lr"])
-
-
-def training_batches(trainer: L.Trainer) -> int:
-    """Batches of the whole run on each process; optimiser steps, where gradients are not accumulated.
-
-    Lightning's `estimated_stepping_batches` would do, but reading it loses the loader's place when a run resumes.
-    """
-    loader = trainer.datamodule.train_dataloader()  # type: ignore[attr-defined]
-    limit = trainer.limit_train_batches
-    batches = min(len(loader), limit) if isinstance(limit, int) else int(len(loader) * limit)
-    total = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 0)
-    return total if trainer.max_steps < 0 else min(total, trainer.max_steps)
 
 
 def _scheduler(name: str, optimiser: Optimizer, steps: int) -> LRScheduler:
