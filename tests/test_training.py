@@ -31,6 +31,7 @@ SHORT = {
         "task.particles=20",
         "task.ais_temperatures=100",
         "task.max_grad_norm=9",
+        "+task.steps_per_batch=2",
     ],
     "rnn": ["data=digits", "task=classification", "epochs=3", "model.hidden=32"],
     "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
@@ -208,6 +209,10 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
         (["task.optimiser.lr=[1]"], "task.optimiser.lr must be a number or something with a _target_, got [1]"),
         (["seed=-1"], "seed must be a whole number from 0 to 4294967295, got -1"),
         (["+model.foo=1"], "model: build() got an unexpected keyword argument 'foo'"),
+        (
+            ["trainer.precision=64-true"],
+            "trainer: unknown precision '64-true'; did you mean '32-true'? choices: 16-mixed",
+        ),
         (["resume=nowhere.ckpt"], "resume: no such file: nowhere.ckpt"),
     ],
 )
@@ -218,6 +223,22 @@ def test_what_cannot_work_is_refused_before_training(
         run("refused", *overrides)
     assert str(error.value).startswith(message)
     assert not (tmp_path / "refused").exists()
+
+
+def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
+    """19 batches of 64 are an epoch of digits, and so are 4 of 256, of 5 steps each."""
+    counted = []
+    for more in ([], ["data.batch_size=256", "+task.steps_per_batch=5"]):
+        folder = tmp_path / str(len(counted))
+        train(compose("train", "model=rbm", "batches=30", "task.ais_temperatures=10", f"folder={folder}", *more))
+        counted.append(torch.load(folder / "last.ckpt", weights_only=True)["global_step"])
+    assert counted == [38, 40]
+
+
+def test_a_folder_that_cannot_be_is_refused_before_training(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(zoo.ConfigError, match=r"^folder: .*/file/run cannot be made: Not a directory$"):
+        run("file/run")
 
 
 def test_one_example_a_step_is_too_few_for_batch_normalisation(run: Run) -> None:

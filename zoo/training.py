@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 _PRIVATE = ("data.root=", "data.path=", "data.test_root=", "folder=", "resume=")
 DATA = "$ZOO_DATA"  # how a recipe names the folder of data sets, which others have elsewhere
 
+PRECISIONS = "32-true", "16-mixed", "bf16-mixed"  # in all of which parameters, and what is prepared, are float32
+
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 
 # For conf/train.yaml: a run that resumes goes on in the folder of its checkpoint
@@ -87,6 +89,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if step:
         _keep_earlier_metrics(trainer, step)
     if trainer.is_global_zero:
+        _make_folder(Path(cfg.folder))
         log.info(_summary(cfg, task, data, trainer))
 
     began = time.perf_counter()
@@ -114,6 +117,8 @@ def precision(name: str, accelerator: str) -> str:
     a CPU. `auto` is the same, but float32 on other accelerators than CUDA and CPU.
     """
     if name not in ("auto", "mixed"):
+        if name not in PRECISIONS:
+            raise ConfigError("trainer: " + unknown("precision", name, ("auto", "mixed", *PRECISIONS)))
         return name
     if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
@@ -271,8 +276,8 @@ def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
     loggers: list[Logger] = [logger for logger in _instantiate(cfg, "logger").values() if logger is not None]
     options: dict[str, Any] = {"precision": precision(cfg.trainer.precision, cfg.trainer.accelerator)}
     several = cfg.trainer.strategy == "auto" and cfg.trainer.devices not in (1, "auto")
-    if several or cfg.trainer.strategy == "ddp":  # two optimisers, so that each backward leaves one network unused
-        options["strategy"] = DDPStrategy(find_unused_parameters=not task.automatic_optimization)
+    if several or cfg.trainer.strategy == "ddp":
+        options["strategy"] = DDPStrategy(find_unused_parameters=task.alternates)
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
     trainer: L.Trainer = _instantiate(
@@ -282,10 +287,19 @@ def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
         if type(cfg.batches) is not int or cfg.batches < 1:
             raise ConfigError(f"give epochs, or a positive number of batches instead; got batches={cfg.batches}")
         data.trainer = trainer  # who knows how many processes share the batches
-        trainer.fit_loop.max_epochs = ceil(cfg.batches / len(data.train_dataloader()))
+        trainer.fit_loop.max_epochs = ceil(cfg.batches / len(data.train_dataloader()) / task.steps_per_batch)
     elif trainer.max_epochs == -1:  # Lightning's word for a run without end, and schedules have one
         raise ConfigError("epochs must be a whole number of at least 0, got -1")
     return trainer
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"folder: {folder} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"folder: {folder} cannot be written to")
 
 
 def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: TensorDataModule) -> None:

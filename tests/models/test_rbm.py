@@ -230,6 +230,8 @@ def test_annealed_importance_sampling_of_documents() -> None:
         estimate, error = annealed_importance_sampling(rbm, rates, runs=200, temperatures=200, words=words)
         assert error < 0.1
         assert estimate == pytest.approx(log_partition(rbm, words=words), abs=4 * error)
+    with pytest.raises(ValueError, match="documents of 21 words are longer than the machine's longest, 20"):
+        annealed_importance_sampling(rbm, rates, words=21)
 
 
 def test_probabilities_of_all_states_add_up_to_one(discrete: RBM) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.models import GRU, LSTM, RNN, build
-from zoo.models.rnn import Recurrent, Stack, TextClassifier
+from zoo.models.rnn import Recurrent, Stack, TextClassifier, recurrent
 from zoo.models.rnn.recurrent import CELLS, Layer, SequenceDropout, reverse
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.spec.table import Category, Number
@@ -172,6 +172,23 @@ def test_mixed_precision_on_the_cpu(cell: str) -> None:
         mixed = network(x, LENGTHS)
     mixed.float().sum().backward()
     torch.testing.assert_close(mixed.float(), network(x, LENGTHS), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("recurrent_dropout", [0.0, 0.3])
+def test_an_lstm_stays_in_float32_on_a_cpu_without_bf16(
+    monkeypatch: pytest.MonkeyPatch, recurrent_dropout: float
+) -> None:
+    """Where torch 2.15 finds no primitive for bf16."""
+    monkeypatch.setattr(recurrent, "HAS_BF16", False)
+    network = Stack("lstm", 5, 16, layers=2, recurrent_dropout=recurrent_dropout)
+    x = sequences()
+    torch.manual_seed(1)
+    expected = network(x, LENGTHS)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(network(x, LENGTHS), expected)
+        after, _ = network.step(x[:, :1].bfloat16(), network.start(len(x)))
+    assert after.dtype == torch.float32
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -16,7 +16,7 @@ from zoo import models
 from zoo.data.images import Digits
 from zoo.data.tables import BreastCancer
 from zoo.errors import ConfigError, SpecError
-from zoo.spec import Image, Spec
+from zoo.spec import Classes, Image, Spec
 from zoo.tasks.anomalies import AnomalyDetection
 from zoo.training import train
 
@@ -46,6 +46,19 @@ def test_it_learns_from_normal_examples_alone(trainer: Callable[..., L.Trainer],
         trainer(max_epochs=2, limit_val_batches=0).fit(task, data)
         weights.append(torch.cat([parameter.detach().flatten() for parameter in task.network.parameters()]))
     assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("particles", [0, 20])
+def test_nothing_is_learned_from_a_batch_without_a_normal_example(particles: int) -> None:
+    task = AnomalyDetection(
+        Spec(Image(1, 2, 3, (0.5,), (0.5,)), Classes(("fine", "odd"))), NETWORK, ADAM, particles=particles
+    )
+    loss = task.training_step((torch.zeros(4, 1, 2, 3, dtype=torch.uint8), torch.ones(4, dtype=torch.int64)), 0)
+    loss.backward()
+    assert loss.item() == 0
+    assert not any(parameter.grad.any() for parameter in task.network.parameters())
+    assert task._seen is not None
+    assert task._seen[2] == 0  # nor do the means that centre the gradient move
 
 
 def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(

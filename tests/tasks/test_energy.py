@@ -130,6 +130,17 @@ def test_four_steps_a_batch_are_those_of_four_smaller_batches(
     torch.testing.assert_close(*found)
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_a_limit_of_steps_is_rounded_up_to_whole_batches(
+    trainer: TrainerBuilder, digits: Digits, schedule: str
+) -> None:
+    task = feature_learning(digits.spec, schedule=schedule, steps_per_batch=4)
+    fitted = trainer(max_epochs=9, max_steps=30, limit_val_batches=0)
+    fitted.fit(task, digits)
+    assert fitted.global_step == task.training_steps() == 32
+    assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-6)
+
+
 def test_more_steps_than_a_batch_has_examples_are_refused(trainer: TrainerBuilder, digits: Digits) -> None:
     task = feature_learning(digits.spec, steps_per_batch=65)
     with pytest.raises(ConfigError, match=r"steps_per_batch=65 is more than the 64 examples of a batch; .*batch_size"):
@@ -194,6 +205,14 @@ def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digit
     chance = max(usual, 1 - usual) + 4 * math.sqrt(0.25 / len(v))  # how many hit a class at random, and its error
     assert figures["test/knn_accuracy"] > chance
     assert task.baselines(patterns.splits)["knn_accuracy_inputs"] > chance
+
+
+def test_a_log_likelihood_is_of_0_and_1_where_grey_is_learned_from(trainer: TrainerBuilder, digits: Digits) -> None:
+    task = feature_learning(digits.spec, binarise="none")
+    figures = trainer().test(task, digits, verbose=False)[0]
+    v = (digits.splits["test"].tensors[0].flatten(1) / 255.0).round()
+    own = log_likelihood(task.network, v, log_partition(task.network))
+    assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
 
 
 def test_biases_start_at_the_training_data_but_for_those_that_are_trained(

@@ -52,7 +52,7 @@ def test_a_short_run_on_videos(trainer: Callable[..., L.Trainer], tmp_path: Path
     data = MovingDigits(train_size=500, val_size=40, test_size=40, batch_size=16)
     data.setup()
     task = Tagging(data.spec, partial(BUILD, bidirectional=True), ADAM)
-    run = trainer(max_epochs=6)
+    run = trainer(max_epochs=8)
     run.fit(task, data)
     run.test(task, data, verbose=False)
     baseline = task.baselines(data.splits)["accuracy of the most frequent label"]

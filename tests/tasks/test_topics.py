@@ -77,6 +77,17 @@ def truth(data: Newsletters) -> tuple[list[torch.Tensor], torch.Tensor]:
     return [*singles, *pairs], torch.tensor(weights, dtype=torch.double)
 
 
+def test_the_gradient_is_centred_at_the_shares_of_words(
+    trainer: Callable[..., L.Trainer], letters: Newsletters
+) -> None:
+    task = modelling(letters.spec, topics=13, centring=True)
+    task.configure_optimizers = lambda: torch.optim.SGD(task.parameters(), lr=0.0)  # type: ignore[method-assign]
+    trainer(max_epochs=1, limit_train_batches=5, limit_val_batches=0).fit(task, letters)
+    counts = letters.splits["train"].tensors[0].float()
+    shares = counts.sum(dim=0) / counts.sum()
+    torch.testing.assert_close(task.drive_mean, shares, atol=1e-3, rtol=0)
+
+
 def test_it_finds_the_subjects_and_nears_the_true_perplexity(
     trainer: Callable[..., L.Trainer], letters: Newsletters
 ) -> None:

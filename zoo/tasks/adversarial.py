@@ -79,6 +79,7 @@ class Adversarial(Task):
         ValueError: an option is out of range.
     """
 
+    alternates = True
     columns = SHOWN  # of the grid of samples
 
     def __init__(

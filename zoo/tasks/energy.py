@@ -102,7 +102,7 @@ class ContrastiveDivergence(Task):
         self.register_buffer("visible_mean", torch.full((width,), torch.nan))  # of the training data
         self.register_buffer("drive_mean", torch.zeros(sent))
         self.register_buffer("hidden_mean", torch.full((hidden,), 0.5))
-        self._seen: tuple[Tensor, Tensor] | None = None
+        self._seen: tuple[Tensor, Tensor, Tensor | float] | None = None  # of a batch: the means, and their weight
         self._hidden_particles: Tensor | None = None  # (K,) P, H; no buffer: DDP would give all processes the same
         self.free_energy = MeanMetric()
         self.reconstruction = MeanMetric()
@@ -118,13 +118,15 @@ class ContrastiveDivergence(Task):
 
         Args:
             v: visible vectors.
-            shares: what each counts in the mean (B,), adding up to 1; None for all the same.
+            shares: what each counts in the mean (B,), adding up to 1, or all 0, from which nothing is learned; None for
+                all the same.
         """
         network, count = self.network, len(v)
         dreamt = self._dream(v)
+        weight = 1.0 if shares is None else shares.sum()
         if shares is None:
             shares = v.new_full((count,), 1 / count)
-        against = v.new_full((self.particles,), 1 / self.particles) if self.particles else shares
+        against = v.new_full((self.particles,), 1 / self.particles) * weight if self.particles else shares
         both = torch.cat([v, dreamt])
         x = network.hidden_input(both)  # of both at once, so that the difference is taken within one matrix product
         with torch.autocast(v.device.type, enabled=False):
@@ -137,7 +139,7 @@ class ContrastiveDivergence(Task):
                 if self.centring:
                     copies = network.visible.copies(v)
                     scale = copies.mean() if isinstance(copies, Tensor) else copies
-                    self._seen = shares @ network.visible.drive(v).float() / scale, shares @ activity[:count]
+                    self._seen = shares @ network.visible.drive(v).float() / scale, shares @ activity[:count], weight
                 self.record(contrast=contrast, free_energy=shares @ free[:count])
             if self.sparsity is None:
                 return contrast
@@ -172,9 +174,10 @@ class ContrastiveDivergence(Task):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.centring and self._seen is not None:
             self.network.centre_gradients(self.drive_mean, self.hidden_mean)
-            for mean, seen in zip((self.drive_mean, self.hidden_mean), self._seen):
-                everywhere: Any = self.trainer.strategy.reduce(seen, reduce_op="mean")  # or processes would drift apart
-                mean.lerp_(everywhere, 1 - INERTIA)
+            *seen, weight = self._seen
+            for mean, its in zip((self.drive_mean, self.hidden_mean), seen):
+                everywhere: Any = self.trainer.strategy.reduce(its, reduce_op="mean")  # or processes would drift apart
+                mean.lerp_(everywhere, (1 - INERTIA) * weight)
         super().on_before_optimizer_step(optimizer)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -185,7 +188,10 @@ class ContrastiveDivergence(Task):
             self.judge(batch, batch_idx, "test")
 
     def judge(self, batch: Any, batch_idx: int, split: str) -> Tensor:
-        """Add a batch, always binarised alike, to the figures of a split; gives its free energies (B,)."""
+        """Add a batch, always binarised alike, to the figures of a split; gives its free energies (B,).
+
+        Those of Bernoulli units are of 0 and 1, with `binarise=none` too.
+        """
         place = torch.Generator(self.device).manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
         network: Any = self.trained_network
         v = self.visible(batch, place)
@@ -194,8 +200,10 @@ class ContrastiveDivergence(Task):
         self.reconstruction.update((network.reconstruct(v) - v).square().mean(dim=1))
         figures: dict[str, Any] = {f"{split}/{name}": getattr(self, name) for name in ("free_energy", "reconstruction")}
         if isinstance(network.visible, Bernoulli):
-            binary = v if self.binarise != "none" else v.round()
-            self.pseudo_likelihood.update(network.score(binary, place))
+            if self.binarise == "none":  # probabilities are of 0 and 1 alone
+                v = v.round()
+                energies = network.free_energy(v)
+            self.pseudo_likelihood.update(network.score(v, place))
             figures[f"{split}/pseudo_likelihood"] = self.pseudo_likelihood
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
         return energies
@@ -235,7 +243,8 @@ class ContrastiveDivergence(Task):
         if not any(parameter.any() for parameter in self.network.visible.parameters()):
             self.network.visible.start(self.visible_mean, variance)
         with torch.no_grad():
-            self.drive_mean.copy_(self.network.visible.drive(self.visible_mean[None])[0])
+            mean = self.visible_mean[None]
+            self.drive_mean.copy_((self.network.visible.drive(mean) / self.network.visible.copies(mean))[0])
         if self.average is not None:
             self.average.load_state_dict(self.network.state_dict())
 

@@ -33,8 +33,9 @@ class FeatureLearning(ContrastiveDivergence):
     """A restricted Boltzmann machine of pictures or tables, for its features and for what it dreams.
 
     Logs, besides what contrastive divergence does, of the test split: with Bernoulli units `test/log_likelihood`
-    (nats, an example) with its standard error `test/log_likelihood_error`, by `test/log_z`, which is exact for up to
-    20 hidden units and estimated by annealed importance sampling for more; and where the data has classes,
+    (nats, an example; of rounded ones with `binarise=none`) with its standard error `test/log_likelihood_error`, by
+    `test/log_z`, which is exact for up to 20 hidden units and estimated by annealed importance sampling for more; and
+    where the data has classes,
     `test/knn_accuracy`, that of the 5 nearest neighbours among the training examples' features. The baselines are
     the same neighbours by as many principal components, and by the inputs themselves.
 
@@ -94,9 +95,11 @@ class FeatureLearning(ContrastiveDivergence):
         self.mode = "max" if self.bernoulli else "min"
         self._energies: list[Tensor] = []
         self.steps_per_batch = steps_per_batch
-        self.automatic_optimization = False
+        self.automatic_optimization = steps_per_batch == 1
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:  # type: ignore[override]
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        if self.automatic_optimization:
+            return super().training_step(batch, batch_idx)
         optimiser: Any = self.optimizers()
         schedule: Any = self.lr_schedulers()  # None of a constant rate
         v = self.visible(batch)
@@ -112,6 +115,7 @@ class FeatureLearning(ContrastiveDivergence):
             if schedule is not None:
                 schedule.step()
             self.update_average()
+        return None
 
     def on_test_start(self) -> None:
         self._energies.clear()

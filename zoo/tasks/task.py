@@ -48,7 +48,8 @@ class Task(L.LightningModule, ABC):
 
     monitor: str  # the metric by which the best checkpoint is chosen
     mode: str  # "min" or "max" of it
-    steps_per_batch = 1  # of the optimiser, and of its schedule
+    alternates = False  # whether networks learn in turns, so that each backward leaves some of them unused
+    steps_per_batch = 1  # of an optimiser, and of its schedule
 
     def __init__(
         self,
@@ -230,7 +231,9 @@ class Task(L.LightningModule, ABC):
         batches = min(len(loader), limit) if isinstance(limit, int) else int(len(loader) * limit)
         steps = math.ceil(batches / trainer.accumulate_grad_batches) * self.steps_per_batch
         total = steps * (trainer.max_epochs or 0)
-        return total if trainer.max_steps < 0 else min(total, trainer.max_steps)
+        if trainer.max_steps < 0:
+            return total
+        return min(total, math.ceil(trainer.max_steps / self.steps_per_batch) * self.steps_per_batch)
 
     def rates(self, network: nn.Module) -> dict[Tensor, float]:
         """The share of the learning rate that each parameter of a network gets."""

@@ -74,7 +74,7 @@ def annealed_importance_sampling(
         log Z.
 
     Raises:
-        ValueError: the visible units are of another kind, or fewer than 2 runs or 1 temperature.
+        ValueError: the visible units are of another kind, fewer than 2 runs or 1 temperature, or too many words.
     """
     visible = rbm.visible
     if not isinstance(visible, (Bernoulli, Counts)):
@@ -82,6 +82,8 @@ def annealed_importance_sampling(
     if runs < 2 or temperatures < 1:
         raise ValueError(f"at least 2 runs of 1 temperature are needed, got {runs} and {temperatures}")
     if isinstance(visible, Counts):
+        if words > visible.longest:
+            raise ValueError(f"documents of {words} words are longer than the machine's longest, {visible.longest}")
         base = (base_rates / base_rates.sum()).clamp(min=1e-6).log()
         like = torch.zeros(runs, len(base), device=base.device)
         like[:, 0] = words  # says how long documents are

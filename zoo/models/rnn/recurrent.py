@@ -23,6 +23,8 @@ from zoo.errors import unknown
 CELLS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 KERNELS: dict[str, Callable[..., Any]] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 POOLS = ("last", "mean", "max", "mean_max")
+_CAPABILITIES: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9
+HAS_BF16 = bool(_CAPABILITIES.get("avx512_bf16"))
 State = Tensor | tuple[Tensor, Tensor]  # of one layer: (1, B, H), and the LSTM's cells likewise
 
 
@@ -63,6 +65,9 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Sequences (B, T, F) to states (B, T, H), and the state after the last step."""
+        if self.cell == "lstm" and not HAS_BF16 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False):  # in which torch 2.15 fails there, given float32
+                return self(x.float(), None if state is None else tuple(part.float() for part in state))
         if not (self.training and self.recurrent_dropout):
             return self.rnn(x, state)
         if state is None:
