@@ -74,7 +74,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     quieten_lightning()
     _seed(cfg.seed)
     _limit_threads(cfg.threads)
-    _keep_freed_memory()
+    keep_freed_memory()
     _look_for_gpus_once()
     start = _start(cfg)
     settings = {name: _plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
@@ -151,7 +151,7 @@ def _limit_threads(threads: Any) -> None:
     torch.set_num_threads(threads)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have glibc keep the memory of freed tensors for the next ones.
 
     It gives large blocks back to the system at once, and to get each page of them anew in every step takes longer

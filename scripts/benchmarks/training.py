@@ -28,7 +28,7 @@ from zoo.models import CNN
 from zoo.spec import Spec
 from zoo.tasks.supervised import Classification
 from zoo.tasks.task import Task
-from zoo.training import ProgressBar, precision
+from zoo.training import ProgressBar, keep_freed_memory, precision
 
 BATCH = 256
 ROUNDS = 3  # of each contestant, in turns; the first epoch of each is a warm-up
@@ -115,6 +115,7 @@ class Clock(Callback):
 
 def fit(task: Task, data: MNIST, epochs: int) -> list[float]:
     """Seconds of each epoch of a task under Lightning's Trainer, with progress bar and both loggers, on a CPU."""
+    keep_freed_memory()  # as scripts/train.py does
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = L.Trainer(
