@@ -34,6 +34,7 @@ from torch import nn
 from zoo import models
 from zoo.data.batches import TensorDataModule
 from zoo.errors import ConfigError, SpecError, ZooError, unknown
+from zoo.models.rnn.recurrent import cpu_has_bf16
 from zoo.settings import misfits
 from zoo.spec import Spec
 from zoo.tasks import pictures
@@ -122,8 +123,7 @@ def precision(name: str, accelerator: str) -> str:
         return name
     if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9
-    return "bf16-mixed" if capabilities.get("avx512_bf16") else "32-true"
+    return "bf16-mixed" if cpu_has_bf16() else "32-true"
 
 
 def _check_pair(cfg: DictConfig) -> None:

@@ -40,7 +40,10 @@ def run(root: Path) -> None:
     train, test = ((data.splits[split].tensors[0].flatten(1) > 127).float() for split in ("train", "test"))
     contestants: dict[str, Callable[[int], tuple[RBM, list[float]]]] = {
         "BernoulliRBM": partial(_theirs, train),
-        **{f"ours, {chains} chains, {steps} a batch": partial(_ours, root, chains, steps) for chains, steps in OURS},
+        **{
+            f"ours, {chains} chains, {steps} a batch": partial(_ours, _digits(root, steps), chains)
+            for chains, steps in OURS
+        },
     }
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     scores: dict[str, list[float]] = {name: [] for name in contestants}
@@ -72,15 +75,14 @@ def _digits(root: Path, steps: int = 1) -> MNIST:
     return data
 
 
-def _ours(root: Path, chains: int, steps: int, seed: int) -> tuple[RBM, list[float]]:
+def _ours(data: MNIST, chains: int, seed: int) -> tuple[RBM, list[float]]:
     """The machine that `task=features` makes under Lightning's Trainer, with progress bar and logs; its epochs."""
     L.seed_everything(seed, verbose=False)
-    data = _digits(root, steps)
     task = FeatureLearning(
         data.spec,
         partial(models.build, "rbm", num_hidden=HIDDEN),
         partial(torch.optim.SGD, lr=RATE),
-        steps_per_batch=steps,
+        steps_per_batch=data.batch_size // BATCH,
         particles=chains,
         binarise="threshold",
         schedule="constant",

@@ -137,13 +137,17 @@ class ContrastiveDivergence(Task):
                 if self.particles and self.temperatures == 1:
                     self._hidden_particles = bernoulli(activity[count:])
                 if self.centring:
-                    copies = network.visible.copies(v)
-                    scale = copies.mean() if isinstance(copies, Tensor) else copies
-                    self._seen = shares @ network.visible.drive(v).float() / scale, shares @ activity[:count], weight
+                    self._seen = self._mean_drive(v, shares), shares @ activity[:count], weight
                 self.record(contrast=contrast, free_energy=shares @ free[:count])
             if self.sparsity is None:
                 return contrast
             return contrast + self.sparsity_loss(shares @ torch.sigmoid(x[:count]))
+
+    def _mean_drive(self, v: Tensor, shares: Tensor) -> Tensor:
+        """What vectors (B, V) send up for each copy of the hidden bias, as a mean with these shares (B,): (D,)."""
+        copies = self.network.visible.copies(v)
+        scale = copies.mean() if isinstance(copies, Tensor) else copies
+        return shares @ self.network.visible.drive(v).float() / scale
 
     def sparsity_loss(self, active: Tensor) -> Tensor:
         """What it costs that hidden units are active so often (H,), and not as often as `sparsity` says."""
@@ -243,8 +247,7 @@ class ContrastiveDivergence(Task):
         if not any(parameter.any() for parameter in self.network.visible.parameters()):
             self.network.visible.start(self.visible_mean, variance)
         with torch.no_grad():
-            mean = self.visible_mean[None]
-            self.drive_mean.copy_((self.network.visible.drive(mean) / self.network.visible.copies(mean))[0])
+            self.drive_mean.copy_(self._mean_drive(self.visible_mean[None], self.visible_mean.new_ones(1)))
         if self.average is not None:
             self.average.load_state_dict(self.network.state_dict())
 

@@ -35,9 +35,8 @@ class FeatureLearning(ContrastiveDivergence):
     Logs, besides what contrastive divergence does, of the test split: with Bernoulli units `test/log_likelihood`
     (nats, an example; of rounded ones with `binarise=none`) with its standard error `test/log_likelihood_error`, by
     `test/log_z`, which is exact for up to 20 hidden units and estimated by annealed importance sampling for more; and
-    where the data has classes,
-    `test/knn_accuracy`, that of the 5 nearest neighbours among the training examples' features. The baselines are
-    the same neighbours by as many principal components, and by the inputs themselves.
+    where the data has classes, `test/knn_accuracy`, that of the 5 nearest neighbours among the training examples'
+    features. The baselines are the same neighbours by as many principal components, and by the inputs themselves.
 
     Args:
         steps_per_batch: steps of learning, one after the other, on as many parts of a batch; batches that are as many

@@ -229,11 +229,10 @@ class Task(L.LightningModule, ABC):
         trainer: Any = self.trainer
         loader, limit = trainer.datamodule.train_dataloader(), trainer.limit_train_batches
         batches = min(len(loader), limit) if isinstance(limit, int) else int(len(loader) * limit)
-        steps = math.ceil(batches / trainer.accumulate_grad_batches) * self.steps_per_batch
-        total = steps * (trainer.max_epochs or 0)
-        if trainer.max_steps < 0:
-            return total
-        return min(total, math.ceil(trainer.max_steps / self.steps_per_batch) * self.steps_per_batch)
+        total = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 0)
+        if trainer.max_steps >= 0:
+            total = min(total, math.ceil(trainer.max_steps / self.steps_per_batch))
+        return total * self.steps_per_batch
 
     def rates(self, network: nn.Module) -> dict[Tensor, float]:
         """The share of the learning rate that each parameter of a network gets."""

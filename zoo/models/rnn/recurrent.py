@@ -23,8 +23,6 @@ from zoo.errors import unknown
 CELLS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 KERNELS: dict[str, Callable[..., Any]] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 POOLS = ("last", "mean", "max", "mean_max")
-_CAPABILITIES: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9
-HAS_BF16 = bool(_CAPABILITIES.get("avx512_bf16"))
 State = Tensor | tuple[Tensor, Tensor]  # of one layer: (1, B, H), and the LSTM's cells likewise
 
 
@@ -65,7 +63,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Sequences (B, T, F) to states (B, T, H), and the state after the last step."""
-        if self.cell == "lstm" and not HAS_BF16 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        autocast = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if self.cell == "lstm" and autocast and not cpu_has_bf16():
             with torch.autocast("cpu", enabled=False):  # in which torch 2.15 fails there, given float32
                 return self(x.float(), None if state is None else tuple(part.float() for part in state))
         if not (self.training and self.recurrent_dropout):
@@ -77,6 +76,12 @@ class Layer(nn.Module):
         weights = [into, functional.dropout(through, self.recurrent_dropout), *biases]
         outputs, *last = KERNELS[self.cell](x, state, weights, True, 1, 0.0, True, False, True)
         return outputs, tuple(last) if self.cell == "lstm" else last[0]
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU computes in bf16, as far as torch tells (since 2.9)."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16"))
 
 
 class Stack(nn.Module):
