@@ -3,8 +3,8 @@
 import hydra
 from omegaconf import DictConfig
 
-from zoo.console import one_line_errors
-from zoo.export import export
+from zoo.cli import one_line_errors
+from zoo.inference.export import export
 
 
 @hydra.main(version_base="1.3", config_path="../conf/use", config_name="export")

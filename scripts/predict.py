@@ -5,8 +5,8 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from zoo.console import one_line_errors
-from zoo.prediction import predict
+from zoo.cli import one_line_errors
+from zoo.inference.predict import predict
 
 
 @hydra.main(version_base="1.3", config_path="../conf/use", config_name="predict")

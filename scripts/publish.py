@@ -3,8 +3,8 @@
 import hydra
 from omegaconf import DictConfig
 
-from zoo.console import one_line_errors
-from zoo.publishing import publish
+from zoo.cli import one_line_errors
+from zoo.inference.publish import publish
 
 
 @hydra.main(version_base="1.3", config_path="../conf/use", config_name="publish")

@@ -3,8 +3,8 @@
 import hydra
 from omegaconf import DictConfig
 
-from zoo.console import one_line_errors
-from zoo.training import train
+from zoo.cli import one_line_errors
+from zoo.training.run import train
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")

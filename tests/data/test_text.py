@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from zoo.data import text as sources
-from zoo.data.batches import Ragged
+from zoo.data.core.loader import Ragged
 from zoo.data.reviews import AROUND, INNERMOST, generate_reviews
 from zoo.data.text import Imdb, Reviews, ReviewText, RtPolarity, TextFile
 from zoo.errors import DataError

@@ -7,7 +7,7 @@ import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from zoo import training
+from zoo.training import run as training
 
 
 def main(conf: str, folder: str, model: str, task: str) -> None:

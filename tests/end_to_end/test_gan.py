@@ -13,7 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 import zoo
-from zoo.training import train
+from zoo.training.run import train
 
 Run = Callable[..., Path]
 PHOTOS = ["data.stride=64", "data.batch_size=16", "data.augment.turns=true"]

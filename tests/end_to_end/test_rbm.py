@@ -15,7 +15,7 @@ import zoo
 from zoo.errors import ConfigError, SpecError
 from zoo.models import build
 from zoo.spec import Ratings, Recommendations, Spec
-from zoo.training import train
+from zoo.training.run import train
 from zoo.weights.artefact import Artefact
 
 Compose = Callable[..., DictConfig]

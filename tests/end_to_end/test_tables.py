@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 import zoo
 from zoo import ConfigError
-from zoo.training import train
+from zoo.training.run import train
 
 Compose = Callable[..., DictConfig]
 

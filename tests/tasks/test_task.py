@@ -12,7 +12,7 @@ from torch import nn
 
 from zoo.data.images import Digits
 from zoo.spec import Spec
-from zoo.tasks.supervised import Classification
+from zoo.tasks.supervised.supervised import Classification
 from zoo.tasks.task import _scheduler
 
 TrainerBuilder = Callable[..., L.Trainer]

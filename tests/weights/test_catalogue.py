@@ -20,8 +20,8 @@ from torch import nn
 import zoo
 from zoo import models
 from zoo.data.images import Digits
+from zoo.inference.publish import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME, page
 from zoo.models import CNN
-from zoo.publishing import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME, page
 from zoo.spec import Features, Spec
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 import zoo
 from zoo.errors import ArtefactError, ConfigError
-from zoo.publishing import publish
+from zoo.inference.publish import publish
 from zoo.weights import hub
 from zoo.weights.catalogue import find
 

@@ -14,8 +14,8 @@ from random import Random
 
 import torch
 
-from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import check_shares, check_sizes, divide, seed_of, whole_number
+from zoo.data.core.loader import Examples, TensorDataModule
+from zoo.data.core.splits import check_shares, check_sizes, divide, seed_of, whole_number
 from zoo.data.text import polarity_sentences
 from zoo.errors import DataError, unknown
 from zoo.spec import Counts, Spec, Topics

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import seed_of, whole_number
+from zoo.data.core.loader import Examples, TensorDataModule
+from zoo.data.core.splits import seed_of, whole_number
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec
 

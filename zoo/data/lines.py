@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.batches import Examples, Joined, Ragged, TensorDataModule
+from zoo.data.core.loader import Examples, Joined, Ragged, TensorDataModule
+from zoo.data.core.splits import check_shares, divide, seed_of
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, carried_fonts, fonts_of, set_line
 from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, phrase
-from zoo.data.splits import check_shares, divide, seed_of
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec, TextLine, Transcript
 

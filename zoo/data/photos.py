@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.data.batches import Examples, ResumableLoader, TensorDataModule
-from zoo.data.splits import check_shares, divide, seed_of, whole_number
+from zoo.data.core.loader import Examples, ResumableLoader, TensorDataModule
+from zoo.data.core.splits import check_shares, divide, seed_of, whole_number
 from zoo.errors import DataError, SpecError
 from zoo.spec import Classes, Image, Spec
 

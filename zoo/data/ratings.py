@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import seed_of, whole_number
+from zoo.data.core.loader import Examples, TensorDataModule
+from zoo.data.core.splits import seed_of, whole_number
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Ratings, Recommendations, Spec
 from zoo.spec.files import read_table, read_text

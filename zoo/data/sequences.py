@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zoo.data.batches import Examples, Ragged, TensorDataModule
+from zoo.data.core.loader import Examples, Ragged, TensorDataModule
+from zoo.data.core.splits import check_sizes, seed_of
 from zoo.data.images import Digits
-from zoo.data.splits import check_sizes, seed_of
 from zoo.spec import Labels, Series, Spec, Values, Video
 
 SIDE, DIGIT = 16, 8  # pixels of a video's picture, and of a digit in it

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import check_sizes, seed_of
+from zoo.data.core.loader import Examples, TensorDataModule
+from zoo.data.core.splits import check_sizes, seed_of
 from zoo.spec import Image, Spec
 from zoo.spec.text import FIRST, PAD, Tokens
 

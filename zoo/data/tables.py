@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoo.data.batches import Examples, TensorDataModule
-from zoo.data.splits import check_shares, held_out, seed_of
+from zoo.data.core.loader import Examples, TensorDataModule
+from zoo.data.core.splits import check_shares, held_out, seed_of
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Classes, Output, Spec, Table, Values
 from zoo.spec.files import read_table

@@ -13,9 +13,9 @@ from random import Random
 
 import torch
 
-from zoo.data.batches import Examples, Ragged, TensorDataModule
+from zoo.data.core.loader import Examples, Ragged, TensorDataModule
+from zoo.data.core.splits import check_sizes, seed_of
 from zoo.data.reviews import generate_reviews
-from zoo.data.splits import check_sizes, seed_of
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Text, Tokens
 from zoo.spec.files import read_text

@@ -18,8 +18,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from zoo.errors import ConfigError, unknown
+from zoo.optim.layerwise import layer_shares
 from zoo.spec import Spec
-from zoo.tasks.finetuning import layer_shares
 
 NetworkBuilder = Callable[[Spec], nn.Module]
 OptimiserBuilder = Callable[..., Optimizer]

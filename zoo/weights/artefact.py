@@ -29,6 +29,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
 from zoo.spec import Encoded, Features, Spec, Table
+from zoo.weights import format1
 
 FORMAT = 1
 MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
@@ -341,6 +342,7 @@ def _entries(data: bytes) -> dict[str, Any]:
     before, command = header["recipe"].get("before", []), header["recipe"].get("command", "")
     if not isinstance(before, list) or not all(isinstance(line, str) for line in [*before, command]):
         raise ArtefactError("its header is damaged: the commands of its recipe are no text")
+    header["recipe"] = format1.renamed(header["recipe"])
     return header
 
 

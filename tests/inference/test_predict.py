@@ -1,0 +1,325 @@
+"""Many inputs at once: what is read, what is written, and what becomes of those that do not fit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from omegaconf import DictConfig
+
+import zoo
+from zoo.data.images import Digits
+from zoo.errors import ConfigError, DataError, SpecError
+from zoo.inference.predict import predict
+from zoo.models import build
+from zoo.spec import Classes, Image, MaskedImage, Ratings, Recommendations, Series, Spec, Text, TextLine, Transcript
+from zoo.weights.artefact import Artefact
+
+
+@pytest.fixture
+def scans(digits: Digits, tmp_path: Path) -> Path:
+    """A folder of seven digits, and the labels that they have."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    images, labels = digits.splits["test"].tensors
+    for number, (image, label) in enumerate(zip(images[:7], labels)):
+        PIL.Image.fromarray(image[0].numpy()).save(folder / f"scan {number} of {label}.png")
+    return folder
+
+
+@pytest.fixture
+def predicted(compose: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Predict with some overrides; gives how many failed, what was written, and the complaints."""
+
+    def predicted(*overrides: str) -> tuple[int, str, str]:
+        failures = predict(compose("use/predict", "device=cpu", *overrides))
+        written = capsys.readouterr()
+        return failures, written.out, written.err
+
+    return predicted
+
+
+def test_pictures_by_pattern(predicted: Callable[..., Any], scans: Path) -> None:
+    failures, written, complaints = predicted(
+        "model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl", "batch_size=3"
+    )
+    files = sorted(map(str, scans.iterdir()))
+    assert (failures, complaints) == (0, "")
+    rows = [json.loads(line) for line in written.splitlines()]
+    expected = zoo.load("cnn.digits")(files)
+    assert [row.pop("input") for row in rows] == files
+    for row, answer in zip(rows, expected, strict=True):
+        assert row["label"] == answer["label"]
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-5)
+
+
+def test_table_and_csv_say_the_same(predicted: Callable[..., Any], scans: Path, tmp_path: Path) -> None:
+    given = ("model=cnn.digits", f"input='{scans}/*.png'")
+    table = predicted(*given)[1].splitlines()
+    assert table[0].split() == ["input", "label", "probability"]
+    assert len({line.rindex(line.split()[-1]) for line in table[1:]}) == 1  # columns are aligned
+    assert predicted(*given, "format=csv", f"output={tmp_path / 'answers.csv'}")[1] == ""
+    with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == [line.split()[-2] for line in table[1:]]
+    for row in rows:
+        assert float(row[f"probabilities.{row['label']}"]) == float(row["probability"])
+    assert len(rows[0]) == 3 + 10
+
+
+def test_names_on_standard_input(predicted: Callable[..., Any], scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted(map(str, scans.iterdir()))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*files, ""])))
+    assert [
+        json.loads(line)["input"] for line in predicted("model=cnn.digits", "format=jsonl")[1].splitlines()
+    ] == files
+
+
+def test_one_that_does_not_fit_is_told_and_the_others_are_answered(predicted: Callable[..., Any], scans: Path) -> None:
+    broken = scans / "scan 3 is broken.png"
+    broken.write_bytes(b"not a picture")
+    shutil.copy(next(scans.iterdir()), scans / os.fsdecode(b"scan \xff.png"))  # whose name is no text
+    failures, written, complaints = predicted("model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl")
+    assert failures == 1
+    assert complaints.count("\n") == 1
+    assert f"cannot read {broken} as an image" in complaints
+    answered = [json.loads(line)["input"] for line in written.splitlines()]
+    assert answered == sorted(str(path) for path in scans.iterdir() if path != broken)
+
+
+@pytest.fixture
+def masses(tmp_path: Path) -> Path:
+    from sklearn.datasets import load_breast_cancer
+
+    load_breast_cancer(as_frame=True).frame.head(9).to_csv(tmp_path / "masses.csv", index=False)
+    return tmp_path / "masses.csv"
+
+
+def test_rows_of_a_table(predicted: Callable[..., Any], masses: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("model=mlp.breast_cancer", "format=jsonl", "batch_size=4")
+    written = predicted(*given, f"input={masses}")[1]
+    rows = [json.loads(line) for line in written.splitlines()]
+    assert [row["input"] for row in rows] == [str(number) for number in range(1, 10)]
+    for row, answer in zip(rows, zoo.load("mlp.breast_cancer")(masses), strict=True):
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(masses.read_bytes())))
+    assert predicted(*given)[1] == written
+    header, _, rest = masses.read_text(encoding="utf-8").partition("\n")
+    quoted = '"' + header.replace(",", '","') + '"\n'  # as PowerShell writes it, after a mark of the order of bytes
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((quoted + rest).encode("utf-8-sig")), "utf-8"))
+    assert predicted(*given)[1] == written
+
+
+def test_a_wrong_cell_stops_it_before_anything_is_answered(
+    predicted: Callable[..., Any], masses: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = masses.read_text().splitlines()
+    lines[8] = lines[8].replace(lines[8].split(",")[2], "large", 1)
+    masses.write_text("\n".join(lines))
+    with pytest.raises(SpecError, match="row 8: 'large' is not a number"):
+        predicted("model=mlp.breast_cancer", f"input={masses}", "batch_size=2")
+    assert capsys.readouterr().out == ""
+
+
+def test_rows_are_scored_as_they_come(root: Path, masses: Path) -> None:
+    """The answer to a row is there before the next one is sent; a bad row is told, and the others are answered."""
+    header, *rows = masses.read_text(encoding="utf-8").splitlines()
+    wrong = rows[2].replace(rows[2].split(",")[2], "large", 1)
+    blank = "," * (header.count(",") - 1) + ",0"  # but for the diagnosis, of which it knows nothing
+    script = [sys.executable, str(root / "scripts" / "predict.py"), "model=rbm.anomaly_breast_cancer", "format=jsonl"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*script, "batch_size=1"], text=True, bufsize=1, **pipes) as running:
+        running.stdin.write(f"{header}\n")
+        answers = []
+        for row in rows[:2]:
+            running.stdin.write(f"{row}\n")
+            answers.append(json.loads(running.stdout.readline()))
+        rest, complaints = running.communicate("\n".join([wrong, "1,2", blank, rows[3]]))
+    answers += [json.loads(line) for line in rest.splitlines()]
+    expected = zoo.load("rbm.anomaly_breast_cancer")(masses)
+    assert [answer["input"] for answer in answers] == ["1", "2", "6"]
+    for answer, row in zip(answers, (0, 1, 3)):
+        assert answer["score"] == pytest.approx(expected[row]["score"], abs=1e-4)
+        assert answer["anomaly"] is expected[row]["anomaly"]
+    assert running.returncode == 1
+    lines = complaints.splitlines()
+    assert len(lines) == 3
+    assert "row 3: 'large' is not a number" in lines[0]
+    assert lines[1] == f"row 4 has 2 cells, and the header has {header.count(',') + 1}"
+    assert lines[2] == "row 5: all cells are missing; give at least one"
+
+
+@pytest.mark.parametrize(
+    ("stream", "error", "fault"),
+    [
+        ("", DataError, "standard input is empty"),
+        ("a,b,a\n1,2,3\n", DataError, "standard input has two columns named 'a'"),
+        ("a,b\n1,2\n", SpecError, "the table has no column mean radius; its columns must be"),
+        ("Gr\xf6\xdfe\n1\n", DataError, "standard input is not utf-8"),
+    ],
+)
+def test_a_stream_that_is_no_table(
+    predicted: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, stream: str, error: type[Exception], fault: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stream.encode("latin-1")), encoding="utf-8"))
+    with pytest.raises(error, match=fault):
+        predicted("model=rbm.anomaly_breast_cancer")
+
+
+def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    """An inpainter takes two patterns; answers of one name do not overwrite each other."""
+    grey = Image(1, 8, 8, (0.5,), (0.5,))
+    spec = Spec(MaskedImage(**vars(grey)), grey)
+    options = {"width": 8, "depth": 1}
+    inpainter = Artefact("gan", options, spec, build("gan", spec, **options))
+    zoo.save(inpainter, tmp_path / "gan.safetensors")
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 3:5] = True
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        PIL.Image.fromarray(np.full((8, 8), ord(folder), np.uint8)).save(tmp_path / folder / "x.png")
+        PIL.Image.fromarray(mask).save(tmp_path / folder / "mask.bmp")
+    given = (f"model={tmp_path / 'gan.safetensors'}", "format=jsonl")
+    both = f"input=['{tmp_path}/?/x.png','{tmp_path}/?/mask.bmp']"
+    written = predicted(*given, both, f"output={tmp_path / 'restored'}")[1]
+    files = [json.loads(line)["answer"] for line in written.splitlines()]
+    assert files == [str(tmp_path / "restored" / name) for name in ("x.png", "x_2.png")]
+    for folder, file in zip("ab", files):
+        restored = np.asarray(PIL.Image.open(file))
+        assert (restored[~mask] == ord(folder)).all()
+    with pytest.raises(ConfigError, match=r"answers with pictures: say in which folder, by output=…"):
+        predicted(*given, both)
+    with pytest.raises(ConfigError, match=r"give input=\[…\] with 2 patterns of files, for image, mask"):
+        predicted(*given, f"input='{tmp_path}/a/x.png'", "output=x")
+    with pytest.raises(ConfigError, match=r"as many files of each: 2 of .*, 1 of"):
+        predicted(*given, f"input=['{tmp_path}/?/x.png','{tmp_path}/a/mask.bmp']", f"output={tmp_path / 'c'}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (["input='absent/*.png'"], ConfigError, r"no file matches absent/\*\.png"),
+        (["format=yaml"], ConfigError, "unknown format 'yaml'"),
+        (["batch_size=0"], ConfigError, "batch_size must be a whole number of at least 1"),
+        (["model=cnn.digist"], ConfigError, "did you mean 'cnn.digits'"),
+        (["options={temperature: 2}"], SpecError, "unknown option 'temperature'"),
+        (["options=2"], ConfigError, "options have names"),
+        (["device=gpu"], ConfigError, "device=gpu: Expected one of cpu, cuda"),
+        (["device=meta"], ConfigError, "device=meta computes nothing"),
+        (["input=5"], ConfigError, "no file matches 5"),
+        (["output=5"], ConfigError, "output is the name of a file or folder; got 5"),
+        (["model=gan.generation_mnist", f"output={__file__}"], ConfigError, "cannot be the folder of the pictures"),
+        (["model=lstm.reviews", "input=[one.txt,two.txt]"], ConfigError, "give one file or"),
+    ],
+)
+def test_mistakes(
+    predicted: Callable[..., Any], scans: Path, overrides: list[str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        predicted("model=cnn.digits", f"input='{scans}/*.png'", *overrides)
+
+
+def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, tmp_path: Path) -> None:
+    """`… | head -1`, on more answers than a pipe holds."""
+    (tmp_path / "names.txt").write_text("\n".join([str(next(scans.iterdir()))] * 1000), encoding="utf-8")
+    script = f"{sys.executable} {root / 'scripts' / 'predict.py'} model=cnn.digits format=jsonl < names.txt"
+    command = f"set -o pipefail; {script} | head -1"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert json.loads(done.stdout)["label"]
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    spec = Spec(TextLine(32), Transcript("abc"))
+    options = {"widths": [4, 4], "hidden": 4}
+    zoo.save(Artefact("cnn", options, spec, build("cnn", spec, **options)), tmp_path / "reader.safetensors")
+    sheet = np.full((200, 300), 255, np.uint8)
+    for top in (20, 80, 140):
+        sheet[top : top + 20, 30:200:3] = 0
+    for name, pixels in (("a page", sheet), ("a line", sheet[10:50]), ("blank", sheet * 0)):
+        PIL.Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (tmp_path / "no picture.png").write_bytes(b"no picture")
+    failures, written, complaints = predicted(
+        f"model={tmp_path / 'reader.safetensors'}", f"input='{tmp_path}/*.png'", "format=jsonl", "batch_size=2"
+    )
+    page, line = tmp_path / "a page.png", tmp_path / "a line.png"
+    rows = [json.loads(row) for row in written.splitlines()]
+    assert [row["input"] for row in rows][:4] == [str(line), *(f"{page}, line {number}" for number in (1, 2, 3))]
+    assert {*rows[0]} == {"input", "text", "confidence"}
+    assert failures == 2
+    assert f"{tmp_path / 'blank.png'}: no line of text was found in a picture of 300 x 200 pixels" in complaints
+    assert f"cannot read {tmp_path / 'no picture.png'} as an image" in complaints
+
+
+def test_lines_of_text(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Spec(Text(("a", "quiet", "triumph", "dull"), "words"), Classes(("bad", "good")))
+    options = {"embedding": 4, "hidden": 4}
+    reader = Artefact("gru", options, spec, build("gru", spec, **options))
+    zoo.save(reader, tmp_path / "reader.safetensors")
+    lines = ["a quiet triumph", "dull, dull, dull", "Ein Füchslein"]
+    (tmp_path / "lines.txt").write_text("\n".join([lines[0], "", *lines[1:]]), encoding="utf-8")
+    given = (f"model={tmp_path / 'reader.safetensors'}", "format=jsonl")
+    written = predicted(*given, f"input={tmp_path / 'lines.txt'}")[1]
+    rows = [json.loads(line) for line in written.splitlines()]
+    assert [row["input"] for row in rows] == lines
+    for row, answer in zip(rows, reader(lines), strict=True):
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
+    assert predicted(*given)[1] == written
+    (tmp_path / "marked.txt").write_text("\n".join(lines), encoding="utf-8-sig")
+    assert predicted(*given, f"input={tmp_path / 'marked.txt'}")[1] == written
+    with pytest.raises(ConfigError, match=r"cannot read absent\.txt: No such file or directory"):
+        predicted(*given, "input=absent.txt")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines[2].encode("latin-1")), "utf-8"))
+    with pytest.raises(ConfigError, match="cannot read standard input: 'utf-8' codec"):
+        predicted(*given)
+
+
+def test_lines_that_are_no_json(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    """They are told, and the others are answered."""
+    spec = Spec(Ratings(("x", "y"), (0, 1)), Recommendations(("x", "y"), (0, 1)))
+    zoo.save(Artefact("rbm", {"num_hidden": 2}, spec, build("rbm", spec, num_hidden=2)), tmp_path / "rbm.safetensors")
+    (tmp_path / "ratings.jsonl").write_text('{"x": 1}\n{"x":\n' + "[" * 10**5 + '\n{"y": 0}\n', encoding="utf-8")
+    given = (f"model={tmp_path / 'rbm.safetensors'}", "format=jsonl", f"input={tmp_path / 'ratings.jsonl'}")
+    failures, written, complaints = predicted(*given)
+    assert failures == 2
+    assert [json.loads(line)["answer"][0]["title"] for line in written.splitlines()] == ["y", "x"]
+    assert complaints.startswith('each line is JSON, and this is not: {"x":\neach line is JSON')
+
+
+def test_a_series_is_a_csv_file(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Spec(Series(("load", "heat"), (0.0, 1.0), (1.0, 2.0)), Classes(("calm", "wild")))
+    options = {"hidden": 4}
+    try:
+        network = build("gru", spec, **options)
+    except SpecError:
+        pytest.skip("no network goes from series to classes")
+    reader = Artefact("gru", options, spec, network)
+    zoo.save(reader, tmp_path / "reader.safetensors")
+    numbers = np.random.default_rng(0).normal(size=(2, 5, 2)).round(3)
+    for name, (load, heat) in zip("ab", numbers.transpose(0, 2, 1)):
+        rows = "\n".join(f"{step},{one},{other}" for step, (one, other) in enumerate(zip(heat, load)))
+        (tmp_path / f"{name}.csv").write_text(f"step,heat,load\n{rows}\n", encoding="utf-8")
+    given = (f"model={tmp_path / 'reader.safetensors'}", "format=jsonl")
+    answers = [json.loads(line) for line in predicted(*given, f"input='{tmp_path}/?.csv'")[1].splitlines()]
+    for row, answer in zip(answers, reader(list(numbers)), strict=True):
+        assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "b.csv").read_bytes())))
+    assert json.loads(predicted(*given)[1])["label"] == answers[1]["label"]
+    (tmp_path / "c.csv").write_text("step,load\n1,2\n", encoding="utf-8")
+    failures, written, complaints = predicted(*given, f"input='{tmp_path}/?.csv'")
+    assert (failures, len(written.splitlines())) == (1, 2)
+    assert f"{tmp_path / 'c.csv'}: the table has no column heat; its columns must be: load, heat" in complaints

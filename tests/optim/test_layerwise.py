@@ -1,0 +1,166 @@
+"""Fine-tuning: what is frozen stays, lower layers learn slower, and a run starts from what it was told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+import zoo
+from zoo.data.images import Digits
+from zoo.models import CNN, MLP, build
+from zoo.optim.layerwise import layer_shares, layers
+from zoo.spec import Classes, Spec, Text
+from zoo.tasks.supervised.supervised import Classification
+from zoo.training.run import train
+from zoo.weights.transfer import start_from
+
+Run = Callable[..., zoo.Artefact]
+
+
+@pytest.fixture
+def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
+    """Train with some overrides, from cnn.digits; gives the artefact."""
+
+    def run(*overrides: str) -> zoo.Artefact:
+        given = ("init_from=cnn.digits", "trainer=cpu", "epochs=1", f"folder={tmp_path / 'run'}", *overrides)
+        cfg = compose("train", *given)
+        cfg.run = {**cfg.run, "overrides": list(given)}
+        train(cfg)
+        return zoo.load(tmp_path / "run" / "model.safetensors")
+
+    return run
+
+
+def test_layers_are_the_parts_in_order() -> None:
+    cnn = CNN(widths=(8, 16), blocks=1)
+    assert layers(cnn) == [*cnn.stages, cnn.classifier]
+    mlp = MLP(4, 2, hidden=(3, 3))
+    assert layers(mlp) == [mlp.layers[0], mlp.layers[3], mlp.output]  # activations and dropout hold nothing
+    wrapped = nn.Sequential(nn.Sequential(cnn))
+    assert layers(wrapped) == layers(cnn)
+    assert layers(nn.ReLU()) == []
+
+
+def test_each_layer_has_a_share_of_the_next() -> None:
+    mlp = MLP(4, 2, hidden=(3, 3), members=2)
+    shares = layer_shares(mlp, 0.5)
+    assert set(shares) == set(mlp.parameters())
+    assert [shares[mlp.output.bias], shares[mlp.layers[3].weight], shares[mlp.layers[0].bias]] == [1, 0.5, 0.25]
+    assert shares[mlp.scales] == 0.25  # the network's own, beside its parts, is as deep as the deepest
+    assert set(layer_shares(mlp, 1.0).values()) == {1}
+
+
+def test_rates_follow_the_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With plain gradient descent the steps of one batch have those shares."""
+    from zoo.tasks import task as tasks
+
+    groups: list[dict[str, Any]] = []
+    scheduler = tasks._scheduler
+
+    def spy(name: str, optimiser: torch.optim.Optimizer, steps: int) -> Any:
+        groups.extend({**group} for group in optimiser.param_groups)
+        return scheduler(name, optimiser, steps)
+
+    monkeypatch.setattr(tasks, "_scheduler", spy)
+    run("layer_decay=0.5", "task.optimiser.lr=0.008")
+    assert [group["lr"] for group in groups if group["weight_decay"] > 0] == [0.008, 0.004, 0.002, 0.001]
+    assert [group["lr"] for group in groups if group["weight_decay"] == 0] == [0.008, 0.004, 0.002, 0.001]
+    assert sum(p.numel() for group in groups for p in group["params"]) == zoo.list_weights("cnn.digits")[0].parameters
+
+
+@pytest.mark.parametrize("ema", ["null", "0.9"])
+def test_what_is_frozen_stays_bit_for_bit(run: Run, ema: str) -> None:
+    """The running statistics too, which would move with every batch that is seen."""
+    before = zoo.load("cnn.digits").network.state_dict()
+    after = run("freeze=[stages]", f"task.ema={ema}").network.state_dict()
+    for name, tensor in before.items():
+        assert torch.equal(after[name], tensor) == name.startswith("stages"), name
+
+
+def test_a_frozen_cell_passes_gradients_on() -> None:
+    """Which cuDNN refuses in evaluation mode; recurrent dropout is off all the same."""
+    spec = Spec(Text(("bad",), "words"), Classes(("no", "yes")))
+    network = partial(build, "lstm", embedding=4, hidden=3, recurrent_dropout=0.5)
+    task = Classification(spec, network, partial(torch.optim.SGD, lr=0.1))
+    task.finetune(["readers.0.stack"], 1.0)
+    (layer,) = task.network.readers[0].stack.forwards
+    assert layer.rnn.training
+    assert not layer.training
+    assert not any(parameter.requires_grad for parameter in layer.parameters())
+
+
+def test_it_starts_where_it_was_told_to(run: Run) -> None:
+    """With steps of no length it ends there too, at the figures of the published weight."""
+    tuned = run("task.optimiser.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]")
+    assert tuned.metrics["test/accuracy"] == zoo.load("cnn.digits").metrics["test/accuracy"]
+    assert tuned.recipe["command"].startswith("python scripts/train.py init_from=cnn.digits")
+    assert tuned.recipe["before"] == [zoo.load("cnn.digits").recipe["command"]]
+
+
+def test_its_options_are_those_of_what_it_starts_from(
+    run: Run, tmp_path: Path, digits: Digits, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"widths": [8, 16], "blocks": 1}
+    narrow = zoo.Artefact("cnn", options, digits.spec, build("cnn", digits.spec, **options))
+    zoo.save(narrow, tmp_path / "narrow.safetensors")
+    start = f"init_from={tmp_path / 'narrow.safetensors'}"
+    tuned = run(start)
+    assert tuned.options["widths"] == [8, 16]
+    assert "init_from" not in tuned.recipe["command"].replace("init_from=cnn.digits", "")  # where it lies is private
+    with caplog.at_level("INFO"):
+        assert run(start, "model.blocks=0").options["blocks"] == 0
+    assert "stages.1.0.weight is new" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["freeze=[stagess]"], "unknown part of the network 'stagess'; did you mean 'stages'"),
+        (["freeze=[stages,classifier]"], "nothing is left to be trained once stages, classifier is frozen"),
+        (["layer_decay=0"], "layer_decay must be above 0 and up to 1, got 0"),
+        (["layer_decay=much"], "layer_decay must be above 0 and up to 1, got much"),
+        (["freeze=stages"], r"freeze is a list of parts of the network, such as \[stages.0\], got stages"),
+        (["init_from=cnn.digist"], "unknown weights 'cnn.digist'"),
+        (["model=mlp", "data=digits"], "init_from: cnn.digits is a cnn, not a mlp"),
+        (["model=mlp", "data=wine", "init_from=mlp.breast_cancer"], "those weights are of other columns"),
+        (
+            ["model=gan", "task=generation", "data=digits", "init_from=gan.inpainting_mnist"],
+            "gan.inpainting_mnist is for masked image → image, and generation on digits for class → image; the options",
+        ),
+        (
+            ["model=lstm", "task=sentiment", "data=reviews", "init_from=lstm.captioning_shapes"],
+            "none of those weights, for image → text, fits the network, for text → classes",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(
+    run: Run, tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(zoo.ConfigError, match=message):
+        run(*overrides)
+    assert not (tmp_path / "run").exists()
+
+
+def test_tokens_keep_their_vectors_in_another_vocabulary() -> None:
+    polarity = Classes(("no", "yes"))
+    old, new = (
+        Spec(Text(words, "words"), polarity) for words in (("the", "film", "bad"), ("good", "film", "the", "very"))
+    )
+    source, network = (build("lstm", spec, embedding=4, hidden=3) for spec in (old, new))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    lines = start_from(source.state_dict(), old, network, new)
+    (name,) = (name for name in before if name.endswith("embedding.vectors.weight"))
+    assert lines == [f"{name} has 4 of its 6 rows from the weights' vocabulary"]
+    theirs, ours = source.state_dict()[name], network.state_dict()[name]
+    assert torch.equal(ours[[0, 1, 3, 4]], theirs[[0, 1, 3, 2]])  # padding, unknown, film, the
+    assert torch.equal(ours[[2, 5]], before[name][[2, 5]])  # good, very
+    assert all(
+        tensor.equal(source.state_dict()[other]) for other, tensor in network.state_dict().items() if other != name
+    )

@@ -1,0 +1,169 @@
+"""The adversarial recipe itself, played with points in the plane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo.data.core.loader import Examples, TensorDataModule
+from zoo.spec import Image, Seed, Spec
+from zoo.tasks.gan.adversarial import Adversarial, Attempt, _parts
+
+TrainerBuilder = Callable[..., L.Trainer]
+MODES = 8
+ADAM = partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99))
+
+
+def ring(count: int) -> Tensor:
+    """Points (N, 2) of 8 Gaussians of deviation 0.02, evenly on the unit circle."""
+    random = torch.Generator().manual_seed(0)
+    angle = torch.randint(MODES, (count,), generator=random) * (2 * math.pi / MODES)
+    return torch.stack([angle.cos(), angle.sin()], 1) + 0.02 * torch.randn(count, 2, generator=random)
+
+
+class Points(TensorDataModule):
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        picture = Image(1, 1, 2, (0.5,), (0.5,))
+        return Spec(picture, picture), {split: Examples(ring(12_800)) for split in ("train", "val", "test")}
+
+
+def perceptron(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(inputs, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, outputs)
+    )
+
+
+class Plane(Adversarial):
+    """Points from noise."""
+
+    def attempt(self, batch: tuple[Tensor, ...]) -> Attempt:
+        return Attempt(self.network(torch.randn(len(batch[0]), 4)), batch[0])
+
+    def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
+        return self.discriminator(picture)
+
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        """Nothing is validated."""
+
+    def samples(self) -> Tensor:
+        return self.trained_network(torch.randn(2000, 4, generator=torch.Generator().manual_seed(1)))
+
+    def pictures(self, folder: object) -> dict[str, str]:
+        return {}
+
+
+def plane(**options: object) -> Plane:
+    torch.manual_seed(0)
+    picture = Image(1, 1, 2, (0.5,), (0.5,))
+    settings = {"penalty": 0.2, "schedule": "cosine", **options}
+    return Plane(Spec(Seed(), picture), lambda spec: perceptron(4, 2), ADAM, discriminator=perceptron(2, 1), **settings)
+
+
+def covered(points: Tensor) -> tuple[int, float]:
+    """How many of the Gaussians have a fair share of the points near them, and the share of points near any."""
+    angle = torch.arange(MODES) * (2 * math.pi / MODES)
+    distances = torch.cdist(points, torch.stack([angle.cos(), angle.sin()], 1))
+    near = distances.min(dim=1)
+    good = near.values < 0.2
+    counts = torch.bincount(near.indices[good], minlength=MODES)
+    return int((counts > 0.25 * len(points) / MODES).sum()), good.float().mean().item()
+
+
+def test_it_does_not_collapse(trainer: TrainerBuilder) -> None:
+    """All 8 Gaussians are covered, and most points lie near one (of points spread over the plane, a tenth would)."""
+    data, task = Points(batch_size=128), plane()
+    trainer(max_epochs=15, limit_val_batches=0).fit(task, data)
+    with torch.no_grad():
+        modes, share = covered(task.samples())
+    assert modes == MODES
+    assert share > 0.5
+
+
+def test_a_generator_that_collapses_would_be_found() -> None:
+    angle = torch.tensor(2 * math.pi / MODES)
+    one = torch.stack([angle.cos(), angle.sin()]) + 0.02 * torch.randn(1000, 2)
+    assert covered(one) == (1, 1.0)
+    assert covered(ring(1000))[0] == MODES
+    assert covered(torch.rand(1000, 2) * 4 - 2)[1] < 0.15
+
+
+@pytest.mark.parametrize("game", ["hinge", "logistic", "relativistic"])
+def test_losses_against_their_definitions(game: str) -> None:
+    """Scores of single points, in plain Python."""
+    task = plane(game=game, penalty=0.0)
+    made, real = torch.randn(5, 2), torch.randn(5, 2)
+    ours, theirs = (task.score(points, ())[:, 0].tolist() for points in (made, real))
+
+    def softplus(x: float) -> float:
+        return math.log1p(math.exp(x))
+
+    generator, discriminator = {
+        "hinge": (lambda m, r: -m, lambda m, r: max(0, 1 - r) + max(0, 1 + m)),
+        "logistic": (lambda m, r: softplus(-m), lambda m, r: softplus(-r) + softplus(m)),
+        "relativistic": (lambda m, r: softplus(r - m), lambda m, r: softplus(m - r)),
+    }[game]
+    pairs = list(zip(ours, theirs))
+    wanted = sum(generator(m, r) for m, r in pairs) / 5, sum(discriminator(m, r) for m, r in pairs) / 5
+    assert task._generator_loss(Attempt(made, real)).item() == pytest.approx(wanted[0], rel=1e-5)
+    assert task._discriminator_loss(Attempt(made, real)).item() == pytest.approx(wanted[1], rel=1e-5)
+
+
+def test_the_penalty_is_the_mean_squared_gradient() -> None:
+    """Of a linear score, whose gradient is its weight, on real points and in the relativistic game on made ones too."""
+    task = plane(penalty=3.0)
+    task.discriminator = nn.Linear(2, 1)
+    square = task.discriminator.weight.square().sum().item()
+    attempt = Attempt(torch.zeros(4, 2), torch.zeros(4, 2))
+    assert task._discriminator_loss(attempt).item() == pytest.approx(math.log(2) + 3 / 2 * 2 * square, rel=1e-5)
+
+
+def test_a_batch_is_cut_into_parts_with_all_its_columns() -> None:
+    batch = (torch.arange(10), (torch.arange(20).view(10, 2), torch.arange(10)))
+    shares, parts = zip(*_parts(batch, 3))
+    assert shares == (0.4, 0.4, 0.2)
+    assert torch.equal(torch.cat([part[0] for part in parts]), batch[0])
+    assert torch.equal(torch.cat([part[1][0] for part in parts]), batch[1][0])
+    assert torch.equal(torch.cat([part[1][1] for part in parts]), batch[1][1])
+
+
+def test_gradients_that_accumulate_are_one_step(trainer: TrainerBuilder) -> None:
+    """A batch in four parts moves both networks as it does in one."""
+    weights = []
+    for accumulate in (1, 4):
+        task, data = plane(accumulate=accumulate, penalty=0.1, ema=None), Points(batch_size=128)
+        task.optimiser = task.discriminator_optimiser = partial(torch.optim.SGD, lr=0.1)
+        trainer(max_epochs=1, limit_train_batches=3, limit_val_batches=0).fit(task, data)
+        weights.append(torch.cat([parameter.detach().flatten() for parameter in task.parameters()]))
+    assert torch.allclose(*weights, atol=1e-6)
+    before = torch.cat([parameter.detach().flatten() for parameter in plane(ema=None).parameters()])
+    assert not torch.allclose(weights[0], before, atol=1e-3)
+
+
+def test_without_a_weight_there_is_no_game(trainer: TrainerBuilder) -> None:
+    task, data = plane(adversarial_weight=0.0), Points(batch_size=128)
+    task.attempt = lambda batch: Attempt(made := task.network(torch.randn(8, 4)), batch[0], distance=made.mean())  # type: ignore[method-assign]
+    before = [parameter.clone() for parameter in task.discriminator.parameters()]
+    fitted = trainer(max_epochs=1, limit_train_batches=3, limit_val_batches=0)
+    fitted.fit(task, data)
+    assert all(torch.equal(old, new) for old, new in zip(before, task.discriminator.parameters()))
+    assert "train/discriminator" not in fitted.callback_metrics
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"game": "hing"}, "unknown game 'hing'; did you mean 'hinge'"),
+        ({"penalty": -1.0}, "penalty must be at least 0, got -1"),
+        ({"adversarial_weight": float("nan")}, "adversarial_weight must be at least 0, got nan"),
+        ({"accumulate": 0}, "accumulate must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plane(**options)

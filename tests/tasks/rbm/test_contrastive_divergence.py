@@ -1,0 +1,290 @@
+"""Contrastive divergence: its gradient against that of the likelihood, by enumeration, and how it is kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo import models
+from zoo.data.core.loader import Examples
+from zoo.data.images import Digits
+from zoo.errors import ConfigError
+from zoo.models.rbm import RBM, log_likelihood, log_partition
+from zoo.spec import Classes, Image, Spec
+from zoo.tasks.rbm.features import FeatureLearning, _tsne
+
+TrainerBuilder = Callable[..., L.Trainer]
+SMALL = Spec(Image(1, 2, 3, (0.5,), (0.5,)), Classes(("a", "b")))
+SGD = partial(torch.optim.SGD, lr=0.1)
+
+
+def feature_learning(spec: Spec = SMALL, hidden: int = 4, optimiser: Any = SGD, **options: Any) -> FeatureLearning:
+    torch.manual_seed(0)
+    network = partial(models.build, "rbm", num_hidden=hidden)
+    return FeatureLearning(spec, network, optimiser, ais_temperatures=100, **options)
+
+
+def spread(task: FeatureLearning, scale: float = 0.6) -> FeatureLearning:
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in task.network.parameters():
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+    return task
+
+
+def gradients(loss: Tensor, network: nn.Module) -> Tensor:
+    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(network.parameters()))])
+
+
+def every_state(count: int) -> Tensor:
+    return torch.tensor(list(product((0.0, 1.0), repeat=count)))
+
+
+def exact_gradient(task: FeatureLearning, v: Tensor) -> Tensor:
+    """Of the mean of -log p(v), with Z as a sum over all visible states."""
+    network = task.network
+    log_z = torch.logsumexp(-network.free_energy(every_state(6)), dim=0)
+    return gradients(network.free_energy(v).mean() + log_z, network)
+
+
+def test_the_gradient_with_particles_is_that_of_the_likelihood() -> None:
+    task = spread(feature_learning(particles=50_000, gibbs_steps=25))
+    v = every_state(6)[[3, 3, 17, 40, 63]]
+    torch.manual_seed(2)
+    found = gradients(task.contrast(v), task.network)
+    torch.testing.assert_close(found, exact_gradient(task, v), atol=0.01, rtol=0)
+
+
+def test_the_gradient_with_tempered_particles_is_that_of_the_likelihood() -> None:
+    task = spread(feature_learning(particles=50_000, temperatures=4, gibbs_steps=25))
+    v = every_state(6)[[3, 3, 17, 40, 63]]
+    task.visible_mean.fill_(0.5)
+    torch.manual_seed(2)
+    found = gradients(task.contrast(v), task.network)
+    torch.testing.assert_close(found, exact_gradient(task, v), atol=0.01, rtol=0)
+
+
+def test_the_gradient_of_contrastive_divergence_nears_that_of_the_likelihood_with_more_steps() -> None:
+    task = spread(feature_learning(), scale=1.2)
+    v = every_state(6)[[3, 3, 17, 40, 63]]
+    exact, many = exact_gradient(task, v), v.repeat(8_000, 1)
+    torch.manual_seed(2)
+    apart = []
+    for steps in (1, 50):
+        task.gibbs_steps = steps
+        apart.append((gradients(task.contrast(many), task.network) - exact).norm().item())
+    assert apart[0] > 0.1
+    assert apart[1] < 0.02
+
+
+def test_particles_go_on_from_step_to_step() -> None:
+    task = spread(feature_learning(particles=7))
+    task.contrast(every_state(6)[:5])
+    first = task._hidden_particles
+    task.contrast(every_state(6)[:5])
+    assert first is not None
+    assert task._hidden_particles is not None
+    assert first.shape == task._hidden_particles.shape == (7, 4)
+    assert not torch.equal(first, task._hidden_particles)
+
+
+def test_a_sparsity_target_is_reached() -> None:
+    task = feature_learning(sparsity=0.1, sparsity_cost=5.0)
+    optimiser = torch.optim.SGD(task.network.parameters(), lr=0.1)
+    v = every_state(6)
+    for _ in range(200):
+        optimiser.zero_grad()
+        task.contrast(v).backward()
+        optimiser.step()
+    active = task.network.transform(v).mean(dim=0)
+    torch.testing.assert_close(active, torch.full((4,), 0.1), atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_four_steps_a_batch_are_those_of_four_smaller_batches(
+    trainer: TrainerBuilder, monkeypatch: pytest.MonkeyPatch, schedule: str
+) -> None:
+    monkeypatch.setattr(FeatureLearning, "_dream", lambda self, v: v.flip(1))  # without chance
+    found = []
+    for size, steps in ((64, 4), (16, 1)):
+        data = Digits(size)
+        data.setup()
+        task = feature_learning(
+            data.spec, binarise="threshold", schedule=schedule, max_grad_norm=0.5, ema=0.9, steps_per_batch=steps
+        )
+        fitted = trainer(max_epochs=2, limit_train_batches=20 // steps, limit_val_batches=0)
+        fitted.fit(task, data)
+        assert fitted.global_step == task.training_steps() == 40
+        assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 if schedule == "constant" else 0)
+        found.append([*task.state_dict().values(), fitted.callback_metrics["train/contrast"]])
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_a_limit_of_steps_is_rounded_up_to_whole_batches(
+    trainer: TrainerBuilder, digits: Digits, schedule: str
+) -> None:
+    task = feature_learning(digits.spec, schedule=schedule, steps_per_batch=4)
+    fitted = trainer(max_epochs=9, max_steps=30, limit_val_batches=0)
+    fitted.fit(task, digits)
+    assert fitted.global_step == task.training_steps() == 32
+    assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-6)
+
+
+def test_more_steps_than_a_batch_has_examples_are_refused(trainer: TrainerBuilder, digits: Digits) -> None:
+    task = feature_learning(digits.spec, steps_per_batch=65)
+    with pytest.raises(ConfigError, match=r"steps_per_batch=65 is more than the 64 examples of a batch; .*batch_size"):
+        trainer(max_epochs=1).fit(task, digits)
+
+
+def test_free_energies_are_float32_in_mixed_precision() -> None:
+    task = spread(feature_learning(particles=5))
+    v = every_state(6)[:8]
+    with torch.autocast("cpu", torch.bfloat16):
+        task.contrast(v).backward()
+        energies = task.network.free_energy(v)
+    assert energies.dtype == torch.float32
+    torch.testing.assert_close(energies, task.network.free_energy(v), atol=0.05, rtol=0.02)
+    assert task.network.weight.grad.isfinite().all()
+    assert task.network.weight.grad.any()
+
+
+def teacher() -> RBM:
+    torch.manual_seed(5)
+    rbm = RBM(16, 3)
+    with torch.no_grad():
+        rbm.weight.copy_(2 * torch.randn(16, 3))
+        rbm.visible.bias.copy_(-rbm.weight.sum(dim=1) / 2)
+    return rbm
+
+
+@pytest.fixture
+def patterns() -> Digits:
+    """Pictures of 4 x 4 pixels, on or off, drawn from the teacher; their class is a pixel that half of them have."""
+    every = every_state(16)
+    shares = (-teacher().free_energy(every)).softmax(dim=0).detach()
+    drawn = every[shares.multinomial(3000, replacement=True, generator=torch.Generator().manual_seed(0))]
+    images, labels = (255 * drawn).to(torch.uint8).view(-1, 1, 4, 4), drawn[:, 12].long()
+    data = Digits(batch_size=50)
+    data.setup()
+    rows = {"train": slice(0, 2000), "val": slice(2000, 2500), "test": slice(2500, 3000)}
+    data.splits = {split: Examples(images[chosen], labels[chosen]) for split, chosen in rows.items()}
+    data.spec = Spec(Image(1, 4, 4, (0.5,), (0.5,)), Classes(("off", "on")))
+    return data
+
+
+@pytest.mark.parametrize("options", [{"particles": 50}, {"gibbs_steps": 1}, {"particles": 50, "centring": False}])
+def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digits, options: dict[str, Any]) -> None:
+    """It comes as near to the likelihood of the machine that the data was drawn from as the most likely one would.
+
+    That one falls short by parameters / (2 examples) nats, as Akaike found; and the test has its standard error.
+    """
+    task = feature_learning(patterns.spec, hidden=6, **options)
+    L.seed_everything(0, verbose=False)
+    fitted = trainer(max_epochs=40, limit_val_batches=0)
+    fitted.fit(task, patterns)
+    figures = fitted.test(task, patterns, verbose=False)[0]
+    images, labels = patterns.splits["test"].tensors
+    v = images.flatten(1) / 255.0
+    own, best = (log_likelihood(rbm, v, log_partition(rbm)) for rbm in (task.network, teacher()))
+    assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
+    short = sum(parameter.numel() for parameter in task.network.parameters()) / (2 * 2000)
+    error = (own - best).std().item() / math.sqrt(len(v))
+    assert abs((own - best).mean().item() + short) < 4 * error
+    usual = labels.float().mean().item()
+    chance = max(usual, 1 - usual) + 4 * math.sqrt(0.25 / len(v))  # how many hit a class at random, and its error
+    assert figures["test/knn_accuracy"] > chance
+    assert task.baselines(patterns.splits)["knn_accuracy_inputs"] > chance
+
+
+def test_a_log_likelihood_is_of_0_and_1_where_grey_is_learned_from(trainer: TrainerBuilder, digits: Digits) -> None:
+    task = feature_learning(digits.spec, binarise="none")
+    figures = trainer().test(task, digits, verbose=False)[0]
+    v = (digits.splits["test"].tensors[0].flatten(1) / 255.0).round()
+    own = log_likelihood(task.network, v, log_partition(task.network))
+    assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
+
+
+def test_biases_start_at_the_training_data_but_for_those_that_are_trained(
+    trainer: TrainerBuilder, patterns: Digits
+) -> None:
+    task = feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0), ema=0.9)
+    trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(task, patterns)
+    mean = patterns.splits["train"].tensors[0].flatten(1).float().mean(dim=0) / 255
+    for network in (task.network, task.average):
+        torch.testing.assert_close(network.visible.bias.sigmoid(), mean, atol=1e-4, rtol=0)
+    trained = spread(feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0)))
+    before = trained.network.visible.bias.detach().clone()
+    trained.finetune(["visible"], 1.0)  # the centred gradient knows that it stays
+    trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(trained, patterns)
+    assert torch.equal(trained.network.visible.bias, before)
+
+
+@pytest.mark.parametrize("features", [1, 2, 5])
+def test_few_features_are_laid_out_too(features: int) -> None:
+    assert _tsne(torch.rand(12, features, generator=torch.Generator().manual_seed(0))).isfinite().all()
+
+
+def test_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_checkpoint(
+    tmp_path: Path, digits: Digits
+) -> None:
+    task = feature_learning(digits.spec)
+    keep = L.pytorch.callbacks.ModelCheckpoint(dirpath=tmp_path, save_last=True, monitor=None)
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+    class Spoil(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+            if trainer.current_epoch == 2:
+                task.network.weight.data[0, 0] = torch.nan
+
+    spoilt = L.Trainer(accelerator="cpu", max_epochs=5, callbacks=[keep, Spoil()], **quiet)
+    with pytest.raises(ConfigError, match=r"in epoch 3; try a learning rate of 0\.01 .* the last checkpoint is from"):
+        spoilt.fit(task, digits)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert kept["epoch"] == 1
+    assert all(tensor.isfinite().all() for tensor in kept["state_dict"].values())
+
+
+@pytest.mark.parametrize("temperatures", [1, 3])
+def test_particles_are_kept_in_the_checkpoint(
+    tmp_path: Path, trainer: TrainerBuilder, patterns: Digits, temperatures: int
+) -> None:
+    task = feature_learning(patterns.spec, particles=6, temperatures=temperatures)
+    fitted = trainer(max_epochs=1, limit_val_batches=0)
+    fitted.fit(task, patterns)
+    fitted.save_checkpoint(tmp_path / "some.ckpt")
+    kept = torch.load(tmp_path / "some.ckpt", weights_only=True)
+    assert torch.equal(kept["particles"][0].float(), task._hidden_particles)
+    other = copy.deepcopy(task)
+    other._hidden_particles = None
+    other.on_load_checkpoint({**kept, "lr_schedulers": []})  # which only a trainer could compare
+    assert torch.equal(other._hidden_particles, task._hidden_particles)
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"steps_per_batch": 0}, "steps_per_batch must be a whole number of at least 1, got 0"),
+        ({"gibbs_steps": 0}, "gibbs_steps must be a whole number of at least 1, got 0"),
+        ({"particles": -1}, "particles must be a whole number of at least 0, got -1"),
+        ({"temperatures": 0}, "temperatures must be a whole number of at least 1, got 0"),
+        ({"temperatures": 5}, "parallel tempering is of particles, and there are none"),
+        ({"sparsity": 1.0}, r"sparsity must be above 0 and below 1, got 1\.0"),
+        ({"sparsity_cost": -1}, "sparsity_cost must be at least 0, got -1"),
+        ({"binarise": "smaple"}, "unknown binarise 'smaple'; did you mean 'sample'"),
+        ({"ais_runs": 1}, "ais_runs are at least 2"),
+    ],
+)
+def test_an_option_out_of_range_is_a_value_error(options: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        FeatureLearning(SMALL, partial(models.build, "rbm"), SGD, **options)

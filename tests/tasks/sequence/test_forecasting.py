@@ -1,0 +1,76 @@
+"""Forecasting: the seasonal-naive forecast, the season that is found, and a run that beats it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+
+from zoo import models
+from zoo.data.core.loader import Examples
+from zoo.data.images import Digits
+from zoo.data.series import Waves
+from zoo.errors import SpecError
+from zoo.models.rnn import Forecaster
+from zoo.spec import Forecast, Series, Spec
+from zoo.tasks.sequence.forecasting import Forecasting, repeat
+
+BUILD = partial(models.build, "lstm", hidden=16)
+ADAM = partial(torch.optim.AdamW, lr=1e-2)
+SPEC = Spec(Series(("a", "b"), (1.0, 2.0), (2.0, 3.0)), Forecast(("b",), (2.0,), (3.0,), 4))
+
+
+def test_the_last_season_is_repeated() -> None:
+    past = torch.arange(6.0)[None, :, None]
+    assert repeat(past, 3, 5)[0, :, 0].tolist() == [3, 4, 5, 3, 4]
+    assert repeat(past, 1, 2)[0, :, 0].tolist() == [5, 5]
+
+
+def test_the_season_that_fits_is_found() -> None:
+    wave = (torch.arange(400.0) * 2 * math.pi / 7).sin() * 3 + 2
+    starts = torch.arange(0, 380)[:, None]
+    pasts = wave[starts + torch.arange(16)]
+    pasts = torch.stack([torch.zeros_like(pasts), pasts], dim=2)
+    futures = SPEC.output.standardise(wave[starts + 16 + torch.arange(4)][:, :, None].double())
+    task = Forecasting(SPEC, BUILD, ADAM)
+    found = task.baselines({"train": Examples(pasts, futures), "test": Examples(pasts, futures)})
+    (season,) = [name for name in found if name.startswith("mae seasonal")]
+    assert season in ("mae seasonal naive (7)", "mae seasonal naive (14)")
+    assert found[season] < 1e-4
+    assert found["mae naive"] > 1
+    assert found["rmse naive"] >= found["mae naive"]
+
+
+def test_a_level_that_was_never_seen_is_only_added() -> None:
+    torch.manual_seed(0)
+    network = BUILD(SPEC).eval()
+    assert isinstance(network, Forecaster)
+    x, lengths = torch.randn(3, 8, 2), torch.tensor([8, 5, 2])
+    raised = network(x + torch.tensor([5.0, 7.0]), lengths)
+    torch.testing.assert_close(raised, network(x, lengths) + 7.0, atol=1e-4, rtol=1e-4)
+    for row, length in enumerate(lengths):  # padding changes nothing
+        torch.testing.assert_close(network(x, lengths)[row : row + 1], network(x[row : row + 1, :length]))
+
+
+def test_a_short_run_beats_both_naive_forecasts(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    data = Waves(length=1_200, past=48, horizon=12)
+    data.setup()
+    task = Forecasting(data.spec, BUILD, ADAM)
+    run = trainer(max_epochs=6)
+    run.fit(task, data)
+    run.test(task, data, verbose=False)
+    baselines = task.baselines(data.splits)
+    assert run.callback_metrics["test/mae"] < 0.9 * min(v for name, v in baselines.items() if name.startswith("mae"))
+    assert set(task.pictures(tmp_path)) == {"forecast.png"}
+    assert (tmp_path / "forecast.png").stat().st_size > 5_000
+
+
+def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:
+    with pytest.raises(SpecError, match="forecasting needs data of a series with a horizon"):
+        Forecasting(digits.spec, BUILD, ADAM)

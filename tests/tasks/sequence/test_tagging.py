@@ -1,0 +1,95 @@
+"""Tagging and memory as tasks: padding is not judged, and short runs learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+
+from zoo import models
+from zoo.data.images import Digits
+from zoo.data.sequences import Adding, Copying, MovingDigits
+from zoo.errors import SpecError
+from zoo.models.rnn import Tagger
+from zoo.spec import Classes, Labels, Spec, Video
+from zoo.tasks.sequence.memory import memory
+from zoo.tasks.sequence.tagging import IGNORED, Tagging
+
+BUILD = partial(models.build, "lstm", hidden=24, embedding=24)
+ADAM = partial(torch.optim.AdamW, lr=1e-2)
+VIDEO = Video(1, 16, 16, (0.2,), (0.2,))
+
+
+def test_padding_changes_no_label() -> None:
+    torch.manual_seed(0)
+    network = BUILD(Spec(VIDEO, Labels(("a", "b", "c"))), bidirectional=True)
+    assert isinstance(network, Tagger)
+    videos, lengths = torch.randn(3, 6, 1, 16, 16), torch.tensor([6, 2, 4])
+    together, told = network.generate(videos, lengths)
+    assert torch.equal(told, lengths)
+    for row, length in enumerate(lengths):
+        alone = network(videos[row : row + 1, :length])
+        torch.testing.assert_close(together[row : row + 1, :length], alone, atol=1e-5, rtol=1e-4)
+    assert network.train()(videos, lengths).shape == (3, 6, 3)
+
+
+def test_steps_of_padding_are_not_judged() -> None:
+    task = Tagging(Spec(VIDEO, Labels(("a", "b", "c"))), BUILD, ADAM)
+    videos = torch.zeros(2, 3, 1, 16, 16, dtype=torch.uint8)
+    lengths = torch.tensor([3, 1])
+    labels = torch.tensor([[0, 1, 2], [2, 0, 0]])
+    logits, targets = task._steps(task.network, ((videos, lengths), (labels, lengths)))
+    assert targets.tolist() == [0, 1, 2, 2, IGNORED, IGNORED]
+    assert logits.shape == (6, 3)
+
+
+def test_a_short_run_on_videos(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    data = MovingDigits(train_size=500, val_size=40, test_size=40, batch_size=16)
+    data.setup()
+    task = Tagging(data.spec, partial(BUILD, bidirectional=True), ADAM)
+    run = trainer(max_epochs=8)
+    run.fit(task, data)
+    run.test(task, data, verbose=False)
+    baseline = task.baselines(data.splits)["accuracy of the most frequent label"]
+    assert 0.1 < baseline < 0.4
+    assert run.callback_metrics["test/accuracy"] > baseline + 0.1
+    assert set(task.pictures(tmp_path)) == {"confusion_matrix.png", "tagged.png"}
+
+
+def test_long_rows_are_added(trainer: Callable[..., L.Trainer]) -> None:
+    L.seed_everything(0, verbose=False)
+    data = Adding(length=10, train_size=2_000, val_size=100, test_size=200)
+    data.setup()
+    task = memory(data.spec, BUILD, ADAM)
+    run = trainer(max_epochs=6)
+    run.fit(task, data)
+    run.test(task, data, verbose=False)
+    baseline = task.baselines(data.splits)["rmse of the mean"]
+    assert baseline == pytest.approx((1 / 6) ** 0.5, rel=0.1)
+    assert run.callback_metrics["test/rmse"] < 0.5 * baseline
+
+
+def test_the_copy_problem_is_tagging(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
+    data = Copying(silence=2, train_size=100, val_size=20, test_size=20)
+    data.setup()
+    task = memory(data.spec, BUILD, ADAM)
+    assert isinstance(task, Tagging)
+    run = trainer(max_epochs=1)
+    run.fit(task, data)
+    run.test(task, data, verbose=False)
+    assert task.baselines(data.splits)["accuracy of the most frequent label"] == pytest.approx(12 / 22)
+    assert set(task.pictures(tmp_path)) == {"confusion_matrix.png"}
+
+
+def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:
+    with pytest.raises(SpecError, match="tagging needs data with a label for each step"):
+        Tagging(digits.spec, BUILD, ADAM)
+    with pytest.raises(SpecError, match="memory needs data of series with values or labels"):
+        memory(digits.spec, BUILD, ADAM)
+    with pytest.raises(SpecError, match=r"lstm goes from .*, not video → classes"):
+        models.build("lstm", Spec(VIDEO, Classes(("a", "b"))))

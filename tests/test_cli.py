@@ -1,0 +1,180 @@
+"""How scripts end when a user made a mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from zoo import cli as console
+from zoo.cli import one_line, one_line_errors, settings
+from zoo.errors import DataError, SpecError
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def choices(group: str) -> str:
+    return ", ".join(sorted(file.stem for file in (CONF / group).glob("*.yaml")))
+
+
+MNITS = f"unknown data 'mnits'; did you mean 'mnist'? choices: {choices('data')}"
+
+
+@pytest.fixture
+def config_folder(root: Path) -> Iterator[None]:
+    with initialize_config_dir(str(root / "conf"), version_base="1.3"):
+        yield
+
+
+@pytest.mark.usefixtures("config_folder")
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (
+            ["data=mnits"],
+            [MNITS],
+        ),
+        (["model=xyz"], [f"unknown model 'xyz'; choices: {choices('model')}"]),
+        (["task=inpaintng"], ["unknown task 'inpaintng'; did you mean 'inpainting'?"]),
+        (["trainer=gpuu"], ["unknown trainer 'gpuu'; did you mean 'gpu'?"]),
+        (["model.width=3"], ["unknown setting 'model.width'; did you mean 'model.widths'? choices:", "model.dropout"]),
+        (["model=gan", "model.widths=[3]"], ["unknown setting 'model.widths'; did you mean 'model.width'?"]),
+        (["task.optimiser.lrr=1"], ["unknown setting 'task.optimiser.lrr'; did you mean 'task.optimiser.lr'?"]),
+        (["epoch=1"], ["unknown setting 'epoch'; did you mean 'epochs'?"]),
+        (["data=csv", "data.kinds.city=category"], ["data.kinds has no settings yet; ", "'+data.kinds.city=category'"]),
+        (["modle=cnn"], ["modle"]),
+        (["seed=[1"], ["cannot read 'seed=[1': "]),
+        (["seed"], ["cannot read 'seed': "]),
+        (["folder=é"], ["cannot read 'folder=é': ", "is read in quotes: \"folder='é'\""]),
+        (["=3"], ["override"]),
+    ],
+    ids=str,
+)
+def test_a_mistake_on_the_command_line(overrides: list[str], parts: list[str]) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # what Hydra raises is Hydra's affair
+        compose("train", overrides)
+    line = one_line(caught.value)
+    assert "\n" not in line
+    for part in parts:
+        assert part in line
+
+
+@pytest.mark.usefixtures("config_folder")
+def test_a_value_that_points_nowhere() -> None:
+    with pytest.raises(OmegaConfBaseException) as caught:
+        _ = compose("train", ["seed=${nowhere}"]).seed
+    assert one_line(caught.value) == "Interpolation key 'nowhere' not found"
+
+
+@pytest.mark.parametrize("name", ["train", "benchmark", *(f"use/{file.stem}" for file in (CONF / "use").iterdir())])
+def test_help_tells_of_every_setting(compose: Callable[..., DictConfig], name: str) -> None:
+    cfg = compose(name)
+    assert "${settings:}" in OmegaConf.to_container(cfg.hydra.help, resolve=False)["template"]
+    told = settings()
+    assert "python scripts/" in told.partition("\n\n")[0]
+    assert "hydra:" not in told.replace("{hydra:", "")
+    for setting in {"train": ["seed", "init_from", "resume"]}.get(name, cfg.keys() - {"hydra"}):
+        assert f"\n{setting}: " in told
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (DataError("no such\n  file: a\tb"), "no such file: a b"),
+        (SpecError(""), ""),
+        (HydraException("the first line\nand many more"), "the first line"),
+        (HydraException("\n"), "HydraException"),
+        (HydraException(), "HydraException"),
+    ],
+    ids=repr,
+)
+def test_an_error_in_one_line(error: Exception, line: str) -> None:
+    assert one_line(error) == line
+
+
+@pytest.fixture
+def as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a script that was started without HYDRA_FULL_ERROR; what it sets is undone."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr(console, "_WITH_TRACEBACK", False)
+
+
+@pytest.mark.usefixtures("as_a_script")
+def test_a_user_s_mistake_ends_in_one_line_and_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end, one_line_errors():
+        raise DataError("no such file: digits.csv")
+    assert end.value.code == 1
+    assert capsys.readouterr() == ("", "no such file: digits.csv\n")
+
+
+@pytest.mark.usefixtures("as_a_script", "config_folder")
+def test_a_choice_is_no_null(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), one_line_errors():
+        compose("train", ["logger=null"])
+    assert capsys.readouterr() == ("", "a choice, such as model=cnn, is a name, and cannot be null\n")
+
+
+@pytest.mark.usefixtures("as_a_script")
+@pytest.mark.parametrize("bug", [KeyError("a bug"), KeyboardInterrupt(), SystemExit(3), ValueError("a bug")], ids=repr)
+def test_what_is_no_user_s_mistake_passes(bug: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(type(bug)) as caught, one_line_errors():
+        raise bug
+    assert caught.value is bug
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("as_a_script")
+def test_one_within_the_other_prints_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), one_line_errors(), one_line_errors():
+        raise DataError("once")
+    assert capsys.readouterr().err == "once\n"
+
+
+def test_on_request_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_WITH_TRACEBACK", True)
+    with pytest.raises(DataError), one_line_errors():
+        raise DataError("no such file")
+
+
+def test_the_script_itself(root: Path, tmp_path: Path) -> None:
+    """Both ways, in two processes at once."""
+    command = [sys.executable, str(root / "scripts" / "train.py"), "data=mnits", "trainer=cpu"]
+    plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
+    started = [
+        subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for env in (plain, {**plain, "HYDRA_FULL_ERROR": "1"})
+    ]
+    (out, error), (_, traceback) = (process.communicate(timeout=120) for process in started)
+    assert [process.returncode for process in started] == [1, 1]
+    assert (out, error) == (
+        "",
+        MNITS + "\n",
+    )
+    assert traceback.startswith("Traceback")
+    assert "MissingConfigException" in traceback
+    assert list(tmp_path.iterdir()) == []  # and no run folder is left
+
+
+@pytest.mark.usefixtures("as_a_script")
+@pytest.mark.parametrize("held", [None, "metrics.csv", "train.log"])
+def test_a_refused_command_leaves_no_folder_but_what_was_in_it(
+    compose: Callable[..., DictConfig], tmp_path: Path, held: str | None
+) -> None:
+    folder = tmp_path / "run"
+    (folder / ".hydra").mkdir(parents=True)
+    for name in ("train.log", *(f".hydra/{part}.yaml" for part in ("config", "hydra", "overrides"))):
+        (folder / name).touch()
+    if held:
+        (folder / held).write_text("of an earlier run", encoding="utf-8")
+    compose("train", f"hydra.runtime.output_dir={folder}", "hydra.job.name=train")
+    with pytest.raises(SystemExit), one_line_errors():
+        raise DataError("no such file")
+    assert folder.exists() == bool(held)

@@ -1,0 +1,283 @@
+"""Whole runs, as scripts/train.py makes them: what they leave, and that they can be interrupted and repeated."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig
+
+import zoo
+from zoo.data.images import Digits
+from zoo.tasks.task import Task
+from zoo.training.run import precision, train
+
+Run = Callable[..., Path]
+
+SHORT = {
+    "cnn": ["epochs=3", "model.dropout=0.1", "task.ema=0.9", "task.max_grad_norm=1"],
+    "mlp": ["data=digits", "epochs=3", "model.members=2", "task.max_grad_norm=1"],
+    "gru": ["data=digits", "task=classification", "epochs=3", "model.layers=2", "model.hidden=32"],
+    "lstm": ["data=digits", "task=classification", "epochs=3", "model.recurrent_dropout=0.1", "model.hidden=32"],
+    "rbm": [
+        "epochs=3",
+        "model.num_hidden=16",
+        "task.particles=20",
+        "task.ais_temperatures=100",
+        "task.max_grad_norm=9",
+        "+task.steps_per_batch=2",
+    ],
+    "rnn": ["data=digits", "task=classification", "epochs=3", "model.hidden=32"],
+    "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
+}
+SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
+
+
+@pytest.fixture
+def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
+    """Train with some overrides; gives the run's folder."""
+
+    def run(name: str, *overrides: str) -> Path:
+        train(compose("train", "trainer=cpu", f"folder={tmp_path / name}", *overrides))
+        return tmp_path / name
+
+    return run
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return zoo.load(folder / "model.safetensors").network.state_dict()
+
+
+def figures(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_a_network_was_built_with_is_kept_in_full(run: Run) -> None:
+    """So that an artefact can still be read by a version with other defaults."""
+    file = run("once", "model=cnn", "epochs=1") / "model.safetensors"
+    assert zoo.load(file).options == {"widths": [16, 32, 64], "blocks": 0, "dropout": 0.0}
+
+
+@pytest.mark.parametrize("model", zoo.list_models())
+def test_a_run_leaves_all_that_the_design_lists(run: Run, model: str) -> None:
+    folder = run("once", f"model={model}", *SHORT[model])
+    left = {file.name for file in folder.iterdir()}
+    assert {
+        "metrics.csv",
+        "tensorboard",
+        "last.ckpt",
+        "best.ckpt",
+        "model.safetensors",
+        "card.md",
+        "curves.png",
+    } <= left
+    artefact = zoo.load(folder / "model.safetensors")
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    for name, value in artefact.metrics.items():
+        assert f"| {name} | {value:.4g} |" in card
+    for picture in ("curves.png", {"gan": "restored.png", "rbm": "filters.png"}.get(model, "confusion_matrix.png")):
+        assert picture in card
+        assert (folder / picture).stat().st_size > 1000
+    assert f"model={model}" in artefact.recipe["command"]
+
+
+def test_the_figures_of_an_artefact_are_those_of_its_network(run: Run, digits: Digits) -> None:
+    folder = run("once", *SHORT["cnn"])
+    artefact = zoo.load(folder / "model.safetensors")
+    images, labels = digits.splits["test"].tensors
+    answers = artefact([image[0].numpy() for image in images])
+    right = sum(answer["label"] == str(int(label)) for answer, label in zip(answers, labels))
+    assert artefact.metrics["test/accuracy"] == pytest.approx(right / len(labels))
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")  # the second run keeps no such checkpoint
+@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")  # what it keeps is what we want
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
+@pytest.mark.parametrize("model", zoo.list_models())
+@pytest.mark.parametrize("where", ["in the middle of an epoch", "at the end of an epoch"])
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run: Run, model: str, where: str) -> None:
+    """The first run also keeps a checkpoint on its way, from which the second goes on."""
+    when = "every_n_epochs: 1" if where == "at the end of an epoch" else "every_n_train_steps: 8"
+    keep = f"{{_target_: lightning.pytorch.callbacks.ModelCheckpoint, {when}, save_top_k: -1, filename: '{{step}}', "
+    overrides = [f"model={model}", *SHORT[model], *SHIFTED, "data.batch_size=200"]  # 6 batches an epoch
+    whole = run(
+        "whole", *overrides, f"+callbacks.way={keep} auto_insert_metric_name: false, dirpath: ${{folder}}/way}}"
+    )
+    checkpoint = min((whole / "way").iterdir(), key=lambda file: int(file.stem))
+    (whole / "way").rename(whole.parent / "resumed")
+    shutil.copy(whole / "metrics.csv", whole.parent / "resumed")  # of which all up to there stays, and no more
+    resumed = run("resumed", *overrides, f"resume={whole.parent / 'resumed' / checkpoint.name}")
+
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert figures(resumed) == figures(whole)
+
+
+def test_the_seed_decides_everything(run: Run) -> None:
+    first, again, other = (
+        weights(run(name, *SHORT["cnn"], *SHIFTED, f"seed={seed}")) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
+    overrides = [
+        "model=mlp",  # without running statistics, which would still move
+        "data=digits",
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=1",
+        "task.optimiser.lr=1e-30",
+        "epochs=9",
+    ]
+    folder = run("stopped", *overrides)
+    validations = [row for row in figures(folder) if row["val/accuracy"]]
+    assert len(validations) == 2
+    kept = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
+    assert kept == {"best": 0, "last": 1}
+
+
+def test_where_no_metric_chooses_the_last_epoch_is_kept(run: Run) -> None:
+    folder = run("unchosen", "model=cnn", "epochs=2", "model.widths=[4,8]", "+callbacks.checkpoint.monitor=null")
+    kept = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
+    assert kept == {"best": 1, "last": 1}
+
+
+@pytest.mark.parametrize("model", zoo.list_models())
+def test_mixed_precision_trains_as_float32_does(run: Run, model: str) -> None:
+    metric = {"gan": "test/l1", "rbm": "test/log_likelihood"}.get(model, "test/accuracy")
+    values = [
+        zoo.load(run(name, f"model={model}", *SHORT[model], f"trainer.precision={name}") / "model.safetensors").metrics[
+            metric
+        ]
+        for name in ("32-true", "bf16-mixed")
+    ]
+    assert values[1] == pytest.approx(values[0], rel=0.05)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("model", zoo.list_models())
+@pytest.mark.parametrize("mixed", ["bf16-mixed", "16-mixed"])
+def test_mixed_precision_on_a_gpu(run: Run, model: str, mixed: str) -> None:
+    folder = run("gpu", f"model={model}", *SHORT[model], "trainer=gpu", f"trainer.precision={mixed}")
+    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("task", ["captioning", "language_modelling"])
+def test_a_card_is_written_after_training_on_a_gpu(run: Run, task: str) -> None:
+    """By then the network is on the CPU again, and what was kept of the test is looked at by it."""
+    assert (run("gpu", "model=lstm", f"task={task}", "epochs=1", "trainer=gpu") / "card.md").is_file()
+
+
+def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    assert precision("auto", "cpu") == "bf16-mixed"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    assert precision("auto", "cpu") == "32-true"
+    for bf16, expected in ((True, "bf16-mixed"), (False, "16-mixed")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, bf16=bf16: bf16)
+        assert precision("mixed", "gpu") == expected
+    assert precision("32-true", "gpu") == "32-true"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=gan", "task=classification"], "gan cannot do classification; it does: inpainting"),
+        (["model=lstm", "arrangement=taging"], "unknown arrangement 'taging'; did you mean 'tagging'? choices: "),
+        (["model.dropout=2"], "model: dropout must be at least 0 and below 1, got 2"),
+        (["task.optimiser.lr=-1"], "task: Invalid learning rate: -1"),
+        (["task.schedule=cosin"], "task: unknown schedule 'cosin'; did you mean 'cosine'?"),
+        (["data.batch_size=0"], "data: batch_size must be a whole number of at least 1, got 0"),
+        (["trainer.max_epochs=-3"], "trainer: `max_epochs` must be a non-negative integer or -1. You passed in -3."),
+        (["epochs=-1"], "epochs must be a whole number of at least 0, got -1"),
+        (["epochs=null"], "give epochs, or a positive number of batches instead"),
+        (["epochs=null", "batches=many"], "give epochs, or a positive number of batches instead; got batches=many"),
+        (["epochs=1.5"], "trainer.max_epochs must be a whole number or null, got 1.5"),
+        (["data.split_seed=null"], "data.split_seed must be a whole number, got null"),
+        (["model=mlp", "data=wine", "data.split_seed=-1"], "data: split_seed must be a whole number from 0 to"),
+        (["data=csv", "data.path=a.csv", "data.target=2020"], "data.target must be text, got 2020; what looks like"),
+        (["+data.augment.pixels=1"], "data.augment must be something with a _target_ or null, got {'pixels': 1}"),
+        (["task.optimiser.lr=[1]"], "task.optimiser.lr must be a number or something with a _target_, got [1]"),
+        (["seed=-1"], "seed must be a whole number from 0 to 4294967295, got -1"),
+        (["+model.foo=1"], "model: build() got an unexpected keyword argument 'foo'"),
+        (
+            ["trainer.precision=64-true"],
+            "trainer: unknown precision '64-true'; did you mean '32-true'? choices: 16-mixed",
+        ),
+        (["resume=nowhere.ckpt"], "resume: no such file: nowhere.ckpt"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(
+    run: Run, tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(zoo.ConfigError) as error:
+        run("refused", *overrides)
+    assert str(error.value).startswith(message)
+    assert not (tmp_path / "refused").exists()
+
+
+def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
+    """19 batches of 64 are an epoch of digits, and so are 4 of 256, of 5 steps each."""
+    counted = []
+    for more in ([], ["data.batch_size=256", "+task.steps_per_batch=5"]):
+        folder = tmp_path / str(len(counted))
+        train(compose("train", "model=rbm", "batches=30", "task.ais_temperatures=10", f"folder={folder}", *more))
+        counted.append(torch.load(folder / "last.ckpt", weights_only=True)["global_step"])
+    assert counted == [38, 40]
+
+
+def test_a_folder_that_cannot_be_is_refused_before_training(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(zoo.ConfigError, match=r"^folder: .*/file/run cannot be made: Not a directory$"):
+        run("file/run")
+
+
+def test_one_example_a_step_is_too_few_for_batch_normalisation(run: Run) -> None:
+    with pytest.raises(zoo.ConfigError, match=r"^data\.batch_size=1: .* give 2 or more$"):
+        run("single", "data.batch_size=1")
+
+
+@pytest.mark.filterwarnings("ignore:.*nan")
+def test_a_training_that_diverged_says_so(run: Run) -> None:
+    with pytest.raises(zoo.ConfigError, match="test/loss is nan, so that nothing is kept: the training diverged"):
+        run("diverged", "model=mlp", "data=diabetes", "epochs=1", "task.optimiser.lr=1e30")
+
+
+def test_a_run_that_is_terminated_fails_and_says_how_to_go_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(task: Task) -> None:
+        if task.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Task, "on_train_epoch_start", stop)
+    with pytest.raises(SystemExit) as ended:
+        run("stopped", *SHORT["cnn"])
+    assert ended.value.code == 143  # as a shell gives it for SIGTERM
+    assert "stopped/last.ckpt goes on" in caplog.text
+
+
+def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:
+    folder = run("first", *SHORT["cnn"])
+    with pytest.raises(zoo.ConfigError, match=r"was trained with seed=42, not seed=7"):
+        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "seed=7")
+    with pytest.raises(zoo.ConfigError, match=r"resume: that run was to take \d+ steps, and this one would take"):
+        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "epochs=9")
+    with pytest.raises(zoo.ConfigError, match=r"resume: that run was to take 57 steps, and this one would take 38"):
+        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "epochs=2")
+
+
+def test_a_damaged_checkpoint_is_refused(run: Run, tmp_path: Path) -> None:
+    damaged = tmp_path / "last.ckpt"
+    damaged.write_bytes(b"PK\x03\x04 nothing more")
+    with pytest.raises(zoo.ConfigError, match="is not a checkpoint of zoo, or it is damaged"):
+        run("refused", f"resume={damaged}")

@@ -1,0 +1,36 @@
+"""Sentence polarity in 10-fold cross-validation: `experiment=rt_polarity` beside a bag of words on the same folds.
+
+Runs that are done are kept in `runs/rt_polarity_folds`, and an interrupted suite goes on after them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import zoo
+
+FOLDS = range(10)
+OURS, BAG = "test/accuracy", "baseline/accuracy of a bag of words"
+
+
+def run(root: Path) -> None:
+    """Print the table."""
+    metrics = [_fold(root, fold) for fold in FOLDS]
+    print("| fold | ours | bag of words |", "|---|---|---|", sep="\n")
+    for fold, figures in zip(FOLDS, metrics):
+        print(f"| {fold} | {figures[OURS]:.2%} | {figures[BAG]:.2%} |")
+    columns = [[figures[name] for figures in metrics] for name in (OURS, BAG)]
+    means = " | ".join(f"{statistics.mean(column):.2%} ± {statistics.stdev(column):.2%}" for column in columns)
+    print(f"| mean ± standard deviation | {means} |")
+
+
+def _fold(root: Path, fold: int) -> dict[str, float]:
+    folder = Path("runs", "rt_polarity_folds", str(fold)).resolve()
+    if not (folder / "model.safetensors").exists():
+        script = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
+        settings = ["experiment=rt_polarity", f"data.fold={fold}", f"data.root={root.resolve()}", f"folder={folder}"]
+        subprocess.run([sys.executable, str(script), *settings], check=True, stdout=subprocess.DEVNULL)
+    return zoo.load(folder / "model.safetensors").metrics

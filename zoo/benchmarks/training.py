@@ -1,0 +1,138 @@
+"""What the frame costs: our epochs beside bare loops on the same tensors, and beside torchvision's usual data path.
+
+Times are those of training alone, in seconds an epoch: the median of several, taken in turns, since machines are
+noisy. What counts is the ratio.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+from zoo.data.images import MNIST
+from zoo.models import CNN
+from zoo.spec import Spec
+from zoo.tasks.supervised.supervised import Classification
+from zoo.tasks.task import Task
+from zoo.training.run import ProgressBar, keep_freed_memory, precision
+
+BATCH = 256
+ROUNDS = 3  # of each contestant, in turns; the first epoch of each is a warm-up
+EPOCHS = 3
+
+Network = Callable[[Spec], nn.Module]
+Batches = Iterator[tuple[Tensor, Tensor]]
+
+
+def cnn(spec: Spec) -> nn.Module:
+    return CNN(1, 10)
+
+
+def perceptron(spec: Spec) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+
+
+def run(root: Path) -> None:
+    """Print the table."""
+    warnings.filterwarnings("ignore")
+    data = MNIST(str(root), batch_size=BATCH)
+    data.prepare_data()
+    data.setup()
+    images, labels = data.splits["train"].tensors
+    prepare = data.spec.input.prepare
+
+    def in_memory() -> Batches:
+        order = torch.randperm(len(images))[: len(images) // BATCH * BATCH]
+        for rows in order.split(BATCH):
+            yield prepare(images[rows]), labels[rows]
+
+    def torchvision() -> Batches:
+        mean, std = data.spec.input.mean, data.spec.input.std
+        steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
+        examples = torch.utils.data.Subset(datasets.MNIST(root, transform=steps), range(len(images)))
+        yield from DataLoader(examples, batch_size=BATCH, shuffle=True, drop_last=True)
+
+    rows = [
+        ("cnn, Lightning and logs", "cnn, bare loop", cnn, in_memory, 1.1),
+        ("perceptron, Lightning and logs", "perceptron, bare loop", perceptron, in_memory, 1.5),
+        ("cnn, Lightning and logs", "cnn, ToTensor and DataLoader", cnn, torchvision, 1 / 3),
+    ]
+    print(f"{'ours':32}{'s':>7}  {'beside':30}{'s':>7}{'ratio':>8}{'goal':>8}")
+    for ours, beside, network, batches, goal in rows:
+        mine, theirs = [], []
+        for _ in range(ROUNDS):
+            mine += _ours(data, network)
+            theirs += _bare(network, data.spec, batches, EPOCHS if batches is in_memory else 1)
+        a, b = statistics.median(mine), statistics.median(theirs)
+        print(f"{ours:32}{a:7.2f}  {beside:30}{b:7.2f}{a / b:8.2f}{f'<= {goal:.2f}':>8}")
+
+
+def _bare(network: Network, spec: Spec, batches: Callable[[], Batches], epochs: int) -> list[float]:
+    """Seconds of each epoch of a loop as short as it gets, in the precision that `trainer=auto` has here."""
+    model = network(spec)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    bf16 = precision("auto", "cpu") == "bf16-mixed"
+    seconds = []
+    for epoch in range(epochs + (epochs > 1)):
+        start = time.perf_counter()
+        for x, y in batches():
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = functional.cross_entropy(model(x), y)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        if epoch or epochs == 1:
+            seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+class Clock(Callback):
+    """Seconds of each epoch's training, without validation."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.start = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.seconds.append(time.perf_counter() - self.start)
+
+
+def fit(task: Task, data: MNIST, epochs: int) -> list[float]:
+    """Seconds of each epoch of a task under Lightning's Trainer, with progress bar and both loggers, on a CPU."""
+    keep_freed_memory()  # as scripts/train.py does
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = L.Trainer(
+            accelerator="cpu",
+            precision=precision("auto", "cpu"),  # type: ignore[arg-type]
+            max_epochs=epochs,
+            limit_val_batches=0,
+            callbacks=[clock, ProgressBar(refresh_rate=20)],
+            logger=[CSVLogger(folder, "", ""), TensorBoardLogger(folder, "", "tensorboard")],
+            enable_checkpointing=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(task, data)
+    return clock.seconds
+
+
+def _ours(data: MNIST, network: Network) -> list[float]:
+    """Seconds of each epoch of our task, with its schedule."""
+    task = Classification(data.spec, network, partial(torch.optim.AdamW, lr=1e-3))
+    return fit(task, data, EPOCHS + 1)[1:]

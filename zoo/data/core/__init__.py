@@ -1,0 +1,1 @@
+"""What all data modules share: loaders and splits."""

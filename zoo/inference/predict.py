@@ -1,0 +1,334 @@
+"""Answers to many inputs: pictures by name, rows of a table, lines of text or of JSON; from files or standard input."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import glob
+import io
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import PIL.Image
+import torch
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+
+from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
+from zoo.inference.pages import lines_of
+from zoo.spec import Image, Series, Table, TextLine
+from zoo.spec.files import read_table, stream_table
+from zoo.weights.artefact import Artefact
+from zoo.weights.catalogue import load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Example = tuple[str, Any]  # what an input is called, and all that the model takes for it
+FILE = re.compile(r".*\.\w{2,5}")  # an example of a raw input that is a file's name
+STANDARD_INPUT = "-"
+LONGEST = 100  # characters of the name of a picture that is made, which may be called by a whole text
+
+
+def predict(cfg: DictConfig) -> int:
+    """Answer all inputs, as `conf/use/predict.yaml` describes; those that do not fit are named on standard error.
+
+    Returns:
+        How many could not be answered.
+
+    Raises:
+        ConfigError: a setting, or a file, that does not exist.
+        ArtefactError: a model that cannot be loaded.
+        SpecError: a table that does not fit the model, or an option that it does not have.
+        DataError: a table that cannot be read.
+    """
+    if cfg.format not in WRITERS:
+        raise ConfigError(unknown("format", cfg.format, WRITERS))
+    if type(cfg.batch_size) is not int or cfg.batch_size < 1:
+        raise ConfigError(f"batch_size must be a whole number of at least 1, got {cfg.batch_size}")
+    if not isinstance(cfg.options, (DictConfig, type(None))):
+        raise ConfigError(f"options have names, such as options={{temperature: 0.5}}; got {cfg.options}")
+    if not isinstance(cfg.output, (str, type(None))):
+        raise ConfigError(f"output is the name of a file or folder; got {cfg.output}; in quotes, \"'5'\", 5 is a name")
+    artefact = _on_device(load(cfg.model), cfg.device)
+    inputs = _inputs(artefact, cfg.input)
+    batch_size = 1 if sys.stdin.isatty() else cfg.batch_size
+    failures = Failures()
+    total, examples = _examples(artefact, inputs, batch_size, failures)
+    options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
+    with _places(cfg.output, artefact) as (file, folder):
+        answers = _answers(artefact, examples, batch_size, options, failures)
+        console = Console(stderr=True)
+        shown = track(answers, cfg.model, total, console=console, transient=True, disable=not console.is_terminal)
+        rows = ({"input": name, **_fields(name, answer, folder)} for name, answer in shown)
+        WRITERS[cfg.format](rows, file)
+    return len(failures)
+
+
+def _on_device(artefact: Artefact, device: str | None) -> Artefact:
+    try:
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if chosen.type == "meta":
+            raise ConfigError("device=meta computes nothing; take cpu or cuda")
+        return artefact.to(chosen)
+    except (RuntimeError, AssertionError, TypeError) as error:  # of the second kind where torch was built without CUDA
+        raise ConfigError(f"device={device}: {str(error).splitlines()[0]}") from error
+
+
+class Failures(list[str]):
+    """What could not be answered and why, told on standard error as it turns up: a stream may never end."""
+
+    def append(self, line: str) -> None:
+        super().append(line)
+        print(line, file=sys.stderr)
+
+
+# What goes in
+
+
+def _inputs(artefact: Artefact, given: Any) -> list[str]:
+    """As many patterns or files as the model takes things."""
+    several = given if isinstance(given, ListConfig) else [given]
+    inputs = [str(each) for each in several if each is not None]
+    takes = artefact.spec.input.takes
+    if inputs != [STANDARD_INPUT] and len(inputs) != len(takes):
+        if len(takes) == 1:
+            raise ConfigError(f"give one file or, of pictures, one pattern of files as the input; got {given}")
+        raise ConfigError(f"give input=[…] with {len(takes)} patterns of files, for {', '.join(takes)}")
+    return inputs
+
+
+def _examples(
+    artefact: Artefact, inputs: list[str], batch_size: int, failures: Failures
+) -> tuple[int | None, Iterator[Example]]:
+    """How many inputs there are, where that can be known, and they themselves.
+
+    What kind of thing a model takes is told by the example that its spec gives. A reader of lines is given pages, too,
+    and those that have no lines are told in `failures`.
+    """
+    described = artefact.spec.input
+    if isinstance(described, Table):
+        if inputs == [STANDARD_INPUT]:
+            frames = (described.read(frame) for frame in stream_table(sys.stdin, batch_size, failures.append))
+            return None, (row for frame in frames for row in _rows(frame))
+        frame = described.read(inputs[0])
+        described.encode(frame)  # a cell that is wrong shows now, with its row
+        return len(frame), _rows(frame)
+    if isinstance(described, Series):
+        if inputs == [STANDARD_INPUT]:
+            return 1, iter([(STANDARD_INPUT, (_table_on_standard_input(),))])
+        return _files(inputs)
+    example = ast.literal_eval(f"({described.example},)")
+    if isinstance(described, TextLine):
+        return None, _lines_of_pages(_files(inputs)[1], failures)
+    if all(isinstance(part, str) and FILE.fullmatch(part) for part in example):
+        return _files(inputs)
+    lines = (line.rstrip("\r\n") for line in _lines(inputs[0]))
+    if isinstance(example[0], str):
+        return None, ((line, (line,)) for line in lines if line.strip())
+    return None, _values((line for line in lines if line.strip()), failures)
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[Example]:
+    """The rows of a table by their numbers, each a table of its own."""
+    for place, number in enumerate(frame.index):
+        yield str(number), (frame.iloc[place : place + 1],)
+
+
+def _files(inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
+    """Files by pattern, one pattern for each thing that the model takes; or by name, on standard input."""
+    if inputs == [STANDARD_INPUT]:
+        lines = (line.rstrip("\r\n") for line in _lines(STANDARD_INPUT))
+        return None, ((line.split("\t")[0], tuple(line.split("\t"))) for line in lines if line.strip())
+    columns = [_matching(pattern) for pattern in inputs]
+    if len({len(column) for column in columns}) > 1:
+        counts = ", ".join(f"{len(column)} of {pattern}" for column, pattern in zip(columns, inputs))
+        raise ConfigError(f"there must be as many files of each: {counts}")
+    return len(columns[0]), ((files[0], files) for files in zip(*columns))
+
+
+def _lines_of_pages(pages: Iterator[Example], failures: Failures) -> Iterator[Example]:
+    """The lines of pictures, from top to bottom; where a picture has several they are numbered."""
+    for name, (page,) in pages:
+        try:
+            lines = lines_of(page)
+        except SpecError as error:
+            failures.append(_told(name, error))
+            continue
+        for number, line in enumerate(lines, start=1):
+            yield (name if len(lines) == 1 else f"{name}, line {number}"), (line,)
+
+
+def _matching(pattern: str) -> list[str]:
+    pattern = str(Path(pattern).expanduser())
+    found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
+    if not found and not Path(pattern).is_file():
+        raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
+    return found or [pattern]  # whose name looks like a pattern
+
+
+def _lines(source: str) -> Iterator[str]:
+    """The lines of a file of text, or of standard input, without the mark of the order of bytes before the first."""
+    try:
+        if source == STANDARD_INPUT:
+            yield next(sys.stdin, "").removeprefix("\ufeff")
+            yield from sys.stdin
+            return
+        with Path(source).expanduser().open(encoding="utf-8-sig") as file:
+            yield from file
+    except (OSError, UnicodeDecodeError) as error:
+        name = "standard input" if source == STANDARD_INPUT else source
+        raise ConfigError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _values(lines: Iterator[str], failures: Failures) -> Iterator[Example]:
+    """What lines of JSON hold; those that are none are told in `failures`."""
+    for line in lines:
+        try:
+            yield line, (json.loads(line),)
+        except (ValueError, RecursionError):
+            failures.append(f"each line is JSON, and this is not: {line[:60]}")
+
+
+def _table_on_standard_input() -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "standard input")
+        file.write_bytes(sys.stdin.buffer.read())
+        return read_table(file)
+
+
+# Answers
+
+
+def _answers(
+    artefact: Artefact, examples: Iterator[Example], batch_size: int, options: dict[str, Any], failures: Failures
+) -> Iterator[tuple[str, Any]]:
+    """The name of each input, and its answer; one that does not fit is told in `failures`, and the others go on."""
+    import pandas as pd
+
+    table = isinstance(artefact.spec.input, Table)
+    if not table:
+        artefact(*([] for _ in artefact.spec.input.takes), **options)  # a wrong option shows now
+    while batch := list(islice(examples, batch_size)):
+        names, raw = zip(*batch)
+        try:
+            columns = [list(column) for column in zip(*raw, strict=True)]
+            answers = artefact(*([pd.concat(columns[0])] if table else columns), **options)
+        except (ZooError, ValueError):
+            answers = [_answer(artefact, example, options) for example in raw]
+        for name, answer in zip(names, answers):
+            if isinstance(answer, ZooError):
+                failures.append(_told(name, answer))
+            else:
+                yield name, answer
+
+
+def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    try:
+        answer = artefact(*example, **options)
+        return answer[0] if isinstance(artefact.spec.input, Table) else answer  # of a table of one row
+    except (SpecError, DataError) as error:
+        return error
+
+
+def _told(name: str, error: ZooError) -> str:
+    """What was wrong with an input, by its name."""
+    return str(error) if name in str(error) else f"{name}: {error}"
+
+
+# What comes out
+
+
+@contextmanager
+def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], Path | None]]:
+    """Where answers are written, and the folder of those that are pictures."""
+    if isinstance(artefact.spec.output, Image):
+        if output is None:
+            raise ConfigError(f"{artefact.model} answers with pictures: say in which folder, by output=…")
+        folder = Path(output).expanduser()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{output} cannot be the folder of the pictures: {error.strerror}") from error
+        yield sys.stdout, folder
+    elif output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # of files whose names are no text, as \\udcff
+            sys.stdout.reconfigure(errors="backslashreplace")
+        yield sys.stdout, None
+    else:
+        try:
+            with Path(output).expanduser().open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield file, None
+        except OSError as error:
+            raise ConfigError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _fields(name: str, answer: Any, folder: Path | None) -> dict[str, Any]:
+    """An answer by the names of its parts; a picture is saved, and its file is the answer."""
+    if isinstance(answer, PIL.Image.Image):
+        assert folder is not None
+        file = _free(folder, Path(name).stem[:LONGEST])
+        answer.save(file)
+        return {"answer": str(file)}
+    return answer if isinstance(answer, dict) else {"answer": answer}
+
+
+def _free(folder: Path, stem: str) -> Path:
+    """A name in the folder that is not taken: pictures of other folders may be called alike."""
+    file, number = folder / f"{stem}.png", 1
+    while file.exists():
+        number += 1
+        file = folder / f"{stem}_{number}.png"
+    return file
+
+
+def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    """Aligned columns, for people; probabilities of all classes and the like are left out."""
+    cells: list[list[str]] = []
+    for row in rows:
+        shown = {name: value for name, value in row.items() if not isinstance(value, dict)}
+        cells = cells or [list(shown)]
+        cells.append([f"{value:.4g}" if isinstance(value, float) else _text(value) for value in shown.values()])
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=file)
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    """A header and a row for each answer, at once; what is within a part is a column `part.name`."""
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        flat = dict(_flat(row))
+        if writer is None:
+            writer = csv.DictWriter(file, list(flat))
+            writer.writeheader()
+        writer.writerow(flat)
+        file.flush()
+
+
+def _write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False), file=file, flush=True)
+
+
+WRITERS = {"table": _write_table, "csv": _write_csv, "jsonl": _write_json}
+
+
+def _flat(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", cell) for inner, cell in _flat(value))
+        else:
+            yield name, value if isinstance(value, float) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,203 @@
+"""From a finished run to a published weight, which whoever installs the zoo has at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+import re
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_class
+from omegaconf import DictConfig
+
+from zoo.errors import ConfigError
+from zoo.inference.evaluate import NOISE, compare, measure
+from zoo.weights.artefact import Artefact, load, save
+from zoo.weights.catalogue import PUBLISHED, Weights, list_weights
+from zoo.weights.hub import push
+
+log = logging.getLogger(__name__)
+
+MAX_FILE = 4 * 2**20  # bytes of one weight that ships with the package
+MAX_TOGETHER = 30 * 2**20
+MAX_PICTURE = 150_000
+EVALUATIONS = 3  # with as many seeds, to see how far figures that are drawn at random scatter
+NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
+
+
+ABOUT = """# Published weights
+
+They come with the package. Figures are those of the test split, and this computes them anew:
+
+    python scripts/evaluate.py weights=all
+
+Commands name the folder of your data sets `$ZOO_DATA`. `python scripts/publish.py` writes this page.
+
+    import zoo
+
+    zoo.load("cnn.digits")("scan.png")                        # answers raw input
+    zoo.create_model("cnn", weights="digits", num_classes=26) # the bare network, here with a new head
+    zoo.features("cnn.digits")(["a.png", "b.png"])            # what its last layer sees, (2, F)
+
+    python scripts/predict.py model=cnn.digits input='scans/*.png'
+    python scripts/export.py model=cnn.digits format=onnx
+    python scripts/train.py model=cnn data=mnist init_from=cnn.digits freeze=[stages.0] layer_decay=0.8
+
+Weights of others load in the same way, from a file (`zoo.load("model.safetensors")`), by http or https
+(`zoo.load("https://…", sha256="…")`, kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), or from the Hugging Face hub
+(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). Yours go there, with card and pictures, by
+
+    python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
+
+and whoever prefers torch.hub finds `load` and `create_model` in `hubconf.py`.
+"""
+
+
+def publish(cfg: DictConfig) -> None:
+    """Put a run's network into the catalogue, or on the Hugging Face hub, as `conf/use/publish.yaml` describes.
+
+    For the catalogue its figures are computed anew from the very file that ships: in half precision, or in full where
+    the half changes them. Artefact and record go to `zoo/weights/published`, and the picture to `docs/weights`.
+    Without a run, the catalogue's page is written anew.
+
+    Raises:
+        ConfigError: a name, licence or picture that will not do, a file too large, or figures that do not repeat.
+        ArtefactError: the run's artefact is missing or damaged.
+        DataError: the data on which it was trained is not at hand.
+    """
+    if cfg.run is None:
+        write_page(Path(cfg.docs))
+        return
+    if cfg.licence is None:
+        raise ConfigError("say under which licence it may be used: licence=Apache-2.0")
+    folder = Path(cfg.run)
+    if cfg.to is not None:
+        log.info("%s", push(folder, cfg.to, licence=cfg.licence, private=cfg.private))
+        return
+    if cfg.name is None:
+        raise ConfigError("give its name in the catalogue, name=<model>.<tag>, or to=hf://owner/name")
+    if not isinstance(cfg.noise, (DictConfig, type(None))):
+        raise ConfigError(f"noise is that of each figure, such as noise={{test/psnr: 0.1}}; got {cfg.noise}")
+    artefact = load(folder / "model.safetensors")
+    _check_name(cfg.name, artefact)
+    picture = _picture(folder, cfg.picture)
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "model.safetensors"
+        noise = _shrink(artefact, file, Path(cfg.root), dict(cfg.noise or {}))
+        _check_room(file, cfg.name)
+        PUBLISHED.mkdir(exist_ok=True)
+        shutil.copyfile(file, PUBLISHED / f"{cfg.name}.safetensors")
+    shown = Path(cfg.docs, f"{cfg.name}.png")
+    shown.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(picture, shown)
+    record = {
+        "sha256": hashlib.sha256((PUBLISHED / f"{cfg.name}.safetensors").read_bytes()).hexdigest(),
+        "licence": cfg.licence,
+        "data": cfg.description or _first_sentence(artefact.recipe["config"]["data"]["_target_"]),
+        "picture": shown.as_posix(),
+        "noise": noise,
+    }
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    (PUBLISHED / f"{cfg.name}.json").write_text(f"{text}\n", encoding="utf-8")
+    write_page(Path(cfg.docs))
+
+
+def write_page(folder: Path) -> None:
+    """Write what the catalogue holds, with pictures, beside the folder of pictures: `docs/weights.md`."""
+    folder.with_suffix(".md").write_text(page(folder.name), encoding="utf-8")
+
+
+def page(pictures: str) -> str:
+    """All published weights in Markdown; `pictures` is the folder of their pictures beside it."""
+    lines = [ABOUT]
+    for weights in list_weights():
+        figures = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in weights.figures.items())
+        lines += [
+            f"## {weights.name}",
+            "",
+            f"{weights.spec}. Data: {weights.data}.",
+            "",
+            f"{figures}; {weights.parameters:,} parameters, {weights.size:,} bytes, {weights.licence}.",
+            "",
+            *_commands(weights),
+            "",
+            f"![what {weights.name} does]({pictures}/{weights.name}.png)",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _commands(weights: Weights) -> list[str]:
+    """The command that trained it, after those that trained what it started from."""
+    if not weights.before:
+        return [f"    {weights.command}"]
+    goes_on = "" if "init_from=" in weights.command else " init_from=runs/…/model.safetensors"
+    return [*(f"    {command}" for command in weights.before), f"    {weights.command}{goes_on}"]
+
+
+def _check_name(name: str, artefact: Artefact) -> None:
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"a name is <model>.<tag> of small letters, digits and _, not {name}")
+    if not name.startswith(f"{artefact.model}."):
+        raise ConfigError(f"{name} names another model than the run's, which is {artefact.model}")
+
+
+def _picture(folder: Path, name: str | None) -> Path:
+    found = sorted(path.name for path in folder.glob("*.png") if path.name != "curves.png")
+    if name is None and len(found) != 1:
+        raise ConfigError(f"say which picture shows what it does: picture=… ({', '.join(found)})")
+    picture = folder / (name or found[0])
+    if not picture.is_file():
+        raise ConfigError(f"no such picture: {picture}; there are {', '.join(found)}")
+    if picture.stat().st_size > MAX_PICTURE:
+        raise ConfigError(f"{picture} has {picture.stat().st_size} bytes; {MAX_PICTURE} is the limit")
+    return picture
+
+
+def _shrink(artefact: Artefact, file: Path, root: Path, noise: dict[str, float]) -> dict[str, float]:
+    """Save it with the figures that the saved file has, in half precision if those of the run hold; gives the noise."""
+    faults: list[str] = []
+    for half in (True, False):
+        save(artefact, file, half=half)
+        saved = load(file)
+        seed = artefact.recipe["config"]["seed"]
+        runs = [measure(load(file), root, seed=seed + more) for more in range(EVALUATIONS)]
+        stated = {name: noise.get(name) or _noise([run[name] for run in runs]) for name in runs[0]}
+        for name, claimed, found, allowed in compare(artefact.metrics, runs[0], stated):
+            log.info("%s, %s precision: %.5g in the run, %.5g anew", name, "half" if half else "full", claimed, found)
+            if not abs(claimed - found) <= allowed:
+                faults.append(f"{name} was {claimed:.5g} and is {found:.5g}, which differs by more than {allowed:.2g}")
+        if not faults:
+            save(replace(saved, metrics={**artefact.metrics, **runs[0]}), file, half=half)
+            return stated
+        if half:
+            log.warning("half precision changes its figures: %s", "; ".join(faults))
+            faults.clear()
+    raise ConfigError(
+        f"its figures do not repeat: {'; '.join(faults)}; a figure with more noise takes noise={{name: …}}"
+    )
+
+
+def _noise(values: list[float]) -> float:
+    """By how much a figure may differ: 0.2 % of it, or four times the spread over seeds."""
+    return float(f"{max(NOISE * abs(values[0]), 4 * (max(values) - min(values))):.2g}")
+
+
+def _check_room(file: Path, name: str) -> None:
+    size = file.stat().st_size
+    if size > MAX_FILE:
+        raise ConfigError(f"it takes {size} bytes, and {MAX_FILE} is the limit; train a smaller network")
+    others = sum(path.stat().st_size for path in PUBLISHED.glob("*.safetensors") if path.stem != name)
+    if size + others > MAX_TOGETHER:
+        raise ConfigError(f"all weights would take {size + others} bytes, and {MAX_TOGETHER} is the limit")
+
+
+def _first_sentence(target: str) -> str:
+    document: Any = inspect.getdoc(get_class(target)) or ""
+    return " ".join(document.split("\n\n")[0].split()).rstrip(".")

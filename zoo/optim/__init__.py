@@ -1,0 +1,1 @@
+"""What torch.optim does not have: Manhattan propagation, learning rates by layer."""

@@ -1,0 +1,1 @@
+"""Drawings, from plain tensors and texts; nothing else imports matplotlib."""

@@ -1,0 +1,1 @@
+"""Restricted Boltzmann machines, by contrastive divergence and by the conditional likelihood."""

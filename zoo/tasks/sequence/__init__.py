@@ -1,0 +1,1 @@
+"""Sequences: reading lines, captioning, tagging, forecasting, language modelling, long memory."""

@@ -1,0 +1,1 @@
+"""A target for each input: classification, regression, sentiment."""

@@ -1,0 +1,125 @@
+"""Tasks of text.
+
+Shape letters: B batch, T tokens, K classes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import DataError, SpecError
+from zoo.spec import Spec, Text
+from zoo.spec.text import FIRST
+from zoo.tasks.supervised.supervised import Classification
+from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
+
+log = logging.getLogger(__name__)
+
+
+class Sentiment(Classification):
+    """The class of a text, such as whether it praises or blames; a bag of words is trained beside it.
+
+    Logs what `Classification` does. The baseline is a logistic regression on the TF-IDF of words and pairs of words
+    (scikit-learn's, with sublinear frequencies).
+
+    Args:
+        embeddings: a file of word vectors, such as GloVe's: a word a line, and its numbers after it. The words that
+            it holds start there, and are trained on.
+        loss, spec, network, optimiser, schedule, max_grad_norm, ema: as in `Classification`.
+
+    Raises:
+        SpecError: the data is no text with classes.
+        DataError: the file of word vectors is not one.
+        ValueError: an option is out of range, or the vectors are of another length than the network's.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        network: NetworkBuilder,
+        optimiser: OptimiserBuilder,
+        *,
+        loss: nn.Module | None = None,
+        embeddings: str | None = None,
+        schedule: str = "one_cycle",
+        max_grad_norm: float | None = None,
+        ema: float | None = None,
+    ) -> None:
+        if not isinstance(spec.input, Text):
+            raise SpecError(f"sentiment needs data of texts with classes, and this is {spec}")
+        super().__init__(spec, network, optimiser, loss=loss, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
+        if embeddings is not None:
+            self._start_from(Path(embeddings).expanduser(), spec.input)
+
+    def _start_from(self, path: Path, text: Text) -> None:
+        rows, vectors = read_vectors(path, text)
+        for table in (part for part in self.modules() if isinstance(part, nn.Embedding)):  # of the average too
+            if table.embedding_dim != vectors.shape[1]:
+                raise ValueError(
+                    f"{path} has vectors of {vectors.shape[1]} numbers, and the network's have {table.embedding_dim}; "
+                    f"set model.embedding={vectors.shape[1]}"
+                )
+            with torch.no_grad():
+                table.weight[rows] = vectors
+        log.info("%d of %d words start from %s", len(rows), len(text.vocabulary), path.name)
+
+    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        model = make_pipeline(
+            TfidfVectorizer(analyzer=words_and_pairs, sublinear_tf=True), LogisticRegression(C=10, max_iter=1_000)
+        )
+        columns = {split: examples.tensors for split, examples in splits.items()}
+        texts = {split: rows(column[0]) for split, column in columns.items()}
+        model.fit(texts["train"], columns["train"][1].numpy())
+        return {"accuracy of a bag of words": model.score(texts["test"], columns["test"][1].numpy())}
+
+
+def rows(column: Any) -> list[list[int]]:
+    """The codes of each text of a ragged column."""
+    return [part.tolist() for part in column.values.split(column.lengths.tolist())]
+
+
+def words_and_pairs(codes: list[int]) -> list[tuple[int, ...]]:
+    """What a bag of words holds: each code alone, and each pair of neighbours."""
+    return [*zip(codes), *pairwise(codes)]
+
+
+def read_vectors(path: Path, text: Text) -> tuple[Tensor, Tensor]:
+    """The codes (N,) of those words of a vocabulary that a file of word vectors holds, and their vectors (N, E).
+
+    Raises:
+        DataError: no such file, or a line is not a word and as many numbers as the first.
+    """
+    places = {word: code for code, word in enumerate(text.vocabulary, start=FIRST)}
+    codes: list[int] = []
+    vectors: list[list[float]] = []
+    length: int | None = None
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                word, *cells = line.rstrip().rsplit(" ", length or -1)  # some of GloVe's words have spaces
+                if number == 1 and len(cells) == 1:
+                    continue  # word2vec and fastText say first how many there are
+                length = length or len(cells)
+                if len(cells) != length or length == 0:
+                    raise DataError(f"{path}, line {number}: a word and {length or 'some'} numbers are expected")
+                if word in places:
+                    codes.append(places[word])
+                    vectors.append([float(cell) for cell in cells])
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:  # a UnicodeDecodeError is one
+        raise DataError(f"{path} is not a file of word vectors in UTF-8: {error}") from error
+    if not codes:
+        raise DataError(f"{path} holds none of the {len(text.vocabulary)} words")
+    return torch.tensor(codes), torch.tensor(vectors)

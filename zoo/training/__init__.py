@@ -1,0 +1,1 @@
+"""A run: wired, kept, resumed, reported and repeated."""

@@ -1,0 +1,48 @@
+"""What several runs show together: a figure of each against a setting, a line for each model."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from zoo.plots import pictures
+from zoo.weights.artefact import load
+
+log = logging.getLogger(__name__)
+
+
+class Drawing(Callback):
+    """Draws `sweep.png` in the folder of a sweep once its runs are done, and prints the figures.
+
+    Args:
+        setting: what the runs differ in besides the model, such as `data.length`.
+        metric: the figure, such as `test/rmse`.
+        baseline: a figure that is drawn beside it, from the first run of each setting; None for none.
+    """
+
+    def __init__(self, setting: str, metric: str, baseline: str | None = None) -> None:
+        self.setting = setting
+        self.metric = metric
+        self.baseline = baseline
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        lines: dict[str, dict[float, float]] = defaultdict(dict)
+        for file in sorted(folder.glob("*/model.safetensors")):
+            artefact = load(file)
+            value: Any = artefact.recipe["config"]
+            for name in self.setting.split("."):
+                value = value[name]
+            lines[artefact.model][float(value)] = artefact.metrics[self.metric]
+            if self.baseline is not None:
+                lines[self.baseline.removeprefix("baseline/")].setdefault(float(value), artefact.metrics[self.baseline])
+        for name, points in lines.items():
+            log.info("%s: %s", name, ", ".join(f"{x:g} {y:.4g}" for x, y in sorted(points.items())))
+        if lines:
+            pictures.lines(lines, self.setting, self.metric, folder / "sweep.png")
+            log.info("Drawn in %s", folder / "sweep.png")
