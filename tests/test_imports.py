@@ -19,27 +19,28 @@ HEAVY = {
 # What each part of the zoo may import of it, itself apart; whatever is not listed here may not exist
 ALLOWED = {
     "errors": set(),
+    "check": {"errors"},
     "settings": {"errors"},
-    "hardware": {"errors", "settings"},
-    "spec": {"errors", "settings"},
-    "models": {"errors", "settings", "hardware", "spec"},
-    "weights": {"errors", "settings", "hardware", "spec", "models"},
-    "metrics": {"errors", "settings", "hardware", "spec", "models"},
-    "optim": {"errors", "settings", "hardware"},
-    "plots": {"errors", "spec"},
-    "data": {"errors", "settings", "hardware", "spec"},
-    "tasks": {"errors", "settings", "hardware", "spec", "models", "metrics", "optim", "plots"},
+    "hardware": {"errors", "check", "settings"},
+    "spec": {"errors", "check", "settings"},
+    "models": {"errors", "check", "settings", "hardware", "spec"},
+    "weights": {"errors", "check", "settings", "hardware", "spec", "models"},
+    "metrics": {"errors", "check", "settings", "hardware", "spec", "models"},
+    "optim": {"errors", "check", "settings", "hardware"},
+    "plots": {"errors", "check", "spec"},
+    "data": {"errors", "check", "settings", "hardware", "spec"},
+    "tasks": {"errors", "check", "settings", "hardware", "spec", "models", "metrics", "optim", "plots"},
     "training": {
-        "errors", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
+        "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
     },
     "inference": {
-        "errors", "settings", "hardware", "spec", "models", "weights", "metrics", "data", "tasks", "training",
+        "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "data", "tasks", "training",
     },
     "benchmarks": {
-        "errors", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
+        "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
         "training", "inference",
     },
-    "cli": {"errors", "settings", "hardware", "training", "inference", "benchmarks"},
+    "cli": {"errors", "check", "settings", "hardware", "training", "inference", "benchmarks"},
     "__init__": {"errors", "spec", "models", "weights"},
 }  # fmt: skip
 
