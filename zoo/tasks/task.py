@@ -20,7 +20,7 @@ from zoo import private
 from zoo.errors import ConfigError, unknown
 from zoo.models import apply
 from zoo.optim.average import WeightAverage
-from zoo.optim.layerwise import layer_shares
+from zoo.optim.layerwise import layer_lr_scales
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.optim.schedules import scheduler, steps_of
 from zoo.spec import Spec
@@ -238,7 +238,7 @@ class Task(L.LightningModule, ABC):
 
     def lr_scales(self, network: nn.Module) -> dict[Tensor, float]:
         """What the learning rate of each parameter of a network is multiplied by."""
-        return layer_shares(network, self.layer_decay if network is self.network else 1.0)
+        return layer_lr_scales(network, self.layer_decay if network is self.network else 1.0)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         # Here gradients are already unscaled, in automatic and in manual optimization alike

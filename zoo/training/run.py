@@ -297,7 +297,7 @@ def _attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
 def _curves(folder: Path) -> dict[str, str]:
     if not (folder / "metrics.csv").exists():
         return {}
-    plots.pictures.curves(folder / "metrics.csv", folder / "curves.png")
+    plots.learning_curves(folder / "metrics.csv", folder / "curves.png")
     return {"curves.png": "Training and validation, by epoch."}
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from zoo import plots
 from zoo.metrics.importance import permutation_importance
-from zoo.plots import pictures
 from zoo.spec import Table
 from zoo.tasks.supervised import Classification, Regression, Sentiment, Supervised
 from zoo.training import report
@@ -28,7 +28,7 @@ def targets(evaluation: Evaluation, split: str) -> Tensor:
 def confusion_matrix(answers: Tensor, labels: Tensor, names: tuple[str, ...], folder: Path) -> dict[str, str]:
     """Draw answers (N,) against labels (N,)."""
     counts = multiclass_confusion_matrix(answers, labels, len(names))
-    pictures.confusion_matrix(counts, names, folder / "confusion_matrix.png")
+    plots.confusion_matrix(counts, names, folder / "confusion_matrix.png")
     return {"confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."}
 
 
@@ -45,7 +45,7 @@ def _(task: Regression, evaluation: Evaluation, folder: Path) -> dict[str, str]:
         task.values.restore(values)
         for values in (torch.cat(evaluation.predictions("test")), targets(evaluation, "test"))
     )
-    pictures.predicted_against_true(predicted, true, task.values.names, folder / "predicted.png")
+    plots.predicted_against_true(predicted, true, task.values.names, folder / "predicted.png")
     captions = {"predicted.png": "Predicted against true values of the test split."}
     return captions | importance(task, evaluation, folder)
 
@@ -58,7 +58,7 @@ def importance(task: Supervised, evaluation: Evaluation, folder: Path) -> dict[s
     rows: Any = evaluation.splits["test"].tensors[0]
     network = task.trained_network.cpu()
     rises = permutation_importance(network, table, rows, targets(evaluation, "test"), task.error)
-    pictures.importance(rises, task.error_name, folder / "importance.png")
+    plots.importance(rises, task.error_name, folder / "importance.png")
     return {"importance.png": f"Rise of the {task.error_name} on the test split once a column is shuffled."}
 
 
