@@ -20,27 +20,29 @@ HEAVY = {
 ALLOWED = {
     "errors": set(),
     "check": {"errors"},
+    "renamed": set(),
+    "private": set(),
     "settings": {"errors"},
     "hardware": {"errors", "check", "settings"},
     "spec": {"errors", "check", "settings"},
-    "models": {"errors", "check", "settings", "hardware", "spec"},
+    "models": {"private", "errors", "check", "settings", "hardware", "spec"},
     "weights": {"errors", "check", "settings", "hardware", "spec", "models"},
     "metrics": {"errors", "check", "settings", "hardware", "spec", "models"},
     "optim": {"errors", "check", "settings", "hardware"},
     "plots": {"errors", "check", "spec"},
     "data": {"errors", "check", "settings", "hardware", "spec"},
-    "tasks": {"errors", "check", "settings", "hardware", "spec", "models", "metrics", "optim", "plots"},
+    "tasks": {"private", "errors", "check", "settings", "hardware", "spec", "models", "metrics", "optim", "plots"},
     "training": {
-        "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
+        "private", "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
     },
     "inference": {
         "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "data", "tasks", "training",
     },
     "benchmarks": {
-        "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
+        "private", "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
         "training", "inference",
     },
-    "cli": {"errors", "check", "settings", "hardware", "training", "inference", "benchmarks"},
+    "cli": {"renamed", "errors", "check", "settings", "hardware", "training", "inference", "benchmarks"},
     "__init__": {"errors", "spec", "models", "weights"},
 }  # fmt: skip
 

@@ -69,7 +69,7 @@ def keep_freed_memory() -> None:
 
 
 def look_for_gpus_once() -> None:
-    """Say so where there is no GPU: in torch 2.15 Adam asks in each step, and torch then loads NVIDIA's library anew."""
+    """Say so where there is no GPU: in torch 2.15 Adam asks in each step, and NVIDIA's library is then loaded anew."""
     if not torch.cuda.is_available():
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
