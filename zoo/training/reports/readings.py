@@ -25,8 +25,8 @@ def draw(readings: Sequence[Reading], folder: Path) -> dict[str, str]:
     }
     _text_lines(readings[:LINES], folder / "read.png")
     aligned = [reading for reading in readings if len(reading.predicted) >= ALIGNABLE][:ALIGNED] or readings[:1]
-    columns = zip(*((reading.image, reading.predicted, reading.positions) for reading in aligned))
-    plots.character_positions(*columns, folder / "alignment.png")
+    images, texts = [reading.image for reading in aligned], [reading.predicted for reading in aligned]
+    plots.character_positions(images, texts, [reading.positions for reading in aligned], folder / "alignment.png")
     edits = [reading.edits for reading in readings]
     if any(edits):
         wrong = [(len(found) / max(len(reading.true), 1), reading) for found, reading in zip(edits, readings) if found]
@@ -39,5 +39,5 @@ def draw(readings: Sequence[Reading], folder: Path) -> dict[str, str]:
 
 
 def _text_lines(readings: Sequence[Reading], path: Path) -> None:
-    columns = zip(*((reading.image, reading.predicted, reading.true) for reading in readings))
-    plots.text_lines(*columns, path)
+    images, texts = [reading.image for reading in readings], [reading.predicted for reading in readings]
+    plots.text_lines(images, texts, [reading.true for reading in readings], path)
