@@ -38,7 +38,7 @@ from zoo.training.card import card
 from zoo.training.recipe import plain, recipe
 from zoo.training.report import Evaluation
 from zoo.training.resume import check_resume, keep_earlier_metrics
-from zoo.training.runtime import limit_threads, precision, prepare_process
+from zoo.training.runtime import limit_threads, precision, prepare_once, prepare_process
 from zoo.weights.artefact import Artefact, save
 from zoo.weights.catalogue import load
 from zoo.weights.transfer import start_from
@@ -72,7 +72,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     step = 0 if cfg.resume is None else check_resume(Path(cfg.resume), settings)
 
     data = _instantiate(cfg, "data")
-    data.prepare_data()
+    prepare_once(data)
     data.setup("fit")
     task = _task(cfg, data, start)
     task.save_hyperparameters(settings)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
+from datetime import timedelta
 from typing import Any
 
 import lightning as L
 import torch
+import torch.distributed
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from zoo import private
 from zoo.errors import ConfigError, unknown
 from zoo.models.rnn.recurrent import cpu_has_bf16
 
 PRECISIONS = "32-true", "16-mixed", "bf16-mixed"  # in all of which parameters, and what is prepared, are float32
+PREPARATION = timedelta(hours=6)  # that a download may take
 NOISE = (
     ".*does not have many workers",  # the data is in memory
     ".*is smaller than the logging interval",  # losses are logged once an epoch
@@ -40,6 +45,24 @@ def prepare_process(seed: Any) -> None:
     L.seed_everything(seed, workers=True, verbose=False)
     private.keep_freed_memory()
     private.look_for_gpus_once()
+
+
+def prepare_once(data: L.LightningDataModule) -> None:
+    """Have one process of all prepare the data, which may download it, before the others read it.
+
+    Lightning starts its other processes once the first one has come to `fit`, and so after this. Those that torchrun
+    starts are there from the beginning, and wait for the first one's word in torchrun's own store.
+    """
+    store = None
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = torch.distributed.TCPStore(address, port, is_master=False, timeout=PREPARATION)
+    if rank_zero_only.rank == 0:
+        data.prepare_data()
+        if store is not None:
+            store.set("zoo/prepared", "yes")
+    elif store is not None:
+        store.wait(["zoo/prepared"])
 
 
 def limit_threads(threads: Any) -> None:
