@@ -64,7 +64,7 @@ class Sentiment(Classification):
             if table.embedding_dim != vectors.shape[1]:
                 raise ValueError(
                     f"{path} has vectors of {vectors.shape[1]} numbers, and the network's have {table.embedding_dim}; "
-                    f"set model.embedding={vectors.shape[1]}"
+                    f"set model.embedding_dim={vectors.shape[1]}"
                 )
             with torch.no_grad():
                 table.weight[rows] = vectors
