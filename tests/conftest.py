@@ -43,7 +43,7 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
         {"hidden_sizes": [16]},
     ),
     "rbm": (
-        Spec(Image(1, 6, 5, (0.0,), (1.0,)), Anomaly(0.0, 0.05)),
+        Spec(Image(1, 6, 5, (0.0,), (1.0,)), Anomaly(0.05)),
         {"num_hidden": 16},
     ),
     "rnn": (

@@ -110,7 +110,9 @@ def test_a_memory_span_spreads_what_units_remember() -> None:
     assert 40 < spans.mean() < 60
     torch.testing.assert_close(rnn.bias_ih_l0[:200], -rnn.bias_ih_l0[200:400])
     for kind, span in ((GRU, 10), (LSTM, 2)):
-        with pytest.raises(ValueError, match="memory_span (is an option of lstm, not of gru|must be a whole number of at least 3)"):
+        with pytest.raises(
+            ValueError, match=r"memory_span (is an option of lstm, not of gru|must be a whole number of at least 3)"
+        ):
             kind(2, 1, memory_span=span)
 
 

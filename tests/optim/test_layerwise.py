@@ -101,7 +101,7 @@ def test_it_starts_where_it_was_told_to(run: Run) -> None:
     tuned = run("task.optimiser.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]")
     assert tuned.metrics["test/accuracy"] == zoo.load("cnn.digits").metrics["test/accuracy"]
     assert tuned.recipe["command"].startswith("python scripts/train.py init_from=cnn.digits")
-    assert tuned.recipe["before"] == [zoo.load("cnn.digits").recipe["command"]]
+    assert tuned.recipe["parent_commands"] == [zoo.load("cnn.digits").recipe["command"]]
 
 
 def test_its_options_are_those_of_what_it_starts_from(

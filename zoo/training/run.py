@@ -37,7 +37,7 @@ from zoo.errors import ConfigError, SpecError, ZooError, unknown
 from zoo.models.rnn.recurrent import cpu_has_bf16
 from zoo.plots import pictures
 from zoo.settings import misfits
-from zoo.spec import Spec
+from zoo.spec import Calibration, Spec
 from zoo.tasks.task import Task
 from zoo.weights.artefact import Artefact, save
 from zoo.weights.catalogue import load
@@ -332,7 +332,8 @@ def _keep(
     folder = Path(os.path.relpath(cfg.folder))
     network = task.trained_network.cpu()
     recipe = _recipe(cfg, start)
-    artefact = Artefact(cfg.model.name, _stated(cfg, network), task.spec, network, metrics, recipe)
+    calibration = getattr(task, "calibration", Calibration())
+    artefact = Artefact(cfg.model.name, _stated(cfg, network), task.spec, network, metrics, recipe, calibration)
     file = folder / "model.safetensors"
     save(artefact, file)
     captions = task.pictures(folder)
@@ -360,7 +361,7 @@ class ProgressBar(RichProgressBar):
 
 
 def _recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
-    """How to train it again; `before` are the commands, in their order, that trained what it started from."""
+    """How to train it again; `parent_commands`, in their order, trained the weights that it started from."""
     overrides = [_portable(part) for part in cfg.run.overrides]
     overrides = [part for part in overrides if not part.startswith(_PRIVATE) or DATA in part]
     overrides = [part for part in overrides if not (part.startswith("init_from=") and Path(part[10:]).exists())]
@@ -369,10 +370,12 @@ def _recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
     for name in ("root", "path", "test_root"):
         if not str(config["data"].get(name)).startswith(DATA):
             config["data"].pop(name, None)
-    before = [] if start is None else [*start.recipe.get("before", []), start.recipe.get("command", "unknown")]
+    parents = (
+        [] if start is None else [*start.recipe.get("parent_commands", []), start.recipe.get("command", "unknown")]
+    )
     return {
         "command": " ".join(["python scripts/train.py", *map(_quoted, overrides)]),
-        **({"before": before} if before else {}),
+        **({"parent_commands": parents} if parents else {}),
         "config": config,
         "versions": {"torch": torch.__version__, "lightning": L.__version__},
     }
@@ -418,7 +421,7 @@ def _card(
         "",
         "## Command",
         "",
-        *(f"    {command}" for command in (*artefact.recipe.get("before", ()), artefact.recipe["command"])),
+        *(f"    {command}" for command in (*artefact.recipe.get("parent_commands", ()), artefact.recipe["command"])),
         "",
         "## Metrics",
         "",
