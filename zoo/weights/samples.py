@@ -1,4 +1,4 @@
-"""Random raw inputs that fit a spec: noise, by which a network can be run but not judged."""
+"""Random raw inputs that fit a spec, to run a network on; they say nothing of its quality."""
 
 from __future__ import annotations
 
