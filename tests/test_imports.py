@@ -33,14 +33,15 @@ ALLOWED = {
     "data": {"errors", "check", "settings", "hardware", "spec"},
     "tasks": {"private", "errors", "check", "settings", "hardware", "spec", "models", "metrics", "optim", "plots"},
     "training": {
-        "private", "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
+        "private", "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots",
+        "data", "tasks",
     },
     "inference": {
         "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "data", "tasks", "training",
     },
     "benchmarks": {
-        "private", "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
-        "training", "inference",
+        "private", "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots",
+        "data", "tasks", "training", "inference",
     },
     "cli": {"renamed", "errors", "check", "settings", "hardware", "training", "inference", "benchmarks"},
     "__init__": {"errors", "spec", "models", "weights"},
