@@ -31,7 +31,7 @@ def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
     def run(*overrides: str) -> zoo.Artefact:
         given = ("init_from=cnn.digits", "trainer=cpu", "epochs=1", f"folder={tmp_path / 'run'}", *overrides)
         cfg = compose("train", *given)
-        cfg.run = {**cfg.run, "overrides": list(given)}
+        cfg.choices = {**cfg.choices, "overrides": list(given)}
         train(cfg)
         return zoo.load(tmp_path / "run" / "model.safetensors")
 
@@ -62,14 +62,14 @@ def test_learning_rates_follow_the_layers(run: Run, monkeypatch: pytest.MonkeyPa
     from zoo.tasks import task as tasks
 
     groups: list[dict[str, Any]] = []
-    scheduler = tasks._scheduler
+    scheduler = tasks.scheduler
 
-    def spy(name: str, optimiser: torch.optim.Optimizer, steps: int) -> Any:
-        groups.extend({**group} for group in optimiser.param_groups)
-        return scheduler(name, optimiser, steps)
+    def spy(name: str, optimizer: torch.optim.Optimizer, steps: int) -> Any:
+        groups.extend({**group} for group in optimizer.param_groups)
+        return scheduler(name, optimizer, steps)
 
-    monkeypatch.setattr(tasks, "_scheduler", spy)
-    run("layer_decay=0.5", "task.optimiser.lr=0.008")
+    monkeypatch.setattr(tasks, "scheduler", spy)
+    run("layer_decay=0.5", "task.optimizer.lr=0.008")
     assert [group["lr"] for group in groups if group["weight_decay"] > 0] == [0.008, 0.004, 0.002, 0.001]
     assert [group["lr"] for group in groups if group["weight_decay"] == 0] == [0.008, 0.004, 0.002, 0.001]
     assert sum(p.numel() for group in groups for p in group["params"]) == zoo.list_weights("cnn.digits")[0].parameters
@@ -97,8 +97,8 @@ def test_a_frozen_cell_passes_gradients_on() -> None:
 
 
 def test_it_starts_where_it_was_told_to(run: Run) -> None:
-    """With steps of no length it ends there too, at the figures of the published weight."""
-    tuned = run("task.optimiser.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]")
+    """With steps of no length it ends there too, at the metrics of the published weight."""
+    tuned = run("task.optimizer.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]")
     assert tuned.metrics["test/accuracy"] == zoo.load("cnn.digits").metrics["test/accuracy"]
     assert tuned.recipe["command"].startswith("python scripts/train.py init_from=cnn.digits")
     assert tuned.recipe["parent_commands"] == [zoo.load("cnn.digits").recipe["command"]]
