@@ -17,21 +17,25 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
 
+import zoo.training.reports  # noqa: F401  # registers them
 from zoo.data.core.loader import TensorDataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
-from zoo.settings import misfits
+from zoo.settings import folded, type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
-from zoo.training.run import DATA, quieten_lightning
+from zoo.training import report
+from zoo.training.recipe import DATA
+from zoo.training.report import Evaluation
+from zoo.training.runtime import quieten_lightning
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
 
 TOLERANCE = 0.002  # relative, of metrics for which no record has one
 # What the recipe of an artefact may build: nothing else that a foreign file names is ever called
-BUILDERS = ("zoo.data.", "zoo.tasks.", "zoo.models.", "torch.nn.", "torch.optim.")
+BUILDERS = ("zoo.data.", "zoo.tasks.", "zoo.models.", "zoo.optim.", "torch.nn.", "torch.optim.")
 FUNCTIONS = (
-    "zoo.tasks.sequence.memory.memory",
-    "zoo.tasks.supervised.supervised.supervised",
+    "zoo.tasks.sequence.memory_task",
+    "zoo.tasks.supervised.supervised_task",
 )  # not those that draw, and write a file
 
 
@@ -85,7 +89,7 @@ def measure(
     """The metrics of the test split, by the data module and the task that the artefact's recipe names.
 
     Args:
-        artefact: whose network is judged.
+        artefact: whose network is evaluated.
         root: the folder of the data sets.
         download: what is missing there.
         accelerator: Lightning's name of the device.
@@ -113,12 +117,12 @@ def measure(
         data.prepare_data()
     data.setup("test")
 
-    def network(spec: Spec) -> nn.Module:
+    def build(spec: Spec) -> nn.Module:
         if not _alike(spec.to_json(), artefact.spec.to_json()):
             raise DataError("the data is not that on which it was trained: it would take a network of another spec")
         return artefact.network
 
-    task: Task = _called(_builder(config["task"], root), spec=data.spec, network=network)
+    task: Task = _called(_builder(config["task"], root), spec=data.spec, build=build)
     try:
         trainer = L.Trainer(
             accelerator=accelerator,
@@ -131,8 +135,10 @@ def measure(
     except (ValueError, MisconfigurationException) as error:
         raise ConfigError(f"accelerator={accelerator}: {error}") from error
     trainer.test(task, data, verbose=False)
+    measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    more = report.split_metrics(task, Evaluation(task, data.splits, data.batch_size))
     artefact.network.cpu()
-    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    return {**measured, **{f"test/{name}": float(value) for name, value in more.items()}}
 
 
 def _chosen(weights: str) -> Iterator[tuple[str, tuple[Artefact, Mapping[str, float]]]]:
@@ -154,7 +160,7 @@ def _builder(described: Any, root: Path) -> partial[Any]:
     checked = _checked(described, root)
     if not isinstance(checked, dict) or "_target_" not in checked:
         raise ArtefactError("its recipe does not say on what data and by what task it was trained")
-    for fault in misfits(checked, "its recipe"):
+    for fault in type_errors(checked, "its recipe"):
         raise ArtefactError(fault)
     try:
         built: partial[Any] = instantiate(checked, _partial_=True, _convert_="all")
@@ -165,7 +171,7 @@ def _builder(described: Any, root: Path) -> partial[Any]:
 
 def _called(builder: partial[Any], **more: Any) -> Any:
     try:
-        return builder(**more)
+        return builder.func(**{**folded(builder.func, builder.keywords), **more})
     except (TypeError, ValueError) as error:
         raise ArtefactError(f"its recipe cannot be followed: {error}") from error
 

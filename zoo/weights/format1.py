@@ -11,34 +11,33 @@ from typing import Any
 
 # Modules that recipes name
 MODULES = {
-    "zoo.tasks.supervised": "zoo.tasks.supervised.supervised",
-    "zoo.tasks.text": "zoo.tasks.supervised.sentiment",
-    "zoo.tasks.ocr": "zoo.tasks.sequence.ocr",
-    "zoo.tasks.captioning": "zoo.tasks.sequence.captioning",
-    "zoo.tasks.tagging": "zoo.tasks.sequence.tagging",
-    "zoo.tasks.forecasting": "zoo.tasks.sequence.forecasting",
-    "zoo.tasks.language": "zoo.tasks.sequence.language_modelling",
-    "zoo.tasks.memory": "zoo.tasks.sequence.memory",
-    "zoo.tasks.restoration": "zoo.tasks.gan.restoration",
-    "zoo.tasks.degradations": "zoo.tasks.gan.degradations",
-    "zoo.tasks.generation": "zoo.tasks.gan.generation",
-    "zoo.tasks.features": "zoo.tasks.rbm.features",
-    "zoo.tasks.hybrid": "zoo.tasks.rbm.hybrid",
-    "zoo.tasks.anomalies": "zoo.tasks.rbm.anomaly_detection",
-    "zoo.tasks.recommendation": "zoo.tasks.rbm.recommendation",
-    "zoo.tasks.topics": "zoo.tasks.rbm.topics",
+    "zoo.tasks.text": "zoo.tasks.supervised",
+    "zoo.tasks.ocr": "zoo.tasks.sequence",
+    "zoo.tasks.captioning": "zoo.tasks.sequence",
+    "zoo.tasks.tagging": "zoo.tasks.sequence",
+    "zoo.tasks.forecasting": "zoo.tasks.sequence",
+    "zoo.tasks.language": "zoo.tasks.sequence",
+    "zoo.tasks.memory": "zoo.tasks.sequence",
+    "zoo.tasks.restoration": "zoo.tasks.gan",
+    "zoo.tasks.degradations": "zoo.tasks.gan",
+    "zoo.tasks.generation": "zoo.tasks.gan",
+    "zoo.tasks.features": "zoo.tasks.rbm",
+    "zoo.tasks.hybrid": "zoo.tasks.rbm",
+    "zoo.tasks.anomalies": "zoo.tasks.rbm",
+    "zoo.tasks.recommendation": "zoo.tasks.rbm",
+    "zoo.tasks.topics": "zoo.tasks.rbm",
     "zoo.tasks.optimisers": "zoo.optim.manhattan",
 }
 
 # Functions that chose a task by the output of the spec: now the recipe names the task
 TASKS = {
     "zoo.tasks.supervised.supervised": {
-        "Classes": "zoo.tasks.supervised.supervised.Classification",
-        "Values": "zoo.tasks.supervised.supervised.Regression",
+        "Classes": "zoo.tasks.supervised.Classification",
+        "Values": "zoo.tasks.supervised.Regression",
     },
     "zoo.tasks.memory.memory": {
-        "Values": "zoo.tasks.sequence.memory.Adding",
-        "Labels": "zoo.tasks.sequence.tagging.Tagging",
+        "Values": "zoo.tasks.sequence.Adding",
+        "Labels": "zoo.tasks.sequence.Tagging",
     },
 }
 
@@ -68,6 +67,9 @@ SPEC_FIELDS = {
 ARGUMENTS = {
     "zoo.models.": {"spectral": "spectral_norm"},
     "zoo.tasks.": {
+        "given": "given_fraction",
+        "targets": "max_targets",
+        "item_rate": "item_lr_scale",
         "optimiser": "optimizer",
         "discriminator_optimiser": "discriminator_optimizer",
         "judge": "evaluator",
