@@ -311,7 +311,7 @@ def test_numbers_out_of_range_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             Generator(1, (8, 8), **options)
-    with pytest.raises(ValueError, match="width must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="width must be a whole number of at least 1, got 0"):
         Discriminator(1, (8, 8), width=0)
 
 
