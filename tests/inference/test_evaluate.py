@@ -248,7 +248,7 @@ def test_what_will_not_do_is_not_published(
 
 @pytest.mark.parametrize(
     ("limit", "message"),
-    [("MAX_FILE", "train a smaller network"), ("MAX_TOGETHER", "all weights"), ("MAX_PICTURE", "is the limit")],
+    [("MAX_FILE", "train a smaller network"), ("MAX_TOGETHER", "all weights"), ("MAX_PLOT", "is the limit")],
 )
 def test_limits_of_size(
     publishes: Callable[..., None], shelf: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str

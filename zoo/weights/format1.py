@@ -109,7 +109,7 @@ GROUPS = {"optimiser": "optimizer"}  # of the command line
 
 
 def renamed(header: dict[str, Any]) -> dict[str, Any]:
-    """The header of format 1 as one of format 2; what is not as expected stays, and is refused by whoever reads it."""
+    """The header of format 1 as one of format 2; a part of the wrong kind stays as it is, and its reader refuses it."""
     model, spec = str(header.get("model")), header.get("spec")
     output = spec.get("output") if isinstance(spec, dict) else None
     output = output if isinstance(output, dict) else {}

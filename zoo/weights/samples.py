@@ -17,7 +17,7 @@ def random_inputs(kind: Any, count: int, extent: int = 12, seed: int = 0) -> lis
     Args:
         kind: the input of a spec.
         count: how many.
-        extent: pixels, tokens or steps, about, where an input may be of any size; all pictures are of one size, and
+        extent: pixels, tokens or steps, about, where an input may be of any size; all images are of one size, and
             of texts, lines and series the first has the most.
         seed: of the noise.
     """
@@ -31,8 +31,8 @@ def _input(kind: Any, random: np.random.Generator, extent: int, index: int) -> t
         return ({column.name: _cell(column, random) for column in kind.columns},)
     if isinstance(kind, Image):
         height, width = kind.height or extent, kind.width or extent + 4
-        picture = _pixels(random, height, width, kind.channels)
-        return (picture, random.random((height, width)) < 0.3) if isinstance(kind, MaskedImage) else (picture,)
+        image = _pixels(random, height, width, kind.channels)
+        return (image, random.random((height, width)) < 0.3) if isinstance(kind, MaskedImage) else (image,)
     if isinstance(kind, TextLine):
         return (_pixels(random, kind.height, 4 * length, 1),)
     if isinstance(kind, Video):

@@ -205,7 +205,7 @@ def test_a_single_picture_to_validate_on_is_too_few_for_a_judge(trainer: Trainer
 def test_data_without_pictures_of_one_size_is_refused() -> None:
     with pytest.raises(SpecError, match="pictures of one size are needed"):
         generation(Spec(Image(1, None, None, (0.5,), (0.5,)), Classes(("a", "b"))))
-    with pytest.raises(ValueError, match="too small to be made; the least is 4 each way"):
+    with pytest.raises(ValueError, match="too small to generate; they need 4 each way"):
         generation(Spec(Image(1, 3, 8, (0.5,), (0.5,)), Classes(("a", "b"))))
 
 
@@ -272,14 +272,14 @@ def test_the_order_of_words_matters() -> None:
 
 def test_numbers_out_of_range_are_named() -> None:
     for options, message in (
-        ({"latent_dim": 0}, "latent_dim must be at least 1, got 0"),
-        ({"width": 12}, "width must be a positive multiple of 8, got 12"),
-        ({"blocks": 0}, "blocks must be at least 1, got 0"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number of at least 1, got 0"),
+        ({"width": 12}, "width must be a multiple of 8, got 12"),
+        ({"blocks": 0}, "blocks must be a whole number of at least 1, got 0"),
         ({"classes": 2, "codes": 3}, "a class or a text, not both"),
     ):
         with pytest.raises(ValueError, match=message):
             Generator(1, (8, 8), **options)
-    with pytest.raises(ValueError, match="width must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="width must be a whole number of at least 1, got 0"):
         Discriminator(1, (8, 8), width=0)
 
 

@@ -85,5 +85,5 @@ def test_prompts_of_unequal_length_go_on_as_each_alone() -> None:
 def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:
     with pytest.raises(SpecError, match="language_modelling needs a text that goes on"):
         LanguageModelling(digits.spec, BUILD, ADAM)
-    with pytest.raises(SpecError, match="in the same vocabulary, and these are two"):
+    with pytest.raises(SpecError, match="these are two vocabularies"):
         models.build("gru", Spec(Text(("a",), "words"), Tokens(("b",), "words", 3)))

@@ -1,4 +1,4 @@
-"""Generators that start from noise, and the discriminators beside them: of the size of DCGAN's.
+"""Generators that start from noise, and their discriminators, of the size of DCGAN's.
 
 Radford et al., "Unsupervised representation learning with deep convolutional generative adversarial networks" (DCGAN),
 2015, with nearest-neighbour enlargement in place of transposed convolutions (Odena et al., 2016). Noise and condition
@@ -227,9 +227,7 @@ def halvings(height: int, width: int) -> list[tuple[int, int]]:
         ValueError: a side is below 4.
     """
     if min(height, width) < 4:
-        raise ValueError(
-            f"images of {height} x {width} pixels are too small to generate; at least 4 each way are needed"
-        )
+        raise ValueError(f"images of {height} x {width} pixels are too small to generate; they need 4 each way")
     sizes = [(height, width)]
     while max(sizes[-1]) > COARSEST and min(sizes[-1]) >= 4:
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
