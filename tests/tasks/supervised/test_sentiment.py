@@ -56,7 +56,9 @@ def vectors(tmp_path: Path) -> Path:
 
 
 def test_words_start_from_a_file_of_vectors(vectors: Path) -> None:
-    task = Sentiment(SPEC, partial(BUILD, embedding=4, members=2), TrainingOptions(ADAM, ema=0.9), embeddings=str(vectors))
+    task = Sentiment(
+        SPEC, partial(BUILD, embedding=4, members=2), TrainingOptions(ADAM, ema=0.9), embeddings=str(vectors)
+    )
     tables = [part.weight for part in task.modules() if isinstance(part, torch.nn.Embedding)]
     assert len(tables) == 4  # two members, and the averages of both
     for table in tables:
