@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import lightning as L
 import pytest
@@ -11,9 +12,10 @@ import torch
 from torch import nn
 
 from zoo.data.images import Digits
+from zoo.optim.options import TrainingOptions
+from zoo.optim.schedules import scheduler
 from zoo.spec import Spec
-from zoo.tasks.supervised.supervised import Classification
-from zoo.tasks.task import _scheduler
+from zoo.tasks.supervised import Classification
 
 TrainerBuilder = Callable[..., L.Trainer]
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -24,8 +26,8 @@ def perceptron(spec: Spec) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 
 
-def task(data: Digits, **options: object) -> Classification:
-    return Classification(data.spec, perceptron, options.pop("optimiser", SGD), **options)
+def task(data: Digits, *, loss: nn.Module | None = None, **options: Any) -> Classification:
+    return Classification(data.spec, perceptron, TrainingOptions(**{"optimizer": SGD, **options}), loss=loss)
 
 
 def test_the_average_follows_its_recurrence(trainer: TrainerBuilder, digits: Digits) -> None:
@@ -75,12 +77,12 @@ def test_a_schedule_ends_with_the_run(trainer: TrainerBuilder, digits: Digits, s
 @pytest.mark.parametrize("steps", range(1, 12))
 def test_the_shortest_of_cycles_rises_and_falls(steps: int) -> None:
     """Of 4 steps torch would divide by none."""
-    optimiser = SGD([nn.Parameter(torch.zeros(1))])
-    schedule = _scheduler("one_cycle", optimiser, steps)
+    optimizer = SGD([nn.Parameter(torch.zeros(1))])
+    schedule = scheduler("one_cycle", optimizer, steps)
     rates = []
     for _ in range(steps + 1):
         rates.append(schedule.get_last_lr()[0])
-        optimiser.step()
+        optimizer.step()
         if len(rates) <= steps:
             schedule.step()
     assert max(rates) == pytest.approx(0.1, rel=0.2)
@@ -119,32 +121,31 @@ def test_the_recorded_loss_is_the_mean_of_the_epoch(trainer: TrainerBuilder, dig
 
 def test_only_weights_decay(trainer: TrainerBuilder, digits: Digits) -> None:
     fitted = trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0)
-    fitted.fit(task(digits, optimiser=partial(torch.optim.AdamW, lr=1e-3, weight_decay=0.5)), digits)
+    fitted.fit(task(digits, optimizer=partial(torch.optim.AdamW, lr=1e-3, weight_decay=0.5)), digits)
     groups = fitted.optimizers[0].param_groups
     assert [(group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [(0.5, [2]), (0.0, [1])]
 
 
-def test_figures_of_classification_against_scikit_learn(trainer: TrainerBuilder, digits: Digits) -> None:
-    from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+def test_metrics_of_classification_against_scikit_learn(trainer: TrainerBuilder, digits: Digits) -> None:
+    from sklearn.metrics import accuracy_score, log_loss
 
-    judged = task(digits)
-    figures = trainer().test(judged, digits, verbose=False)[0]
+    tested = task(digits)
+    metrics = trainer().test(tested, digits, verbose=False)[0]
     images, labels = digits.splits["test"].tensors
-    probabilities = judged(judged.spec.input.prepare(images)).double().softmax(dim=1).detach().numpy()
-    answers = probabilities.argmax(axis=1)
-    assert figures["test/accuracy"] == pytest.approx(accuracy_score(labels, answers))
-    assert figures["test/loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(10)), rel=1e-5)
-    assert (judged.counts.numpy() == confusion_matrix(labels, answers, labels=range(10))).all()
+    probabilities = tested(tested.spec.input.prepare(images)).double().softmax(dim=1).detach().numpy()
+    assert metrics["test/accuracy"] == pytest.approx(accuracy_score(labels, probabilities.argmax(axis=1)))
+    assert metrics["test/loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(10)), rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"schedule": "cosin"}, "unknown schedule 'cosin'; did you mean 'cosine'"),
-        ({"max_grad_norm": 0}, "max_grad_norm must be above 0, got 0"),
-        ({"ema": 1.0}, "ema must be at least 0 and below 1, got 1.0"),
-        ({"loss": nn.CrossEntropyLoss(label_smoothing=2)}, "label_smoothing must be from 0 to 1, got 2"),
-        ({"optimiser": partial(torch.optim.SGD, lr=-1)}, "Invalid learning rate"),
+        ({"schedule": "cosin"}, "schedule 'cosin'.*'cosine'"),
+        ({"max_grad_norm": 0}, "max_grad_norm"),
+        ({"ema": 1.0}, "ema"),
+        ({"steps_per_batch": 2}, "steps_per_batch"),
+        ({"loss": nn.CrossEntropyLoss(label_smoothing=2)}, "label_smoothing"),
+        ({"optimizer": partial(torch.optim.SGD, lr=-1)}, "Invalid learning rate"),
     ],
 )
 def test_options_out_of_range_are_refused_at_once(digits: Digits, options: dict[str, object], message: str) -> None:

@@ -91,9 +91,10 @@ class Series(Values):
 
     def prepare(self, batch: Any) -> Any:
         """Standardise (B, T, F), with lengths beside it or not, as the network takes it."""
-        if isinstance(batch, tuple):
-            return self.prepare(batch[0]), *batch[1:]
-        return self.standardise(batch)
+        if isinstance(batch, Tensor):
+            return self.standardise(batch)
+        series, lengths = batch
+        return self.standardise(series), lengths
 
 
 @dataclass(frozen=True)

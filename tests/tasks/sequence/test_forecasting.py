@@ -18,7 +18,10 @@ from zoo.data.series import Waves
 from zoo.errors import SpecError
 from zoo.models.rnn import Forecaster
 from zoo.spec import Forecast, Series, Spec
-from zoo.tasks.sequence.forecasting import Forecasting, repeat
+from zoo.tasks.sequence import Forecasting
+from zoo.training import report
+from zoo.training.report import Evaluation
+from zoo.training.reports.sequence import repeat
 
 BUILD = partial(models.build, "lstm", hidden_size=16)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
@@ -34,11 +37,12 @@ def test_the_last_season_is_repeated() -> None:
 def test_the_season_that_fits_is_found() -> None:
     wave = (torch.arange(400.0) * 2 * math.pi / 7).sin() * 3 + 2
     starts = torch.arange(0, 380)[:, None]
-    pasts = wave[starts + torch.arange(16)]
-    pasts = torch.stack([torch.zeros_like(pasts), pasts], dim=2)
+    contexts = wave[starts + torch.arange(16)]
+    contexts = torch.stack([torch.zeros_like(contexts), contexts], dim=2)
     futures = SPEC.output.standardise(wave[starts + 16 + torch.arange(4)][:, :, None].double())
     task = Forecasting(SPEC, BUILD, ADAM)
-    found = task.baselines({"train": Examples(pasts, futures), "test": Examples(pasts, futures)})
+    examples = Examples(contexts, futures)
+    found = report.baselines(task, Evaluation(task, {"train": examples, "test": examples}, 64))
     (season,) = [name for name in found if name.startswith("mae seasonal")]
     assert season in ("mae seasonal naive (7)", "mae seasonal naive (14)")
     assert found[season] < 1e-4
@@ -65,12 +69,13 @@ def test_a_short_run_beats_both_naive_forecasts(trainer: Callable[..., L.Trainer
     run = trainer(max_epochs=6)
     run.fit(task, data)
     run.test(task, data, verbose=False)
-    baselines = task.baselines(data.splits)
+    evaluation = Evaluation(task, data.splits, 64)
+    baselines = report.baselines(task, evaluation)
     assert run.callback_metrics["test/mae"] < 0.9 * min(v for name, v in baselines.items() if name.startswith("mae"))
-    assert set(task.pictures(tmp_path)) == {"forecast.png"}
+    assert set(report.plots(task, evaluation, tmp_path)) == {"forecast.png"}
     assert (tmp_path / "forecast.png").stat().st_size > 5_000
 
 
 def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:
-    with pytest.raises(SpecError, match="forecasting needs data of a series with a horizon"):
+    with pytest.raises(SpecError, match="forecasting needs"):
         Forecasting(digits.spec, BUILD, ADAM)

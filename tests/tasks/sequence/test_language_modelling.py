@@ -1,11 +1,10 @@
-"""Language modelling and forecasting as tasks: baselines by hand, and short runs that beat them."""
+"""Language modelling as a task: baselines by hand, and short runs that beat them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import lightning as L
 import pytest
@@ -18,7 +17,9 @@ from zoo.data.text import ReviewText
 from zoo.errors import SpecError
 from zoo.models.rnn import LanguageModel
 from zoo.spec import Spec, Text, Tokens
-from zoo.tasks.sequence.language_modelling import LanguageModelling
+from zoo.tasks.sequence import LanguageModelling
+from zoo.training import report
+from zoo.training.report import Evaluation
 
 BUILD = partial(models.build, "lstm", hidden_size=48, embedding_dim=16)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
@@ -29,12 +30,13 @@ def test_bits_of_the_baselines_are_those_of_the_counts() -> None:
     letters = Text(("a", "b", "c", "d"), "characters")
     task = LanguageModelling(Spec(letters, Tokens(letters.vocabulary, "characters", 9)), BUILD, ADAM)
     windows = letters.encode("abcd" * 1000).view(-1, 20)
-    found = task.baselines({"train": Examples(windows), "test": Examples(windows[:2])})
+    splits = {"train": Examples(windows), "test": Examples(windows[:2])}
+    found = report.baselines(task, Evaluation(task, splits, 64))
     assert found["bits by frequency"] == pytest.approx(2, abs=0.01)
     assert found["bits by the two before"] == pytest.approx(0, abs=0.01)
 
 
-def test_a_short_run_on_sentences(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
+def test_a_short_run_on_sentences(trainer: Callable[..., L.Trainer]) -> None:
     L.seed_everything(0, verbose=False)
     data = ReviewText(sentences=600, window=64, batch_size=16)
     data.setup()
@@ -42,13 +44,13 @@ def test_a_short_run_on_sentences(trainer: Callable[..., L.Trainer], tmp_path: P
     run = trainer(max_epochs=6)
     run.fit(task, data)
     run.test(task, data, verbose=False)
-    baselines = task.baselines(data.splits)
+    evaluation = Evaluation(task, data.splits, 64)
+    baselines = report.baselines(task, evaluation)
     assert baselines["bits by frequency"] > baselines["bits by the two before"]
     assert run.callback_metrics["test/bits"] < baselines["bits by frequency"] - 1
-    notes = task.notes()
+    notes = report.notes(task, evaluation)
     assert notes[0] == "## Sample"
     assert "▸" in notes[2]
-    assert task.pictures(tmp_path) == {}
 
 
 @torch.inference_mode()
@@ -62,9 +64,7 @@ def test_bits_are_those_of_the_tokens_one_by_one() -> None:
         for place in range(1, 6):
             logits = task.network(row[None, :place])[0, -1]
             total -= logits.log_softmax(0)[row[place]].item() / math.log(2)
-    task.bits.reset()
-    task.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]
-    task.judge((codes,), "val")
+    task.eval_step((codes,), 0, "val")
     assert task.bits.compute().item() == pytest.approx(total / 10, rel=1e-5)
 
 
@@ -83,7 +83,7 @@ def test_prompts_of_unequal_length_go_on_as_each_alone() -> None:
 
 
 def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:
-    with pytest.raises(SpecError, match="language_modelling needs a text that goes on"):
+    with pytest.raises(SpecError, match="language_modelling needs"):
         LanguageModelling(digits.spec, BUILD, ADAM)
     with pytest.raises(SpecError, match="these are two vocabularies"):
         models.build("gru", Spec(Text(("a",), "words"), Tokens(("b",), "words", 3)))

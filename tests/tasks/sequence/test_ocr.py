@@ -1,4 +1,4 @@
-"""Reading lines: figures, edits and pictures against independent counts, and a whole run."""
+"""Reading lines: metrics, edits and plots against independent counts, and a whole run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import PIL.Image
 import pytest
 import torch
 from omegaconf import DictConfig
-from torchmetrics.functional.text import char_error_rate, word_error_rate
+from torchmetrics.functional.text import char_error_rate, edit_distance, word_error_rate
 
 import zoo
 from zoo import models
@@ -21,11 +21,37 @@ from zoo.data.distortions import Scan
 from zoo.data.images import Digits
 from zoo.data.lines import TextLines
 from zoo.errors import SpecError
-from zoo.tasks.sequence.ocr import OCR, ctc_loss, label_loss
+from zoo.metrics.readings import Reading, align
+from zoo.plots import readings
+from zoo.tasks.sequence import OCR
+from zoo.tasks.sequence.ocr import ctc_loss, label_loss
+from zoo.training import report
+from zoo.training.report import Evaluation
 from zoo.training.run import train
 
 SGD = partial(torch.optim.SGD, lr=0.01)
 NETWORK = partial(models.build, "cnn", widths=[4, 8], hidden_size=8, num_layers=1)
+
+
+@pytest.mark.parametrize(
+    ("true", "read"),
+    [
+        ("", ""),
+        ("a", ""),
+        ("", "ab"),
+        ("kitten", "sitting"),
+        ("abc", "abc"),
+        ("rn", "m"),
+        ("flaw", "lawn"),
+        ("aab", "ab"),
+    ],
+)
+def test_texts_are_aligned_with_the_fewest_edits(true: str, read: str) -> None:
+    pairs = align(true, read)
+    assert "".join(a for a, _ in pairs) == true
+    assert "".join(b for _, b in pairs) == read
+    edits = sum(a != b for a, b in pairs)
+    assert edits == edit_distance([read], [true], reduction="sum").item()
 
 
 def test_the_loss_of_a_text_without_choice_is_known() -> None:
@@ -60,35 +86,44 @@ def lines() -> TextLines:
     return data
 
 
-def test_figures_are_those_of_torchmetrics_on_the_artefact_s_answers(
+def test_metrics_are_those_of_torchmetrics_on_the_artefact_s_answers(
     trainer: Callable[..., L.Trainer], lines: TextLines, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     task = OCR(lines.spec, NETWORK, partial(torch.optim.Adam, lr=0.01))
     trainer(max_epochs=3).fit(task, lines)
-    figures = trainer().test(task, lines, verbose=False)[0]
+    metrics = trainer().test(task, lines, verbose=False)[0]
 
     (padded, widths), (symbols, counts) = lines.splits["test"].__getitems__(range(40))
     transcript = lines.spec.output
     true = [transcript.text(row[:count]) for row, count in zip(symbols.tolist(), counts.tolist())]
-    artefact = zoo.Artefact("cnn", {"widths": [4, 8], "hidden_size": 8, "num_layers": 1}, lines.spec, task.network)
+    artefact = zoo.Artefact("cnn", {"widths": [4, 8], "hidden": 8, "layers": 1}, lines.spec, task.network)
     answers = artefact([line[:width].T.numpy() for line, width in zip(padded, widths.tolist())])
     read = [answer["text"] for answer in answers]
-    assert figures["test/cer"] == pytest.approx(char_error_rate(read, true).item())
-    assert figures["test/wer"] == pytest.approx(word_error_rate(read, true).item())
-    assert figures["test/ler"] == pytest.approx(np.mean([a != b for a, b in zip(read, true)]))
+    assert metrics["test/cer"] == pytest.approx(char_error_rate(read, true).item())
+    assert metrics["test/wer"] == pytest.approx(word_error_rate(read, true).item())
+    assert metrics["test/ler"] == pytest.approx(np.mean([a != b for a, b in zip(read, true)]))
     assert all(0 <= answer["confidence"] <= 1 for answer in answers)
 
-    captions = task.pictures(tmp_path)
+    captions = report.plots(task, Evaluation(task, lines.splits, 16), tmp_path)
     assert set(captions) == {"read.png", "alignment.png", "worst.png", "confusions.png"}
     for name in captions:
         with PIL.Image.open(tmp_path / name) as picture:
-            assert 100 <= min(picture.size) <= max(picture.size) <= 2000
+            assert 50 <= min(picture.size) <= max(picture.size) <= 2000
             assert len(np.unique(np.asarray(picture.convert("L")))) > 2
 
 
+def test_plots_of_a_reader_that_makes_no_mistake(tmp_path: Path) -> None:
+    pixels = torch.full((32, 60), 255, dtype=torch.uint8)
+    path = torch.zeros(30, dtype=torch.long)
+    perfect = [Reading(pixels, path, 2.0, text, text) for text in ("$a_b$", "x")]  # no mathematics
+    assert set(readings.draw(perfect, tmp_path)) == {"read.png", "alignment.png"}
+    mistaken = [*perfect, Reading(pixels, path, 2.0, "", "^_")]
+    assert set(readings.draw(mistaken, tmp_path)) == {"read.png", "alignment.png", "worst.png", "confusions.png"}
+
+
 def test_data_without_lines_is_refused(digits: Digits) -> None:
-    with pytest.raises(SpecError, match=r"ocr needs data with lines of text.*data=mnist_lines"):
+    with pytest.raises(SpecError, match=r"ocr needs.*data=mnist_lines"):
         OCR(digits.spec, NETWORK, SGD)
 
 
@@ -123,7 +158,7 @@ def test_a_run_leaves_a_reader_and_can_be_resumed_bit_for_bit(
     whole, resumed = (zoo.load(tmp_path / name / "model.safetensors") for name in ("whole", "resumed"))
     state = whole.network.state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in resumed.network.state_dict().items())
-    answer = resumed(np.full((40, 100), 255, np.uint8), beams=4, lexicon=["one"])
+    answer = resumed(np.full((40, 100), 255, np.uint8), num_beams=4, lexicon=["one"])
     assert set(answer) == {"text", "confidence"}
     with pytest.raises(SpecError, match="unknown option 'beam'; did you mean 'beams'"):
         resumed(np.full((40, 100), 255, np.uint8), beam=4)

@@ -14,8 +14,13 @@ from zoo import models
 from zoo.data.images import Digits
 from zoo.data.text import Reviews
 from zoo.errors import DataError, SpecError
+from zoo.optim.options import TrainingOptions
 from zoo.spec import Classes, Spec, Text
-from zoo.tasks.supervised.sentiment import Sentiment, read_vectors, words_and_pairs
+from zoo.tasks.supervised import Sentiment
+from zoo.tasks.supervised.sentiment import read_vectors
+from zoo.training import report
+from zoo.training.report import Evaluation
+from zoo.training.reports.supervised import words_and_pairs
 from zoo.weights.artefact import Artefact, load, save
 
 BUILD = partial(models.build, "lstm", hidden_size=32, embedding_dim=8)
@@ -34,11 +39,11 @@ def test_an_lstm_beats_a_bag_of_words_where_order_decides(trainer: Callable[...,
     data = Reviews()
     data.setup()
     build, adam = partial(models.build, "lstm", hidden_size=64), partial(torch.optim.AdamW, lr=5e-3)
-    task = Sentiment(data.spec, build, adam, max_grad_norm=1.0)
+    task = Sentiment(data.spec, build, TrainingOptions(adam, max_grad_norm=1.0))
     run = trainer(max_epochs=12)
     run.fit(task, data)
     run.test(task, data, verbose=False)
-    bag = task.baselines(data.splits)["accuracy of a bag of words"]
+    bag = report.baselines(task, Evaluation(task, data.splits, 64))["accuracy of a bag of words"]
     assert bag < 0.6  # of about 0.5
     assert run.callback_metrics["test/accuracy"] > bag + 0.3
 
@@ -51,7 +56,9 @@ def vectors(tmp_path: Path) -> Path:
 
 
 def test_words_start_from_a_file_of_vectors(vectors: Path) -> None:
-    task = Sentiment(SPEC, partial(BUILD, embedding_dim=4, ensemble_size=2), ADAM, ema=0.9, embeddings=str(vectors))
+    task = Sentiment(
+        SPEC, partial(BUILD, embedding_dim=4, ensemble_size=2), TrainingOptions(ADAM, ema=0.9), embeddings=str(vectors)
+    )
     tables = [part.weight for part in task.modules() if isinstance(part, torch.nn.Embedding)]
     assert len(tables) == 4  # two members, and the averages of both
     for table in tables:

@@ -1,40 +1,45 @@
-"""Optical character recognition: what a line of text says, learned from lines and their texts alone (CTC)."""
+"""Optical character recognition: the text of a line, learned from lines and their texts alone (CTC).
+
+Graves et al., "Connectionist temporal classification", 2006.
+
+Shape letters: B batch, T steps, L characters of the longest text, K characters of the alphabet.
+"""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
+from zoo import check
 from zoo.errors import SpecError
-from zoo.metrics.readings import Reading
 from zoo.models import apply
+from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, TextLine, Transcript, ctc
-from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
+from zoo.tasks.task import NetworkBuilder, Task
 
 Labelled = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]  # lines and lengths, symbols and lengths
 
 
 class OCR(Task):
-    """Read lines of text.
+    """The text of a line.
 
     The gradient of CTC is that of a cross-entropy, at each step, against the posterior of the alignments (Graves et
-    al., 2006, equation 16): whether there is a label (a character, not the blank), and which. `label_weight` adds that
-    of which, so that a network which must say to the pixel where a character stands does not tell characters apart
-    the worse for it.
+    al., equation 16): whether there is a character or the blank, and which character. `label_weight` adds the second
+    part once more, so that a network which learns to the pixel where a character stands tells characters apart as
+    well.
 
-    Logs `train/loss`, and of `val` and `test` the `loss` (CTC, nats a character), `cer` and `wer`
+    Logs `train/loss`, and of `val` and `test` the `loss` (CTC, nats per character), `cer` and `wer`
     (character and word error rate: insertions, deletions and substitutions, over all characters or words) and `ler`
-    (share of lines with any error), all of the greedy answer.
+    (the fraction of lines with any error), all of the greedily decoded text.
 
     Args:
-        label_weight: what it counts, beside the loss of CTC, which character it is where there is one; at least 0.
-        spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
+        spec, build, optimizer: as in `Task`.
+        label_weight: the weight of the auxiliary cross-entropy over characters; at least 0.
 
     Raises:
         SpecError: the data has no lines of text.
@@ -47,26 +52,24 @@ class OCR(Task):
     def __init__(
         self,
         spec: Spec,
-        network: NetworkBuilder,
-        optimiser: OptimiserBuilder,
+        build: NetworkBuilder,
+        optimizer: OptimizerBuilder | TrainingOptions,
         *,
         label_weight: float = 0.0,
-        schedule: str = "one_cycle",
-        max_grad_norm: float | None = 5.0,
-        ema: float | None = None,
     ) -> None:
         if not isinstance(spec.input, TextLine) or not isinstance(spec.output, Transcript):
             raise SpecError(
                 f"ocr needs data with lines of text, and this is {spec}; "
                 "digits and mnist are lines as data=digit_lines and data=mnist_lines"
             )
-        if not 0 <= label_weight < math.inf:
-            raise ValueError(f"label_weight must be at least 0 and finite, got {label_weight}")
-        super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
+        check.at_least_zero("label_weight", label_weight)
+        super().__init__(spec, build, optimizer)
         self.label_weight = label_weight
         self.line, self.transcript = spec.input, spec.output
-        self.loss, self.cer, self.wer, self.ler = MeanMetric(), CharErrorRate(), WordErrorRate(), MeanMetric()
-        self._readings: list[Reading] = []
+        self.loss = MeanMetric()
+        self.cer = CharErrorRate()
+        self.wer = WordErrorRate()
+        self.ler = MeanMetric()
 
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
         x, (symbols, counts) = batch
@@ -77,33 +80,25 @@ class OCR(Task):
             return loss
         return loss + self.label_weight * label_loss(logits, symbols, counts).sum() / counts.sum()
 
-    def validation_step(self, batch: Labelled, batch_idx: int) -> None:
-        self._judge(batch, "val")
-
-    def on_test_start(self) -> None:
-        self._readings.clear()
-
-    def test_step(self, batch: Labelled, batch_idx: int) -> None:
-        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
-            self._judge(batch, "test")
-
-    def _judge(self, batch: Labelled, split: str) -> None:
+    def eval_step(self, batch: Labelled, batch_idx: int, split: str) -> None:
         x, (symbols, counts) = batch
         logits: Tensor = apply(self.trained_network, self.line.prepare(x))
         self.loss.update(ctc_loss(logits, symbols, counts) / counts, weight=counts)
-        log_probabilities = logits.log_softmax(dim=2)
-        read = [self.transcript.text(row) for row in ctc.best_paths(log_probabilities)]
-        true = [self.transcript.text(row[:count]) for row, count in zip(symbols.tolist(), counts.tolist())]
+        read, true = self.read(logits), self.texts(symbols, counts)
         self.cer.update(read, true)
         self.wer.update(read, true)
         self.ler.update(torch.tensor([float(a != b) for a, b in zip(read, true)], device=logits.device))
-        if split == "test":
-            paths = log_probabilities.argmax(dim=2).cpu()
-            stride = x[0].shape[1] / logits.shape[1]
-            for pixels, path, *texts in zip(self.line.restore(x), paths, read, true):
-                self._readings.append(Reading(pixels, path, stride, *texts))
-        figures: dict[str, Any] = {f"{split}/{name}": getattr(self, name) for name in ("loss", "cer", "wer", "ler")}
-        self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
+
+    def eval_metrics(self, split: str) -> Mapping[str, Metric]:
+        return {"loss": self.loss, "cer": self.cer, "wer": self.wer, "ler": self.ler}
+
+    def read(self, logits: Tensor) -> list[str]:
+        """The greedily decoded texts of logits (B, T, 1 + K)."""
+        return [self.transcript.text(path) for path in ctc.best_paths(logits.log_softmax(dim=2))]
+
+    def texts(self, symbols: Tensor, counts: Tensor) -> list[str]:
+        """The texts that symbols (B, L), padded, stand for, given how many each has (B,)."""
+        return [self.transcript.text(row[:count]) for row, count in zip(symbols.tolist(), counts.tolist())]
 
 
 def ctc_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:

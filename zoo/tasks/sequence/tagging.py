@@ -6,33 +6,33 @@ Shape letters: B batch, T steps, K labels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+from torchmetrics import MeanMetric, Metric
+from torchmetrics.classification import MulticlassAccuracy
 
-from zoo import plots
+from zoo import check
 from zoo.errors import SpecError
 from zoo.models import apply
-from zoo.spec import Labels, Spec, Video
-from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
+from zoo.optim.options import OptimizerBuilder, TrainingOptions
+from zoo.spec import Labels, Spec
+from zoo.tasks.task import NetworkBuilder, Task
 
 IGNORED = -100  # the label of a step that is padding
 
 
 class Tagging(Task):
-    """A label for each step: of a video, or of a series.
+    """A label for each step of a video or a series.
 
     Logs `train/loss`, and of `val` and `test` the cross-entropy `loss` (nats, mean over all steps) and `accuracy`
-    (0..1, over all steps). The baseline is always the most frequent label.
+    (0..1, over all steps). Padding does not count.
 
     Args:
-        label_smoothing: share of a label's probability that is spread over all, in training.
-        spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
+        spec, build, optimizer: as in `Task`.
+        label_smoothing: in training, the fraction of a label's probability that is spread over all labels.
 
     Raises:
         SpecError: the data has no label for each step.
@@ -45,86 +45,49 @@ class Tagging(Task):
     def __init__(
         self,
         spec: Spec,
-        network: NetworkBuilder,
-        optimiser: OptimiserBuilder,
+        build: NetworkBuilder,
+        optimizer: OptimizerBuilder | TrainingOptions,
         *,
         label_smoothing: float = 0.0,
-        schedule: str = "one_cycle",
-        max_grad_norm: float | None = None,
-        ema: float | None = None,
     ) -> None:
         if not isinstance(spec.output, Labels):
             raise SpecError(f"tagging needs data with a label for each step, and this is {spec}")
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing}")
-        super().__init__(spec, network, optimiser, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
+        check.fraction("label_smoothing", label_smoothing, one=False)
+        super().__init__(spec, build, optimizer)
         self.names = spec.output.names
         self.criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing, ignore_index=IGNORED)
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(self.names), average="micro", ignore_index=IGNORED)
-        self.confusion = MulticlassConfusionMatrix(len(self.names), ignore_index=IGNORED)
-        self._shown: tuple[Tensor, Tensor, Tensor] | None = None
 
     def training_step(self, batch: tuple[Any, Any], batch_idx: int) -> Tensor:
-        logits, labels = self._steps(self.network, batch)
-        loss = self.criterion(logits, labels)
+        loss = self.criterion(*self._steps(self.network, batch))
         self.record(loss=loss)
         return loss
 
-    def validation_step(self, batch: tuple[Any, Any], batch_idx: int) -> None:
-        self.judge(batch, "val")
-
-    def on_test_start(self) -> None:
-        self._shown = None
-        self.confusion.reset()
-
-    def test_step(self, batch: tuple[Any, Any], batch_idx: int) -> None:
-        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
-            self.judge(batch, "test")
-
-    def on_test_epoch_end(self) -> None:
-        self.counts = self.confusion.compute()  # here, where all processes take part
-
-    def judge(self, batch: tuple[Any, Any], split: str) -> None:
+    def eval_step(self, batch: tuple[Any, Any], batch_idx: int, split: str) -> None:
         logits, labels = self._steps(self.trained_network, batch)
-        real = (labels != IGNORED).sum()
-        self.loss.update(functional.cross_entropy(logits, labels, ignore_index=IGNORED), weight=real)
+        loss = functional.cross_entropy(logits, labels, ignore_index=IGNORED)
+        self.loss.update(loss, weight=(labels != IGNORED).sum())
         self.accuracy.update(logits, labels)
-        if split == "test":
-            self.confusion.update(logits, labels)
-            if self._shown is None and isinstance(self.spec.input, Video):
-                steps = batch[0][0].shape[1]
-                self._shown = batch[0][0][0], logits.view(-1, steps, len(self.names))[0], labels.view(-1, steps)[0]
-        figures: dict[str, Any] = {f"{split}/{name}": getattr(self, name) for name in ("loss", "accuracy")}
-        self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
 
-    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        train, test = (_values(splits[split].tensors[1]) for split in ("train", "test"))
-        most = train.flatten().bincount().argmax()
-        return {"accuracy of the most frequent label": float((test == most).float().mean())}
-
-    def pictures(self, folder: Path) -> dict[str, str]:
-        plots.confusion_matrix(self.counts, self.names, folder / "confusion_matrix.png")
-        captions = {"confusion_matrix.png": "Steps of the test split: rows are true labels, columns answers."}
-        if self._shown is not None:
-            video, logits, labels = self._shown
-            real = labels != IGNORED
-            told = [self.names[code] for code in logits.argmax(dim=1)[real].tolist()]
-            true = [self.names[code] for code in labels[real].tolist()]
-            plots.captioned_frames(video[real], told, true, folder / "tagged.png")
-            captions["tagged.png"] = "A video of the test split: what it said of each picture (wrong ones in red)."
-        return captions
+    def eval_metrics(self, split: str) -> Mapping[str, Metric]:
+        return {"loss": self.loss, "accuracy": self.accuracy}
 
     def _steps(self, network: nn.Module, batch: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
-        """Logits (B * T, K) and labels (B * T,), `IGNORED` where a step is padding."""
+        """Logits (B * T, K) and labels (B * T,) of all steps of a batch."""
         x, labels = batch
-        logits = apply(network, self.spec.input.prepare(x))
-        if isinstance(labels, tuple):
-            labels, lengths = labels
-            real = torch.arange(labels.shape[1], device=labels.device) < lengths[:, None]
-            labels = labels.masked_fill(~real, IGNORED)
-        return logits.float().flatten(0, 1), labels.flatten()
+        logits: Tensor = apply(network, self.spec.input.prepare(x))
+        return logits.float().flatten(0, 1), masked(labels).flatten()
 
 
-def _values(column: Any) -> Tensor:
-    return column if isinstance(column, Tensor) else column.values
+def masked(labels: Any) -> Tensor:
+    """Labels (B, T), `IGNORED` where a step is padding.
+
+    Args:
+        labels: (B, T); or such labels and the lengths (B,) of the sequences.
+    """
+    if isinstance(labels, Tensor):
+        return labels
+    labels, lengths = labels
+    real = torch.arange(labels.shape[1], device=labels.device) < lengths[:, None]
+    return labels.masked_fill(~real, IGNORED)

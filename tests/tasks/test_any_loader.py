@@ -1,0 +1,155 @@
+"""Every task trains and tests on a plain torch DataLoader of tuples: a task knows its spec and its batches alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from zoo import models
+from zoo.spec import (
+    Classes,
+    Forecast,
+    Image,
+    Labels,
+    Series,
+    Spec,
+    Table,
+    Text,
+    TextLine,
+    Tokens,
+    Transcript,
+    Values,
+    Video,
+)
+from zoo.spec.table import Number
+from zoo.tasks.sequence import OCR, Captioning, Forecasting, LanguageModelling, Tagging, memory_task
+from zoo.tasks.supervised import Classification, Regression, Sentiment, supervised_task
+from zoo.tasks.task import Task
+
+SIZE, BATCH, STEPS = 8, 4, 5  # examples, examples per batch, steps of a sequence
+ADAM = partial(torch.optim.Adam, lr=1e-3)
+MLP = partial(models.build, "mlp", hidden_sizes=[8])
+LSTM = partial(models.build, "lstm", hidden_size=8)
+IMAGE = Image(1, 8, 8, (0.5,), (0.5,))
+CLASSES = Classes(("cat", "dog", "emu"))
+PRICE = Values(("price",), (2.0,), (3.0,))
+SERIES = Series(("load", "heat"), (1.0, 2.0), (2.0, 3.0))
+LETTERS = ("a", "b", "c", "d")
+
+Case = Callable[[], tuple[Task, list[Any]]]
+
+
+def pixels(*shape: int) -> Tensor:
+    return torch.randint(0, 256, (SIZE, *shape), dtype=torch.uint8)
+
+
+def codes(*shape: int, low: int = 0, high: int = 3) -> Tensor:
+    return torch.randint(low, high, (SIZE, *shape))
+
+
+def lengths(steps: int = STEPS) -> list[int]:
+    return [steps - row % 2 for row in range(SIZE)]
+
+
+def classification() -> tuple[Task, list[Any]]:
+    return Classification(Spec(IMAGE, CLASSES), MLP, ADAM), [*zip(pixels(1, 8, 8), codes())]
+
+
+def regression() -> tuple[Task, list[Any]]:
+    return Regression(Spec(IMAGE, PRICE), MLP, ADAM), [*zip(pixels(1, 8, 8), torch.randn(SIZE, 1))]
+
+
+def supervised() -> tuple[Task, list[Any]]:
+    table = Table((Number("age", 0.0, 1.0, False), Number("size", 0.0, 1.0, False)))
+    return supervised_task(Spec(table, CLASSES), MLP, ADAM), [*zip(torch.randn(SIZE, 2), codes())]
+
+
+def sentiment() -> tuple[Task, list[Any]]:
+    texts = zip(codes(STEPS, low=2, high=6), lengths())
+    return Sentiment(Spec(Text(LETTERS, "words"), CLASSES), LSTM, ADAM), [*zip(texts, codes())]
+
+
+def ocr() -> tuple[Task, list[Any]]:
+    spec = Spec(TextLine(32), Transcript("abcd"))
+    build = partial(models.build, "cnn", widths=[4, 8], hidden_size=8, num_layers=1)
+    lines, texts = zip(pixels(60, 32), lengths(60)), zip(codes(3, low=1, high=5), lengths(3))
+    return OCR(spec, build, ADAM, label_weight=0.5), [*zip(lines, texts)]
+
+
+def captioning() -> tuple[Task, list[Any]]:
+    image = Image(1, 16, 16, (0.5,), (0.5,))
+    spec = Spec(image, Tokens(LETTERS, "characters", STEPS))
+    return Captioning(spec, LSTM, ADAM), [*zip(pixels(1, 16, 16), codes(2, STEPS, low=2, high=6))]
+
+
+def tagging() -> tuple[Task, list[Any]]:
+    videos = zip(pixels(STEPS, 1, 16, 16), lengths())
+    spec = Spec(Video(1, 16, 16, (0.5,), (0.5,)), Labels(CLASSES.names))
+    return Tagging(spec, LSTM, ADAM), [*zip(videos, zip(codes(STEPS), lengths()))]
+
+
+def forecasting() -> tuple[Task, list[Any]]:
+    spec = Spec(SERIES, Forecast(("heat",), (2.0,), (3.0,), 3))
+    return Forecasting(spec, LSTM, ADAM), [*zip(torch.randn(SIZE, STEPS, 2), torch.randn(SIZE, 3, 1))]
+
+
+def language_modelling() -> tuple[Task, list[Any]]:
+    spec = Spec(Text(LETTERS, "characters"), Tokens(LETTERS, "characters", 9))
+    return LanguageModelling(spec, LSTM, ADAM), [*zip(codes(STEPS, low=2, high=6))]
+
+
+def adding() -> tuple[Task, list[Any]]:
+    series = zip(torch.randn(SIZE, STEPS, 2), lengths())
+    return memory_task(Spec(SERIES, PRICE), LSTM, ADAM), [*zip(series, torch.randn(SIZE, 1))]
+
+
+def copying() -> tuple[Task, list[Any]]:
+    series = torch.randn(SIZE, STEPS, 2)
+    return memory_task(Spec(SERIES, Labels(CLASSES.names)), LSTM, ADAM), [*zip(series, codes(STEPS))]
+
+
+# Whoever adds a task adds a function that gives it with a list of examples, each a tuple, and its name here
+CASES: dict[str, Case] = {
+    case.__name__: case
+    for case in (
+        classification,
+        regression,
+        supervised,
+        sentiment,
+        ocr,
+        captioning,
+        tagging,
+        forecasting,
+        language_modelling,
+        adding,
+        copying,
+    )
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+@pytest.mark.parametrize("name", CASES)
+def test_a_plain_loader_of_tuples_will_do(name: str, trainer: Callable[..., L.Trainer]) -> None:
+    torch.manual_seed(0)
+    task, examples = CASES[name]()
+    loader = DataLoader(examples, batch_size=BATCH)
+    before = [parameter.detach().clone() for parameter in task.network.parameters()]
+    run = trainer(max_epochs=1)
+    run.fit(task, loader, loader)
+    changed = [not torch.equal(old, new) for old, new in zip(before, task.network.parameters())]
+    assert any(changed)
+    validated = {metric for metric in run.callback_metrics if metric.startswith("val/")}
+    (metrics,) = run.test(task, loader, verbose=False)
+    assert {metric.replace("test/", "val/") for metric in metrics} == validated
+    assert task.monitor in validated
+    answers = run.predict(task, loader)
+    assert answers is not None
+    assert len(answers) == SIZE // BATCH
+    assert all(len(answer) == BATCH for answer in answers)

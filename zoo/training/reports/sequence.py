@@ -1,0 +1,215 @@
+"""Reports of OCR, captioning, tagging, forecasting, language modelling and the adding problem.
+
+Shape letters: N examples, T steps, H steps of the horizon, V values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from zoo import plots
+from zoo.metrics.readings import Reading
+from zoo.spec import Video
+from zoo.spec.text import tokenise
+from zoo.tasks.sequence import OCR, Adding, Captioning, Forecasting, LanguageModelling, Tagging
+from zoo.tasks.sequence.tagging import IGNORED, masked
+from zoo.training import report
+from zoo.training.report import Evaluation
+from zoo.training.reports import readings
+from zoo.training.reports.supervised import targets
+
+CAPTIONED = 4  # images whose attention is drawn
+FORECASTS = 3  # windows that are drawn
+SEASON_WINDOWS = 500  # training windows, at most, by which the season is chosen
+PROMPT = 20  # characters that the sample goes on from
+SAMPLE = 400  # characters that the card shows
+
+
+# OCR
+
+
+@report.plots.register
+def _(task: OCR, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    return readings.draw(list(read_lines(task, evaluation)), folder)
+
+
+def read_lines(task: OCR, evaluation: Evaluation) -> Iterator[Reading]:
+    """Each line of the test split with the text that was read."""
+    batches: Iterator[Any] = evaluation.batches("test")
+    for (x, (symbols, counts)), logits in zip(batches, evaluation.predictions("test")):
+        paths = logits.log_softmax(dim=2).argmax(dim=2)
+        stride = x[0].shape[1] / logits.shape[1]  # pixels per step
+        texts = zip(task.read(logits), task.texts(symbols, counts))
+        for pixels, path, (read, true) in zip(task.line.restore(x), paths, texts):
+            yield Reading(pixels, path, stride, read, true)
+
+
+# Captioning
+
+
+@report.plots.register
+@torch.no_grad()
+def _(task: Captioning, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    batch: Any = next(evaluation.batches("test", CAPTIONED))
+    written = task.eval().predict_step(batch)
+    maps = task.trained_network.attention(task.spec.input.prepare(batch[0]), written)  # type: ignore[operator]
+    words = [tokenise(text, task.tokens.level) for text in task.tokens.read(written)]
+    plots.attention_maps(batch[0], words, maps, folder / "attention.png")
+    return {"attention.png": "Images of the test split, and the attention over each for every word of its caption."}
+
+
+# Tagging
+
+
+@report.baselines.register
+def _(task: Tagging, evaluation: Evaluation) -> dict[str, float]:
+    """The most frequent label, at every step."""
+    train, test = (_labels(evaluation.splits[split].tensors[1]) for split in ("train", "test"))
+    most_frequent = train.bincount().argmax()
+    return {"accuracy of the most frequent label": float((test == most_frequent).float().mean())}
+
+
+def _labels(column: Any) -> Tensor:
+    """All labels of a column, ragged or not."""
+    return (column if isinstance(column, Tensor) else column.values).flatten()
+
+
+@report.plots.register
+def _(task: Tagging, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    counts = torch.zeros(len(task.names), len(task.names), dtype=torch.long)
+    for logits, (_, labels) in zip(evaluation.predictions("test"), evaluation.batches("test")):
+        counts += _confusions(logits, masked(labels).cpu())
+    plots.confusion_matrix(counts, task.names, folder / "confusion_matrix.png")
+    captions = {"confusion_matrix.png": "Steps of the test split: rows are true labels, columns answers."}
+    if isinstance(task.spec.input, Video):
+        captions |= _tagged(task, evaluation, folder)
+    return captions
+
+
+def _confusions(logits: Tensor, labels: Tensor) -> Tensor:
+    """How often each label (N, T) got each answer (N, T, K): (K, K)."""
+    classes = logits.shape[2]
+    return multiclass_confusion_matrix(logits.flatten(0, 1), labels.flatten(), classes, ignore_index=IGNORED)
+
+
+def _tagged(task: Tagging, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    """Draw the first video with its labels."""
+    (videos, _), labels = next(evaluation.batches("test"))
+    true = masked(labels)[0].cpu()
+    real = true != IGNORED
+    predicted = evaluation.predictions("test")[0][0].argmax(dim=1)
+    told, right = ([task.names[code] for code in codes[real].tolist()] for codes in (predicted, true))
+    plots.captioned_frames(videos[0].cpu()[real], told, right, folder / "tagged.png")
+    return {"tagged.png": "A video of the test split, with the predicted label of each image (wrong ones in red)."}
+
+
+# Forecasting
+
+
+@report.baselines.register
+def _(task: Forecasting, evaluation: Evaluation) -> dict[str, float]:
+    """The naive forecast repeats the last value, and the seasonal-naive one the last season.
+
+    The season's length is the one that does best on training windows.
+    """
+    (train, train_future), (test, future) = (_windows(task, evaluation, split) for split in ("train", "test"))
+    rows = torch.linspace(0, len(train) - 1, min(len(train), SEASON_WINDOWS)).long()
+    horizon, train, train_future = task.forecast.horizon, train[rows], task.forecast.restore(train_future[rows])
+    lags = range(1, train.shape[1] + 1)
+    season = min(lags, key=lambda lag: float((repeat(train, lag, horizon) - train_future).abs().mean()))
+    metrics: dict[str, float] = {}
+    for name, lag in (("naive", 1), (f"seasonal naive ({season})", season)):
+        errors = repeat(test, lag, horizon) - task.forecast.restore(future)
+        metrics |= {f"rmse {name}": float(errors.square().mean().sqrt()), f"mae {name}": float(errors.abs().mean())}
+    return metrics
+
+
+@report.plots.register
+def _(task: Forecasting, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    context, future = _windows(task, evaluation, "test")
+    rows = torch.linspace(0, len(context) - 1, min(len(context), FORECASTS)).long()
+    predicted, true = (
+        task.forecast.restore(values[rows]) for values in (torch.cat(evaluation.predictions("test")), future)
+    )
+    plots.forecasts(context[rows], predicted, true, task.forecast.names, folder / "forecast.png")
+    return {"forecast.png": "Windows of the test split: context, forecast and true values."}
+
+
+def _windows(task: Forecasting, evaluation: Evaluation, split: str) -> tuple[Tensor, Tensor]:
+    """The context (N, T, V) of the values that are forecast, in their own units, and their future (N, H, V)."""
+    context, future = evaluation.splits[split].tensors
+    return context[:, :, task.columns], future  # type: ignore[index, return-value]
+
+
+def repeat(context: Tensor, season: int, horizon: int) -> Tensor:
+    """The seasonal-naive forecast (N, H, V) after a context (N, T, V): the last `season` steps over and over."""
+    steps = context.shape[1] - season + torch.arange(horizon) % season
+    return context[:, steps].double()
+
+
+# Language modelling
+
+
+@report.baselines.register
+def _(task: LanguageModelling, evaluation: Evaluation) -> dict[str, float]:
+    """Bits per character, by its frequency, and by the two characters before it.
+
+    Both are counted in the training split, with 0.1 added to each count.
+    """
+    train, test = (_codes(evaluation, split) for split in ("train", "test"))
+    size = task.text.codes
+    counts = torch.full((size,), 0.1).index_add_(0, train.flatten(), torch.ones(train.numel()))
+    (before, following), (train_before, train_following) = _trigrams(test, size), _trigrams(train, size)
+    probabilities = 0.1 + _counts(train_before * size + train_following, before * size + following)
+    probabilities = probabilities / (0.1 * size + _counts(train_before, before))
+    return {
+        "bits by frequency": -float((counts / counts.sum()).log2()[test].mean()),
+        "bits by the two before": -float(probabilities.log2().mean()),
+    }
+
+
+@report.notes.register
+@torch.no_grad()
+def _(task: LanguageModelling, evaluation: Evaluation) -> list[str]:
+    (codes,) = next(evaluation.batches("test", 1))
+    prompt = codes[:, :PROMPT]  # type: ignore[call-overload]
+    length = torch.tensor([prompt.shape[1]], device=prompt.device)
+    sample, _ = task.eval().trained_network.generate(prompt, length, length=SAMPLE)  # type: ignore[operator]
+    text = "▸".join(task.text.read(part)[0] for part in (prompt, sample))
+    quoted = "\n".join(f"    {line}" for line in text.splitlines())
+    return ["## Sample", "Generated after ▸, at a temperature of 0.8:", quoted]
+
+
+def _codes(evaluation: Evaluation, split: str) -> Tensor:
+    """The codes (N, T) of a split's windows."""
+    codes = evaluation.splits[split].tensors[0]
+    assert isinstance(codes, Tensor)
+    return codes
+
+
+def _trigrams(windows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Each two neighbours in windows (N, T) as one number, and the code after them."""
+    return (windows[:, :-2] * size + windows[:, 1:-1]).flatten(), windows[:, 2:].flatten()
+
+
+def _counts(numbers: Tensor, wanted: Tensor) -> Tensor:
+    """How often each of the wanted numbers (M,) is among numbers (N,): float64 (M,)."""
+    known, counts = numbers.unique(return_counts=True)
+    places = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
+    return torch.where(known[places] == wanted, counts[places], 0).double()
+
+
+# Long memory
+
+
+@report.baselines.register
+def _(task: Adding, evaluation: Evaluation) -> dict[str, float]:
+    """The mean of the training split."""
+    train, test = (task.values.restore(targets(evaluation, split)) for split in ("train", "test"))
+    return {"rmse of the mean": float((test - train.mean(dim=0)).square().mean().sqrt())}
