@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import functools
+import random
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
+import lightning as L
+import numpy as np
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
@@ -18,7 +24,8 @@ from zoo.models import MODELS
 from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec
 from zoo.weights.samples import random_inputs
 
-ROOT = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
 
 # Whoever adds a model adds a line here, and all tests that take `model_name` hold for it
 FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
@@ -51,6 +58,49 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
         {"hidden_size": 24},
     ),
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Two options for those who write tests: a test holds with any seed, and in any order."""
+    parser.addoption("--seed-shift", type=int, default=0, metavar="N", help=argparse.SUPPRESS)
+    parser.addoption("--random-order", type=int, metavar="N", help=argparse.SUPPRESS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add a number to the seeds of tests and runs; seeds within the zoo, such as those of splits, stay."""
+    if shift := config.getoption("seed_shift"):
+        for module, name in ((torch, "manual_seed"), (np.random, "default_rng"), (np.random, "seed"), (random, "seed")):
+            setattr(module, name, shifted(getattr(module, name), shift, TESTS))
+        L.seed_everything = shifted(L.seed_everything, shift, TESTS, ROOT / "zoo")
+        seed = {"manual_seed": shifted(torch.Generator.manual_seed, shift, TESTS)}
+        torch.Generator = type("Generator", (torch.Generator,), seed)  # type: ignore[misc]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffle the tests, where `--random-order` gives the seed of an order."""
+    if (order := config.getoption("random_order")) is not None:
+        random.Random(order).shuffle(items)
+
+
+def shifted(function: Callable[..., Any], shift: int, *folders: Path) -> Callable[..., Any]:
+    """A function that takes a seed, and adds a number to it where a file of these folders calls it."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        caller = Path(sys._getframe(1).f_code.co_filename)
+        if any(caller.is_relative_to(folder) for folder in folders):
+            args = tuple(value + shift if type(value) is int else value for value in args)
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """Each test starts with the same random numbers, whichever tests came before it."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
 
 
 @pytest.fixture(scope="session")
