@@ -155,11 +155,11 @@ def test_warping_displaces_by_as_much_as_it_says_and_smoothly() -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_strength_out_of_range_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="strength must be from 0 to 1"):
+    with pytest.raises(ValueError, match="strength"):
         Scan(value)
 
 
 @pytest.mark.parametrize("value", [-0.1, 12.1, float("nan")])
 def test_an_elasticity_out_of_range_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="elastic must be from 0 to 12 pixels"):
+    with pytest.raises(ValueError, match="elastic must be from 0 to 12"):
         Scan(elastic=value)

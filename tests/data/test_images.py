@@ -107,8 +107,8 @@ def test_digits_are_split_without_overlap_and_none_is_lost(digits: Digits) -> No
         "val": 270,
         "test": 270,
     }
-    ours = torch.cat([examples.tensors[0] for examples in digits.splits.values()]).flatten(1)
-    labels = torch.cat([examples.tensors[1] for examples in digits.splits.values()])
+    ours = torch.cat([examples.columns[0] for examples in digits.splits.values()]).flatten(1)
+    labels = torch.cat([examples.columns[1] for examples in digits.splits.values()])
     source = load_digits()
     theirs = np.rint(source.data * 255 / 16).astype(np.uint8)
     rows = sorted(map(tuple, torch.cat([ours, labels[:, None].to(torch.uint8)], dim=1).tolist()))
@@ -116,16 +116,16 @@ def test_digits_are_split_without_overlap_and_none_is_lost(digits: Digits) -> No
 
 
 def test_digits_are_stratified(digits: Digits) -> None:
-    shares = [examples.tensors[1].bincount(minlength=10) / len(examples) for examples in digits.splits.values()]
+    shares = [examples.columns[1].bincount(minlength=10) / len(examples) for examples in digits.splits.values()]
     for share in shares:
         assert torch.allclose(share, shares[0], atol=0.01)
 
 
 def test_the_spec_s_statistics_are_of_the_training_split(digits: Digits) -> None:
-    pixels = digits.splits["train"].tensors[0].numpy().astype(np.float64) / 255
+    pixels = digits.splits["train"].columns[0].numpy().astype(np.float64) / 255
     assert digits.spec.input.mean == pytest.approx((pixels.mean(),), rel=1e-5)
     assert digits.spec.input.std == pytest.approx((pixels.std(),), rel=1e-3)
-    everything = np.concatenate([examples.tensors[0].numpy() for examples in digits.splits.values()]) / 255
+    everything = np.concatenate([examples.columns[0].numpy() for examples in digits.splits.values()]) / 255
     assert digits.spec.input.mean != pytest.approx((everything.mean(),), rel=1e-5)  # or this could not tell
     assert (digits.spec.input.height, digits.spec.input.width) == (8, 8)
     assert digits.spec.output == Classes(tuple("0123456789"))
@@ -135,8 +135,8 @@ def test_the_split_s_seed_decides_it(digits: Digits) -> None:
     again, other = Digits(), Digits(split_seed=1)
     again.setup()
     other.setup()
-    assert torch.equal(again.splits["test"].tensors[0], digits.splits["test"].tensors[0])
-    assert not torch.equal(other.splits["test"].tensors[0], digits.splits["test"].tensors[0])
+    assert torch.equal(again.splits["test"].columns[0], digits.splits["test"].columns[0])
+    assert not torch.equal(other.splits["test"].columns[0], digits.splits["test"].columns[0])
 
 
 # MNIST
@@ -212,7 +212,7 @@ def test_files_that_are_there_are_not_downloaded(forged: Path) -> None:
 
 
 def test_too_few_images(forged: Path) -> None:
-    with pytest.raises(DataError, match=r"hold 8 images, not 70000"):
+    with pytest.raises(DataError, match=r"8 images, not 70000"):
         MNIST(str(forged)).setup()
 
 
@@ -274,11 +274,11 @@ def test_the_real_mnist() -> None:
         "train": 55_000, "val": 5_000, "test": 10_000,
     }  # fmt: skip
     test = data.splits["test"]
-    assert test.tensors[1][:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]  # the official ones, in their order
-    assert torch.bincount(test.tensors[1]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    labels = torch.cat([data.splits["train"].tensors[1], data.splits["val"].tensors[1]])
+    assert test.columns[1][:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]  # the official ones, in their order
+    assert torch.bincount(test.columns[1]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    labels = torch.cat([data.splits["train"].columns[1], data.splits["val"].columns[1]])
     assert torch.bincount(labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    pictures = {split: {p.tobytes() for p in examples.tensors[0].numpy()} for split, examples in data.splits.items()}
+    pictures = {split: {p.tobytes() for p in examples.columns[0].numpy()} for split, examples in data.splits.items()}
     assert {name: len(examples) for name, examples in pictures.items()} == {
         "train": 55_000, "val": 5_000, "test": 10_000,
     }  # fmt: skip
@@ -326,7 +326,7 @@ def test_sets_in_the_format_of_mnist(
     data.prepare_data()
     data.setup()
     assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 7, "val": 3, "test": 4}
-    images, labels = data.splits["test"].tensors
+    images, labels = data.splits["test"].columns
     assert (images[:, 0].numpy() == np.stack(pictures)).all()
     assert labels.tolist() == [0, 1, 2, 3]
 
@@ -354,7 +354,7 @@ def test_cifar10_is_downloaded_and_read_without_pickle(tmp_path: Path, monkeypat
         monkeypatch.setattr(CIFAR10, "md5", hashlib.md5((tmp_path / "cifar.tar.gz").read_bytes()).hexdigest())
         data.prepare_data()
     data.setup()
-    images, labels = data.splits["test"].tensors
+    images, labels = data.splits["test"].columns
     assert (images.numpy() == pictures).all()
     assert labels.tolist() == [3, 9]
     assert (data.spec.input.channels, data.spec.output.names[3]) == (3, "cat")
@@ -411,5 +411,5 @@ def test_random_affine_repeats_the_edge_and_keeps_to_its_ranges() -> None:
     bright = torch.full((50, 1, 6, 6), 200, dtype=torch.uint8)
     assert (RandomAffine(degrees=180, scale=0.5, pixels=3)(bright) == 200).all()
     for wrong in ({"degrees": -1}, {"degrees": 181}, {"scale": 1.0}, {"pixels": -0.5}):
-        with pytest.raises(ValueError, match="degrees are from 0 to 180"):
+        with pytest.raises(ValueError, match=r"degrees|scale|pixels"):
             RandomAffine(**wrong)

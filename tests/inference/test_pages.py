@@ -11,12 +11,12 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
-from zoo.data.fonts import carried_fonts
+from zoo.data.fonts import bundled_fonts
 from zoo.data.phrases import ALPHABET, phrase
 from zoo.errors import SpecError
 from zoo.inference.pages import lines_of
 
-FONT = carried_fonts(ALPHABET)[0]
+FONT = bundled_fonts(ALPHABET)[0]
 
 
 def page(texts: list[str], *, size: int = 24, gap: int = 16, paper: int = 245, ink: int = 10) -> PIL.Image.Image:
@@ -154,7 +154,7 @@ def test_a_picture_of_one_line_stays_as_it_is() -> None:
     ids=["white", "black", "pale", "one pixel"],
 )
 def test_it_says_so_where_there_is_no_line(pixels: np.ndarray) -> None:
-    with pytest.raises(SpecError, match="no line of text was found in a picture of"):
+    with pytest.raises(SpecError, match="no line of text found in an image of"):
         lines_of(pixels)
 
 

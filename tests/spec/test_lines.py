@@ -109,7 +109,7 @@ def test_logits_become_texts_with_their_probability() -> None:
     assert all(answer["confidence"] == pytest.approx(1, abs=1e-4) for answer in answers)
     unsure = TEXT.decode(logits_of([1, 1], certainty=0.0))  # all 25 paths are as likely
     assert unsure[0]["confidence"] == pytest.approx(1 / 25)  # the greedy answer is "", of one path
-    assert TEXT.decode(logits_of([1, 1], certainty=0.0), beams=8)[0]["confidence"] == pytest.approx(3 / 25)
+    assert TEXT.decode(logits_of([1, 1], certainty=0.0), num_beams=8)[0]["confidence"] == pytest.approx(3 / 25)
 
 
 def test_a_lexicon_mends_what_was_read() -> None:
@@ -130,7 +130,7 @@ def test_a_text_becomes_symbols_and_back() -> None:
 @pytest.mark.parametrize("beams", [0, -1, 1.5, True])
 def test_beams_out_of_range_are_refused(beams: Any) -> None:
     with pytest.raises(SpecError, match="beams must be a whole number of at least 1"):
-        TEXT.decode(logits_of([1]), beams=beams)
+        TEXT.decode(logits_of([1]), num_beams=beams)
 
 
 @pytest.mark.parametrize(("kind", "value"), [(TextLine, 7), (TextLine, 32.0), (TextLine, 257), (TextLine, True)])

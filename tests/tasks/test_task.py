@@ -129,7 +129,7 @@ def test_figures_of_classification_against_scikit_learn(trainer: TrainerBuilder,
 
     judged = task(digits)
     figures = trainer().test(judged, digits, verbose=False)[0]
-    images, labels = digits.splits["test"].tensors
+    images, labels = digits.splits["test"].columns
     probabilities = judged(judged.spec.input.prepare(images)).double().softmax(dim=1).detach().numpy()
     answers = probabilities.argmax(axis=1)
     assert figures["test/accuracy"] == pytest.approx(accuracy_score(labels, answers))

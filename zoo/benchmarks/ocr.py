@@ -55,7 +55,7 @@ def _test_lines(augment: Scan | None) -> tuple[list[np.ndarray], list[str]]:
     """The lines of test as pictures (H, W), and what they say."""
     data = TextLines(augment=augment)
     data.setup("test")
-    pictures, texts = data.splits["test"].tensors
+    pictures, texts = data.splits["test"].columns
     count = range(len(data.splits["test"]))
     return [pictures[i].T.numpy() for i in count], [data.spec.output.text(texts[i].tolist()) for i in count]
 

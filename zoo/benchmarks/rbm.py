@@ -37,7 +37,7 @@ def run(root: Path) -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
     data = _digits(root)
-    train, test = ((data.splits[split].tensors[0].flatten(1) > 127).float() for split in ("train", "test"))
+    train, test = ((data.splits[split].columns[0].flatten(1) > 127).float() for split in ("train", "test"))
     contestants: dict[str, Callable[[int], tuple[RBM, list[float]]]] = {
         "BernoulliRBM": partial(_theirs, train),
         **{

@@ -43,7 +43,7 @@ def run(root: Path) -> None:
     data = MNIST(str(root))
     data.prepare_data()
     data.setup()
-    pictures = data.splits["test"].tensors[0][:PICTURES].split(100)
+    pictures = data.splits["test"].columns[0][:PICTURES].split(100)
     mask = Mask()
     print(f"\n{f'{PICTURES} digits of MNIST, in the hole':40}{'L1':>8}{'PSNR':>10}{'SSIM':>8}")
     for method, restore in {

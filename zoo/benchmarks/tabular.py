@@ -29,7 +29,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from zoo import models
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine, examples, learn
 from zoo.spec import Classes, Spec, Table
 
@@ -97,8 +97,8 @@ def _folds(source: TableData, batch_size: int) -> list[Fold]:
 def _scores(data: Fold, cfg: DictConfig) -> dict[str, float]:
     """The score of each model on a fold."""
     assert isinstance(data.spec.input, Table)
-    rows = {split: data.spec.input.prepare(part.tensors[0]).numpy() for split, part in data.splits.items()}
-    targets = {split: part.tensors[1].numpy().ravel() for split, part in data.splits.items()}
+    rows = {split: data.spec.input.prepare(part.columns[0]).numpy() for split, part in data.splits.items()}
+    targets = {split: part.columns[1].numpy().ravel() for split, part in data.splits.items()}
     classes = isinstance(data.spec.output, Classes)
     score = accuracy_score if classes else r2_score
     scores = {"ours": float(score(targets["test"], _ours(data, cfg)))}
@@ -125,5 +125,5 @@ def _ours(data: Fold, cfg: DictConfig) -> np.ndarray:
         )
         trainer.fit(task, data)
     with torch.inference_mode():
-        outputs = task.eval()(data.spec.input.prepare(data.splits["test"].tensors[0]))
+        outputs = task.eval()(data.spec.input.prepare(data.splits["test"].columns[0]))
     return (outputs.argmax(dim=1) if isinstance(data.spec.output, Classes) else outputs[:, 0]).numpy()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zoo import models
 from zoo.benchmarks.training import fit
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.models.rbm import log_likelihood, log_partition
 from zoo.spec import Classes, Image, Spec
@@ -68,6 +68,6 @@ def likelihood(data: Digits, hidden: int, seed: int, options: dict[str, int]) ->
     rate = partial(torch.optim.SGD, lr=RATE)
     task = FeatureLearning(data.spec, network, rate, binarise="threshold", **options)  # type: ignore[arg-type]
     fit(task, data, STEPS // len(data.train_dataloader()))  # type: ignore[arg-type]
-    images: Tensor = data.splits["test"].tensors[0]  # type: ignore[assignment]
+    images: Tensor = data.splits["test"].columns[0]  # type: ignore[assignment]
     v = (images.flatten(1) > 127).float()
     return float(log_likelihood(task.network, v, log_partition(task.network)).mean())

@@ -52,7 +52,7 @@ def run(root: Path) -> None:
     data = MNIST(str(root), batch_size=BATCH)
     data.prepare_data()
     data.setup()
-    images, labels = data.splits["train"].tensors
+    images, labels = data.splits["train"].columns
     prepare = data.spec.input.prepare
 
     def in_memory() -> Batches:

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
 
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.settings import misfits
 from zoo.spec import Spec
@@ -108,7 +108,7 @@ def measure(
     if "path" in takes and "path" not in described.keywords:
         raise DataError("its recipe does not name the file that it was trained on, which lay outside $ZOO_DATA")
     wants_root = "root" in takes and "root" not in described.keywords
-    data: TensorDataModule = _called(described, **({"root": str(root)} if wants_root else {}))
+    data: DataModule = _called(described, **({"root": str(root)} if wants_root else {}))
     if download:
         data.prepare_data()
     data.setup("test")

@@ -32,7 +32,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from zoo import models
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError, unknown
 from zoo.models.rnn.recurrent import cpu_has_bf16
 from zoo.plots import pictures
@@ -232,7 +232,7 @@ def _start(cfg: DictConfig) -> Artefact | None:
     return start
 
 
-def _task(cfg: DictConfig, data: TensorDataModule, start: Artefact | None) -> Task:
+def _task(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Task:
     def network(spec: Spec) -> nn.Module:
         try:
             network = models.build(cfg.model.name, spec, **_options(cfg))
@@ -266,7 +266,7 @@ def _stated(cfg: DictConfig, network: nn.Module) -> dict[str, Any]:
     return {name: size for name, size in nulls.items() if isinstance(size, int | float | tuple)} | _options(cfg)
 
 
-def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
+def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
     chosen_by = {"monitor": task.monitor, "mode": task.mode}
     callbacks: list[Callback] = [
         callback(**{**chosen_by, **callback.keywords}) if isinstance(callback, partial) else callback
@@ -302,7 +302,7 @@ def _make_folder(folder: Path) -> None:
         raise ConfigError(f"folder: {folder} cannot be written to")
 
 
-def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: TensorDataModule) -> None:
+def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule) -> None:
     try:
         trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
     except MisconfigurationException as error:
@@ -326,9 +326,7 @@ def _restore_best(trainer: L.Trainer, task: Task) -> None:
 
 
 @rank_zero_only
-def _keep(
-    cfg: DictConfig, task: Task, data: TensorDataModule, metrics: dict[str, float], start: Artefact | None
-) -> None:
+def _keep(cfg: DictConfig, task: Task, data: DataModule, metrics: dict[str, float], start: Artefact | None) -> None:
     folder = Path(os.path.relpath(cfg.folder))
     network = task.trained_network.cpu()
     recipe = _recipe(cfg, start)
@@ -342,7 +340,7 @@ def _keep(
     (folder / "card.md").write_text(_card(cfg, artefact, data, task.notes(), captions), encoding="utf-8")
     log.info(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     log.info("What came of it: %s; see card.md and %s", folder, ", ".join(captions))
-    log.info('Use it: zoo.load("%s")(%s)', file, artefact.spec.input.example)
+    log.info('Use it: zoo.load("%s")(%s)', file, artefact.spec.input.example())
 
 
 class ProgressBar(RichProgressBar):
@@ -391,7 +389,7 @@ def _portable(value: Any) -> Any:
     return value.replace(folder.rstrip("/"), DATA) if isinstance(value, str) and folder else value
 
 
-def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
+def _summary(cfg: DictConfig, task: Task, data: DataModule, trainer: L.Trainer) -> str:
     counts = ", ".join(f"{len(examples)} {split}" for split, examples in data.splits.items())
     return (
         f"{cfg.run.model} · {cfg.run.task} · {cfg.run.data} ({counts}): {task.spec}, "
@@ -400,9 +398,7 @@ def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Tra
     )
 
 
-def _card(
-    cfg: DictConfig, artefact: Artefact, data: TensorDataModule, notes: list[str], captions: dict[str, str]
-) -> str:
+def _card(cfg: DictConfig, artefact: Artefact, data: DataModule, notes: list[str], captions: dict[str, str]) -> str:
     lines = [
         f"# {cfg.run.model} · {cfg.run.task} · {cfg.run.data}",
         "",
@@ -432,7 +428,7 @@ def _card(
         "    import zoo",
         "",
         '    model = zoo.load("model.safetensors")',
-        f"    model({artefact.spec.input.example})",
+        f"    model({artefact.spec.input.example()})",
         "",
         "## Pictures",
         "",

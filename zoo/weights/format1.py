@@ -25,6 +25,9 @@ MODULES = {
     "zoo.tasks.optimisers": "zoo.optim.manhattan",
 }
 
+# Fields of each kind of input and output of a spec
+SPEC_FIELDS = {"Counts": {"longest": "max_length"}}
+
 
 def renamed(recipe: Any) -> Any:
     """A recipe of format 1 with today's names of modules."""

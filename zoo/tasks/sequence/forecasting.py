@@ -92,7 +92,7 @@ class Forecasting(Task):
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        (train, train_futures), (test, futures) = (splits[split].tensors for split in ("train", "test"))
+        (train, train_futures), (test, futures) = (splits[split].columns for split in ("train", "test"))
         train, test = train[:, :, self.places], test[:, :, self.places]
         some = torch.linspace(0, len(train) - 1, min(len(train), 500)).long()
         known, truths = train[some], self.forecast.restore(train_futures[some])

@@ -82,7 +82,7 @@ class LanguageModelling(Task):
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        train, test = (splits[split].tensors[0] for split in ("train", "test"))
+        train, test = (splits[split].columns[0] for split in ("train", "test"))
         size = self.text.codes
         alone = torch.full((size,), 0.1).index_add_(0, train.flatten(), torch.ones(train.numel()))
         (before, following), (known, then) = _pairs(test, size), _pairs(train, size)

@@ -22,8 +22,8 @@ class Adding(Regression):
     """
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        truths = self.values.restore(splits["test"].tensors[1])
-        mean = self.values.restore(splits["train"].tensors[1]).mean(dim=0)
+        truths = self.values.restore(splits["test"].columns[1])
+        mean = self.values.restore(splits["train"].columns[1]).mean(dim=0)
         return {"rmse of the mean": float((truths - mean).square().mean().sqrt())}
 
 

@@ -99,7 +99,7 @@ class Tagging(Task):
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        train, test = (_values(splits[split].tensors[1]) for split in ("train", "test"))
+        train, test = (_values(splits[split].columns[1]) for split in ("train", "test"))
         most = train.flatten().bincount().argmax()
         return {"accuracy of the most frequent label": float((test == most).float().mean())}
 

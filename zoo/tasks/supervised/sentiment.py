@@ -78,7 +78,7 @@ class Sentiment(Classification):
         model = make_pipeline(
             TfidfVectorizer(analyzer=words_and_pairs, sublinear_tf=True), LogisticRegression(C=10, max_iter=1_000)
         )
-        columns = {split: examples.tensors for split, examples in splits.items()}
+        columns = {split: examples.columns for split, examples in splits.items()}
         texts = {split: rows(column[0]) for split, column in columns.items()}
         model.fit(texts["train"], columns["train"][1].numpy())
         return {"accuracy of a bag of words": model.score(texts["test"], columns["test"][1].numpy())}
