@@ -91,13 +91,7 @@ def test_the_example_of_a_published_weight_is_answered(name: str) -> None:
     artefact = zoo.load(name)
     if artefact.spec.input.reads_files:
         pytest.skip("its example names files")
-    answer = artefact(*arguments(artefact.spec.input))
-    assert not isinstance(answer, list) or artefact.spec.output.word in (
-        "features",
-        "labels",
-        "recommendations",
-        "topics",
-    )
+    assert artefact(*arguments(artefact.spec.input)) is not None
 
 
 def test_a_series_is_columns_by_name() -> None:
