@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo.errors import ZooError, unknown
+from zoo.renamed import new_name
 
 # Read before we set it; the other processes of a distributed run inherit what their parent has set
 _WITH_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
@@ -80,11 +81,15 @@ def one_line(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and "not in struct" in str(cause):
         parent = str(cause.full_key).rpartition(".")[0]
+        if (now := new_name(str(cause.full_key))) is not None:
+            return f"{cause.full_key} is now {now}"
         if not cause.parent_node:  # of names that a user chooses, or null until all of it is given
             asked = re.search(r"use \+(.*)", str(error))
             return f"{parent} has no settings yet" + (f"; this adds one: '+{asked[1]}'" if asked else "")
         prefix = f"{parent}." if parent else ""
         return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
+    if (group := re.match(r"(?:In '[^']*': )?Could not override '(\w+)'", str(error))) and (now := new_name(group[1])):
+        return f"{group[1]} is now {now}"
     text = str(error)
     if not isinstance(error, ZooError):  # Hydra's go on and on
         text = (text.strip().splitlines() or [type(error).__name__])[0]

@@ -1,9 +1,11 @@
-"""Whether settings are of the kind that what they are given to takes, as its type hints say."""
+"""Settings and what they are given to: whether they are of the type that it takes, and records that they make up."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from pydoc import ErrorDuringImport, locate
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -11,8 +13,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
 
 
-def misfits(described: Any, name: str) -> Iterator[str]:
-    """What in a part of the config is of another kind than the argument of the `_target_` that it is given to.
+def type_errors(described: Any, name: str) -> Iterator[str]:
+    """What in a part of the config is of another type than the argument of the `_target_` that it is given to.
 
     Args:
         described: plain dicts, lists and values.
@@ -27,15 +29,61 @@ def misfits(described: Any, name: str) -> Iterator[str]:
             wanted, shown = _told(hints[argument]), "null" if value is None else value
             quotes = f"; what looks like a number is text in quotes: {setting}=\"'{value}'\""
             yield f"{setting} must be {wanted}, got {shown}{quotes if 'text' in wanted and _is_number(value) else ''}"
-        yield from misfits(value, setting)
+        yield from type_errors(value, setting)
+
+
+def folded(build: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which those of an options record are put together to it.
+
+    A config is flat: `task.optimizer`, `task.schedule`, `task.ema`. What it is given to takes them as one argument,
+    `optimizer: TrainingOptions`, whose type hint says so.
+
+    Raises:
+        TypeError, ValueError: what the record raises.
+    """
+    found = dict(settings)
+    for argument, record in _records(build).items():
+        its = {field.name: found.pop(field.name) for field in fields(record) if field.name in settings}
+        if its:
+            found[argument] = record(**its)
+    return found
+
+
+def config_folder() -> Path:
+    """The folder of configs: within the package where it is installed, beside it in a checkout."""
+    package = Path(__file__).parent
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+def _records(build: Callable[..., Any]) -> dict[str, Any]:
+    """The options records (dataclasses called `…Options`) that a class or function takes, by argument."""
+    records: dict[str, Any] = {}
+    for argument, hint in _hints_of(build).items():
+        for kind in (hint, *get_args(hint)):
+            if is_dataclass(kind) and getattr(kind, "__name__", "").endswith("Options"):
+                records[argument] = kind
+    return records
 
 
 def _hints(target: Any) -> dict[str, Any]:
-    """The type hints of a class or function by name; none where that does not exist, or they cannot be told."""
+    """The type hints of a class or function by name, those of options records among them; none where there is none."""
     try:
         found: Any = locate(target) if isinstance(target, str) else None
-        return get_type_hints(found.__init__ if inspect.isclass(found) else found) if found else {}
-    except (ErrorDuringImport, NameError, TypeError):  # Hydra tells of the first
+    except ErrorDuringImport:  # of which Hydra tells
+        return {}
+    if found is None:
+        return {}
+    hints = _hints_of(found)
+    for argument, record in _records(found).items():
+        hints.pop(argument)
+        hints |= get_type_hints(record)
+    return hints
+
+
+def _hints_of(found: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(found.__init__ if inspect.isclass(found) else found)
+    except (NameError, TypeError):  # they cannot be told
         return {}
 
 

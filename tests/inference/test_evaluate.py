@@ -95,7 +95,7 @@ def test_other_data_than_it_was_trained_on(tmp_path: Path) -> None:
         "zoo.data.tables.Path",
         "zoo.training.run.train",
         "zoo.tasks.task.os.system",
-        "zoo.plots.pictures.lines",
+        "zoo.plots.line_chart",
         "zoo.data.images.whole_number",
         "torch.load",
         "torch.hub.load",

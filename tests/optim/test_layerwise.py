@@ -15,7 +15,7 @@ from torch import nn
 import zoo
 from zoo.data.images import Digits
 from zoo.models import CNN, MLP, build
-from zoo.optim.layerwise import layer_shares, layers
+from zoo.optim.layerwise import layer_lr_scales, layers
 from zoo.spec import Classes, Spec, Text
 from zoo.tasks.supervised.supervised import Classification
 from zoo.training.run import train
@@ -48,17 +48,17 @@ def test_layers_are_the_parts_in_order() -> None:
     assert layers(nn.ReLU()) == []
 
 
-def test_each_layer_has_a_share_of_the_next() -> None:
+def test_each_layer_learns_slower_than_the_next() -> None:
     mlp = MLP(4, 2, hidden=(3, 3), members=2)
-    shares = layer_shares(mlp, 0.5)
+    shares = layer_lr_scales(mlp, 0.5)
     assert set(shares) == set(mlp.parameters())
     assert [shares[mlp.output.bias], shares[mlp.layers[3].weight], shares[mlp.layers[0].bias]] == [1, 0.5, 0.25]
     assert shares[mlp.scales] == 0.25  # the network's own, beside its parts, is as deep as the deepest
-    assert set(layer_shares(mlp, 1.0).values()) == {1}
+    assert set(layer_lr_scales(mlp, 1.0).values()) == {1}
 
 
-def test_rates_follow_the_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With plain gradient descent the steps of one batch have those shares."""
+def test_learning_rates_follow_the_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With plain gradient descent the steps of one batch have those scales."""
     from zoo.tasks import task as tasks
 
     groups: list[dict[str, Any]] = []

@@ -1,1 +1,1 @@
-"""Speed and quality on this machine, beside others: a file a suite, each with a function `run(root)`."""
+"""Speed and quality on this machine, beside other libraries: a file a suite, each with a function `run(root)`."""

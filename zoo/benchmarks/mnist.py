@@ -1,6 +1,6 @@
 """MNIST on this machine: our speedrun and default run over 5 seeds, beside one epoch of pytorch/examples' `mnist`.
 
-Seconds are those of training (ours with validation), without imports and reading the data. Contestants take turns, as
+Seconds are those of training (ours with validation), without imports and reading the data. Runs alternate, since
 machines are noisy, and the median of each counts.
 """
 
@@ -44,11 +44,13 @@ def run(root: Path) -> None:
     """Print the table."""
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in (EXAMPLE, *RUNS)}
     for seed in SEEDS:
-        results[EXAMPLE].append(_example(root, seed))
+        results[EXAMPLE].append(_train_example(root, seed))
         for name, override in RUNS.items():
             metrics = train(override, root, seed)
             results[name].append((metrics["train/seconds"], metrics["test/accuracy"]))
-    print("| run | seconds | share of the example's epoch | test accuracy over seeds |", "|---|---|---|---|", sep="\n")
+    print(
+        "| run | seconds | fraction of the example's epoch | test accuracy over seeds |", "|---|---|---|---|", sep="\n"
+    )
     epoch = statistics.median(seconds for seconds, _ in results[EXAMPLE])
     for name, measured in results.items():
         seconds = statistics.median(seconds for seconds, _ in measured)
@@ -58,7 +60,7 @@ def run(root: Path) -> None:
 
 
 def train(override: str, root: Path, seed: int) -> dict[str, float]:
-    """The figures of `python scripts/train.py override`, run in a process of its own."""
+    """The metrics of `python scripts/train.py override`, run in a process of its own."""
     script = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
     with tempfile.TemporaryDirectory() as folder:
         settings = [override, f"seed={seed}", f"data.root={root.resolve()}", f"hydra.run.dir={folder}"]
@@ -66,20 +68,20 @@ def train(override: str, root: Path, seed: int) -> dict[str, float]:
         return zoo.load(Path(folder) / "model.safetensors").metrics
 
 
-def _example(root: Path, seed: int) -> tuple[float, float]:
+def _train_example(root: Path, seed: int) -> tuple[float, float]:
     """Seconds of the first epoch of the example's loop, with its settings, and the test accuracy after it."""
     torch.manual_seed(seed)
     steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
     network = Example()
-    optimiser = torch.optim.Adadelta(network.parameters(), lr=1.0)
+    optimizer = torch.optim.Adadelta(network.parameters(), lr=1.0)
     start = time.perf_counter()
     for x, y in DataLoader(datasets.MNIST(root, transform=steps), batch_size=64, shuffle=True):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         functional.cross_entropy(network(x), y).backward()
-        optimiser.step()
+        optimizer.step()
     seconds = time.perf_counter() - start
     network.eval()
     with torch.inference_mode():
         batches = DataLoader(datasets.MNIST(root, train=False, transform=steps), batch_size=1000)
-        right = sum(int((network(x).argmax(dim=1) == y).sum()) for x, y in batches)
-    return seconds, right / 10_000
+        correct = sum(int((network(x).argmax(dim=1) == y).sum()) for x, y in batches)
+    return seconds, correct / 10_000

@@ -1,8 +1,8 @@
 """`cnn.ocr` beside Tesseract (Debian's package tesseract-ocr) on the test lines of `text_lines`, clean and distorted.
 
-Both read the same lines on one core, in fonts on which `cnn.ocr` was not trained. Tesseract is given them one after the
-other by one process (`--psm 7`), as they are and at twice the size with a white margin, which suits it better; the
-better of the two counts. Its typographic quotes and dashes count as the plain ones.
+Both read the same lines on one core, in fonts on which `cnn.ocr` was not trained. One process of Tesseract reads them
+one after the other (`--psm 7`), as they are and at twice the size with a margin, which suits it better; the better of
+the two counts. Its typographic quotes and dashes count as the plain ones.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from torchmetrics.functional.text import char_error_rate, word_error_rate
 import zoo
 from zoo.data.distortions import Scan
 from zoo.data.lines import TextLines
+from zoo.spec import Transcript
 
 PLAIN = str.maketrans("‘’“”—–‐", "''\"\"---")
-MARGIN = 20  # pixels around what Tesseract is given at twice the size
+MARGIN = 20  # pixels around an enlarged line
 
 
 def run(root: Path) -> None:
@@ -34,7 +35,7 @@ def run(root: Path) -> None:
     artefact = zoo.load("cnn.ocr")
     installed = shutil.which("tesseract") is not None
     print(
-        "| lines | reader | character error rate | word error rate | lines a second |",
+        "| lines | model | character error rate | word error rate | lines a second |",
         "|---|---|---|---|---|",
         sep="\n",
     )
@@ -42,32 +43,34 @@ def run(root: Path) -> None:
         lines, texts = _test_lines(augment)
         start = time.perf_counter()
         read = [answer["text"] for answer in artefact(lines)]
-        _row(name, "`cnn.ocr`", read, texts, time.perf_counter() - start)
+        _print_row(name, "`cnn.ocr`", read, texts, time.perf_counter() - start)
         if installed:
             answers = [_tesseract(lines), _tesseract([_enlarged(line) for line in lines])]
             read, seconds = min(answers, key=lambda answer: float(char_error_rate(answer[0], texts)))
-            _row(name, "Tesseract", read, texts, seconds)
+            _print_row(name, "Tesseract", read, texts, seconds)
     if not installed:
         print("Tesseract is not installed here (apt-get install tesseract-ocr), and is left out.")
 
 
 def _test_lines(augment: Scan | None) -> tuple[list[np.ndarray], list[str]]:
-    """The lines of test as pictures (H, W), and what they say."""
+    """The lines of the test split as images (H, W), and their texts."""
     data = TextLines(augment=augment)
     data.setup("test")
-    pictures, texts = data.splits["test"].columns
-    count = range(len(data.splits["test"]))
-    return [pictures[i].T.numpy() for i in count], [data.spec.output.text(texts[i].tolist()) for i in count]
+    transcript = data.spec.output
+    assert isinstance(transcript, Transcript)
+    lines, texts = data.splits["test"].columns
+    rows = range(len(lines))
+    return [lines[row].T.numpy() for row in rows], [transcript.text(texts[row].tolist()) for row in rows]
 
 
 def _enlarged(line: np.ndarray) -> np.ndarray:
-    picture = PIL.Image.fromarray(line)
-    doubled = picture.resize((2 * picture.width, 2 * picture.height), PIL.Image.Resampling.BICUBIC)
+    image = PIL.Image.fromarray(line)
+    doubled = image.resize((2 * image.width, 2 * image.height), PIL.Image.Resampling.BICUBIC)
     return np.asarray(PIL.ImageOps.expand(doubled, MARGIN, fill=int(np.median(line))))
 
 
 def _tesseract(lines: list[np.ndarray]) -> tuple[list[str], float]:
-    """What Tesseract reads, and how many seconds it takes, of one process on one core."""
+    """The texts that Tesseract reads, and the seconds that one process takes on one core."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, f"{number:05}.png") for number in range(len(lines))]
         for file, line in zip(files, lines):
@@ -83,6 +86,6 @@ def _tesseract(lines: list[np.ndarray]) -> tuple[list[str], float]:
     return [" ".join(page.translate(PLAIN).split()) for page in pages], seconds
 
 
-def _row(lines: str, reader: str, read: list[str], texts: list[str], seconds: float) -> None:
+def _print_row(lines: str, model: str, read: list[str], texts: list[str], seconds: float) -> None:
     errors = f"{float(char_error_rate(read, texts)):.2%} | {float(word_error_rate(read, texts)):.2%}"
-    print(f"| {lines} | {reader} | {errors} | {len(texts) / seconds:.0f} |", flush=True)
+    print(f"| {lines} | {model} | {errors} | {len(texts) / seconds:.0f} |", flush=True)

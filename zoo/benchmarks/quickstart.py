@@ -2,7 +2,7 @@
 
 Keras is left out where it is not installed (pip install keras tensorflow-cpu). Seconds are those of five epochs on
 55,000 digits, each followed by validation on 5,000, without imports and reading the data. Each run is a process of its
-own; contestants take turns, since machines are noisy, and the median of each counts.
+own; runs alternate, since machines are noisy, and the median of each counts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run(root: Path) -> None:
         results[OURS].append((metrics["train/seconds"], metrics["test/accuracy"]))
         for backend in backends:
             results[backend].append(_keras(backend, root, seed))
-    print("| quickstart | seconds | ours takes, of them | test accuracy |", "|---|---|---|---|", sep="\n")
+    print("| quickstart | seconds | ours as a fraction of them | test accuracy |", "|---|---|---|---|", sep="\n")
     ours = statistics.median(seconds for seconds, _ in results[OURS])
     for name, measured in results.items():
         seconds, accuracy = (statistics.median(column) for column in zip(*measured))

@@ -1,6 +1,6 @@
 """Sentence polarity in 10-fold cross-validation: `experiment=rt_polarity` beside a bag of words on the same folds.
 
-Runs that are done are kept in `runs/rt_polarity_folds`, and an interrupted suite goes on after them.
+Finished runs are kept in `runs/rt_polarity_folds`, and an interrupted suite goes on after them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ OURS, BAG = "test/accuracy", "baseline/accuracy of a bag of words"
 
 def run(root: Path) -> None:
     """Print the table."""
-    metrics = [_fold(root, fold) for fold in FOLDS]
+    folds = [_fold(root, fold) for fold in FOLDS]
     print("| fold | ours | bag of words |", "|---|---|---|", sep="\n")
-    for fold, figures in zip(FOLDS, metrics):
-        print(f"| {fold} | {figures[OURS]:.2%} | {figures[BAG]:.2%} |")
-    columns = [[figures[name] for figures in metrics] for name in (OURS, BAG)]
+    for fold, metrics in zip(FOLDS, folds):
+        print(f"| {fold} | {metrics[OURS]:.2%} | {metrics[BAG]:.2%} |")
+    columns = [[metrics[name] for metrics in folds] for name in (OURS, BAG)]
     means = " | ".join(f"{statistics.mean(column):.2%} ± {statistics.stdev(column):.2%}" for column in columns)
     print(f"| mean ± standard deviation | {means} |")
 
 
 def _fold(root: Path, fold: int) -> dict[str, float]:
+    """The metrics of a fold, trained if it has not been."""
     folder = Path("runs", "rt_polarity_folds", str(fold)).resolve()
     if not (folder / "model.safetensors").exists():
         script = Path(__file__).resolve().parents[2] / "scripts" / "train.py"

@@ -1,14 +1,13 @@
 """Quality on small tables: the default run of model=mlp beside scikit-learn's usual models.
 
 5-fold cross-validation, shuffled with seed 42 (stratified for classes), of accuracy or R2, with the standard
-deviation over the folds. All see the same standardised columns, and train on all rows of the other four folds.
-Ours is what conf/ says, without the choice of an epoch by validation, for which nothing is held out here. Its
+deviation over the folds. All see the same standardized columns, and train on all rows of the other four folds.
+Ours is what conf/ says, without the choice of an epoch by validation, as no rows are held out for it here. Its
 settings, the same for all tables, were chosen by cross-validation with other seeds.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 import warnings
 from functools import partial
@@ -27,11 +26,15 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from torch import Tensor
 
 from zoo import models
 from zoo.data.core.columns import Examples
 from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine, examples, learn
+from zoo.settings import config_folder, folded
 from zoo.spec import Classes, Spec, Table
+from zoo.training import kinds
+from zoo.training.recipe import plain
 
 SEED = 42
 CLASSIFIERS = {
@@ -67,15 +70,15 @@ def run(root: Path) -> None:
         for data in _folds(source, cfg.data.batch_size):
             for model, score in _scores(data, cfg).items():
                 scores.setdefault(model, []).append(score)
-        measure = "accuracy" if isinstance(data.spec.output, Classes) else "R2"
+        metric = "accuracy" if isinstance(source.spec.output, Classes) else "R2"
         for model, values in scores.items():
-            print(f"| {name} | {model} | {measure} {np.mean(values):.4f} | ± {np.std(values):.4f} |", flush=True)
+            print(f"| {name} | {model} | {metric} {np.mean(values):.4f} | ± {np.std(values):.4f} |", flush=True)
 
 
 def _config(*overrides: str) -> DictConfig:
     """The config of a run of model=mlp."""
     GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(os.path.abspath("conf"), version_base="1.3"):
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         return hydra.compose("train", ["model=mlp", *overrides])
 
 
@@ -96,9 +99,10 @@ def _folds(source: TableData, batch_size: int) -> list[Fold]:
 
 def _scores(data: Fold, cfg: DictConfig) -> dict[str, float]:
     """The score of each model on a fold."""
-    assert isinstance(data.spec.input, Table)
-    rows = {split: data.spec.input.prepare(part.columns[0]).numpy() for split, part in data.splits.items()}
-    targets = {split: part.columns[1].numpy().ravel() for split, part in data.splits.items()}
+    rows, targets = {}, {}
+    for split in ("train", "test"):
+        x, y = _tensors(data, split)
+        rows[split], targets[split] = x.numpy(), y.numpy().ravel()
     classes = isinstance(data.spec.output, Classes)
     score = accuracy_score if classes else r2_score
     scores = {"ours": float(score(targets["test"], _ours(data, cfg)))}
@@ -108,14 +112,26 @@ def _scores(data: Fold, cfg: DictConfig) -> dict[str, float]:
     return scores
 
 
+def _tensors(data: Fold, split: str) -> tuple[Tensor, Tensor]:
+    """The columns of a split as the network takes them (N, F), and its targets."""
+    rows, targets = data.splits[split].columns
+    assert isinstance(data.spec.input, Table)
+    assert isinstance(rows, Tensor)
+    assert isinstance(targets, Tensor)
+    return data.spec.input.prepare(rows), targets
+
+
 def _ours(data: Fold, cfg: DictConfig) -> np.ndarray:
     L.seed_everything(cfg.seed, verbose=False)
-    options = {name: value for name, value in cfg.model.items() if name != "name"}
-    task = instantiate(cfg.task, _partial_=True)(spec=data.spec, network=partial(models.build, "mlp", **options))
+    options = {name: value for name, value in plain(cfg.model).items() if name != "name"}
+    described = instantiate(cfg.task, _partial_=True, _convert_="all")
+    settings = folded(described.func, described.keywords)
+    task = described.func(**settings, spec=data.spec, build=partial(models.build, "mlp", **options))
+    kinds.choose(cfg, task)
     with tempfile.TemporaryDirectory() as folder:
         trainer = L.Trainer(
             accelerator="cpu",
-            max_epochs=cfg.epochs,
+            max_epochs=kinds.epochs(cfg, len(data.train_dataloader())),
             limit_val_batches=0,
             default_root_dir=folder,
             logger=False,
@@ -125,5 +141,5 @@ def _ours(data: Fold, cfg: DictConfig) -> np.ndarray:
         )
         trainer.fit(task, data)
     with torch.inference_mode():
-        outputs = task.eval()(data.spec.input.prepare(data.splits["test"].columns[0]))
+        outputs = task.eval()(_tensors(data, "test")[0])
     return (outputs.argmax(dim=1) if isinstance(data.spec.output, Classes) else outputs[:, 0]).numpy()

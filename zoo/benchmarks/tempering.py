@@ -1,7 +1,7 @@
 """Where parallel tempering pays: the exact likelihood that machines reach with as many Gibbs updates a step.
 
-Two data sets: pictures of 4 x 8 pixels, of which 70 % are on but for 2 % of their pixels, and the others off; and
-scikit-learn's digits, binarised at 0.5. Each machine has few enough hidden units for its likelihood to be exact.
+Two data sets: images of 4 x 8 pixels, of which 70 % are on but for 2 % of their pixels, and the others off; and
+scikit-learn's digits, binarized at 0.5. Each machine has few enough hidden units for its likelihood to be exact.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from torch import Tensor
 
 from zoo import models
+from zoo.benchmarks.rbm import binarized
 from zoo.benchmarks.training import fit
 from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
@@ -29,45 +29,43 @@ SAMPLERS: dict[str, dict[str, int]] = {
     "1,000 particles": {"particles": 1_000},
     "100 particles at 10 temperatures": {"particles": 100, "temperatures": 10},
 }
-SEEDS, STEPS, BATCH, RATE = 3, 3_000, 100, 0.05
-ON, FLIPPED = 0.7, 0.02  # shares of pictures and of pixels
+SEEDS, STEPS, BATCH_SIZE, LEARNING_RATE = 3, 3_000, 100, 0.05
+ON, FLIPPED = 0.7, 0.02  # fractions of images and of pixels
 
 
 def run(root: Path) -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
-    digits = Digits(batch_size=BATCH)
+    digits = Digits(batch_size=BATCH_SIZE)
     digits.setup()
-    sets = ((two_modes(), 4), (digits, 16))  # with so many hidden units
+    sets = ((two_modes(), 4), (digits, 16))  # and the number of hidden units
     print(f"{'nats a test example, over seeds':36}{'two modes':>28}{'digits':>28}")
     for name, options in SAMPLERS.items():
         columns = []
-        for data, hidden in sets:
-            found = [likelihood(data, hidden, seed, options) for seed in range(SEEDS)]
+        for data, num_hidden in sets:
+            found = [likelihood(data, num_hidden, seed, options) for seed in range(SEEDS)]
             columns.append(f"{statistics.mean(found):.2f} ({min(found):.2f} to {max(found):.2f})")
         print(f"{name:36}{columns[0]:>28}{columns[1]:>28}", flush=True)
 
 
 def two_modes() -> Digits:
-    """The generated pictures, in place of the digits."""
+    """The generated images, in place of the digits."""
     random = torch.Generator().manual_seed(0)
     modes = (torch.rand(7_000, 1, generator=random) < ON).float()
     flips = (torch.rand(7_000, 32, generator=random) < FLIPPED).float()
     images, labels = (255 * (modes - flips).abs()).to(torch.uint8).view(-1, 1, 4, 8), modes[:, 0].long()
-    data = Digits(batch_size=BATCH)
+    data = Digits(batch_size=BATCH_SIZE)
     rows = {"train": slice(5_000), "val": slice(5_000, 6_000), "test": slice(6_000, 7_000)}
     data.splits = {split: Examples(images[part], labels[part]) for split, part in rows.items()}
     data.spec = Spec(Image(1, 4, 8, (0.5,), (0.5,)), Classes(("off", "on")))
     return data
 
 
-def likelihood(data: Digits, hidden: int, seed: int, options: dict[str, int]) -> float:
+def likelihood(data: Digits, num_hidden: int, seed: int, options: dict[str, int]) -> float:
     """The mean log-likelihood of the test split, in nats, exactly."""
     L.seed_everything(seed, verbose=False)
-    network = partial(models.build, "rbm", num_hidden=hidden)
-    rate = partial(torch.optim.SGD, lr=RATE)
-    task = FeatureLearning(data.spec, network, rate, binarise="threshold", **options)  # type: ignore[arg-type]
-    fit(task, data, STEPS // len(data.train_dataloader()))  # type: ignore[arg-type]
-    images: Tensor = data.splits["test"].columns[0]  # type: ignore[assignment]
-    v = (images.flatten(1) > 127).float()
-    return float(log_likelihood(task.network, v, log_partition(task.network)).mean())
+    build = partial(models.build, "rbm", num_hidden=num_hidden)
+    sgd = partial(torch.optim.SGD, lr=LEARNING_RATE)
+    task = FeatureLearning(data.spec, build, sgd, binarise="threshold", **options)  # type: ignore[arg-type]
+    fit(task, data, STEPS // len(data.train_dataloader()))
+    return float(log_likelihood(task.network, binarized(data, "test"), log_partition(task.network)).mean())

@@ -1,6 +1,6 @@
-"""What the frame costs: our epochs beside bare loops on the same tensors, and beside torchvision's usual data path.
+"""The overhead of training: our epochs beside bare loops on the same tensors, and beside torchvision's data path.
 
-Times are those of training alone, in seconds an epoch: the median of several, taken in turns, since machines are
+Times are those of training alone, in seconds an epoch: the median of several, in alternation, since machines are
 noisy. What counts is the ratio.
 """
 
@@ -23,18 +23,22 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from zoo.data.core.data_module import DataModule
 from zoo.data.images import MNIST
 from zoo.models import CNN
-from zoo.spec import Spec
-from zoo.tasks.supervised.supervised import Classification
+from zoo.optim.options import TrainingOptions
+from zoo.private import keep_freed_memory
+from zoo.spec import Image, Spec
+from zoo.tasks.supervised import Classification
 from zoo.tasks.task import Task
-from zoo.training.run import ProgressBar, keep_freed_memory, precision
+from zoo.training.run import ProgressBar
+from zoo.training.runtime import precision
 
 BATCH = 256
-ROUNDS = 3  # of each contestant, in turns; the first epoch of each is a warm-up
+ROUNDS = 3  # of each, in alternation; the first epoch of each is a warm-up
 EPOCHS = 3
 
-Network = Callable[[Spec], nn.Module]
+Build = Callable[[Spec], nn.Module]
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 
@@ -53,16 +57,18 @@ def run(root: Path) -> None:
     data.prepare_data()
     data.setup()
     images, labels = data.splits["train"].columns
-    prepare = data.spec.input.prepare
+    image = data.spec.input
+    assert isinstance(image, Image)
+    assert isinstance(images, Tensor)
+    assert isinstance(labels, Tensor)
 
     def in_memory() -> Batches:
         order = torch.randperm(len(images))[: len(images) // BATCH * BATCH]
         for rows in order.split(BATCH):
-            yield prepare(images[rows]), labels[rows]
+            yield image.prepare(images[rows]), labels[rows]
 
     def torchvision() -> Batches:
-        mean, std = data.spec.input.mean, data.spec.input.std
-        steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
+        steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize(image.mean, image.std)])
         examples = torch.utils.data.Subset(datasets.MNIST(root, transform=steps), range(len(images)))
         yield from DataLoader(examples, batch_size=BATCH, shuffle=True, drop_last=True)
 
@@ -72,29 +78,29 @@ def run(root: Path) -> None:
         ("cnn, Lightning and logs", "cnn, ToTensor and DataLoader", cnn, torchvision, 1 / 3),
     ]
     print(f"{'ours':32}{'s':>7}  {'beside':30}{'s':>7}{'ratio':>8}{'goal':>8}")
-    for ours, beside, network, batches, goal in rows:
+    for ours, beside, build, batches, goal in rows:
         mine, theirs = [], []
         for _ in range(ROUNDS):
-            mine += _ours(data, network)
-            theirs += _bare(network, data.spec, batches, EPOCHS if batches is in_memory else 1)
+            mine += _ours(data, build)
+            theirs += _bare(build, data.spec, batches, EPOCHS if batches is in_memory else 1)
         a, b = statistics.median(mine), statistics.median(theirs)
         print(f"{ours:32}{a:7.2f}  {beside:30}{b:7.2f}{a / b:8.2f}{f'<= {goal:.2f}':>8}")
 
 
-def _bare(network: Network, spec: Spec, batches: Callable[[], Batches], epochs: int) -> list[float]:
+def _bare(build: Build, spec: Spec, batches: Callable[[], Batches], epochs: int) -> list[float]:
     """Seconds of each epoch of a loop as short as it gets, in the precision that `trainer=auto` has here."""
-    model = network(spec)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    network = build(spec)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     bf16 = precision("auto", "cpu") == "bf16-mixed"
     seconds = []
     for epoch in range(epochs + (epochs > 1)):
         start = time.perf_counter()
         for x, y in batches():
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                loss = functional.cross_entropy(model(x), y)
-            optimiser.zero_grad()
+                loss = functional.cross_entropy(network(x), y)
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         if epoch or epochs == 1:
             seconds.append(time.perf_counter() - start)
     return seconds
@@ -113,8 +119,8 @@ class Clock(Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def fit(task: Task, data: MNIST, epochs: int) -> list[float]:
-    """Seconds of each epoch of a task under Lightning's Trainer, with progress bar and both loggers, on a CPU."""
+def fit(task: Task, data: DataModule, epochs: int) -> list[float]:
+    """Seconds of each epoch of a task under Lightning's Trainer, with progress bar and loggers, on a CPU."""
     keep_freed_memory()  # as scripts/train.py does
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +138,7 @@ def fit(task: Task, data: MNIST, epochs: int) -> list[float]:
     return clock.seconds
 
 
-def _ours(data: MNIST, network: Network) -> list[float]:
+def _ours(data: MNIST, build: Build) -> list[float]:
     """Seconds of each epoch of our task, with its schedule."""
-    task = Classification(data.spec, network, partial(torch.optim.AdamW, lr=1e-3))
+    task = Classification(data.spec, build, TrainingOptions(partial(torch.optim.AdamW, lr=1e-3), schedule="one_cycle"))
     return fit(task, data, EPOCHS + 1)[1:]

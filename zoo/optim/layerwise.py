@@ -1,4 +1,4 @@
-"""Learning rates by layer: what lies deeper is general, and is changed less.
+"""Layer-wise learning rates: the deeper a layer lies, the more general it is, and the less it is changed.
 
 Howard and Ruder, "Universal language model fine-tuning for text classification", 2018, section 3.2.
 """
@@ -9,26 +9,35 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from zoo import check
+
 
 def layers(network: nn.Module) -> list[nn.Module]:
-    """The parts of a network that hold parameters, in the order in which it names them; lists are taken apart."""
-    parts = list(_parts(network))
-    return layers(parts[0]) if len(parts) == 1 and len(list(parts[0].children())) > 0 else parts
+    """The children of a network that hold parameters, in its order; lists among them are taken apart."""
+    found = list(_children(network))
+    return layers(found[0]) if len(found) == 1 and len(list(found[0].children())) > 0 else found
 
 
-def layer_shares(network: nn.Module, decay: float) -> dict[Tensor, float]:
-    """For each parameter the share of the learning rate that it gets: 1 in the last layer, `decay` in that before, …"""
-    parts = layers(network)
-    shares: dict[Tensor, float] = {}
-    for depth, part in enumerate(reversed(parts)):
-        shares |= {parameter: decay**depth for parameter in part.parameters() if parameter not in shares}
-    lowest = decay ** max(len(parts) - 1, 0)
-    return {parameter: shares.get(parameter, lowest) for parameter in network.parameters()}
+def layer_lr_scales(network: nn.Module, layer_decay: float) -> dict[Tensor, float]:
+    """For each parameter the factor of its learning rate: 1 in the last layer, `layer_decay` in that before, …
+
+    Parameters of the network itself, beside its layers, have that of the first layer.
+
+    Raises:
+        ValueError: `layer_decay` is not above 0 and at most 1.
+    """
+    check.fraction("layer_decay", layer_decay, zero=False)
+    found = layers(network)
+    scales: dict[Tensor, float] = {}
+    for depth, layer in enumerate(reversed(found)):
+        scales |= {parameter: layer_decay**depth for parameter in layer.parameters() if parameter not in scales}
+    lowest = layer_decay ** max(len(found) - 1, 0)
+    return {parameter: scales.get(parameter, lowest) for parameter in network.parameters()}
 
 
-def _parts(network: nn.Module) -> Iterator[nn.Module]:
+def _children(network: nn.Module) -> Iterator[nn.Module]:
     for child in network.children():
         if type(child) in (nn.Sequential, nn.ModuleList):
-            yield from _parts(child)
+            yield from _children(child)
         elif any(True for _ in child.parameters()):
             yield child

@@ -1,4 +1,4 @@
-"""Optimisers that torch does not have."""
+"""Manhattan propagation, an optimizer that torch does not have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from zoo import check
+
 
 class Manhattan(Optimizer):
     """Manhattan propagation: each weight moves by a fixed step against the sign of its gradient.
@@ -18,16 +20,14 @@ class Manhattan(Optimizer):
 
     Args:
         params: parameters, or groups of them.
-        lr: the step, above 0.
+        lr: the step, above 0 and finite.
 
     Raises:
-        ValueError: the step is not above 0.
+        ValueError: `lr` is out of range.
     """
 
     def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float = 1e-3) -> None:
-        if not lr > 0:
-            raise ValueError(f"lr must be above 0, got {lr}")
-        super().__init__(params, {"lr": lr})
+        super().__init__(params, {"lr": check.positive("lr", lr)})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

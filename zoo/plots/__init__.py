@@ -1,1 +1,51 @@
-"""Drawings, from plain tensors and texts; nothing else imports matplotlib."""
+"""Plots, from plain tensors and texts to a file; nothing else imports matplotlib.
+
+They use none of Matplotlib's global state, so that they can be drawn during training.
+"""
+
+from zoo.plots.charts import (
+    confusion_matrix,
+    forecasts,
+    histograms,
+    importance,
+    learning_curves,
+    line_chart,
+    predicted_against_true,
+)
+from zoo.plots.embeddings import labelled_scatter, scatter, topic_words
+from zoo.plots.images import (
+    animation,
+    attention_maps,
+    captioned_frames,
+    captioned_rows,
+    filmstrip,
+    filters,
+    image_grid,
+    image_rows,
+)
+from zoo.plots.text_lines import NOTHING, character_confusions, character_positions, text_lines
+
+__all__ = [
+    "NOTHING",
+    "animation",
+    "attention_maps",
+    "captioned_frames",
+    "captioned_rows",
+    "character_confusions",
+    "character_positions",
+    "confusion_matrix",
+    "filmstrip",
+    "filters",
+    "forecasts",
+    "histograms",
+    "image_grid",
+    "image_rows",
+    "importance",
+    "labelled_scatter",
+    "learning_curves",
+    "line_chart",
+    "predicted_against_true",
+    "scatter",
+    "text_lines",
+    "topic_words",
+]

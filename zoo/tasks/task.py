@@ -1,46 +1,46 @@
-"""What all tasks share: spec and network, optimiser and schedule, averaged weights, figures, exact repetition."""
+"""What all tasks share: a spec and a network, optimizer and schedule, averaged weights, metrics, exact repetition."""
 
 from __future__ import annotations
 
-import copy
 import inspect
 import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
 
+from zoo import private
 from zoo.errors import ConfigError, unknown
-from zoo.optim.layerwise import layer_shares
+from zoo.models import apply
+from zoo.optim.average import WeightAverage
+from zoo.optim.layerwise import layer_lr_scales
+from zoo.optim.options import OptimizerBuilder, TrainingOptions
+from zoo.optim.schedules import scheduler, steps_of
 from zoo.spec import Spec
 
 NetworkBuilder = Callable[[Spec], nn.Module]
-OptimiserBuilder = Callable[..., Optimizer]
-SCHEDULES = ("constant", "cosine", "one_cycle")
-WARM_UP = 0.2  # share of a one_cycle run in which the learning rate rises
 
 
 class Task(L.LightningModule, ABC):
-    """A network, and how it is trained and judged.
+    """A network, how it is trained, and how it is evaluated.
+
+    A task knows its spec and its batches. Any loader of such batches will do: `Trainer().fit(task, loader)`.
 
     Every random number that a training step draws depends on the seed, the epoch, the batch and the process alone,
     so a resumed run draws what the uninterrupted one would have drawn.
 
     Args:
         spec: what the network takes and gives; a subclass is given what the data holds, and derives it.
-        network: builds the network for that spec, such as `partial(zoo.models.build, "cnn")`.
-        optimiser: builds the optimiser for parameter groups, such as `partial(torch.optim.AdamW, lr=1e-3)`.
-        schedule: of the learning rate over the whole run: constant, cosine or one_cycle.
-        max_grad_norm: longest gradient (Euclidean norm over all parameters) of a step; None for any.
-        ema: decay of an exponential moving average of the weights, which is then what is validated, tested and
-            kept; None for none. It starts low: after n steps it is at most (1 + n) / (10 + n).
+        build: builds the network for that spec, such as `partial(zoo.models.build, "cnn")`.
+        optimizer: builds the optimizer for parameter groups, such as `partial(torch.optim.AdamW, lr=1e-3)`; or
+            `TrainingOptions`, which also hold schedule, clipping and averaging.
 
     Raises:
         ValueError: an option is out of range.
@@ -48,35 +48,18 @@ class Task(L.LightningModule, ABC):
 
     monitor: str  # the metric by which the best checkpoint is chosen
     mode: str  # "min" or "max" of it
+    kind: str | None = None  # of run, a file of conf/run; None for that of the spec
     alternates = False  # whether networks learn in turns, so that each backward leaves some of them unused
-    steps_per_batch = 1  # of an optimiser, and of its schedule
+    repeats = False  # whether it can take several steps a batch
 
-    def __init__(
-        self,
-        spec: Spec,
-        network: NetworkBuilder,
-        optimiser: OptimiserBuilder,
-        *,
-        schedule: str = "constant",
-        max_grad_norm: float | None = None,
-        ema: float | None = None,
-    ) -> None:
+    def __init__(self, spec: Spec, build: NetworkBuilder, optimizer: OptimizerBuilder | TrainingOptions) -> None:
         super().__init__()
-        if schedule not in SCHEDULES:
-            raise ValueError(unknown("schedule", schedule, SCHEDULES))
-        if max_grad_norm is not None and not max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm must be above 0, got {max_grad_norm}")
-        if ema is not None and not 0 <= ema < 1:
-            raise ValueError(f"ema must be at least 0 and below 1, got {ema}")
-        optimiser([nn.Parameter(torch.zeros(1))])  # so that a learning rate out of range shows now, not in fit
+        self.options = TrainingOptions.of(optimizer)
+        if self.options.steps_per_batch > 1 and not self.repeats:
+            raise ValueError(f"steps_per_batch above 1 is for learning features alone, not for {type(self).__name__}")
         self.spec = spec
-        self.network = network(spec)
-        self.optimiser = optimiser
-        self.schedule = schedule
-        self.max_grad_norm = max_grad_norm
-        self.ema = ema
-        self.average = None if ema is None else copy.deepcopy(self.network).requires_grad_(False)
-        self._averaged_steps = 0
+        self.network = build(spec)
+        self.average = None if self.options.ema is None else WeightAverage(self.network, self.options.ema)
         self.layer_decay = 1.0
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
@@ -84,38 +67,45 @@ class Task(L.LightningModule, ABC):
 
     @property
     def trained_network(self) -> nn.Module:
-        """The network that is judged and kept: the averaged one where there is one."""
-        return self.network if self.average is None else self.average
+        """The network that is evaluated and kept: the averaged one where there is one."""
+        return self.network if self.average is None else self.average.network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.trained_network(x)
+
+    # Evaluation
 
     @abstractmethod
-    def pictures(self, folder: Path) -> dict[str, str]:
-        """Draw what the last test showed into `folder`; gives a caption for each file's name."""
+    def eval_step(self, batch: Any, batch_idx: int, split: str) -> None:
+        """Add a batch of `val` or `test` to the metrics."""
 
-    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        """Figures of simpler methods, trained and tested on the same `train`, `val` and `test` examples."""
-        return {}
+    @abstractmethod
+    def eval_metrics(self, split: str) -> Mapping[str, Metric]:
+        """The metrics that `eval_step` adds to, by the names they are logged under, as `val/…` and `test/…`."""
 
-    def notes(self) -> list[str]:
-        """What else the card tells of the last test, as lines of Markdown."""
-        return []
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.eval_step(batch, batch_idx, "val")
 
-    # Less work in each step, where that of Lightning costs more than a small network's
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
+            self.eval_step(batch, batch_idx, "test")
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_current_fx_name":  # set some forty times a step; nn.Module looks for parameters each time
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
+    def predict_step(self, batch: Any, batch_idx: int = 0) -> Any:
+        """What the trained network gives for the inputs of a batch, in float32."""
+        with torch.autocast(self.device.type, enabled=False):
+            return apply(self.trained_network, self.spec.input.prepare(batch[0])).float()
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
+    def on_validation_epoch_end(self) -> None:  # not in each step, where logging costs more than a small network
+        self._log_metrics("val")
 
-    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
+    def on_test_epoch_end(self) -> None:
+        self._log_metrics("test")
 
-    # Figures: summed on the device, and read once an epoch
+    def _log_metrics(self, split: str) -> None:
+        metrics = {f"{split}/{name}": metric for name, metric in self.eval_metrics(split).items()}
+        self.log_dict(metrics, prog_bar=split == "val")
+
+    # Losses of training: summed on the device, and read once an epoch
 
     def record(self, **losses: Tensor) -> None:
         """Add the losses of one training batch to the means that are logged as `train/…` at the end of the epoch."""
@@ -131,21 +121,24 @@ class Task(L.LightningModule, ABC):
             self.log(f"train/{name}", total / self._batches, prog_bar=not name.endswith("_norm"), sync_dist=True)
         self.log("train/lr", self._learning_rate(), sync_dist=True)
 
+    # Checkpoints
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         mean, sums = self.trainer.strategy.reduce, self._sums.items()  # over processes, which all go on from it
         checkpoint["progress"] = {
             "sums": {name: mean(total.to(self.device, copy=True), reduce_op="mean") for name, total in sums},
             "batches": self._batches,
             "epoch": self._epoch,
-            "averaged": self._averaged_steps,
+            "averaged": 0 if self.average is None else self.average.steps,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         progress = checkpoint["progress"]
         self._sums, self._batches, self._epoch = progress["sums"], progress["batches"], progress["epoch"]
-        self._averaged_steps = progress["averaged"]
+        if self.average is not None:
+            self.average.steps = progress["averaged"]
         for schedule in checkpoint["lr_schedulers"]:
-            then, now = _length(schedule), max(self.training_steps(), 1)
+            then, now = steps_of(schedule), max(self.training_steps(), 1)
             if then not in (None, now):
                 raise ConfigError(
                     f"resume: that run was to take {then} steps, and this one would take {now}; give the same epochs "
@@ -156,31 +149,44 @@ class Task(L.LightningModule, ABC):
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if self.trainer.training:
-            seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
-            step = self.trainer.fit_loop.epoch_loop.total_batch_idx
+            seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # where Lightning's seed_everything keeps it
+            step = private.batches_so_far(self.trainer)
             mixed = ((seed * 1_000_003 + step) * 4_099 + self.global_rank) % 2**63
             torch.default_generator.manual_seed(mixed)
             if self.device.type == "cuda":
                 torch.cuda.manual_seed(mixed)
         return batch
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.trained_network(x)
+    # Less work in each step, where that of Lightning costs more than a small network's
 
-    # Optimisation
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == private.CURRENT_HOOK:  # nn.Module would look for parameters each time
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    # Optimization
 
     def finetune(self, freeze: Sequence[str], layer_decay: float) -> None:
-        """Leave parts of the network as they are, and give each layer a share of the learning rate of the next.
+        """Leave parts of the network as they are, and scale the learning rate of each layer by that of the next.
 
         Args:
             freeze: names of parts, such as `stages` or `stages.0`; neither their parameters nor their running
                 statistics change.
-            layer_decay: that share, above 0 and up to 1.
+            layer_decay: the scale from one layer to the one before it, above 0 and up to 1.
 
         Raises:
             ValueError: it is out of range, there is no such part, or nothing is left to be trained.
         """
-        if not isinstance(freeze, (list, tuple)):
+        if not isinstance(freeze, (list, tuple)) or not all(isinstance(name, str) for name in freeze):
             raise ValueError(f"freeze is a list of parts of the network, such as [stages.0], got {freeze}")
         if not isinstance(layer_decay, (int, float)) or not 0 < layer_decay <= 1:
             raise ValueError(f"layer_decay must be above 0 and up to 1, got {layer_decay}")
@@ -197,20 +203,20 @@ class Task(L.LightningModule, ABC):
         self.layer_decay = layer_decay
 
     def configure_optimizers(self) -> Any:
-        optimiser, scheduler = self.optimise(self.network, self.optimiser)
-        if self.schedule == "constant":  # nothing to do in each step
-            return optimiser
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        optimizer, schedule = self.optimizer_for(self.network, self.options.optimizer)
+        if self.options.schedule == "constant":  # nothing to do in each step
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def optimise(self, network: nn.Module, build: OptimiserBuilder) -> tuple[Optimizer, LRScheduler]:
-        """Optimiser and schedule of a network; biases and the scales of normalisation do not decay."""
+    def optimizer_for(self, network: nn.Module, build: OptimizerBuilder) -> tuple[Optimizer, LRScheduler]:
+        """Optimizer and schedule of a network; biases and the scales of normalisation do not decay."""
         defaults = build([nn.Parameter(torch.zeros(1))]).defaults
-        shares = self.rates(network)
+        scales = self.lr_scales(network)
         groups: list[dict[str, Any]] = []
-        for share in sorted(set(shares.values()), reverse=True):
-            trained = [p for p, its in shares.items() if its == share and p.requires_grad]
+        for scale in sorted(set(scales.values()), reverse=True):
+            trained = [p for p, its in scales.items() if its == scale and p.requires_grad]
             decayed, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-            rate = {} if share == 1 else {"lr": defaults["lr"] * share}
+            rate = {} if scale == 1 else {"lr": defaults["lr"] * scale}
             if defaults.get("weight_decay"):
                 groups += [{"params": decayed, **rate}, {"params": others, "weight_decay": 0.0, **rate}]
             else:
@@ -218,70 +224,38 @@ class Task(L.LightningModule, ABC):
         # One fused kernel a step, but not with a gradient scaler, beside which it cannot be clipped
         knows_fused = "fused" in inspect.signature(build).parameters
         fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}
-        optimiser = build([group for group in groups if group["params"]], **fused)
-        return optimiser, _scheduler(self.schedule, optimiser, self.training_steps())
+        optimizer = build([group for group in groups if group["params"]], **fused)
+        return optimizer, scheduler(self.options.schedule, optimizer, self.training_steps())
 
     def training_steps(self) -> int:
-        """Steps of an optimiser in the whole run.
-
-        Lightning's `estimated_stepping_batches` would do, but reading it loses the loader's place when a run resumes.
-        """
-        trainer: Any = self.trainer
-        loader, limit = trainer.datamodule.train_dataloader(), trainer.limit_train_batches
-        batches = min(len(loader), limit) if isinstance(limit, int) else int(len(loader) * limit)
-        total = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 0)
+        """Steps of an optimizer in the whole run."""
+        trainer = self.trainer
+        total = math.ceil(private.batches_per_epoch(trainer) / trainer.accumulate_grad_batches)
+        total *= trainer.max_epochs or 0
         if trainer.max_steps >= 0:
-            total = min(total, math.ceil(trainer.max_steps / self.steps_per_batch))
-        return total * self.steps_per_batch
+            total = min(total, math.ceil(trainer.max_steps / self.options.steps_per_batch))
+        return total * self.options.steps_per_batch
 
-    def rates(self, network: nn.Module) -> dict[Tensor, float]:
-        """The share of the learning rate that each parameter of a network gets."""
-        return layer_shares(network, self.layer_decay if network is self.network else 1.0)
+    def lr_scales(self, network: nn.Module) -> dict[Tensor, float]:
+        """What the learning rate of each parameter of a network is multiplied by."""
+        return layer_lr_scales(network, self.layer_decay if network is self.network else 1.0)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        # Here gradients are already unscaled, in automatic and in manual optimisation alike
-        if self.max_grad_norm is not None:
+        # Here gradients are already unscaled, in automatic and in manual optimization alike
+        if self.options.max_grad_norm is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+            nn.utils.clip_grad_norm_(parameters, self.options.max_grad_norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         self.update_average()  # before a checkpoint of this step is saved
 
-    @torch.no_grad()
     def update_average(self) -> None:
-        """Move the averaged weights towards those of this step; manual optimisation calls it after its step."""
-        if self.average is None or self.ema is None:
-            return
-        # torch's AveragedModel reads its step counter from the device in each update, which would stall it
-        decay = min(self.ema, (1 + self._averaged_steps) / (10 + self._averaged_steps))
-        self._averaged_steps += 1
-        means = [*self.average.parameters(), *self.average.buffers()]
-        values = [*self.network.parameters(), *self.network.buffers()]
-        floats = [(mean, value) for mean, value in zip(means, values) if mean.is_floating_point()]
-        torch._foreach_lerp_([mean for mean, _ in floats], [value for _, value in floats], 1 - decay)
-        for mean, value in zip(means, values):
-            if not mean.is_floating_point():  # the counters of batch normalisation
-                mean.copy_(value)
+        """Move the averaged weights towards those of this step; manual optimization calls it after its step."""
+        if self.average is not None:
+            self.average.update(self.network)
 
     def _learning_rate(self) -> float:
-        optimisers: Any = self.optimizers(use_pl_optimizer=False)
-        first = optimisers[0] if isinstance(optimisers, list) else optimisers
+        optimizers: Any = self.optimizers(use_pl_optimizer=False)
+        first = optimizers[0] if isinstance(optimizers, list) else optimizers
         return float(first.param_groups[0]["lr"])
-
-
-def _scheduler(name: str, optimiser: Optimizer, steps: int) -> LRScheduler:
-    steps = max(steps, 1)
-    if name == "one_cycle":
-        rates = [group["lr"] for group in optimiser.param_groups]
-        cycle = "betas" in optimiser.defaults
-        rising = max(WARM_UP, 2 / (steps + 1))  # a step at least: torch divides by how many there are
-        return OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=rising, cycle_momentum=cycle)
-    if name == "cosine":
-        return CosineAnnealingLR(optimiser, T_max=steps)
-    return ConstantLR(optimiser, factor=1.0)
-
-
-def _length(state: Mapping[str, Any]) -> int | None:
-    """The steps for which `_scheduler` made a schedule, of its state; None where it has no end."""
-    return state["total_steps"] - 1 if "total_steps" in state else state.get("T_max")

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from zoo.plots import pictures
+from zoo import plots
 from zoo.weights.artefact import load
 
 log = logging.getLogger(__name__)
@@ -44,5 +44,5 @@ class Drawing(Callback):
         for name, points in lines.items():
             log.info("%s: %s", name, ", ".join(f"{x:g} {y:.4g}" for x, y in sorted(points.items())))
         if lines:
-            pictures.lines(lines, self.setting, self.metric, folder / "sweep.png")
+            plots.line_chart(lines, self.setting, self.metric, folder / "sweep.png")
             log.info("Drawn in %s", folder / "sweep.png")

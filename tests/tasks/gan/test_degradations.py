@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.metrics.restoration import REACH, Quality
+from zoo.metrics.restoration import RestorationMetrics
 from zoo.spec import Image, MaskedImage
 from zoo.tasks.gan.degradations import Downscale, Grey, Mask
 
@@ -177,7 +177,7 @@ def test_bicubic_enlargement_has_its_published_figures(folder: str, scale: int, 
     if root is None or not Path(root, folder).is_dir():
         pytest.skip("ZOO_DATA names no folder with Set5")
     downscale = Downscale(scale)
-    quality = Quality(downscale.margin)
+    quality = RestorationMetrics(downscale.margin)
     for file in sorted(Path(root, folder).glob("*.png")):
         picture = Image(3, None, None, (0.5,) * 3, (0.5,) * 3).encode(file)[None]
         small, true, region = downscale(picture)
@@ -201,34 +201,3 @@ def test_grey_is_that_of_pillow() -> None:
         assert (np.asarray(wanted) == found[0].numpy()).all()
     with pytest.raises(SpecError, match="takes pictures in colour"):
         Grey().spec(Image(1, 8, 8, (0.5,), (0.5,)))
-
-
-# How like the truth
-
-
-def test_figures_against_scikit_image() -> None:
-    metrics = pytest.importorskip("skimage.metrics")
-    true, noise = pictures((24, 30), 3).float() / 255, torch.randn(3, 1, 24, 30) * 0.1
-    restored = (true + noise).clamp(0, 1)
-    quality = Quality(REACH)
-    quality.update(restored, true, torch.ones(3, 1, 24, 30))
-    pairs = [(a[0].double().numpy(), b[0].double().numpy()) for a, b in zip(restored, true)]
-    options = {"data_range": 1.0, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    figures = quality.compute()
-    psnr = np.mean([metrics.peak_signal_noise_ratio(b, a, data_range=1.0) for a, b in pairs])
-    ssim = np.mean([metrics.structural_similarity(b, a, **options) for a, b in pairs])
-    assert figures["psnr"] == pytest.approx(psnr, rel=1e-4)
-    assert figures["ssim"] == pytest.approx(ssim, abs=1e-3)
-    assert figures["l1"] == pytest.approx(np.mean([np.abs(a - b).mean() for a, b in pairs]), rel=1e-4)
-
-
-def test_what_lies_outside_the_region_does_not_count() -> None:
-    true, region = torch.rand(2, 1, 20, 20), torch.zeros(2, 1, 20, 20)
-    region[..., :4, :4] = 1
-    quality = Quality()
-    quality.update(torch.where(region > 0, true, torch.zeros(())), true, region)
-    assert quality.compute()["psnr"] == pytest.approx(100)
-    quality.update(torch.where(region > 0, true + 0.1, true), true, region)
-    figures = quality.compute()
-    assert figures["l1"] == pytest.approx(0.1)
-    assert figures["psnr"] == pytest.approx(20, abs=0.01)

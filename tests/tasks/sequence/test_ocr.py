@@ -13,7 +13,7 @@ import PIL.Image
 import pytest
 import torch
 from omegaconf import DictConfig
-from torchmetrics.functional.text import char_error_rate, edit_distance, word_error_rate
+from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 import zoo
 from zoo import models
@@ -21,34 +21,11 @@ from zoo.data.distortions import Scan
 from zoo.data.images import Digits
 from zoo.data.lines import TextLines
 from zoo.errors import SpecError
-from zoo.plots import readings
-from zoo.plots.readings import Reading, align
 from zoo.tasks.sequence.ocr import OCR, ctc_loss, label_loss
 from zoo.training.run import train
 
 SGD = partial(torch.optim.SGD, lr=0.01)
 NETWORK = partial(models.build, "cnn", widths=[4, 8], hidden=8, layers=1)
-
-
-@pytest.mark.parametrize(
-    ("true", "read"),
-    [
-        ("", ""),
-        ("a", ""),
-        ("", "ab"),
-        ("kitten", "sitting"),
-        ("abc", "abc"),
-        ("rn", "m"),
-        ("flaw", "lawn"),
-        ("aab", "ab"),
-    ],
-)
-def test_texts_are_aligned_with_the_fewest_edits(true: str, read: str) -> None:
-    pairs = align(true, read)
-    assert "".join(a for a, _ in pairs) == true
-    assert "".join(b for _, b in pairs) == read
-    edits = sum(a != b for a, b in pairs)
-    assert edits == edit_distance([read], [true], reduction="sum").item()
 
 
 def test_the_loss_of_a_text_without_choice_is_known() -> None:
@@ -108,15 +85,6 @@ def test_figures_are_those_of_torchmetrics_on_the_artefact_s_answers(
         with PIL.Image.open(tmp_path / name) as picture:
             assert 100 <= min(picture.size) <= max(picture.size) <= 2000
             assert len(np.unique(np.asarray(picture.convert("L")))) > 2
-
-
-def test_pictures_of_a_reader_that_makes_no_mistake(tmp_path: Path) -> None:
-    pixels = torch.full((32, 60), 255, dtype=torch.uint8)
-    path = torch.zeros(30, dtype=torch.long)
-    perfect = [Reading(pixels, path, 2.0, text, text) for text in ("$a_b$", "x")]  # no mathematics
-    assert set(readings.draw(perfect, tmp_path)) == {"read.png", "alignment.png"}
-    mistaken = [*perfect, Reading(pixels, path, 2.0, "", "^_")]
-    assert set(readings.draw(mistaken, tmp_path)) == {"read.png", "alignment.png", "worst.png", "confusions.png"}
 
 
 def test_data_without_lines_is_refused(digits: Digits) -> None:

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from zoo import plots
 from zoo.errors import unknown
-from zoo.plots import pictures
 from zoo.spec import Encoded, Spec
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 
@@ -181,15 +181,15 @@ class Adversarial(Task):
         super().on_train_epoch_end()
         if self.trainer.is_global_zero and self.trainer.loggers:  # a run that keeps nothing draws nothing
             file = self._frames(Path(self.trainer.default_root_dir)) / f"{self._epoch:05}.png"
-            pictures.grid(self.samples(), file, columns=self.columns)
+            plots.image_grid(self.samples(), file, columns=self.columns)
 
     def growth(self, folder: Path) -> dict[str, str]:
         """Draw how the samples of the epochs grew, where there are any; gives captions as `pictures` does."""
         frames = sorted(self._frames(folder).glob("*.png"))
         if len(frames) < 2:
             return {}
-        pictures.strip(frames, folder / "growth.png")
-        pictures.animation(frames, folder / "growth.gif")
+        plots.filmstrip(frames, folder / "growth.png")
+        plots.animation(frames, folder / "growth.gif")
         return {
             "growth.png": "The same inputs after more and more epochs, from top to bottom.",
             "growth.gif": "The same, an epoch a frame.",

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo import plots
 from zoo.errors import SpecError
-from zoo.metrics.likeness import ByCaptioner, Judge, likeness
+from zoo.metrics.generation import CaptionerMetrics, Evaluator, generation_metrics
 from zoo.models.gan import discriminator_for
-from zoo.plots import pictures
 from zoo.spec import Classes, Encoded, Image, Label, Seed, Spec, Text, Tokens
 from zoo.spec.text import PAD
 from zoo.tasks.gan.adversarial import SHOWN, Adversarial, Attempt
@@ -37,8 +37,8 @@ DIFFERENT = 0.1  # mean distance of pixels in -1..1 from which on two pictures d
 class Generation(Adversarial):
     """Make pictures from noise, and from what the data tells of each: its class, its caption, or nothing.
 
-    Logs, besides what `Adversarial` does and where there is a judge, of `val` and `test` the figures of `ByClassifier`
-    or `ByCaptioner`.
+    Logs, besides what `Adversarial` does and where there is a judge, of `val` and `test` the figures of
+    `ClassifierMetrics` or `CaptionerMetrics`.
 
     Args:
         spec: what the data holds: image → classes, image → text, or image → image where nothing is known.
@@ -69,7 +69,7 @@ class Generation(Adversarial):
         optimiser: OptimiserBuilder,
         *,
         discriminator: Callable[..., nn.Module],
-        judge: Judge | None = None,
+        judge: Evaluator | None = None,
         discriminator_optimiser: OptimiserBuilder | None = None,
         game: str = "relativistic",
         penalty: float = 1.0,
@@ -109,10 +109,10 @@ class Generation(Adversarial):
         self.layout_weight = layout_weight
         self.contrast_weight = contrast_weight
         self.diversity_weight = diversity_weight
-        self.likeness: Any = None if judge is None else likeness(judge, spec.input)
+        self.likeness: Any = None if judge is None else generation_metrics(judge, spec.input)
         if judge is None:
             self.monitor = None
-        elif isinstance(self.likeness, ByCaptioner):
+        elif isinstance(self.likeness, CaptionerMetrics):
             self.monitor, self.mode = "val/words", "max"
         self._shown: list[Tensor] = []
 
@@ -177,12 +177,12 @@ class Generation(Adversarial):
         if isinstance(self.spec.input, Text):
             codes = self._fixed()[1][0][:COLUMNS]
             rows = made.view(ROWS, COLUMNS, *made.shape[1:]).transpose(0, 1)
-            pictures.titled(
+            plots.captioned_rows(
                 rows, Tokens(self.spec.input.vocabulary, self.spec.input.level, 1).read(codes), folder / "generated.png"
             )
         else:
-            pictures.grid(made, folder / "generated.png", columns=COLUMNS)
-        pictures.grid(torch.stack(self._shown), folder / "real.png")
+            plots.image_grid(made, folder / "generated.png", columns=COLUMNS)
+        plots.image_grid(torch.stack(self._shown), folder / "real.png")
         return {
             "generated.png": "Pictures that were made, several of each class or sentence.",
             "real.png": "Pictures of the test split, to compare with.",

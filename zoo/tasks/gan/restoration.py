@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo import plots
 from zoo.errors import ConfigError, DataError, SpecError
-from zoo.metrics.restoration import Quality
+from zoo.metrics.restoration import RestorationMetrics
 from zoo.models.gan import PatchDiscriminator
-from zoo.plots import pictures
 from zoo.spec import Encoded, Image, Spec
 from zoo.tasks.gan.adversarial import SHOWN, Adversarial, Attempt
 from zoo.tasks.gan.degradations import Degradation
@@ -99,7 +99,7 @@ class Restoration(Adversarial):
         if example.height is not None and example.width is not None:
             self._check_reach(example.height, example.width)
             self._check_discriminator(example.height, example.width)
-        self.quality = Quality(degradation.margin)
+        self.quality = RestorationMetrics(degradation.margin)
         self._to_show = torch.zeros(0)  # places among the test pictures of this process
         self._tested = 0
         self._shown: list[dict[str, Tensor]] = []
@@ -157,21 +157,23 @@ class Restoration(Adversarial):
 
     def pictures(self, folder: Path) -> dict[str, str]:
         shown = {name: [picture[name] for picture in self._shown] for name in self._shown[0]}
-        pictures.rows(shown, folder / "restored.png")
+        plots.image_rows(shown, folder / "restored.png")
         caption = "Pictures of the test split: what the network saw, what it made of it, and the truth."
         return {"restored.png": caption, **self.growth(folder)}
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
         loader = self.trainer.datamodule.test_dataloader()  # type: ignore[attr-defined]
         loader.batches.rank, loader.batches.processes = 0, 1  # all pictures, and not this process's share
-        found: dict[str, Quality] = {}
+        found: dict[str, RestorationMetrics] = {}
         for index, batch in enumerate(loader):
             degraded, true, region = self._degrade(_pictures(batch), index)
             for method, restored in self.degradation.simple(degraded).items():
-                quality = found.setdefault(method, Quality(self.degradation.margin))
+                quality = found.setdefault(method, RestorationMetrics(self.degradation.margin))
                 self._compare(quality, restored, true, region)
         return {
-            f"{method}_{name}": value for method, quality in found.items() for name, value in quality.compute().items()
+            f"{method}_{name}": float(value)
+            for method, quality in found.items()
+            for name, value in quality.compute().items()
         }
 
     def _degrade(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -188,7 +190,7 @@ class Restoration(Adversarial):
         self.log_dict(figures, on_step=False, on_epoch=True)
         return {**self.degradation.show(degraded), "restored": restored, "true": true}
 
-    def _compare(self, quality: Quality, restored: Tensor, true: Tensor, region: Tensor) -> None:
+    def _compare(self, quality: RestorationMetrics, restored: Tensor, true: Tensor, region: Tensor) -> None:
         found, where = self.degradation.judged(restored, region)
         quality.update(found, self.degradation.judged(true, region)[0], where)
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import BinaryAUROC
 
+from zoo import plots
 from zoo.errors import ConfigError, SpecError, unknown
-from zoo.plots import pictures
 from zoo.spec import Anomaly, Classes, Spec
 from zoo.tasks.rbm.contrastive_divergence import ContrastiveDivergence, in_unit_range, prepared
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
@@ -139,7 +139,7 @@ class AnomalyDetection(ContrastiveDivergence):
         scores, normal = self._scores
         assert isinstance(self.spec.output, Anomaly)
         groups = {"normal": scores[normal], "anomalies": scores[~normal]}
-        pictures.histograms(groups, self.spec.output.threshold, "free energy (nats)", folder / "scores.png")
+        plots.histograms(groups, self.spec.output.threshold, "free energy (nats)", folder / "scores.png")
         return {"scores.png": "Free energies of the test split, and the threshold that was chosen on validation."}
 
     @torch.no_grad()

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo import plots
 from zoo.errors import ConfigError
 from zoo.models.rbm import RBM, annealed_importance_sampling, log_partition
 from zoo.models.rbm.likelihood import MOST_ENUMERATED
 from zoo.models.rbm.units import Bernoulli, bernoulli
-from zoo.plots import pictures
 from zoo.spec import Classes, Features, Image, Spec
 from zoo.tasks.rbm.contrastive_divergence import CHUNK, ContrastiveDivergence, check_annealing, in_unit_range
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
@@ -189,7 +189,7 @@ class FeatureLearning(ContrastiveDivergence):
         inputs, labels = self._inputs("test")
         captions = self._draw(inputs, folder) if isinstance(self.spec.input, Image) else {}
         features = self._features(inputs[:MAPPED])
-        pictures.plane(_tsne(features), labels[:MAPPED], self.classes, folder / "map.png")
+        plots.scatter(_tsne(features), labels[:MAPPED], self.classes, folder / "map.png")
         captions["map.png"] = f"Features of {len(features)} test examples, laid out in the plane by t-SNE."
         return captions
 
@@ -199,15 +199,15 @@ class FeatureLearning(ContrastiveDivergence):
         assert isinstance(network, RBM)
         size = described.channels, described.height, described.width
         strongest = network.weight.norm(dim=0).argsort(descending=True)[:FILTERS]
-        pictures.filters(network.weight[:, strongest].t().unflatten(1, size).mean(dim=1), folder / "filters.png")
+        plots.filters(network.weight[:, strongest].t().unflatten(1, size).mean(dim=1), folder / "filters.png")
         place = torch.Generator().manual_seed(0)
         seen = self.binary(inputs[:SHOWN], place)
         rows = {"true": inputs[:SHOWN], "seen": seen, "reconstructed": network.reconstruct(seen)}
         restored = {name: described.restore(v.unflatten(1, size)) for name, v in rows.items()}
-        pictures.rows(restored, folder / "reconstructions.png")
+        plots.image_rows(restored, folder / "reconstructions.png")
         start = bernoulli(self.visible_mean.cpu().expand(SHOWN * 5, -1))
         dreamt = network.reconstruct(network.gibbs(start, DREAM_STEPS))
-        pictures.grid(described.restore(dreamt.unflatten(1, size)), folder / "fantasies.png", columns=SHOWN)
+        plots.image_grid(described.restore(dreamt.unflatten(1, size)), folder / "fantasies.png", columns=SHOWN)
         return {
             "filters.png": "Weights of the hidden units with the largest ones: blue draws a pixel on, red off.",
             "reconstructions.png": "Test pictures, what the network saw of them, and the mean of what it makes of it.",

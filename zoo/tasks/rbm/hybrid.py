@@ -17,12 +17,12 @@ from torch import Tensor
 from torchmetrics import MeanMetric, MeanSquaredError
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
+from zoo import plots
 from zoo.errors import SpecError
+from zoo.metrics.r2 import R2
 from zoo.models.rbm import LabelledRBM
-from zoo.plots import pictures
 from zoo.spec import Classes, Spec, Values
 from zoo.tasks.rbm.contrastive_divergence import ContrastiveDivergence, check_weights, in_unit_range, prepared
-from zoo.tasks.supervised.supervised import R2
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
 
@@ -156,11 +156,11 @@ class Hybrid(ContrastiveDivergence):
 
     def pictures(self, folder: Path) -> dict[str, str]:
         if isinstance(self.spec.output, Classes):
-            pictures.confusion_matrix(self.counts, self.spec.output.names, folder / "confusion_matrix.png")
+            plots.confusion_matrix(self.counts, self.spec.output.names, folder / "confusion_matrix.png")
             return {
                 "confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."
             }
         answers, truths = (torch.cat(parts) for parts in zip(*self._answers))
         names = self.spec.output.names if isinstance(self.spec.output, Values) else ()
-        pictures.predicted_against_true(answers, truths, names, folder / "predicted.png")
+        plots.predicted_against_true(answers, truths, names, folder / "predicted.png")
         return {"predicted.png": "Predicted against true values of the test split."}

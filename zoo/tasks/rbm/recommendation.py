@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torchmetrics import MeanSquaredError
 from torchmetrics.retrieval import RetrievalNormalizedDCG
 
+from zoo import plots
 from zoo.errors import SpecError
 from zoo.models.rbm import RatingRBM
-from zoo.plots import pictures
 from zoo.spec import Ratings, Recommendations, Spec
 from zoo.tasks.rbm.contrastive_divergence import ContrastiveDivergence, check_weights
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
@@ -196,7 +196,9 @@ class Recommendation(ContrastiveDivergence):
         perplexity = min(12.0, (len(weights) - 1) / 3)
         start = "pca" if min(weights.shape) > 1 else "random"  # in the plane, of two components
         places = TSNE(perplexity=perplexity, init=start, random_state=0, metric="cosine").fit_transform(weights.numpy())
-        pictures.named(torch.from_numpy(places), [described.titles[place] for place in most], folder / "items.png")
+        plots.labelled_scatter(
+            torch.from_numpy(places), [described.titles[place] for place in most], folder / "items.png"
+        )
         return {"items.png": f"The {len(most)} items that most people rated, laid out by their weights (t-SNE)."}
 
 

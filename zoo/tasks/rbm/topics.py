@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
+from zoo import plots
 from zoo.errors import SpecError
 from zoo.models.rbm import TopicRBM, annealed_importance_sampling, log_partitions
-from zoo.plots import pictures
 from zoo.spec import Counts, Spec, Topics
 from zoo.tasks.rbm.contrastive_divergence import ContrastiveDivergence, check_annealing
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
@@ -175,7 +175,7 @@ class TopicModelling(ContrastiveDivergence):
         places = network.top_words()
         weights = network.weight.detach().t().gather(1, places)
         words = [self.spec.output.words(row) for row in places.tolist()]
-        pictures.words(words, weights, folder / "topics.png")
+        plots.topic_words(words, weights, folder / "topics.png")
         return {"topics.png": "The words that tell of each topic, and by how many nats it makes them likelier."}
 
 

@@ -14,8 +14,8 @@ from torch.nn import functional
 from torchmetrics import MeanMetric
 from torchmetrics.text import BLEUScore
 
+from zoo import plots
 from zoo.errors import SpecError
-from zoo.plots import pictures
 from zoo.spec import Classes, Image, Spec, Tokens
 from zoo.spec.text import PAD, learn_vocabulary, tokenise
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
@@ -117,7 +117,7 @@ class Captioning(Task):
         with torch.inference_mode():
             maps = self.trained_network.attention(self.spec.input.prepare(images), written)  # type: ignore[operator]
         words = [tokenise(text, self.tokens.level) for text in self.tokens.read(written)]
-        pictures.attention(images, words, maps, folder / "attention.png")
+        plots.attention_maps(images, words, maps, folder / "attention.png")
         return {"attention.png": "Images of the test split, and where the network looked for each word it wrote."}
 
     def _with_captions(self, batch: tuple[Any, ...]) -> tuple[Tensor, Tensor]:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError
 
+from zoo import plots
 from zoo.errors import SpecError
 from zoo.models import apply
-from zoo.plots import pictures
 from zoo.spec import Forecast, Series, Spec
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 
@@ -109,7 +109,7 @@ class Forecasting(Task):
             return {}
         chosen = torch.linspace(0, len(self._shown) - 1, min(SHOWN, len(self._shown))).long().tolist()
         pasts, answers, truths = (torch.cat(parts) for parts in zip(*(self._shown[place] for place in chosen)))
-        pictures.forecasts(pasts, answers, truths, self.forecast.names, folder / "forecast.png")
+        plots.forecasts(pasts, answers, truths, self.forecast.names, folder / "forecast.png")
         return {"forecast.png": "Windows of the test split: the past, what was foretold, and what came."}
 
 

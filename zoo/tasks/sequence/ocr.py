@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +12,8 @@ from torchmetrics import MeanMetric
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from zoo.errors import SpecError
+from zoo.metrics.readings import Reading
 from zoo.models import apply
-from zoo.plots import readings
-from zoo.plots.readings import Reading
 from zoo.spec import Spec, TextLine, Transcript, ctc
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 
@@ -88,9 +86,6 @@ class OCR(Task):
     def test_step(self, batch: Labelled, batch_idx: int) -> None:
         with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
             self._judge(batch, "test")
-
-    def pictures(self, folder: Path) -> dict[str, str]:
-        return readings.draw(self._readings, folder)
 
     def _judge(self, batch: Labelled, split: str) -> None:
         x, (symbols, counts) = batch

@@ -15,9 +15,9 @@ from torch.nn import functional
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
+from zoo import plots
 from zoo.errors import SpecError
 from zoo.models import apply
-from zoo.plots import pictures
 from zoo.spec import Labels, Spec, Video
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder, Task
 
@@ -104,14 +104,14 @@ class Tagging(Task):
         return {"accuracy of the most frequent label": float((test == most).float().mean())}
 
     def pictures(self, folder: Path) -> dict[str, str]:
-        pictures.confusion_matrix(self.counts, self.names, folder / "confusion_matrix.png")
+        plots.confusion_matrix(self.counts, self.names, folder / "confusion_matrix.png")
         captions = {"confusion_matrix.png": "Steps of the test split: rows are true labels, columns answers."}
         if self._shown is not None:
             video, logits, labels = self._shown
             real = labels != IGNORED
             told = [self.names[code] for code in logits.argmax(dim=1)[real].tolist()]
             true = [self.names[code] for code in labels[real].tolist()]
-            pictures.tagged(video[real], told, true, folder / "tagged.png")
+            plots.captioned_frames(video[real], told, true, folder / "tagged.png")
             captions["tagged.png"] = "A video of the test split: what it said of each picture (wrong ones in red)."
         return captions
 

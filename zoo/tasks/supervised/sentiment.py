@@ -6,33 +6,30 @@ Shape letters: B batch, T tokens, K classes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import DataError, SpecError
+from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, Text
 from zoo.spec.text import FIRST
-from zoo.tasks.supervised.supervised import Classification
-from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
+from zoo.tasks.supervised.classification import Classification
+from zoo.tasks.task import NetworkBuilder
 
 log = logging.getLogger(__name__)
 
 
 class Sentiment(Classification):
-    """The class of a text, such as whether it praises or blames; a bag of words is trained beside it.
+    """The class of a text, such as whether it is positive or negative.
 
-    Logs what `Classification` does. The baseline is a logistic regression on the TF-IDF of words and pairs of words
-    (scikit-learn's, with sublinear frequencies).
+    Logs what `Classification` does.
 
     Args:
+        spec, build, optimizer, loss: as in `Classification`.
         embeddings: a file of word vectors, such as GloVe's: a word a line, and its numbers after it. The words that
             it holds start there, and are trained on.
-        loss, spec, network, optimiser, schedule, max_grad_norm, ema: as in `Classification`.
 
     Raises:
         SpecError: the data is no text with classes.
@@ -43,18 +40,15 @@ class Sentiment(Classification):
     def __init__(
         self,
         spec: Spec,
-        network: NetworkBuilder,
-        optimiser: OptimiserBuilder,
+        build: NetworkBuilder,
+        optimizer: OptimizerBuilder | TrainingOptions,
         *,
         loss: nn.Module | None = None,
         embeddings: str | None = None,
-        schedule: str = "one_cycle",
-        max_grad_norm: float | None = None,
-        ema: float | None = None,
     ) -> None:
         if not isinstance(spec.input, Text):
             raise SpecError(f"sentiment needs data of texts with classes, and this is {spec}")
-        super().__init__(spec, network, optimiser, loss=loss, schedule=schedule, max_grad_norm=max_grad_norm, ema=ema)
+        super().__init__(spec, build, optimizer, loss=loss)
         if embeddings is not None:
             self._start_from(Path(embeddings).expanduser(), spec.input)
 
@@ -64,34 +58,11 @@ class Sentiment(Classification):
             if table.embedding_dim != vectors.shape[1]:
                 raise ValueError(
                     f"{path} has vectors of {vectors.shape[1]} numbers, and the network's have {table.embedding_dim}; "
-                    f"set model.embedding={vectors.shape[1]}"
+                    f"set model.embedding_dim={vectors.shape[1]}"
                 )
             with torch.no_grad():
                 table.weight[rows] = vectors
         log.info("%d of %d words start from %s", len(rows), len(text.vocabulary), path.name)
-
-    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-
-        model = make_pipeline(
-            TfidfVectorizer(analyzer=words_and_pairs, sublinear_tf=True), LogisticRegression(C=10, max_iter=1_000)
-        )
-        columns = {split: examples.columns for split, examples in splits.items()}
-        texts = {split: rows(column[0]) for split, column in columns.items()}
-        model.fit(texts["train"], columns["train"][1].numpy())
-        return {"accuracy of a bag of words": model.score(texts["test"], columns["test"][1].numpy())}
-
-
-def rows(column: Any) -> list[list[int]]:
-    """The codes of each text of a ragged column."""
-    return [part.tolist() for part in column.values.split(column.lengths.tolist())]
-
-
-def words_and_pairs(codes: list[int]) -> list[tuple[int, ...]]:
-    """What a bag of words holds: each code alone, and each pair of neighbours."""
-    return [*zip(codes), *pairwise(codes)]
 
 
 def read_vectors(path: Path, text: Text) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,134 @@
+"""Private parts of others that the zoo touches: each test fails once its part may go, or no longer works."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from zoo import private
+
+QUIET: dict[str, Any] = dict.fromkeys(
+    ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+)
+
+
+class Line(L.LightningModule):
+    """The smallest of modules; it may ask Lightning for the length of the run."""
+
+    def __init__(self, asks: bool = False) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+        self.asks = asks
+        self.numbers: list[int] = []
+        self.batches = 0
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        self.numbers.append(private.batches_so_far(self.trainer))
+        return self.layer(batch[0]).square().mean()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        self.batches = private.batches_per_epoch(self.trainer)
+        if self.asks:
+            assert self.trainer.estimated_stepping_batches > 0
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Resumable(DataLoader[Any]):
+    """A loader that is told its place when a run resumes."""
+
+    told = False
+
+    def state_dict(self) -> dict[str, int]:
+        return {"place": 1}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.told = True
+
+
+def loader(kind: type[DataLoader[Any]] = DataLoader) -> DataLoader[Any]:
+    return kind(TensorDataset(torch.randn(12, 2)), batch_size=2)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+@pytest.mark.parametrize(("limit", "batches"), [(1.0, 6), (0.5, 3), (4, 4), (99, 6)])
+def test_batches_are_counted_as_lightning_counts_them(limit: float, batches: int) -> None:
+    module = Line()
+    trainer = L.Trainer(accelerator="cpu", max_epochs=2, limit_train_batches=limit, **QUIET)
+    trainer.fit(module, loader())
+    assert module.batches == trainer.num_training_batches == batches
+    assert module.numbers == list(range(2 * batches))
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
+@pytest.mark.parametrize("asks", [False, True])
+def test_asking_lightning_for_the_length_of_a_run_loses_the_place(tmp_path: Any, asks: bool) -> None:
+    """Once it no longer does, `batches_per_epoch` may go."""
+    keep = ModelCheckpoint(tmp_path, "last", every_n_train_steps=3)
+    options = {**QUIET, "enable_checkpointing": True, "callbacks": [keep]}
+    L.Trainer(accelerator="cpu", max_epochs=2, max_steps=3, **options).fit(Line(), loader(Resumable))
+    resumed = loader(Resumable)
+    again = L.Trainer(accelerator="cpu", max_epochs=2, **QUIET)
+    again.fit(Line(asks), resumed, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    assert resumed.told is not asks
+
+
+def test_the_length_of_a_run_has_no_other_door() -> None:
+    assert L.Trainer.max_epochs.fset is None
+    trainer = L.Trainer(accelerator="cpu", max_epochs=1, **QUIET)
+    private.set_epochs(trainer, 7)
+    assert trainer.max_epochs == 7
+
+
+def test_lightning_still_sets_its_current_hook_on_the_module() -> None:
+    assert private.CURRENT_HOOK in vars(Line())
+
+
+FAULTS = """
+import resource, sys, torch
+from zoo import private
+if sys.argv[1] == "keep":
+    private.keep_freed_memory()
+blocks = [torch.ones(2_000_000) for _ in range(20)]
+del blocks
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+blocks = [torch.ones(2_000_000) for _ in range(20)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_glibc_gives_freed_memory_back() -> None:
+    """20 tensors of 8 MB are some 40,000 pages, where they come anew each time."""
+    kept, given_back = (
+        int(subprocess.run([sys.executable, "-c", FAULTS, word], capture_output=True, text=True, check=True).stdout)
+        for word in ("keep", "give back")
+    )
+    assert kept < given_back / 10
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks what there is not")
+def test_adam_asks_for_gpus_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    count = torch.cuda.device_count
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: asked.append(1) or count() > 0)
+    parameter = nn.Parameter(torch.ones(2))
+    parameter.grad = torch.ones(2)
+    adam = torch.optim.Adam([parameter])
+    for _ in range(3):
+        adam.step()
+    assert len(asked) >= 3
+
+
+def test_a_batch_of_one_is_known_by_torch_s_words() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # which is the point
+        nn.BatchNorm1d(3)(torch.ones(1, 3))
+    assert private.is_batch_too_small(caught.value)

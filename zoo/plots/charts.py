@@ -1,0 +1,131 @@
+"""Charts of metrics: curves, confusion matrices, distributions and forecasts.
+
+Shape letters: N examples, K classes, V values, T past steps, H steps of the horizon.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+READABLE_CLASSES = 40  # more than that, and names and counts would run into each other
+READABLE_COLUMNS = 30
+
+
+def learning_curves(metrics: Path, path: Path) -> None:
+    """Draw a `metrics.csv` over epochs: a panel for each metric, its splits together."""
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    with metrics.open(newline="") as file:
+        for line in csv.DictReader(file):
+            for name, value in line.items():
+                if value and name.startswith(("train/", "val/")):
+                    split, metric = name.split("/", 1)
+                    panels[metric][split].append((float(line["epoch"]) + 1, float(value)))
+    figure = Figure(figsize=(4 * max(len(panels), 1), 3.2), layout="constrained")
+    if panels:
+        for axes, (metric, splits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
+            _curves(axes, metric, splits)
+    figure.savefig(path, dpi=120)
+
+
+def line_chart(lines: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str, path: Path) -> None:
+    """Draw a line for each name, through its points (x: y)."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.add_subplot(xlabel=xlabel, ylabel=ylabel)
+    for name, points in lines.items():
+        axes.plot(*zip(*sorted(points.items())), marker="o", label=name)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw counts (K, K), a row for each true class and a column for each answer, shaded by the fraction of the row."""
+    counts = counts.cpu()
+    fractions = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+    size = 2 + 0.45 * min(len(names), READABLE_CLASSES)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.add_subplot(xlabel="answer", ylabel="true class")
+    axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)
+    if len(names) <= READABLE_CLASSES:
+        axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0)
+        axes.set_yticks(range(len(names)), names)
+        for row, column in counts.nonzero().tolist():
+            colour = "white" if fractions[row, column] > 0.5 else "black"
+            axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour, fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def predicted_against_true(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw values (N, V) against the true ones, a panel for each of the V, with the diagonal where they agree."""
+    figure = Figure(figsize=(4 * len(names), 4), layout="constrained")
+    for column, (axes, name) in enumerate(zip(figure.subplots(1, len(names), squeeze=False)[0], names)):
+        x, y = true[:, column].cpu(), predicted[:, column].cpu()
+        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        axes.plot(ends, ends, color="grey", linewidth=1)
+        axes.scatter(x, y, s=12, alpha=0.6)
+        axes.set(title=name, xlabel="true", ylabel="predicted")
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def importance(increases: Mapping[str, Sequence[float]], error: str, path: Path) -> None:
+    """Draw by how much an error increases with each column shuffled: a bar for the mean, a line for the range."""
+    means = {name: sum(values) / len(values) for name, values in increases.items()}
+    shown = sorted(means, key=means.__getitem__)[-READABLE_COLUMNS:]
+    figure = Figure(figsize=(6, 1 + 0.28 * len(shown)), layout="constrained")
+    axes = figure.add_subplot(xlabel=f"rise of the {error}")
+    axes.barh(shown, [means[name] for name in shown])
+    ranges = [(min(increases[name]), max(increases[name])) for name in shown]
+    axes.hlines(shown, *zip(*ranges), color="black")
+    axes.grid(alpha=0.3, axis="x")
+    figure.savefig(path, dpi=120)
+
+
+def histograms(groups: Mapping[str, Tensor], threshold: float, xlabel: str, path: Path) -> None:
+    """Draw how the values (N,) of each group are distributed, as fractions of the group, and a threshold among them."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.add_subplot(xlabel=xlabel, ylabel="share of the group")
+    pooled = torch.cat(list(groups.values())).cpu()
+    low, high = pooled.quantile(0.0).item(), pooled.quantile(0.98).item()  # a few far ones would squeeze the rest
+    bins = torch.linspace(low, high, 41).tolist()
+    for name, values in groups.items():
+        shown = values.cpu().clamp(max=high).tolist()
+        axes.hist(shown, bins=bins, weights=[1 / max(len(shown), 1)] * len(shown), alpha=0.6, label=name)
+    axes.axvline(threshold, color="black", linewidth=1, label="threshold")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def forecasts(past: Tensor, predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw N windows in rows and V values in columns: the past (N, T, V), the forecast and the truth (N, H, V)."""
+    horizon, shown = predicted.shape[1], min(past.shape[1], 4 * predicted.shape[1])
+    figure = Figure(figsize=(6 * len(names), 2.2 * len(past)), layout="constrained")
+    panels = figure.subplots(len(past), len(names), squeeze=False, sharex=True)
+    for row, before, answer, truth in zip(panels, past, predicted, true):
+        for column, (axes, name) in enumerate(zip(row, names)):
+            axes.plot(range(1 - shown, 1), before[-shown:, column], color="grey", label="past")
+            axes.plot(range(1, horizon + 1), truth[:, column], color="black", label="what came")
+            axes.plot(range(1, horizon + 1), answer[:, column], color="tab:red", label="foretold")
+            axes.set_ylabel(name)
+            axes.grid(alpha=0.3)
+    panels[0, 0].legend(fontsize=8, loc="upper left")
+    for axes in panels[-1]:
+        axes.set_xlabel("steps from now")
+    figure.savefig(path, dpi=100)
+
+
+def _curves(axes: Axes, metric: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    for split, points in splits.items():
+        axes.plot(*zip(*points), label=split, marker="." if len(points) < 40 else None)
+    axes.set(title=metric, xlabel="epoch")
+    axes.grid(alpha=0.3)
+    axes.legend()

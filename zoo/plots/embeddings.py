@@ -1,0 +1,63 @@
+"""What a network has learned, laid out: points in the plane, and the words of topics.
+
+Shape letters: N points, G topics, W words of each.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from zoo.plots.charts import READABLE_CLASSES
+
+READABLE_TOPICS = 24
+
+
+def scatter(points: Tensor, labels: Tensor, names: Sequence[str] | None, path: Path) -> None:
+    """Draw points (N, 2), coloured by their labels (N,): classes, if they have names, and otherwise values."""
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.add_subplot(xticks=[], yticks=[])
+    if names is None or len(names) > READABLE_CLASSES:
+        axes.scatter(points[:, 0], points[:, 1], c=labels.flatten(), s=8, cmap="viridis")
+    else:
+        colours = colormaps["tab10" if len(names) <= 10 else "turbo"].resampled(len(names))
+        for label, name in enumerate(names):
+            own = points[labels == label]
+            axes.scatter(own[:, 0], own[:, 1], s=8, color=colours(label), label=name)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+    figure.savefig(path, dpi=120)
+
+
+def labelled_scatter(points: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw points (N, 2) with their names beside them."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    axes = figure.add_subplot(xticks=[], yticks=[])
+    axes.scatter(points[:, 0], points[:, 1], s=8)
+    axes.margins(x=0.2)
+    for (x, y), name in zip(points.tolist(), names):
+        short = textwrap.shorten(name, 34, placeholder="…")
+        axes.annotate(short, (x, y), (3, 2), textcoords="offset points", fontsize=7)
+    figure.savefig(path, dpi=110)
+
+
+def topic_words(topics: Sequence[Sequence[str]], weights: Tensor, path: Path, *, columns: int = 4) -> None:
+    """Draw the words of each topic as bars as long as their weights (G, W); of many topics the first 24."""
+    topics = topics[:READABLE_TOPICS]
+    rows = ceil(len(topics) / columns)
+    figure = Figure(figsize=(2.6 * columns, 2.1 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(topics) :]:
+        axes.axis("off")
+    for number, (axes, words, lengths) in enumerate(zip(panels, topics, weights.tolist())):
+        axes.barh(range(len(words)), lengths, color="tab:blue")
+        axes.set_yticks(range(len(words)), words, fontsize=7)
+        axes.set_title(f"topic {number}", fontsize=8)
+        axes.tick_params(axis="x", labelsize=6)
+        axes.invert_yaxis()
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,64 @@
+"""The recipe of an artefact: the command and the settings by which it can be trained again, elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from zoo.weights.artefact import Artefact
+
+# Where the user's files lie is nobody's business
+PRIVATE = ("data.root=", "data.path=", "data.test_root=", "folder=", "resume=")
+DATA = "$ZOO_DATA"  # how a recipe names the folder of data sets, which others have elsewhere
+PARTS = ("model", "task", "data", "trainer", "seed", "epochs", "batches")
+
+
+def recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
+    """How to train it again; `parent_commands` are those, in their order, that trained what it started from."""
+    overrides = [_portable(part) for part in cfg.choices.overrides]
+    overrides = [part for part in overrides if not part.startswith(PRIVATE) or DATA in part]
+    overrides = [part for part in overrides if not (part.startswith("init_from=") and Path(part[10:]).exists())]
+    config = {name: plain(cfg[name]) for name in PARTS}
+    config["data"] = {name: _portable(value) for name, value in config["data"].items()}
+    for name in ("root", "path", "test_root"):
+        if not str(config["data"].get(name)).startswith(DATA):
+            config["data"].pop(name, None)
+    parents: list[str] = []
+    if start is not None:
+        parents = [*start.recipe.get("parent_commands", []), start.recipe.get("command", "unknown")]
+    return {
+        "command": command(overrides),
+        **({"parent_commands": parents} if parents else {}),
+        "config": config,
+        "versions": {"torch": torch.__version__, "lightning": L.__version__},
+    }
+
+
+def command(overrides: Sequence[str]) -> str:
+    """The command of a run, as a shell takes it."""
+    return " ".join(["python scripts/train.py", *map(_quoted, overrides)])
+
+
+def plain(node: Any) -> Any:
+    """A part of a config as plain dicts, lists and values."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def _quoted(override: str) -> str:
+    """An override as a shell takes it; $ZOO_DATA stays what the shell puts the folder for."""
+    if re.fullmatch(r"[\w@%+=:,./$~-]+", override):
+        return override
+    return '"' + re.sub(r'(["\\`]|\$(?!ZOO_DATA))', r"\\\1", override) + '"'
+
+
+def _portable(value: Any) -> Any:
+    """A setting with the folder that $ZOO_DATA names written as that."""
+    folder = os.environ.get("ZOO_DATA")
+    return value.replace(folder.rstrip("/"), DATA) if isinstance(value, str) and folder else value

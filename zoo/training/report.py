@@ -1,0 +1,106 @@
+"""What is said of a trained network, from whole splits: baselines, metrics, calibration, plots and notes.
+
+Each function below goes by the kind of task (`functools.singledispatch`); `zoo/training/reports` has a file for each
+kind. A task from outside registers its own, or has none:
+
+    @report.baselines.register
+    def _(task: MyTask, evaluation: Evaluation) -> dict[str, float]: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from zoo.data.core.columns import Batch, Examples
+from zoo.tasks.task import Task
+
+
+class Evaluation:
+    """A trained task with the splits that it is evaluated on, and what its network predicts for them.
+
+    Args:
+        task: whose trained network predicts, in eval mode, on its device.
+        splits: `train`, `val` and `test` examples.
+        batch_size: examples that are predicted together.
+    """
+
+    def __init__(self, task: Task, splits: Mapping[str, Examples], batch_size: int) -> None:
+        self.task = task
+        self.splits = splits
+        self.batch_size = batch_size
+        self._predictions: dict[str, list[Any]] = {}
+
+    def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
+        """A split in order, on the task's device."""
+        examples = self.splits[split]
+        for rows in torch.arange(len(examples)).split(size or self.batch_size):
+            yield _to(examples.__getitems__(rows), self.task.device)
+
+    @torch.no_grad()
+    def predictions(self, split: str) -> list[Any]:
+        """What `task.predict_step` gives for each batch of a split, on the CPU."""
+        if split not in self._predictions:
+            self.task.eval()
+            outputs = (self.task.predict_step(batch, index) for index, batch in enumerate(self.batches(split)))
+            self._predictions[split] = [_to(output, torch.device("cpu")) for output in outputs]
+        return self._predictions[split]
+
+
+@singledispatch
+def callbacks(task: Task, splits: Mapping[str, Examples]) -> list[Callback]:
+    """What watches the training, for plots of it."""
+    return []
+
+
+@singledispatch
+def check_splits(task: Task, splits: Mapping[str, Examples]) -> None:
+    """See, before training, that a task can learn from these examples and be tested on them.
+
+    Raises:
+        DataError, ConfigError: it cannot.
+    """
+
+
+@singledispatch
+def calibrate(task: Task, evaluation: Evaluation) -> Any:
+    """What answers need besides the network, chosen on validation, as `zoo.spec.calibration`; None for nothing."""
+    return None
+
+
+@singledispatch
+def split_metrics(task: Task, evaluation: Evaluation) -> dict[str, float]:
+    """Metrics of the test split that need whole splits, by names without `test/`."""
+    return {}
+
+
+@singledispatch
+def baselines(task: Task, evaluation: Evaluation) -> dict[str, float]:
+    """Metrics of simpler methods, trained and tested on the same examples."""
+    return {}
+
+
+@singledispatch
+def plots(task: Task, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    """Draw into a folder; gives a caption for each file's name."""
+    return {}
+
+
+@singledispatch
+def notes(task: Task, evaluation: Evaluation) -> list[str]:
+    """What else the card says, as lines of Markdown."""
+    return []
+
+
+def _to(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {name: _to(part, device) for name, part in batch.items()}
+    return tuple(_to(part, device) for part in batch) if isinstance(batch, (tuple, list)) else batch

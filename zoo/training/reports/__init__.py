@@ -1,0 +1,3 @@
+"""Reports by kind of task; importing this registers them."""
+
+from zoo.training.reports import supervised as supervised
