@@ -226,7 +226,7 @@ def test_folders_that_are_not_as_they_should_be(folder: Callable[..., Path], tmp
     (tmp_path / "labels.csv").write_text("name,text\na.png,one\n")
     assert "needs the header file,text" in fault()
     (tmp_path / "labels.csv").write_text("file,text\n")
-    assert "has 0 lines, and at least 3 are needed" in fault()
+    assert "has 0 lines; at least 3 are needed" in fault()
     for row in ("a.png,one, two", "a.png"):
         (tmp_path / "labels.csv").write_text(f"file,text\n{row}\n")
         assert "labels.csv, line 2: it has more or fewer cells than the header" in fault()

@@ -19,7 +19,7 @@ from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.splits import random_split, split_fractions, split_sizes
 from zoo.data.text import polarity_sentences
-from zoo.errors import DataError, unknown
+from zoo.errors import DataError
 from zoo.spec import Counts, Spec, Topics
 from zoo.spec.files import read_text
 from zoo.spec.text import tokenise
@@ -49,10 +49,8 @@ class DocumentData(DataModule):
 
     def __init__(self, max_vocab: int = 2_000, stop_words: str | None = "english", batch_size: int = 100) -> None:
         super().__init__(batch_size)
-        if stop_words is not None and stop_words not in STOP_WORDS:
-            raise ValueError(unknown("stop_words", stop_words, STOP_WORDS))
         self.max_vocab = check.whole("max_vocab", max_vocab, 2, 2**20)
-        self.stop_words = stop_words
+        self.stop_words = None if stop_words is None else check.one_of("stop_words", stop_words, STOP_WORDS)
 
     @abstractmethod
     def read(self) -> Texts:

@@ -67,15 +67,12 @@ class TableData(DataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        if target_kind not in TARGET_KINDS:
-            raise ValueError(unknown("target_kind", target_kind, TARGET_KINDS))
         if not isinstance(kinds, Mapping | None):
             raise ValueError(f"kinds are given by column, such as {{zip: category}}, not {kinds}")
         for kind in (kinds or {}).values():
-            if kind not in KINDS:
-                raise ValueError(unknown("kind of column", kind, KINDS))
+            check.one_of("kind of column", kind, KINDS)
         self.target = target
-        self.target_kind = target_kind
+        self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # 2020 may be one
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)

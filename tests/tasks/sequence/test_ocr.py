@@ -118,4 +118,4 @@ def test_a_run_leaves_a_reader_and_can_be_resumed_bit_for_bit(
     answer = resumed(np.full((40, 100), 255, np.uint8), num_beams=4, lexicon=["one"])
     assert set(answer) == {"text", "confidence"}
     with pytest.raises(SpecError, match="unknown option 'num_beam'; did you mean 'num_beams'"):
-        resumed(np.full((40, 100), 255, np.uint8), beam=4)
+        resumed(np.full((40, 100), 255, np.uint8), num_beam=4)
