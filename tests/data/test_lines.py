@@ -229,10 +229,10 @@ def test_folders_that_are_not_as_they_should_be(folder: Callable[..., Path], tmp
     assert "has 0 lines; at least 3 are needed" in fault()
     for row in ("a.png,one, two", "a.png"):
         (tmp_path / "labels.csv").write_text(f"file,text\n{row}\n")
-        assert "labels.csv, line 2: it has more or fewer cells than the header" in fault()
+        assert "labels.csv, line 2, has more or fewer cells than the header" in fault()
     (tmp_path / "labels.csv").write_text("file,text\nz.png,one\n")
     assert f"no such image: {tmp_path / 'z.png'}" in fault()
-    with pytest.raises(DataError, match="no such folder of lines"):
+    with pytest.raises(DataError, match="no such folder"):
         LineFolder(str(tmp_path / "nowhere")).setup()
     with pytest.raises(ValueError, match="val_fraction and test_fraction"):
         LineFolder(str(tmp_path), val_fraction=0.5, test_fraction=0.5)

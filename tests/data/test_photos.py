@@ -17,7 +17,7 @@ from zoo.models import build
 from zoo.spec import Classes, Image
 
 
-def random_pictures(*sizes: tuple[int, int]) -> list[Tensor]:
+def random_images(*sizes: tuple[int, int]) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     return [torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator) for size in sizes]
 
@@ -29,15 +29,15 @@ def write(folder: Path, count: int, size: tuple[int, int] = (40, 50)) -> None:
         PIL.Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / f"{number:03}.png")
 
 
-def test_patches_are_cut_out_of_their_pictures() -> None:
-    """All of them, in the order of a plain loop over pictures, rows and columns."""
-    pictures = random_pictures((20, 33), (17, 16), (40, 16))
-    patches = Patches(pictures, 16, 4)
+def test_patches_are_cut_out_of_their_images() -> None:
+    """All of them, in the order of a plain loop over images, rows and columns."""
+    images = random_images((20, 33), (17, 16), (40, 16))
+    patches = Patches(images, 16, 4)
     wanted = [
-        picture[:, top : top + 16, left : left + 16]
-        for picture in pictures
-        for top in range(0, picture.shape[1] - 15, 4)
-        for left in range(0, picture.shape[2] - 15, 4)
+        image[:, top : top + 16, left : left + 16]
+        for image in images
+        for top in range(0, image.shape[1] - 15, 4)
+        for left in range(0, image.shape[2] - 15, 4)
     ]
     assert len(patches) == len(wanted)
     assert torch.equal(patches.index_select(0, torch.arange(len(wanted))), torch.stack(wanted))
@@ -59,11 +59,11 @@ def test_the_photos_splits_share_no_pixel() -> None:
 
 
 @pytest.mark.parametrize("rotate90", [False, True])
-def test_flips_give_all_ways_to_lay_a_picture(rotate90: bool) -> None:
+def test_flips_give_all_ways_to_lay_an_image(rotate90: bool) -> None:
     torch.manual_seed(0)
-    picture = torch.arange(9, dtype=torch.uint8).view(1, 3, 3)
-    found = {tuple(flipped.flatten().tolist()) for flipped in RandomFlip(rotate90)(picture.expand(200, 1, 3, 3))}
-    ways = [picture, picture.flip(-1)]
+    image = torch.arange(9, dtype=torch.uint8).view(1, 3, 3)
+    found = {tuple(flipped.flatten().tolist()) for flipped in RandomFlip(rotate90)(image.expand(200, 1, 3, 3))}
+    ways = [image, image.flip(-1)]
     if rotate90:
         ways = [torch.rot90(way, turn, (1, 2)) for way in ways for turn in range(4)]
     assert found == {tuple(way.flatten().tolist()) for way in ways}
@@ -84,7 +84,7 @@ def test_a_folder_is_split_by_file(tmp_path: Path) -> None:
     assert data.spec.input.height is None
 
 
-def test_pictures_of_another_folder_are_tested_whole(tmp_path: Path) -> None:
+def test_images_of_another_folder_are_tested_whole(tmp_path: Path) -> None:
     write(tmp_path / "train", 5)
     write(tmp_path / "test", 2, (30, 22))
     write(tmp_path / "test" / "more", 1, (12, 90))
@@ -107,7 +107,7 @@ def test_classes_of_another_folder_are_those_of_the_folders_within_it(tmp_path: 
             ImageFolder(str(tmp_path / root), test_root=str(tmp_path / test_root))
 
 
-def test_folders_in_it_are_classes_of_whole_pictures(tmp_path: Path) -> None:
+def test_folders_in_it_are_classes_of_whole_images(tmp_path: Path) -> None:
     write(tmp_path / "cats", 6)
     write(tmp_path / "dogs", 4)
     data = ImageFolder(str(tmp_path), patch=None, size=12, val_fraction=0.2, test_fraction=0.2)
@@ -119,7 +119,7 @@ def test_folders_in_it_are_classes_of_whole_pictures(tmp_path: Path) -> None:
     build("cnn", data.spec)
 
 
-def test_patches_of_any_picture_do_not_fit_a_network_for_one_size(tmp_path: Path) -> None:
+def test_patches_of_any_image_do_not_fit_a_network_for_one_size(tmp_path: Path) -> None:
     write(tmp_path, 5)
     data = ImageFolder(str(tmp_path), patch=16)
     data.setup()
@@ -132,7 +132,7 @@ def test_an_unreadable_file_stops_with_its_name_or_is_skipped_and_counted(
 ) -> None:
     write(tmp_path, 12)
     (tmp_path / "torn.png").write_bytes((tmp_path / "001.png").read_bytes()[:60])
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("no image")
     write(tmp_path / "small", 1, (8, 90))
     with pytest.raises(DataError, match=r"000\.png, of 8 x 90 pixels.* patch of 16; data\.unreadable=skip"):
         ImageFolder(str(tmp_path), patch=16).setup()

@@ -15,18 +15,18 @@ def videos() -> MovingDigits:
     return data
 
 
-def test_pictures_labelled_nothing_hold_nothing(videos: MovingDigits) -> None:
-    pictures, labels = videos.splits["train"].columns
-    bright = (pictures.values > 200).sum(dim=(1, 2, 3))
+def test_frames_labelled_nothing_hold_nothing(videos: MovingDigits) -> None:
+    frames, labels = videos.splits["train"].columns
+    bright = (frames.values > 200).sum(dim=(1, 2, 3))
     assert bright[labels.values == NOTHING].float().mean() < 1.5  # noise
     assert bright[labels.values != NOTHING].float().mean() > 8
 
 
-def test_each_video_has_a_label_a_picture_and_lengths_differ(videos: MovingDigits) -> None:
+def test_each_video_has_a_label_a_frame_and_lengths_differ(videos: MovingDigits) -> None:
     for split in videos.splits.values():
-        pictures, labels = split.columns
-        assert torch.equal(pictures.lengths, labels.lengths)
-        assert pictures.lengths.min() >= MIN_FRAMES
+        frames, labels = split.columns
+        assert torch.equal(frames.lengths, labels.lengths)
+        assert frames.lengths.min() >= MIN_FRAMES
     assert len(videos.splits["train"].lengths.unique()) > 10
 
 
@@ -40,9 +40,9 @@ def test_all_labels_occur_and_digits_stay_for_a_while(videos: MovingDigits) -> N
 
 
 def test_digits_move(videos: MovingDigits) -> None:
-    """The middle of the bright pixels differs from picture to picture."""
-    pictures, labels = videos.splits["train"].columns
-    shown = pictures.values[labels.values == 0][:, 0].float()
+    """The middle of the bright pixels differs from frame to frame."""
+    frames, labels = videos.splits["train"].columns
+    shown = frames.values[labels.values == 0][:, 0].float()
     weight = (shown - 150).clamp(min=0)
     middle = (weight.sum(dim=1) * torch.arange(16)).sum(dim=1) / weight.sum(dim=(1, 2)).clamp(min=1)
     assert middle.std() > 1.5

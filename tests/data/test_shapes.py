@@ -22,7 +22,7 @@ def place_of(image: torch.Tensor, colour: str) -> tuple[float, float, int]:
     return x.float().mean().item(), y.float().mean().item(), len(x)
 
 
-def test_pictures_show_colours_sizes_and_relations(data: Shapes) -> None:
+def test_images_show_colours_sizes_and_relations(data: Shapes) -> None:
     """Found in the pixels alone, for pairs of colours that are easily told apart."""
     clear = {"red", "green", "blue", "black"}
     names = list(COLOURS)

@@ -50,7 +50,7 @@ def predicted(compose: Callable[..., DictConfig], capsys: pytest.CaptureFixture[
     return predicted
 
 
-def test_pictures_by_pattern(predicted: Callable[..., Any], scans: Path) -> None:
+def test_images_by_pattern(predicted: Callable[..., Any], scans: Path) -> None:
     failures, written, complaints = predicted(
         "model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl", "batch_size=3"
     )
@@ -88,7 +88,7 @@ def test_names_on_standard_input(predicted: Callable[..., Any], scans: Path, mon
 
 def test_one_that_does_not_fit_is_told_and_the_others_are_answered(predicted: Callable[..., Any], scans: Path) -> None:
     broken = scans / "scan 3 is broken.png"
-    broken.write_bytes(b"not a picture")
+    broken.write_bytes(b"not an image")
     shutil.copy(next(scans.iterdir()), scans / os.fsdecode(b"scan \xff.png"))  # whose name is no text
     failures, written, complaints = predicted("model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl")
     assert failures == 1
@@ -177,7 +177,7 @@ def test_a_stream_that_is_no_table(
         predicted("model=rbm.anomaly_breast_cancer")
 
 
-def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], tmp_path: Path) -> None:
+def test_images_that_come_out_go_into_a_folder(predicted: Callable[..., Any], tmp_path: Path) -> None:
     """An inpainter takes two patterns; answers of one name do not overwrite each other."""
     grey = Image(1, 8, 8, (0.5,), (0.5,))
     spec = Spec(MaskedImage(**vars(grey)), grey)
@@ -251,7 +251,7 @@ def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Pa
         sheet[top : top + 20, 30:200:3] = 0
     for name, pixels in (("a page", sheet), ("a line", sheet[10:50]), ("blank", sheet * 0)):
         PIL.Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    (tmp_path / "no picture.png").write_bytes(b"no picture")
+    (tmp_path / "no image.png").write_bytes(b"no image")
     failures, written, complaints = predicted(
         f"model={tmp_path / 'reader.safetensors'}", f"input='{tmp_path}/*.png'", "format=jsonl", "batch_size=2"
     )
@@ -261,7 +261,7 @@ def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Pa
     assert {*rows[0]} == {"input", "text", "confidence"}
     assert failures == 2
     assert f"{tmp_path / 'blank.png'}: no line of text found in an image of 300 x 200 pixels" in complaints
-    assert f"cannot read {tmp_path / 'no picture.png'} as an image" in complaints
+    assert f"cannot read {tmp_path / 'no image.png'} as an image" in complaints
 
 
 def test_lines_of_text(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
