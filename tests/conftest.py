@@ -32,23 +32,23 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
     ),
     "gru": (
         Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
-        {"hidden": 12, "layers": 2},
+        {"hidden_size": 12, "num_layers": 2},
     ),
     "lstm": (
         Spec(Image(3, 6, 5, (0.5,) * 3, (0.5,) * 3), Classes(("cat", "dog", "emu"))),
-        {"hidden": 12, "bidirectional": True},
+        {"hidden_size": 12, "bidirectional": True},
     ),
     "mlp": (
         Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
-        {"hidden": [16]},
+        {"hidden_sizes": [16]},
     ),
     "rbm": (
-        Spec(Image(1, 6, 5, (0.0,), (1.0,)), Anomaly(0.0, 0.05)),
+        Spec(Image(1, 6, 5, (0.0,), (1.0,)), Anomaly(0.05)),
         {"num_hidden": 16},
     ),
     "rnn": (
         Spec(Image(1, 6, 5, (0.5,), (0.5,)), Classes(("cat", "dog", "emu"))),
-        {"hidden": 24},
+        {"hidden_size": 24},
     ),
 }
 

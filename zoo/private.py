@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 if TYPE_CHECKING:
     from lightning import Trainer
 
-# Lightning 2.6 sets this on the module some forty times a step, where nn.Module looks for parameters each time; a run of
-# a perceptron takes 1.08 times the CPU time where it does (medians of five, in turns)
+# Lightning 2.6 sets this on the module some forty times a step, where nn.Module looks for parameters each time; a run
+# of a perceptron takes 1.08 times the CPU time where it does (medians of five, in turns)
 CURRENT_HOOK = "_current_fx_name"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 

@@ -185,12 +185,12 @@ def publishes(compose: Compose, run: Path, tmp_path: Path) -> Callable[..., None
 def test_a_run_is_published(
     publishes: Callable[..., None], shelf: Path, run: Path, tmp_path: Path, compose: Compose
 ) -> None:
-    publishes("noise={test/loss: 0.5}")
+    publishes("tolerance={test/loss: 0.5}")
     (weights,) = zoo.list_weights()
     assert (weights.name, weights.licence, weights.data[:5]) == ("cnn.short", "Apache-2.0", "1,797")
     assert weights.sha256 == hashlib.sha256((shelf / "cnn.short.safetensors").read_bytes()).hexdigest()
-    assert Path(weights.picture).read_bytes() == (run / "confusion_matrix.png").read_bytes()
-    assert weights.noise["test/loss"] == 0.5
+    assert Path(weights.plot).read_bytes() == (run / "confusion_matrix.png").read_bytes()
+    assert weights.tolerance["test/loss"] == 0.5
     assert weights.size < 0.6 * (run / "model.safetensors").stat().st_size  # half precision
     assert set(weights.metrics) == set(zoo.load(run / "model.safetensors").metrics)
     assert "## cnn.short" in (tmp_path / "docs.md").read_text(encoding="utf-8")
@@ -224,8 +224,8 @@ def test_noise_is_what_the_test_draws_at_random(
     monkeypatch.setattr(publishing, "measure", drawn)
     publishes()
     (weights,) = zoo.list_weights()
-    assert weights.noise["test/loss"] == pytest.approx(4 * 0.02)
-    assert weights.noise["test/accuracy"] == pytest.approx(0.002 * claimed["test/accuracy"], rel=0.05)
+    assert weights.tolerance["test/loss"] == pytest.approx(4 * 0.02)
+    assert weights.tolerance["test/accuracy"] == pytest.approx(0.002 * claimed["test/accuracy"], rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_noise_is_what_the_test_draws_at_random(
         (["name=mlp.short"], "mlp.short names another model than the run's, which is cnn"),
         (["name=cnn"], "a name is <model>.<tag> of small letters, digits and _, not cnn"),
         (["name=../cnn.short"], "a name is <model>.<tag>"),
-        (["picture=absent.png"], "no such picture: .*; there are confusion_matrix.png"),
+        (["plot=absent.png"], "no such plot: .*; there are confusion_matrix.png"),
         (["run=nowhere"], "no such file"),
     ],
 )
@@ -248,7 +248,7 @@ def test_what_will_not_do_is_not_published(
 
 @pytest.mark.parametrize(
     ("limit", "message"),
-    [("MAX_FILE", "train a smaller network"), ("MAX_TOGETHER", "all weights"), ("MAX_PICTURE", "is the limit")],
+    [("MAX_FILE", "train a smaller network"), ("MAX_TOGETHER", "all weights"), ("MAX_PLOT", "is the limit")],
 )
 def test_limits_of_size(
     publishes: Callable[..., None], shelf: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str

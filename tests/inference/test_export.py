@@ -32,11 +32,16 @@ OTHERS: dict[str, tuple[str, Spec, dict[str, Any], dict[str, set[int]]]] = {
     "lines": (
         "cnn",
         Spec(TextLine(32), Transcript("abc")),
-        {"widths": [4, 6], "hidden": 5},
+        {"widths": [4, 6], "hidden_size": 5},
         {"x": {0, 3}, "lengths": {0}},
     ),
-    "texts": ("lstm", Spec(WORDS, POLARITY), {"hidden": 6, "bidirectional": True}, {"codes": {0, 1}, "lengths": {0}}),
-    "means": ("gru", Spec(WORDS, POLARITY), {"hidden": 6, "pool": "mean"}, {"codes": {0, 1}, "lengths": {0}}),
+    "texts": (
+        "lstm",
+        Spec(WORDS, POLARITY),
+        {"hidden_size": 6, "bidirectional": True},
+        {"codes": {0, 1}, "lengths": {0}},
+    ),
+    "means": ("gru", Spec(WORDS, POLARITY), {"hidden_size": 6, "pool": "mean"}, {"codes": {0, 1}, "lengths": {0}}),
     "pictures of any size": (
         "gan",
         Spec(SmallImage(1, scale=2, **ANY), Image(1, **ANY)),

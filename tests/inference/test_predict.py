@@ -244,7 +244,7 @@ def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, t
 
 def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Path) -> None:
     spec = Spec(TextLine(32), Transcript("abc"))
-    options = {"widths": [4, 4], "hidden": 4}
+    options = {"widths": [4, 4], "hidden_size": 4}
     zoo.save(Artefact("cnn", options, spec, build("cnn", spec, **options)), tmp_path / "reader.safetensors")
     sheet = np.full((200, 300), 255, np.uint8)
     for top in (20, 80, 140):
@@ -266,7 +266,7 @@ def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Pa
 
 def test_lines_of_text(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = Spec(Text(("a", "quiet", "triumph", "dull"), "words"), Classes(("bad", "good")))
-    options = {"embedding": 4, "hidden": 4}
+    options = {"embedding_dim": 4, "hidden_size": 4}
     reader = Artefact("gru", options, spec, build("gru", spec, **options))
     zoo.save(reader, tmp_path / "reader.safetensors")
     lines = ["a quiet triumph", "dull, dull, dull", "Ein Füchslein"]
@@ -302,7 +302,7 @@ def test_lines_that_are_no_json(predicted: Callable[..., Any], tmp_path: Path) -
 
 def test_a_series_is_a_csv_file(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = Spec(Series(("load", "heat"), (0.0, 1.0), (1.0, 2.0)), Classes(("calm", "wild")))
-    options = {"hidden": 4}
+    options = {"hidden_size": 4}
     try:
         network = build("gru", spec, **options)
     except SpecError:

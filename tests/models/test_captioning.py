@@ -20,7 +20,7 @@ LENGTH, CODES = 4, 5  # so few that all texts can be listed
 @pytest.fixture(params=["rnn", "gru", "lstm"])
 def captioner(request: pytest.FixtureRequest) -> Captioner:
     torch.manual_seed(0)
-    network = Captioner(request.param, 1, CODES, LENGTH, width=2, embedding=4, hidden=5, layers=2)
+    network = Captioner(request.param, 1, CODES, LENGTH, width=2, embedding_dim=4, hidden_size=5, num_layers=2)
     with torch.no_grad():
         for parameter in (network.output.weight, network.embedding.vectors.weight, network.start.weight):
             parameter.mul_(4)  # so that it has opinions
@@ -56,7 +56,7 @@ def test_probabilities_of_all_texts_add_up_to_one(captioner: Captioner) -> None:
 
 @torch.inference_mode()
 def test_a_wide_beam_finds_the_likeliest_text(captioner: Captioner) -> None:
-    written, found = captioner.generate(pictures(), beams=100)
+    written, found = captioner.generate(pictures(), num_beams=100)
     for picture, text, likelihood in zip(pictures(), written, found):
         expected = likelihoods(captioner, picture)
         assert text.tolist() == all_texts()[expected.argmax()][: len(text)].tolist()
@@ -65,7 +65,7 @@ def test_a_wide_beam_finds_the_likeliest_text(captioner: Captioner) -> None:
 
 @torch.inference_mode()
 def test_more_beams_find_no_less_likely_text_here(captioner: Captioner) -> None:
-    greedy, few, many = (captioner.generate(pictures(), beams=beams)[1] for beams in (1, 3, 100))
+    greedy, few, many = (captioner.generate(pictures(), num_beams=beams)[1] for beams in (1, 3, 100))
     assert (many >= greedy - 1e-4).all()
     assert (many >= few - 1e-4).all()
 
@@ -127,7 +127,7 @@ def test_finished_texts_stay_as_they_are() -> None:
         return torch.nn.functional.one_hot(script[row, at.clamp(max=2)], CODES) * 50.0, (row, at + 1)
 
     memory = (torch.arange(2), torch.zeros(2, dtype=torch.long))
-    codes, likelihoods = write(step, memory, torch.zeros(2, dtype=torch.long), length=9, beams=2)
+    codes, likelihoods = write(step, memory, torch.zeros(2, dtype=torch.long), length=9, num_beams=2)
     assert codes[:, :3].tolist() == [[0, 0, 0], [3, 2, 0]]
     assert not codes[:, 3:].any()
     torch.testing.assert_close(likelihoods, torch.zeros(2))
@@ -136,17 +136,17 @@ def test_finished_texts_stay_as_they_are() -> None:
 def test_an_unknown_token_is_never_written(captioner: Captioner) -> None:
     with torch.no_grad():
         captioner.output.bias[UNKNOWN] = 100.0
-    for options in ({}, {"beams": 3}, {"temperature": 5.0}):
+    for options in ({}, {"num_beams": 3}, {"temperature": 5.0}):
         assert not (captioner.generate(pictures(), **options)[0] == UNKNOWN).any()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beams": 0}, "whole numbers of at least 1, got 4 and 0"),
-        ({"temperature": -1.0}, "temperature must be at least 0, got -1.0"),
-        ({"temperature": float("nan")}, "temperature must be at least 0, got nan"),
-        ({"beams": 2, "temperature": 1.0}, "give one of them"),
+        ({"num_beams": 0}, "num_beams must be a whole number of at least 1, got 0"),
+        ({"temperature": -1.0}, "temperature must be at least 0 and finite, got -1.0"),
+        ({"temperature": float("nan")}, "temperature must be at least 0 and finite, got nan"),
+        ({"num_beams": 2, "temperature": 1.0}, "give one of them"),
     ],
 )
 def test_what_cannot_work_is_refused(captioner: Captioner, options: dict[str, float], message: str) -> None:
@@ -156,7 +156,7 @@ def test_what_cannot_work_is_refused(captioner: Captioner, options: dict[str, fl
 
 def test_it_is_built_for_a_spec() -> None:
     image = Image(3, 16, 16, (0.5,) * 3, (0.5,) * 3)
-    network = build("gru", Spec(image, Tokens(("a", "b"), "words", 6)), hidden=8, embedding=4)
+    network = build("gru", Spec(image, Tokens(("a", "b"), "words", 6)), hidden_size=8, embedding_dim=4)
     assert isinstance(network, Captioner)
     assert network.max_length == 6
     assert network(torch.zeros(2, 3, 16, 16), torch.tensor([[2], [3]])).shape == (2, 2, 4)

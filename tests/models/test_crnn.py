@@ -16,12 +16,12 @@ from zoo.spec import Classes, Image, Spec, TextLine, Transcript
 from zoo.spec.ctc import best_paths
 
 SPEC = Spec(TextLine(32), Transcript("abcdef"))
-SMALL: dict[str, Any] = {"widths": (4, 6, 8), "hidden": 8, "layers": 2}
+SMALL: dict[str, Any] = {"widths": (4, 6, 8), "hidden_size": 8, "num_layers": 2}
 
 
 def with_blocks(layers: int = 2) -> CRNN:
     """A network whose residual blocks no longer pass on what they are given, as new ones do."""
-    network = CRNN(32, 6, **SMALL | {"layers": layers}, blocks=1)
+    network = CRNN(32, 6, **SMALL | {"num_layers": layers}, blocks=1)
     for block in network.modules():
         if isinstance(block, ResidualBlock):
             nn.init.ones_(block.norm.weight)
@@ -97,7 +97,7 @@ def test_every_parameter_gets_a_finite_gradient() -> None:
 @pytest.mark.parametrize("layers", [0, 1])
 def test_a_batch_can_be_learned_by_heart(layers: int) -> None:
     torch.manual_seed(0)
-    network = CRNN(32, 6, widths=(8, 12), hidden=16, layers=layers)
+    network = CRNN(32, 6, widths=(8, 12), hidden_size=16, num_layers=layers)
     x, lengths = lines(40, 64, 30)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
     for _ in range(150):
@@ -130,13 +130,13 @@ def test_it_is_built_for_a_spec_and_without_memory() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"widths": [8]}, "widths must be 2 to 8"),
+        ({"widths": [8]}, "widths must be a whole number from 2 to 8, got 1"),
         ({"widths": [8, 0]}, "widths"),
-        ({"height": 0}, "height must be at least 1, got 0"),
+        ({"height": 0}, "height must be a whole number of at least 1, got 0"),
         ({"num_classes": 0}, "num_classes"),
-        ({"hidden": 0}, "hidden"),
-        ({"layers": -1}, "layers must be from 0 to 8, got -1"),
-        ({"blocks": -1}, "blocks must be from 0 to 64, got -1"),
+        ({"hidden_size": 0}, "hidden_size"),
+        ({"num_layers": -1}, "num_layers must be a whole number from 0 to 8, got -1"),
+        ({"blocks": -1}, "blocks must be a whole number from 0 to 64, got -1"),
         ({"dropout": 1.0}, "dropout"),
     ],
     ids=str,
@@ -147,8 +147,8 @@ def test_numbers_out_of_range_are_named(options: dict[str, Any], message: str) -
 
 
 def test_options_of_the_reader_are_refused_for_pictures() -> None:
-    with pytest.raises(ValueError, match="hidden and layers are for lines of text"):
-        build(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("no", "yes"))), hidden=8)
+    with pytest.raises(ValueError, match="hidden_size and num_layers are for lines of text"):
+        build(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("no", "yes"))), hidden_size=8)
 
 
 def test_dropout_acts_in_training_only() -> None:

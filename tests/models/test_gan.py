@@ -1,4 +1,4 @@
-"""The generator that paints and the discriminator that judges."""
+"""The generators that restore, and the discriminator of patches."""
 
 from __future__ import annotations
 
@@ -110,15 +110,15 @@ def test_a_discriminator_learns_to_tell_real_from_painted() -> None:
     ("network", "options", "message"),
     [
         (Inpainter, {"width": 12}, "multiple of 8, got 12"),
-        (Inpainter, {"width": 0}, "multiple of 8"),
-        (Inpainter, {"width": -8}, "multiple of 8"),
-        (Inpainter, {"depth": -1}, "depth must be from 0 to 8"),
-        (Inpainter, {"depth": 9}, "depth must be from 0 to 8"),
-        (SuperResolver, {"scale": 1}, "scale must be from 2 to 8, got 1"),
-        (SuperResolver, {"blocks": 0}, "width and blocks must be at least 1, got 32 and 0"),
-        (PatchDiscriminator, {"in_channels": 2, "width": 0}, "width must be at least 1"),
-        (PatchDiscriminator, {"in_channels": 2, "depth": 0}, "depth must be from 1 to 8"),
-        (PatchDiscriminator, {"in_channels": 2, "depth": 9}, "depth must be from 1 to 8"),
+        (Inpainter, {"width": 0}, "width must be a whole number of at least 1"),
+        (Inpainter, {"width": -8}, "width must be a whole number of at least 1"),
+        (Inpainter, {"depth": -1}, "depth must be a whole number from 0 to 8"),
+        (Inpainter, {"depth": 9}, "depth must be a whole number from 0 to 8"),
+        (SuperResolver, {"scale": 1}, "scale must be a whole number from 2 to 8, got 1"),
+        (SuperResolver, {"blocks": 0}, "blocks must be a whole number of at least 1, got 0"),
+        (PatchDiscriminator, {"in_channels": 2, "width": 0}, "width must be a whole number of at least 1"),
+        (PatchDiscriminator, {"in_channels": 2, "depth": 0}, "depth must be a whole number from 1 to 8"),
+        (PatchDiscriminator, {"in_channels": 2, "depth": 9}, "depth must be a whole number from 1 to 8"),
     ],
     ids=str,
 )
@@ -219,7 +219,7 @@ def test_a_picture_of_any_size_is_coloured_and_its_luma_kept(size: tuple[int, in
 
 
 def test_a_picture_smaller_than_the_reach_of_a_u_net_is_named() -> None:
-    with pytest.raises(SpecError, match="pictures of 7 x 20 pixels are too small to be halved 3 times"):
+    with pytest.raises(SpecError, match="images of 7 x 20 pixels are too small to be halved 3 times"):
         Colouriser(width=8, depth=3)(torch.zeros(1, 1, 7, 20))
 
 

@@ -22,7 +22,7 @@ VALUES = Values(("price",), (0.0,), (1.0,))
 
 
 def test_layer_by_layer() -> None:
-    network = MLP(3, 2, hidden=[4, 5], activation="tanh", output_activation="logistic").double()
+    network = MLP(3, 2, hidden_sizes=[4, 5], activation="tanh", output_activation="logistic").double()
     x = torch.randn(7, 3, dtype=torch.float64)
     first, second, last = (module for module in network.modules() if isinstance(module, nn.Linear))
     h = torch.tanh(x @ first.weight.T + first.bias)
@@ -31,7 +31,7 @@ def test_layer_by_layer() -> None:
 
 
 def test_no_hidden_layer_is_a_linear_model() -> None:
-    network = MLP(3, 2, hidden=[])
+    network = MLP(3, 2, hidden_sizes=[])
     x = torch.randn(5, 3)
     torch.testing.assert_close(network(x), network.output(x))
 
@@ -59,7 +59,7 @@ def test_activations(name: str) -> None:
 )
 def test_one_batch_can_be_learned(input_: Any, output: Any, size: int, members: int) -> None:
     torch.manual_seed(0)
-    network = build(Spec(input_, output), hidden=[32], members=members)
+    network = build(Spec(input_, output), hidden_sizes=[32], ensemble_size=members)
     x = torch.randn(24, 3, 4, 5)
     if isinstance(input_, Table):
         x = input_.prepare(torch.stack([torch.randn(24), torch.randint(5, (24,)).float(), torch.randn(24)], dim=1))
@@ -82,9 +82,9 @@ def test_one_batch_can_be_learned(input_: Any, output: Any, size: int, members: 
 def test_members_answer_together() -> None:
     torch.manual_seed(0)
     x = torch.randn(6, 3)
-    values = MLP(3, 2, members=5)
+    values = MLP(3, 2, ensemble_size=5)
     torch.testing.assert_close(values.eval()(x), values.train()(x).mean(dim=1))
-    classes = build(Spec(Table((Number("a", 0.0, 1.0, False),)), THREE), members=5)
+    classes = build(Spec(Table((Number("a", 0.0, 1.0, False),)), THREE), ensemble_size=5)
     x = torch.randn(6, 1)
     each = classes.train()(x)
     assert each.shape == (6, 5, 3)
@@ -93,7 +93,7 @@ def test_members_answer_together() -> None:
 
 
 def test_a_logistic_unit_for_two_classes() -> None:
-    network = build(Spec(TABLE, TWO), output_activation="logistic", members=3)
+    network = build(Spec(TABLE, TWO), output_activation="logistic", ensemble_size=3)
     x = TABLE.prepare(torch.tensor([[0.5, 2.0, 1.0], [math.nan, 0.0, -2.0]]))
     each = network.train()(x)
     assert each.shape == (2, 3, 2)
@@ -104,7 +104,7 @@ def test_a_logistic_unit_for_two_classes() -> None:
 
 
 def test_categories_are_embedded_and_unknown_ones_start_at_zero() -> None:
-    network = MLP(1, 2, categories=[5, 40], embedding=16)
+    network = MLP(1, 2, categories=[5, 40], embedding_dim=16)
     assert [embedding.weight.shape for embedding in network.embeddings] == [(5, 5), (40, 16)]
     assert network.layers[0].in_features == 1 + 5 + 16
     for embedding in network.embeddings:
@@ -117,13 +117,13 @@ def test_categories_are_embedded_and_unknown_ones_start_at_zero() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"hidden": [0]},
-        {"hidden": [3.5]},
+        {"hidden_sizes": [0]},
+        {"hidden_sizes": [3.5]},
         {"activation": "rleu"},
         {"output_activation": "sigmoid"},
         {"dropout": 1.0},
-        {"members": 0},
-        {"embedding": 0},
+        {"ensemble_size": 0},
+        {"embedding_dim": 0},
         {"in_features": 0},
         {"num_outputs": 0},
         {"categories": [0]},
@@ -131,7 +131,7 @@ def test_categories_are_embedded_and_unknown_ones_start_at_zero() -> None:
     ids=str,
 )
 def test_an_option_out_of_range(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"must be|unknown activation"):
+    with pytest.raises(ValueError, match=r"must be|unknown (output_)?activation"):
         MLP(**{"in_features": 3, "num_outputs": 2, **options})
 
 
@@ -147,7 +147,7 @@ def test_what_it_cannot_do() -> None:
 
 def test_names_of_published_weights() -> None:
     """These keys are those of files that people keep: changing one makes them unreadable."""
-    network = build(Spec(TABLE, THREE), hidden=[4], members=2)
+    network = build(Spec(TABLE, THREE), hidden_sizes=[4], ensemble_size=2)
     assert sorted(network.state_dict()) == [
         "embeddings.0.weight",
         "layers.0.bias",
@@ -156,7 +156,7 @@ def test_names_of_published_weights() -> None:
         "output.weight",
         "scales",
     ]
-    assert sorted(build(Spec(TABLE, THREE), hidden=[4]).state_dict()) == [
+    assert sorted(build(Spec(TABLE, THREE), hidden_sizes=[4]).state_dict()) == [
         "embeddings.0.weight",
         "layers.0.bias",
         "layers.0.weight",

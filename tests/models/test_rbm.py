@@ -216,21 +216,21 @@ def test_annealed_importance_sampling_finds_the_exact_partition_function() -> No
     assert estimate == pytest.approx(exact, abs=4 * error)
     with pytest.raises(ValueError, match="2\\*\\*21 states are too many"):
         log_partition(RBM(5, 21))
-    with pytest.raises(ValueError, match="at least 2 runs of 1 temperature"):
+    with pytest.raises(ValueError, match="runs must be a whole number of at least 2, got 1"):
         annealed_importance_sampling(rbm, torch.full((30,), 0.3), runs=1)
     with pytest.raises(ValueError, match="for Bernoulli visible units and for counts"):
         annealed_importance_sampling(RBM(3, 2, visible="gaussian"), torch.full((3,), 0.3))
 
 
 def test_annealed_importance_sampling_of_documents() -> None:
-    rbm = spread(RBM(12, 5, visible="counts", longest=20), scale=0.5)
+    rbm = spread(RBM(12, 5, visible="counts", max_length=20), scale=0.5)
     torch.manual_seed(0)
     rates = torch.linspace(1, 3, 12)
     for words in (1, 20):
         estimate, error = annealed_importance_sampling(rbm, rates, runs=200, temperatures=200, words=words)
         assert error < 0.1
         assert estimate == pytest.approx(log_partition(rbm, words=words), abs=4 * error)
-    with pytest.raises(ValueError, match="documents of 21 words are longer than the machine's longest, 20"):
+    with pytest.raises(ValueError, match="words must be a whole number from 1 to 20, got 21"):
         annealed_importance_sampling(rbm, rates, words=21)
 
 
@@ -246,25 +246,27 @@ def test_the_centred_gradient_is_that_of_a_centred_machine(kind: str) -> None:
     """Of a machine whose energy has (drive - μ)·W (h - λ), by autograd, its biases then shifted back to ours."""
     rbm = spread(DISCRETE[kind]())
     v = visible_states(rbm)
-    sent = rbm.visible.drive(v)  # v itself, but of ordinal units
+    sent = rbm.visible.sufficient_statistics(v)  # v itself, but of ordinal units
     generator = torch.Generator().manual_seed(1)
     mu, lam = (torch.rand(size, generator=generator) for size in rbm.weight.shape)
     weights = torch.rand(len(v), generator=generator).softmax(dim=0) - 1 / len(v)  # of a difference of two means
 
     (weights @ rbm.free_energy(v)).backward()
-    rbm.centre_gradients(mu, lam)
+    rbm.center_gradients(mu, lam)
 
     layers = list(rbm.visible.layers) if isinstance(rbm.visible, Mixed) else [rbm.visible]
     a = torch.cat([layer.bias for layer in layers]).detach()
     weight = rbm.weight.detach().clone().requires_grad_()
-    visible_bias = (a + rbm.visible.lift(weight.detach() @ lam)).requires_grad_()  # so that both are the same model
+    visible_bias = (
+        a + rbm.visible.project_down(weight.detach() @ lam)
+    ).requires_grad_()  # so that both are the same model
     hidden_bias = (rbm.hidden_bias.detach() + mu @ weight.detach()).requires_grad_()
     x = hidden_bias + (sent - mu) @ weight
     free = -v @ visible_bias - (functional.softplus(x) - x * lam).sum(dim=1)
     (weights @ free).backward()
     torch.testing.assert_close(rbm.weight.grad, weight.grad)
     torch.testing.assert_close(rbm.hidden_bias.grad, hidden_bias.grad - mu @ weight.grad)
-    moved = visible_bias.grad - rbm.visible.lift(weight.grad @ lam)
+    moved = visible_bias.grad - rbm.visible.project_down(weight.grad @ lam)
     torch.testing.assert_close(torch.cat([layer.bias.grad for layer in layers]), moved)
 
 
@@ -302,11 +304,11 @@ def test_biases_start_where_the_data_s_means_are() -> None:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"num_visible": 0}, "visible units are counted by a whole number of at least 1, got 0"),
+        ({"num_visible": 0}, "num_visible must be a whole number of at least 1, got 0"),
         ({"num_hidden": 0}, "num_hidden must be a whole number of at least 1, got 0"),
-        ({"visible": "softmax", "states": 1}, "a softmax unit has at least 2 states, got 1"),
+        ({"visible": "softmax", "states": 1}, "states must be a whole number of at least 2, got 1"),
         ({"visible": "gausian"}, "unknown kind of visible unit 'gausian'; did you mean 'gaussian'"),
-        ({"visible": "counts", "longest": 0}, "the longest document has at least 1 word, got 0"),
+        ({"visible": "counts", "max_length": 0}, "max_length must be a whole number of at least 1, got 0"),
     ],
 )
 def test_an_option_out_of_range_is_a_value_error(options: dict[str, object], fault: str) -> None:

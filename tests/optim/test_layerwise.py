@@ -17,7 +17,7 @@ from zoo.data.images import Digits
 from zoo.models import CNN, MLP, build
 from zoo.optim.layerwise import layer_lr_scales, layers
 from zoo.spec import Classes, Spec, Text
-from zoo.tasks.supervised.supervised import Classification
+from zoo.tasks.supervised import Classification
 from zoo.training.run import train
 from zoo.weights.transfer import start_from
 
@@ -31,7 +31,7 @@ def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
     def run(*overrides: str) -> zoo.Artefact:
         given = ("init_from=cnn.digits", "trainer=cpu", "epochs=1", f"folder={tmp_path / 'run'}", *overrides)
         cfg = compose("train", *given)
-        cfg.run = {**cfg.run, "overrides": list(given)}
+        cfg.choices = {**cfg.choices, "overrides": list(given)}
         train(cfg)
         return zoo.load(tmp_path / "run" / "model.safetensors")
 
@@ -41,7 +41,7 @@ def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
 def test_layers_are_the_parts_in_order() -> None:
     cnn = CNN(widths=(8, 16), blocks=1)
     assert layers(cnn) == [*cnn.stages, cnn.classifier]
-    mlp = MLP(4, 2, hidden=(3, 3))
+    mlp = MLP(4, 2, hidden_sizes=(3, 3))
     assert layers(mlp) == [mlp.layers[0], mlp.layers[3], mlp.output]  # activations and dropout hold nothing
     wrapped = nn.Sequential(nn.Sequential(cnn))
     assert layers(wrapped) == layers(cnn)
@@ -49,7 +49,7 @@ def test_layers_are_the_parts_in_order() -> None:
 
 
 def test_each_layer_learns_slower_than_the_next() -> None:
-    mlp = MLP(4, 2, hidden=(3, 3), members=2)
+    mlp = MLP(4, 2, hidden_sizes=(3, 3), ensemble_size=2)
     shares = layer_lr_scales(mlp, 0.5)
     assert set(shares) == set(mlp.parameters())
     assert [shares[mlp.output.bias], shares[mlp.layers[3].weight], shares[mlp.layers[0].bias]] == [1, 0.5, 0.25]
@@ -62,14 +62,14 @@ def test_learning_rates_follow_the_layers(run: Run, monkeypatch: pytest.MonkeyPa
     from zoo.tasks import task as tasks
 
     groups: list[dict[str, Any]] = []
-    scheduler = tasks._scheduler
+    scheduler = tasks.scheduler
 
-    def spy(name: str, optimiser: torch.optim.Optimizer, steps: int) -> Any:
-        groups.extend({**group} for group in optimiser.param_groups)
-        return scheduler(name, optimiser, steps)
+    def spy(name: str, optimizer: torch.optim.Optimizer, steps: int) -> Any:
+        groups.extend({**group} for group in optimizer.param_groups)
+        return scheduler(name, optimizer, steps)
 
-    monkeypatch.setattr(tasks, "_scheduler", spy)
-    run("layer_decay=0.5", "task.optimiser.lr=0.008")
+    monkeypatch.setattr(tasks, "scheduler", spy)
+    run("layer_decay=0.5", "task.optimizer.lr=0.008")
     assert [group["lr"] for group in groups if group["weight_decay"] > 0] == [0.008, 0.004, 0.002, 0.001]
     assert [group["lr"] for group in groups if group["weight_decay"] == 0] == [0.008, 0.004, 0.002, 0.001]
     assert sum(p.numel() for group in groups for p in group["params"]) == zoo.list_weights("cnn.digits")[0].parameters
@@ -87,7 +87,7 @@ def test_what_is_frozen_stays_bit_for_bit(run: Run, ema: str) -> None:
 def test_a_frozen_cell_passes_gradients_on() -> None:
     """Which cuDNN refuses in evaluation mode; recurrent dropout is off all the same."""
     spec = Spec(Text(("bad",), "words"), Classes(("no", "yes")))
-    network = partial(build, "lstm", embedding=4, hidden=3, recurrent_dropout=0.5)
+    network = partial(build, "lstm", embedding_dim=4, hidden_size=3, recurrent_dropout=0.5)
     task = Classification(spec, network, partial(torch.optim.SGD, lr=0.1))
     task.finetune(["readers.0.stack"], 1.0)
     (layer,) = task.network.readers[0].stack.forwards
@@ -97,11 +97,11 @@ def test_a_frozen_cell_passes_gradients_on() -> None:
 
 
 def test_it_starts_where_it_was_told_to(run: Run) -> None:
-    """With steps of no length it ends there too, at the figures of the published weight."""
-    tuned = run("task.optimiser.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]")
+    """With steps of no length it ends there too, at the metrics of the published weight."""
+    tuned = run("task.optimizer.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]")
     assert tuned.metrics["test/accuracy"] == zoo.load("cnn.digits").metrics["test/accuracy"]
     assert tuned.recipe["command"].startswith("python scripts/train.py init_from=cnn.digits")
-    assert tuned.recipe["before"] == [zoo.load("cnn.digits").recipe["command"]]
+    assert tuned.recipe["parent_commands"] == [zoo.load("cnn.digits").recipe["command"]]
 
 
 def test_its_options_are_those_of_what_it_starts_from(
@@ -153,7 +153,7 @@ def test_tokens_keep_their_vectors_in_another_vocabulary() -> None:
     old, new = (
         Spec(Text(words, "words"), polarity) for words in (("the", "film", "bad"), ("good", "film", "the", "very"))
     )
-    source, network = (build("lstm", spec, embedding=4, hidden=3) for spec in (old, new))
+    source, network = (build("lstm", spec, embedding_dim=4, hidden_size=3) for spec in (old, new))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     lines = start_from(source.state_dict(), old, network, new)
     (name,) = (name for name in before if name.endswith("embedding.vectors.weight"))

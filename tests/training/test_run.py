@@ -15,16 +15,17 @@ from omegaconf import DictConfig
 
 import zoo
 from zoo.data.images import Digits
+from zoo.hardware import precision
 from zoo.tasks.task import Task
-from zoo.training.run import precision, train
+from zoo.training.run import train
 
 Run = Callable[..., Path]
 
 SHORT = {
     "cnn": ["epochs=3", "model.dropout=0.1", "task.ema=0.9", "task.max_grad_norm=1"],
-    "mlp": ["data=digits", "epochs=3", "model.members=2", "task.max_grad_norm=1"],
-    "gru": ["data=digits", "task=classification", "epochs=3", "model.layers=2", "model.hidden=32"],
-    "lstm": ["data=digits", "task=classification", "epochs=3", "model.recurrent_dropout=0.1", "model.hidden=32"],
+    "mlp": ["data=digits", "epochs=3", "model.ensemble_size=2", "task.max_grad_norm=1"],
+    "gru": ["data=digits", "task=classification", "epochs=3", "model.num_layers=2", "model.hidden_size=32"],
+    "lstm": ["data=digits", "task=classification", "epochs=3", "model.recurrent_dropout=0.1", "model.hidden_size=32"],
     "rbm": [
         "epochs=3",
         "model.num_hidden=16",
@@ -33,7 +34,7 @@ SHORT = {
         "task.max_grad_norm=9",
         "+task.steps_per_batch=2",
     ],
-    "rnn": ["data=digits", "task=classification", "epochs=3", "model.hidden=32"],
+    "rnn": ["data=digits", "task=classification", "epochs=3", "model.hidden_size=32"],
     "gan": ["epochs=3", "model.width=8", "task.discriminator.width=8", "data.batch_size=256", "task.max_grad_norm=1"],
 }
 SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]

@@ -20,9 +20,10 @@ def test_figures_are_drawn_and_told_by_model_and_setting(tmp_path: Path, caplog:
     for number, (model, length, error) in enumerate([("lstm", 10, 0.1), ("rnn", 10, 0.5), ("lstm", 5, 0.05)]):
         recipe = {"config": {"data": {"length": length}}}
         metrics = {"test/rmse": error, "baseline/rmse of the mean": 0.4}
-        network = models.build(model, SPEC, hidden=2)
+        network = models.build(model, SPEC, hidden_size=2)
         save(
-            Artefact(model, {"hidden": 2}, SPEC, network, metrics, recipe), tmp_path / str(number) / "model.safetensors"
+            Artefact(model, {"hidden_size": 2}, SPEC, network, metrics, recipe),
+            tmp_path / str(number) / "model.safetensors",
         )
     drawing = Drawing("data.length", "test/rmse", "baseline/rmse of the mean")
     with caplog.at_level(logging.INFO):

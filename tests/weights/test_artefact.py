@@ -21,12 +21,13 @@ from torch import Tensor
 import zoo
 from zoo.errors import ArtefactError, ConfigError, SpecError
 from zoo.models import build
-from zoo.spec import Classes, Image, Spec, TextLine, Transcript
+from zoo.spec import Anomaly, Calibration, Classes, Image, Spec, TextLine, Transcript
 from zoo.weights import artefact as artefacts
 from zoo.weights import catalogue
 from zoo.weights.artefact import ALIKE, MAX_HEADER, Artefact, load, save
 
 METRICS = {"test/accuracy": 0.1 + 0.2, "tiny": 5e-324, "whole": 3.0}
+CALIBRATION = Calibration(threshold=0.25)
 RECIPE = {"command": "python scripts/train.py", "config": {"seed": 42, "betas": [0.9, 0.999], "none": None, "ü": "✓"}}
 
 
@@ -43,7 +44,9 @@ def restless(network: torch.nn.Module) -> torch.nn.Module:
 
 @pytest.fixture
 def artefact(model_name: str, spec: Spec, options: dict[str, Any]) -> Artefact:
-    return Artefact(model_name, options, spec, restless(build(model_name, spec, **options)), METRICS, RECIPE)
+    return Artefact(
+        model_name, options, spec, restless(build(model_name, spec, **options)), METRICS, RECIPE, CALIBRATION
+    )
 
 
 # There and back
@@ -54,7 +57,7 @@ def test_round_trip(
 ) -> None:
     save(artefact, tmp_path / "model.safetensors")
     loaded = load(tmp_path / "model.safetensors")
-    for name in ("model", "options", "spec", "metrics", "recipe"):
+    for name in ("model", "options", "spec", "calibration", "metrics", "recipe"):
         assert getattr(loaded, name) == getattr(artefact, name), name
     assert not loaded.network.training
     assert type(loaded.network) is type(artefact.network)
@@ -165,7 +168,7 @@ def test_lines_of_any_width_are_answered_in_their_order() -> None:
     """Though those of like width go together."""
     torch.manual_seed(0)
     spec = Spec(TextLine(32), Transcript("abc"))
-    reader = Artefact("cnn", {}, spec, build("cnn", spec, widths=[4, 6], hidden=8))
+    reader = Artefact("cnn", {}, spec, build("cnn", spec, widths=[4, 6], hidden_size=8))
     random = np.random.default_rng(0)
     lines = [random.integers(0, 256, (32, width), np.uint8) for width in random.integers(1, 200, 3 * ALIKE // 2)]
     answers = reader(lines)
@@ -256,6 +259,18 @@ def test_a_network_s_generate_answers_and_takes_options(bright: Artefact) -> Non
         chatty(LIGHT, twits=-1)
     with pytest.raises(SpecError, match="unknown option 'twist'; choices: none"):
         bright(LIGHT, twist=-1)
+
+
+def test_the_threshold_of_anomalies_is_that_of_the_calibration() -> None:
+    spec = Spec(Image(1, 2, 2, (0.0,), (1.0,)), Anomaly(0.05))
+    network = build("rbm", spec, num_hidden=2)
+    uncalibrated = Artefact("rbm", {"num_hidden": 2}, spec, network)(LIGHT)
+    assert uncalibrated["anomaly"] is None
+    for threshold, anomaly in ((uncalibrated["score"] + 1, False), (uncalibrated["score"] - 1, True)):
+        artefact = Artefact("rbm", {"num_hidden": 2}, spec, network, calibration=Calibration(threshold))
+        assert artefact(LIGHT) == {"score": uncalibrated["score"], "anomaly": anomaly}
+    with pytest.raises(SpecError, match="unknown option 'calibration'"):
+        artefact(LIGHT, calibration=Calibration(0.0))
 
 
 def test_to_moves_the_network(bright: Artefact) -> None:
@@ -443,7 +458,7 @@ def test_the_forger_s_file_is_as_good_as_ours(small: Path, forged: Callable[...,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format 2, and this zoo reads up to 1; update zoo"),
+        ({"format": 3}, "format 3, and this zoo reads up to 2; update zoo"),
         ({"format": 10**30}, "update zoo"),
         ({"format": "1"}, "format"),
         ({"format": 1.5}, "format"),
@@ -458,8 +473,11 @@ def test_the_forger_s_file_is_as_good_as_ours(small: Path, forged: Callable[...,
         ({"model": ["cnn"]}, "no model"),
         ({"options": [1]}, "no options"),
         ({"spec": None}, "no spec"),
-        ({"spec": {}}, "holds an input and an output"),
-        ({"spec": {"input": {"kind": "Image"}, "output": {"kind": "Classes"}}}, "Image holds"),
+        ({"spec": {}}, "an input and an output"),
+        ({"spec": {"input": {"kind": "Image"}, "output": {"kind": "Classes"}}}, "Image has"),
+        ({"calibration": None}, "no calibration"),
+        ({"calibration": {"treshold": 1.0}}, "a calibration holds threshold"),
+        ({"calibration": {"threshold": "1"}}, "threshold of a calibration is a finite number"),
         ({"metrics": None}, "no metrics"),
         ({"recipe": "none"}, "no recipe"),
         ({"sha256": "\ud800"}, "sha256|header"),
@@ -541,9 +559,14 @@ def test_no_network_of_any_number_of_layers_is_built(forged: Callable[..., Path]
 
 @pytest.mark.parametrize(
     "change",
-    [{"metrics": {"a": "x"}}, {"metrics": {"a": math.inf}}, {"recipe": {"before": 5}}, {"recipe": {"command": 5}}],
+    [
+        {"metrics": {"a": "x"}},
+        {"metrics": {"a": math.inf}},
+        {"recipe": {"parent_commands": 5}},
+        {"recipe": {"command": 5}},
+    ],
 )
-def test_hostile_figures_and_recipes(forged: Callable[..., Path], change: dict[str, Any]) -> None:
+def test_hostile_metrics_and_recipes(forged: Callable[..., Path], change: dict[str, Any]) -> None:
     refuses(forged(change), "its header is damaged")
 
 

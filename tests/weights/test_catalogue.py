@@ -20,7 +20,7 @@ from torch import nn
 import zoo
 from zoo import models
 from zoo.data.images import Digits
-from zoo.inference.publish import MAX_FILE, MAX_PICTURE, MAX_TOGETHER, NAME, page
+from zoo.inference.publish import MAX_FILE, MAX_PLOT, MAX_TOGETHER, NAME, page
 from zoo.models import CNN
 from zoo.spec import Features, Spec
 from zoo.weights import catalogue
@@ -44,11 +44,11 @@ def test_its_record_is_true(weights: Weights, root: Path) -> None:
     assert hashlib.sha256(weights.file.read_bytes()).hexdigest() == weights.sha256
     assert weights.licence
     assert weights.data
-    assert set(weights.noise) == set(weights.figures) != set()
-    assert all(0 < noise <= 0.1 * abs(weights.figures[name]) for name, noise in weights.noise.items())
-    picture = root / weights.picture
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.stat().st_size <= MAX_PICTURE
+    assert set(weights.tolerance) == set(weights.test_metrics) != set()
+    assert all(0 < allowed <= 0.1 * abs(weights.test_metrics[name]) for name, allowed in weights.tolerance.items())
+    plot = root / weights.plot
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert plot.stat().st_size <= MAX_PLOT
     assert weights.command.startswith("python scripts/train.py")
     assert not any(private in json.dumps(weights.header["recipe"]) for private in ("/tmp/", "/home/", "/work/"))
 
@@ -249,7 +249,7 @@ def test_nothing_is_said_where_nothing_changes(caplog: pytest.LogCaptureFixture)
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("cnn", {"weights": "digits", "widths": [8]}, "num_classes and in_channels can be chosen, and widths cannot"),
+        ("cnn", {"weights": "digits", "widths": [8]}, "only num_classes and in_channels can be chosen, not widths"),
         ("mlp", {"weights": "breast_cancer", "in_channels": 3}, "in_channels is for weights that take images"),
         ("cmn", {"weights": "digits"}, "unknown model 'cmn'; did you mean 'cnn'"),
         ("mlp", {"weights": "cnn.digits"}, "cnn.digits is a cnn, not a mlp"),

@@ -25,6 +25,7 @@ from torchvision import datasets, transforms
 
 from zoo.data.core.data_module import DataModule
 from zoo.data.images import MNIST
+from zoo.hardware import precision
 from zoo.models import CNN
 from zoo.optim.options import TrainingOptions
 from zoo.private import keep_freed_memory
@@ -32,7 +33,6 @@ from zoo.spec import Image, Spec
 from zoo.tasks.supervised import Classification
 from zoo.tasks.task import Task
 from zoo.training.run import ProgressBar
-from zoo.training.runtime import precision
 
 BATCH = 256
 ROUNDS = 3  # of each, in alternation; the first epoch of each is a warm-up

@@ -1,4 +1,4 @@
-"""The figures of trained networks, computed anew: the recipe in an artefact names data, task and settings."""
+"""The metrics of trained networks, computed again: the recipe in an artefact names data, task and settings."""
 
 from __future__ import annotations
 
@@ -17,29 +17,33 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
 
+import zoo.training.reports  # noqa: F401  # registers them
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
-from zoo.settings import misfits
+from zoo.settings import folded, type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
-from zoo.training.run import DATA, quieten_lightning
+from zoo.training import report
+from zoo.training.recipe import DATA
+from zoo.training.report import Evaluation
+from zoo.training.runtime import quieten_lightning
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
 
-NOISE = 0.002  # by what share of itself a figure may differ where no record says how much
+TOLERANCE = 0.002  # relative, of metrics for which no record has one
 # What the recipe of an artefact may build: nothing else that a foreign file names is ever called
-BUILDERS = ("zoo.data.", "zoo.tasks.", "zoo.models.", "torch.nn.", "torch.optim.")
+BUILDERS = ("zoo.data.", "zoo.tasks.", "zoo.models.", "zoo.optim.", "torch.nn.", "torch.optim.")
 FUNCTIONS = (
-    "zoo.tasks.sequence.memory.memory",
-    "zoo.tasks.supervised.supervised.supervised",
+    "zoo.tasks.sequence.memory_task",
+    "zoo.tasks.supervised.supervised_task",
 )  # not those that draw, and write a file
 
 
 def evaluate(cfg: DictConfig) -> bool:
-    """Compute figures anew, as `conf/use/evaluate.yaml` describes, and print them beside those that are claimed.
+    """Compute metrics again, as `conf/use/evaluate.yaml` describes, and print them beside those that are claimed.
 
     Returns:
-        Whether each that could be computed is within its noise of what is claimed.
+        Whether each that could be computed is within its tolerance of what is claimed.
 
     Raises:
         ConfigError: no such weights.
@@ -47,9 +51,9 @@ def evaluate(cfg: DictConfig) -> bool:
         DataError: the data of the only weights asked for is not at hand.
     """
     chosen = dict(_chosen(cfg.weights))
-    print(f"{'weights':32} {'figure':24} {'claimed':>10} {'measured':>10} {'noise':>9}")
+    print(f"{'weights':32} {'metric':24} {'claimed':>10} {'measured':>10} {'tolerance':>9}")
     agree = True
-    for name, (artefact, noise) in chosen.items():
+    for name, (artefact, tolerance) in chosen.items():
         try:
             measured = measure(artefact, Path(cfg.root), download=cfg.download, accelerator=cfg.accelerator)
         except DataError as error:
@@ -57,21 +61,21 @@ def evaluate(cfg: DictConfig) -> bool:
                 raise
             print(f"{name:32} skipped: {error}")
             continue
-        for figure, claimed, found, allowed in compare(artefact.metrics, measured, noise):
+        for metric, claimed, found, allowed in compare(artefact.metrics, measured, tolerance):
             within = abs(found - claimed) <= allowed  # NaN is not
             agree &= within
-            row = f"{name:32} {figure:24} {claimed:10.5g} {found:10.5g} {allowed:9.2g}"
+            row = f"{name:32} {metric:24} {claimed:10.5g} {found:10.5g} {allowed:9.2g}"
             print(row if within else f"{row}  DIFFERS")
     return agree
 
 
 def compare(
-    claimed: Mapping[str, float], measured: Mapping[str, float], noise: Mapping[str, float]
+    claimed: Mapping[str, float], measured: Mapping[str, float], tolerance: Mapping[str, float]
 ) -> Iterator[tuple[str, float, float, float]]:
-    """Each figure of the test split: its name, as claimed, as measured (NaN if it was not), and its noise."""
+    """Each metric of the test split: its name, as claimed, as measured (NaN if it was not), and its tolerance."""
     for name, value in claimed.items():
         if name.startswith("test/"):
-            yield name, value, measured.get(name, math.nan), noise.get(name, NOISE * abs(value))
+            yield name, value, measured.get(name, math.nan), tolerance.get(name, TOLERANCE * abs(value))
 
 
 def measure(
@@ -82,10 +86,10 @@ def measure(
     accelerator: str = "auto",
     seed: int | None = None,
 ) -> dict[str, float]:
-    """The figures of the test split, by the data module and the task that the artefact's recipe names.
+    """The metrics of the test split, by the data module and the task that the artefact's recipe names.
 
     Args:
-        artefact: whose network is judged.
+        artefact: whose network is evaluated.
         root: the folder of the data sets.
         download: what is missing there.
         accelerator: Lightning's name of the device.
@@ -113,12 +117,12 @@ def measure(
         data.prepare_data()
     data.setup("test")
 
-    def network(spec: Spec) -> nn.Module:
+    def build(spec: Spec) -> nn.Module:
         if not _alike(spec.to_json(), artefact.spec.to_json()):
             raise DataError("the data is not that on which it was trained: it would take a network of another spec")
         return artefact.network
 
-    task: Task = _called(_builder(config["task"], root), spec=data.spec, network=network)
+    task: Task = _called(_builder(config["task"], root), spec=data.spec, build=build)
     try:
         trainer = L.Trainer(
             accelerator=accelerator,
@@ -131,12 +135,14 @@ def measure(
     except (ValueError, MisconfigurationException) as error:
         raise ConfigError(f"accelerator={accelerator}: {error}") from error
     trainer.test(task, data, verbose=False)
+    measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    more = report.split_metrics(task, Evaluation(task, data.splits, data.batch_size))
     artefact.network.cpu()
-    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    return {**measured, **{f"test/{name}": float(value) for name, value in more.items()}}
 
 
 def _chosen(weights: str) -> Iterator[tuple[str, tuple[Artefact, Mapping[str, float]]]]:
-    """Names of what is to be evaluated, with the artefact and the noise of its figures."""
+    """Names of what is to be evaluated, with the artefact and the tolerances of its metrics."""
     if not isinstance(weights, str):
         raise ConfigError(f"weights is one name, pattern, path or address, or all; got {weights}")
     pattern = "*" if weights == "all" else weights
@@ -144,7 +150,7 @@ def _chosen(weights: str) -> Iterator[tuple[str, tuple[Artefact, Mapping[str, fl
     if not records and "*" in pattern:
         raise ConfigError(f"no weights match {pattern}")
     for record in records:
-        yield record.name, (catalogue.load(record.name), record.noise)
+        yield record.name, (catalogue.load(record.name), record.tolerance)
     if not records:
         yield weights, (catalogue.load(weights), {})
 
@@ -154,7 +160,7 @@ def _builder(described: Any, root: Path) -> partial[Any]:
     checked = _checked(described, root)
     if not isinstance(checked, dict) or "_target_" not in checked:
         raise ArtefactError("its recipe does not say on what data and by what task it was trained")
-    for fault in misfits(checked, "its recipe"):
+    for fault in type_errors(checked, "its recipe"):
         raise ArtefactError(fault)
     try:
         built: partial[Any] = instantiate(checked, _partial_=True, _convert_="all")
@@ -165,7 +171,7 @@ def _builder(described: Any, root: Path) -> partial[Any]:
 
 def _called(builder: partial[Any], **more: Any) -> Any:
     try:
-        return builder(**more)
+        return builder.func(**{**folded(builder.func, builder.keywords), **more})
     except (TypeError, ValueError) as error:
         raise ArtefactError(f"its recipe cannot be followed: {error}") from error
 
@@ -208,8 +214,7 @@ def _may_be_built(target: Any) -> bool:
 def _alike(one: Any, other: Any) -> bool:
     """Whether two specs are the same, but for how their statistics were rounded."""
     if isinstance(one, dict) and isinstance(other, dict):
-        given = one.keys() - {"threshold"}  # which a task chooses once it has trained
-        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in given)
+        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(_alike(*pair) for pair in zip(one, other))
     if isinstance(one, float) or isinstance(other, float):

@@ -1,8 +1,8 @@
 """Trained networks for other programs: ONNX, TorchScript and torch.export, each checked against torch.
 
 What is exported is the bare network: it takes what `spec.input.prepare` gives and gives what `spec.output.decode`
-takes. The spec goes with it, as JSON: `zoo.json` within TorchScript and torch.export files, and an entry of the
-metadata of an ONNX file.
+takes. Spec and calibration go with it, as JSON: `zoo.json` within TorchScript and torch.export files, and an entry of
+the metadata of an ONNX file.
 """
 
 from __future__ import annotations
@@ -83,7 +83,14 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
     ]
     names = list(inspect.signature(network.forward).parameters)[: len(dynamic)]
     _check_that_it_is_one_graph(network, batches[0], dynamic, format)
-    about = json.dumps({"model": artefact.model, "spec": artefact.spec.to_json(), "metrics": artefact.metrics})
+    about = json.dumps(
+        {
+            "model": artefact.model,
+            "spec": artefact.spec.to_json(),
+            "calibration": artefact.calibration.to_json(),
+            "metrics": artefact.metrics,
+        }
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder, _quiet():
         made = Path(folder, f"network{ENDINGS[format]}")

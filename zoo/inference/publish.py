@@ -17,7 +17,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from zoo.errors import ConfigError
-from zoo.inference.evaluate import NOISE, compare, measure
+from zoo.inference.evaluate import TOLERANCE, compare, measure
 from zoo.weights.artefact import Artefact, load, save
 from zoo.weights.catalogue import PUBLISHED, Weights, list_weights
 from zoo.weights.hub import push
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 MAX_FILE = 4 * 2**20  # bytes of one weight that ships with the package
 MAX_TOGETHER = 30 * 2**20
-MAX_PICTURE = 150_000
-EVALUATIONS = 3  # with as many seeds, to see how far figures that are drawn at random scatter
+MAX_PLOT = 150_000
+EVALUATIONS = 3  # with as many seeds, for the spread of random metrics
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 
 ABOUT = """# Published weights
 
-They come with the package. Figures are those of the test split, and this computes them anew:
+They come with the package. Metrics are those of the test split; this computes them again:
 
     python scripts/evaluate.py weights=all
 
@@ -43,7 +43,7 @@ Commands name the folder of your data sets `$ZOO_DATA`. `python scripts/publish.
 
     zoo.load("cnn.digits")("scan.png")                        # answers raw input
     zoo.create_model("cnn", weights="digits", num_classes=26) # the bare network, here with a new head
-    zoo.features("cnn.digits")(["a.png", "b.png"])            # what its last layer sees, (2, F)
+    zoo.features("cnn.digits")(["a.png", "b.png"])            # the features that its last layer sees, (2, F)
 
     python scripts/predict.py model=cnn.digits input='scans/*.png'
     python scripts/export.py model=cnn.digits format=onnx
@@ -51,7 +51,7 @@ Commands name the folder of your data sets `$ZOO_DATA`. `python scripts/publish.
 
 Weights of others load in the same way, from a file (`zoo.load("model.safetensors")`), by http or https
 (`zoo.load("https://…", sha256="…")`, kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), or from the Hugging Face hub
-(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). Yours go there, with card and pictures, by
+(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). Yours go there, with card and plots, by
 
     python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
 
@@ -62,12 +62,12 @@ and whoever prefers torch.hub finds `load` and `create_model` in `hubconf.py`.
 def publish(cfg: DictConfig) -> None:
     """Put a run's network into the catalogue, or on the Hugging Face hub, as `conf/use/publish.yaml` describes.
 
-    For the catalogue its figures are computed anew from the very file that ships: in half precision, or in full where
-    the half changes them. Artefact and record go to `zoo/weights/published`, and the picture to `docs/weights`.
-    Without a run, the catalogue's page is written anew.
+    For the catalogue its metrics are computed again from the file that ships: in half precision, or in full where half
+    precision changes them. Artefact and record go to `zoo/weights/published`, and the plot to `docs/weights`. Without
+    a run, only the page of the catalogue is written.
 
     Raises:
-        ConfigError: a name, licence or picture that will not do, a file too large, or figures that do not repeat.
+        ConfigError: a name, licence or plot that is not valid, a file too large, or metrics that do not repeat.
         ArtefactError: the run's artefact is missing or damaged.
         DataError: the data on which it was trained is not at hand.
     """
@@ -82,26 +82,26 @@ def publish(cfg: DictConfig) -> None:
         return
     if cfg.name is None:
         raise ConfigError("give its name in the catalogue, name=<model>.<tag>, or to=hf://owner/name")
-    if not isinstance(cfg.noise, (DictConfig, type(None))):
-        raise ConfigError(f"noise is that of each figure, such as noise={{test/psnr: 0.1}}; got {cfg.noise}")
+    if not isinstance(cfg.tolerance, (DictConfig, type(None))):
+        raise ConfigError(f"tolerance is by metric, such as tolerance={{test/psnr: 0.1}}; got {cfg.tolerance}")
     artefact = load(folder / "model.safetensors")
     _check_name(cfg.name, artefact)
-    picture = _picture(folder, cfg.picture)
+    plot = _plot(folder, cfg.plot)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "model.safetensors"
-        noise = _shrink(artefact, file, Path(cfg.root), dict(cfg.noise or {}))
+        tolerance = _shrink(artefact, file, Path(cfg.root), dict(cfg.tolerance or {}))
         _check_room(file, cfg.name)
         PUBLISHED.mkdir(exist_ok=True)
         shutil.copyfile(file, PUBLISHED / f"{cfg.name}.safetensors")
     shown = Path(cfg.docs, f"{cfg.name}.png")
     shown.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(picture, shown)
+    shutil.copyfile(plot, shown)
     record = {
         "sha256": hashlib.sha256((PUBLISHED / f"{cfg.name}.safetensors").read_bytes()).hexdigest(),
         "licence": cfg.licence,
         "data": cfg.description or _first_sentence(artefact.recipe["config"]["data"]["_target_"]),
-        "picture": shown.as_posix(),
-        "noise": noise,
+        "plot": shown.as_posix(),
+        "tolerance": tolerance,
     }
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (PUBLISHED / f"{cfg.name}.json").write_text(f"{text}\n", encoding="utf-8")
@@ -109,25 +109,25 @@ def publish(cfg: DictConfig) -> None:
 
 
 def write_page(folder: Path) -> None:
-    """Write what the catalogue holds, with pictures, beside the folder of pictures: `docs/weights.md`."""
+    """Write the page of the catalogue, `docs/weights.md`, beside the folder of plots."""
     folder.with_suffix(".md").write_text(page(folder.name), encoding="utf-8")
 
 
-def page(pictures: str) -> str:
-    """All published weights in Markdown; `pictures` is the folder of their pictures beside it."""
+def page(plots: str) -> str:
+    """All published weights in Markdown; `plots` is the folder of their plots beside the page."""
     lines = [ABOUT]
     for weights in list_weights():
-        figures = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in weights.figures.items())
+        metrics = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in weights.test_metrics.items())
         lines += [
             f"## {weights.name}",
             "",
             f"{weights.spec}. Data: {weights.data}.",
             "",
-            f"{figures}; {weights.parameters:,} parameters, {weights.size:,} bytes, {weights.licence}.",
+            f"{metrics}; {weights.parameters:,} parameters, {weights.size:,} bytes, {weights.licence}.",
             "",
             *_commands(weights),
             "",
-            f"![what {weights.name} does]({pictures}/{weights.name}.png)",
+            f"![what {weights.name} does]({plots}/{weights.name}.png)",
             "",
         ]
     return "\n".join(lines)
@@ -135,10 +135,10 @@ def page(pictures: str) -> str:
 
 def _commands(weights: Weights) -> list[str]:
     """The command that trained it, after those that trained what it started from."""
-    if not weights.before:
+    if not weights.parent_commands:
         return [f"    {weights.command}"]
     goes_on = "" if "init_from=" in weights.command else " init_from=runs/…/model.safetensors"
-    return [*(f"    {command}" for command in weights.before), f"    {weights.command}{goes_on}"]
+    return [*(f"    {command}" for command in weights.parent_commands), f"    {weights.command}{goes_on}"]
 
 
 def _check_name(name: str, artefact: Artefact) -> None:
@@ -148,27 +148,27 @@ def _check_name(name: str, artefact: Artefact) -> None:
         raise ConfigError(f"{name} names another model than the run's, which is {artefact.model}")
 
 
-def _picture(folder: Path, name: str | None) -> Path:
+def _plot(folder: Path, name: str | None) -> Path:
     found = sorted(path.name for path in folder.glob("*.png") if path.name != "curves.png")
     if name is None and len(found) != 1:
-        raise ConfigError(f"say which picture shows what it does: picture=… ({', '.join(found)})")
-    picture = folder / (name or found[0])
-    if not picture.is_file():
-        raise ConfigError(f"no such picture: {picture}; there are {', '.join(found)}")
-    if picture.stat().st_size > MAX_PICTURE:
-        raise ConfigError(f"{picture} has {picture.stat().st_size} bytes; {MAX_PICTURE} is the limit")
-    return picture
+        raise ConfigError(f"choose a plot that shows results: plot=… ({', '.join(found)})")
+    plot = folder / (name or found[0])
+    if not plot.is_file():
+        raise ConfigError(f"no such plot: {plot}; there are {', '.join(found)}")
+    if plot.stat().st_size > MAX_PLOT:
+        raise ConfigError(f"{plot} has {plot.stat().st_size} bytes; {MAX_PLOT} is the limit")
+    return plot
 
 
-def _shrink(artefact: Artefact, file: Path, root: Path, noise: dict[str, float]) -> dict[str, float]:
-    """Save it with the figures that the saved file has, in half precision if those of the run hold; gives the noise."""
+def _shrink(artefact: Artefact, file: Path, root: Path, tolerance: dict[str, float]) -> dict[str, float]:
+    """Save it with the metrics of the saved file, in half precision if those of the run hold; gives the tolerances."""
     faults: list[str] = []
     for half in (True, False):
         save(artefact, file, half=half)
         saved = load(file)
         seed = artefact.recipe["config"]["seed"]
         runs = [measure(load(file), root, seed=seed + more) for more in range(EVALUATIONS)]
-        stated = {name: noise.get(name) or _noise([run[name] for run in runs]) for name in runs[0]}
+        stated = {name: tolerance.get(name) or _tolerance([run[name] for run in runs]) for name in runs[0]}
         for name, claimed, found, allowed in compare(artefact.metrics, runs[0], stated):
             log.info("%s, %s precision: %.5g in the run, %.5g anew", name, "half" if half else "full", claimed, found)
             if not abs(claimed - found) <= allowed:
@@ -177,16 +177,16 @@ def _shrink(artefact: Artefact, file: Path, root: Path, noise: dict[str, float])
             save(replace(saved, metrics={**artefact.metrics, **runs[0]}), file, half=half)
             return stated
         if half:
-            log.warning("half precision changes its figures: %s", "; ".join(faults))
+            log.warning("half precision changes its metrics: %s", "; ".join(faults))
             faults.clear()
     raise ConfigError(
-        f"its figures do not repeat: {'; '.join(faults)}; a figure with more noise takes noise={{name: …}}"
+        f"its metrics do not repeat: {'; '.join(faults)}; tolerance={{name: …}} allows a metric to differ more"
     )
 
 
-def _noise(values: list[float]) -> float:
-    """By how much a figure may differ: 0.2 % of it, or four times the spread over seeds."""
-    return float(f"{max(NOISE * abs(values[0]), 4 * (max(values) - min(values))):.2g}")
+def _tolerance(values: list[float]) -> float:
+    """By how much a metric may differ: 0.2 % of it, or four times the spread over seeds."""
+    return float(f"{max(TOLERANCE * abs(values[0]), 4 * (max(values) - min(values))):.2g}")
 
 
 def _check_room(file: Path, name: str) -> None:

@@ -1,9 +1,9 @@
-"""The networks: plain torch modules with plain arguments, one file a technique.
+"""The networks: plain torch modules with plain arguments, one file or folder a technique.
 
     from zoo.models import CNN
     network = CNN(in_channels=3, num_classes=100)
 
-`MODELS` is the one list of them: whatever stands in it can be trained, saved, loaded and is tested.
+`MODELS` is the one list of techniques: each can be trained, saved and loaded, and is tested.
 """
 
 from __future__ import annotations
@@ -20,8 +20,20 @@ from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
-from zoo.models.rbm import RBM
-from zoo.models.rnn import GRU, LSTM, RNN
+from zoo.models.rbm import RBM, ClassRBM, FreeEnergyRBM, LabelledRBM, RatingRBM, TopicRBM, ValueRBM
+from zoo.models.rnn import (
+    GRU,
+    LSTM,
+    RNN,
+    Captioner,
+    Forecaster,
+    FrameReader,
+    ImageReader,
+    LanguageModel,
+    RowReader,
+    Tagger,
+    TextClassifier,
+)
 from zoo.spec import Encoded, Spec
 
 __all__ = [
@@ -33,40 +45,57 @@ __all__ = [
     "MODELS",
     "RBM",
     "RNN",
+    "Captioner",
+    "ClassRBM",
     "Colouriser",
     "Discriminator",
+    "Forecaster",
+    "FrameReader",
+    "FreeEnergyRBM",
     "Generator",
+    "ImageReader",
     "Inpainter",
+    "LabelledRBM",
+    "LanguageModel",
     "Model",
     "PatchDiscriminator",
+    "RatingRBM",
+    "RowReader",
     "SuperResolver",
+    "Tagger",
+    "TextClassifier",
+    "TopicRBM",
     "UNet",
+    "ValueRBM",
     "apply",
     "build",
     "create_model",
+    "defaults",
     "list_models",
 ]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A technique: its network, how that is built for a spec, and the tasks (files of conf/task) it can do."""
+    """A technique: its network, the function that builds that for a spec, and its tasks (files of conf/task).
+
+    `defaults` gives the options that suit a spec in a training, where neither config nor command line does.
+    """
 
     network: type[nn.Module]
     build: Callable[..., nn.Module]
     tasks: tuple[str, ...]
+    defaults: Callable[[Spec], dict[str, Any]] = lambda spec: {}
 
 
 MODELS: dict[str, Model] = {
-    "cnn": Model(CNN, cnn.build, tasks=("classification", "ocr")),
-    "gan": Model(
-        Inpainter, gan.build, tasks=("inpainting", "super_resolution", "colourisation", "generation", "text_to_image")
-    ),
-    "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS),
-    "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS),
+    "cnn": Model(CNN, cnn.build, ("classification", "ocr"), cnn.defaults),
+    "gan": Model(Inpainter, gan.build, gan.TASKS, gan.defaults),
+    "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS, rnn.defaults),
+    "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS, rnn.defaults),
     "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
-    "rbm": Model(RBM, rbm.build, rbm.TASKS),
-    "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS),
+    "rbm": Model(RBM, rbm.build, rbm.TASKS, rbm.defaults),
+    "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS, rnn.defaults),
 }
 
 
@@ -91,14 +120,23 @@ def build(name: str, spec: Spec, **options: Any) -> nn.Module:
 
     Raises:
         ConfigError: no such model.
-        SpecError: the technique cannot do that.
+        SpecError: the technique does not fit the spec.
         TypeError, ValueError: an option that is unknown or out of range.
     """
     return find(name).build(spec, **options)
 
 
+def defaults(name: str, spec: Spec) -> dict[str, Any]:
+    """The options of a technique that suit a spec in a training, where nothing else is said.
+
+    Raises:
+        ConfigError: no such model.
+    """
+    return find(name).defaults(spec)
+
+
 def apply(network: Callable[..., Any], x: Encoded) -> Any:
-    """Call a network on what a spec's `input.prepare` gives: one tensor, or a tuple of its arguments."""
+    """Call a network on the result of `spec.input.prepare`: one tensor, or a tuple of its arguments."""
     return network(*x) if isinstance(x, tuple) else network(x)
 
 

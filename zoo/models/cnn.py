@@ -1,14 +1,14 @@
 """Small convolutional networks that classify images and read lines of text.
 
 `CNN`: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998: convolutions
-that halve the picture, then a linear layer. Where we deviate: strided convolutions in place of subsampling
+that halve the image, then a linear layer. Where we deviate: strided convolutions in place of subsampling
 (Springenberg et al., 2015), batch normalisation (Ioffe and Szegedy, 2015), ReLU, and optional residual blocks (He et
 al., 2016).
 
 `CRNN`: Shi, Bai, Yao, "An end-to-end trainable neural network for image-based sequence recognition and its
 application to scene text recognition", 2015: convolutions over the line, a bidirectional LSTM along it, and CTC. Where
-we deviate: strided convolutions in place of pooling, optional residual blocks, two steps for each that the LSTM makes,
-and none of it where no character tells of the next.
+we deviate: strided convolutions in place of pooling, optional residual blocks, and two steps of CTC for each step of
+the LSTM. The LSTM may be left out, where characters do not depend on one another.
 
 Shape letters: B batch, C channels, H height, W width, T time (steps along a line), F features, K classes.
 """
@@ -22,23 +22,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo import check
 from zoo.errors import SpecError
 from zoo.spec import Classes, Image, Spec, TextLine, Transcript
 
 WIDTHS = (16, 32, 64)  # of the stages of a classifier
-STEPS = 2  # of CTC for each of the LSTM, or narrow letters would have less than one
-IMPOSSIBLE = -1e4  # a logit that float16 still holds
+STEPS = 2  # of CTC for each step of the LSTM; otherwise narrow letters would have less than one
+IMPOSSIBLE = -1e4  # a logit that float16 can still hold
 
 
 class CNN(nn.Module):
     """Strided convolutions, one a stage and each halving height and width, then one linear layer.
 
     Args:
-        in_channels: channels of the picture.
+        in_channels: channels of the image.
         num_classes: K, the number of logits.
         widths: channels of each stage; the first convolution is 5 x 5, the others 3 x 3.
         blocks: residual blocks that follow the convolution of each stage but the first.
-        grid: the classifier looks at grid x grid cells; a larger feature map is averaged down to that.
+        grid: the classifier sees grid x grid cells; a larger feature map is averaged down to that.
         dropout: probability of zeroing a feature before the classifier, 0 <= dropout < 1.
 
     Raises:
@@ -56,15 +57,14 @@ class CNN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 1 <= len(widths) <= 16 or min(widths) < 1:
-            raise ValueError(f"widths must be 1 to 16 positive numbers, got {list(widths)}")
-        for name, number in (("in_channels", in_channels), ("num_classes", num_classes), ("grid", grid)):
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number}")
-        if not 0 <= blocks <= 64:
-            raise ValueError(f"blocks must be from 0 to 64, got {blocks}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check.whole("in_channels", in_channels)
+        check.whole("num_classes", num_classes)
+        check.whole("number of widths", len(widths), 1, 16)
+        for width in widths:
+            check.whole("widths", width)
+        check.whole("blocks", blocks, 0, 64)
+        check.whole("grid", grid)
+        check.fraction("dropout", dropout, one=False)
         self.num_features = widths[-1] * grid * grid
         self.grid = grid
         self.stages = nn.Sequential()
@@ -77,15 +77,15 @@ class CNN(nn.Module):
         self.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures (B, C, H, W), any size, to logits (B, K)."""
+        """Normalised images (B, C, H, W), any size, to logits (B, K)."""
         return self.classifier(self.dropout(self.forward_features(x)))
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Normalised pictures (B, C, H, W) to the features (B, F) that the classifier sees."""
+        """Normalised images (B, C, H, W) to the features (B, F) that the classifier sees."""
         x = self.stages(x.contiguous(memory_format=torch.channels_last))
         if x.shape[-2:] != (self.grid, self.grid):
             x = functional.adaptive_avg_pool2d(x, self.grid)
-        # B, C, H, W -> B, H * W * C: flattened as it lies in memory, which spares backward a 30 times slower copy
+        # B, C, H, W -> B, H * W * C: in the order of memory; another order costs backward a copy, 30 times as slow
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -101,7 +101,7 @@ class Convolution(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions whose result is added to the input (B, C, H, W)."""
+    """Two 3 x 3 convolutions whose output is added to the input (B, C, H, W)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -111,24 +111,24 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.norm.weight)  # a new block passes its input on (Goyal et al., 2017)
 
     def forward(self, x: Tensor, inside: Tensor | None = None) -> Tensor:
-        """Given `inside` (B, 1, 1, W), 1 within each line and 0 beyond it, there is nothing to see beyond."""
+        """`inside` (B, 1, 1, W) is 1 within each line and 0 beyond it; the output beyond is 0."""
         y = self.first(x)
         y = self.norm(self.second(y if inside is None else y * inside))
         return functional.relu(x + (y if inside is None else y * inside))
 
 
 class CRNN(nn.Module):
-    """Convolutions that make a line of text into a sequence, and bidirectional LSTMs that read it both ways.
+    """Convolutions turn a line of text into a sequence, and bidirectional LSTMs read it both ways.
 
-    What stands beside a line in a batch, and the padding that it needs for that, do not change what is read.
+    Neither the other lines of a batch nor padding changes what is read.
 
     Args:
         height: of the line, in pixels.
         num_classes: K, the characters.
         widths: channels of each stage; each halves the height, and the first two the width.
         blocks: residual blocks that follow the convolution of each stage but the first.
-        hidden: units of an LSTM in each direction.
-        layers: bidirectional LSTMs, one upon the other; with 0 each character is read from what stands about it alone.
+        hidden_size: units of an LSTM in each direction.
+        num_layers: stacked bidirectional LSTMs; with 0 each character is read from its surroundings alone.
         dropout: probability of zeroing a feature before each LSTM and the classifier, 0 <= dropout < 1.
 
     Raises:
@@ -142,30 +142,28 @@ class CRNN(nn.Module):
         *,
         widths: Sequence[int] = (16, 48, 96, 128),
         blocks: int = 0,
-        hidden: int = 192,
-        layers: int = 1,
+        hidden_size: int = 192,
+        num_layers: int = 1,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 2 <= len(widths) <= 8 or min(widths) < 1:
-            raise ValueError(f"widths must be 2 to 8 positive numbers, got {list(widths)}")
-        for name, number in (("height", height), ("num_classes", num_classes), ("hidden", hidden)):
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number}")
-        if not 0 <= blocks <= 64:
-            raise ValueError(f"blocks must be from 0 to 64, got {blocks}")
-        if not 0 <= layers <= 8:
-            raise ValueError(f"layers must be from 0 to 8, got {layers}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check.whole("height", height)
+        check.whole("num_classes", num_classes)
+        check.whole("number of widths", len(widths), 2, 8)
+        for width in widths:
+            check.whole("widths", width)
+        check.whole("blocks", blocks, 0, 64)
+        check.whole("hidden_size", hidden_size)
+        check.whole("num_layers", num_layers, 0, 8)
+        check.fraction("dropout", dropout, one=False)
         self.stages, self.blocks = nn.ModuleList(), nn.ModuleList()
         for stage, (fan_in, width) in enumerate(zip((1, *widths), widths)):
             stride = 2 if stage < 2 else (2, 1)
             self.stages.append(Convolution(fan_in, width, kernel_size=3 if stage else 5, stride=stride))
             self.blocks.append(nn.ModuleList(ResidualBlock(width) for _ in range(blocks if stage else 0)))
             height = -(-height // 2)  # rounded up
-        fans_in = [widths[-1] * height, *[2 * hidden] * layers]
-        self.readers = nn.ModuleList(BidirectionalLSTM(fan_in, hidden) for fan_in in fans_in[:-1])
+        fans_in = [widths[-1] * height, *[2 * hidden_size] * num_layers]
+        self.readers = nn.ModuleList(BidirectionalLSTM(fan_in, hidden_size) for fan_in in fans_in[:-1])
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(fans_in[-1], STEPS * (1 + num_classes))
         self.stages.to(memory_format=torch.channels_last)
@@ -182,7 +180,7 @@ class CRNN(nn.Module):
             if x.shape[3] < before:
                 lengths = (lengths + 1) // 2
             inside = _inside(lengths, x.shape[3])[:, None, None, :]
-            x = x * inside  # as if there were nothing but the line
+            x = x * inside  # nothing but the line
             for block in blocks.children():
                 x = block(x, inside)
         x = x.permute(0, 3, 1, 2).flatten(2)  # B, W / 4, C * H
@@ -197,16 +195,15 @@ class CRNN(nn.Module):
 
 
 class BidirectionalLSTM(nn.Module):
-    """Two LSTMs that read sequences (B, T, F) of some lengths (B,) from either end, to (B, T, 2 * hidden).
+    """Two LSTMs read sequences (B, T, F) of lengths (B,) from either end, to (B, T, 2 * hidden_size).
 
-    The second is given each sequence backwards, up to its own end: packing would do the same, several times slower on
-    a CPU.
+    The second gets each sequence backwards, from its own end. Packing does the same, several times slower on a CPU.
     """
 
-    def __init__(self, fan_in: int, hidden: int) -> None:
+    def __init__(self, fan_in: int, hidden_size: int) -> None:
         super().__init__()
-        self.forwards = nn.LSTM(fan_in, hidden, batch_first=True)
-        self.backwards = nn.LSTM(fan_in, hidden, batch_first=True)
+        self.forwards = nn.LSTM(fan_in, hidden_size, batch_first=True)
+        self.backwards = nn.LSTM(fan_in, hidden_size, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         steps = torch.arange(x.shape[1], device=x.device)
@@ -217,8 +214,13 @@ class BidirectionalLSTM(nn.Module):
 
 
 def _inside(lengths: Tensor, size: int) -> Tensor:
-    """Which of `size` places lie within each length (B,), as (B, size)."""
+    """Which of `size` positions lie within each length (B,), as (B, size)."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def defaults(spec: Spec) -> dict[str, Any]:
+    """The options that suit a spec in a training, where they are not given."""
+    return {"hidden_size": 192, "num_layers": 1} if isinstance(spec.input, TextLine) else {}
 
 
 def build(
@@ -227,23 +229,25 @@ def build(
     widths: Sequence[int] | None = None,
     blocks: int | None = None,
     dropout: float = 0.0,
-    hidden: int | None = None,
-    layers: int | None = None,
+    hidden_size: int | None = None,
+    num_layers: int | None = None,
 ) -> CNN | CRNN:
-    """The network for a spec: image → classes, or line of text → transcript (`hidden`, `layers`).
+    """The network for a spec: image → classes, or line of text → transcript (`hidden_size`, `num_layers`).
+
+    An option that is None has the default of the network's class.
 
     Raises:
         SpecError: the spec asks for something else.
         ValueError: an option is out of range, or of the other network.
     """
     if isinstance(spec.input, TextLine) and isinstance(spec.output, Transcript):
-        chosen = {"widths": widths, "blocks": blocks, "hidden": hidden, "layers": layers}
+        chosen = {"widths": widths, "blocks": blocks, "hidden_size": hidden_size, "num_layers": num_layers}
         given: dict[str, Any] = {name: option for name, option in chosen.items() if option is not None}
         return CRNN(spec.input.height, len(spec.output.alphabet), dropout=dropout, **given)
     if type(spec.input) is not Image or not isinstance(spec.output, Classes):
         raise SpecError(f"cnn goes from image to classes or from line of text to transcript, not {spec}")
-    if hidden is not None or layers is not None:
-        raise ValueError("hidden and layers are for lines of text; a classifier has widths and blocks")
+    if hidden_size is not None or num_layers is not None:
+        raise ValueError("hidden_size and num_layers are for lines of text; a classifier has widths and blocks")
     widths = WIDTHS if widths is None else widths
     smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(

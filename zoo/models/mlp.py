@@ -1,9 +1,9 @@
 """A multilayer perceptron: layers of units, each connected to all of the layer before.
 
 Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986. For tables, categories are
-embedded (Guo and Berkhahn, 2016), and `members` trains an ensemble within one network (Gorishniy, Kotelnikov,
-Babenko, "TabM", 2025, in its smallest form, TabM-mini: the members share all layers but see the input with scales of
-their own, and each has its own output layer).
+embedded (Guo and Berkhahn, 2016), and `ensemble_size` trains an ensemble within one network (Gorishniy, Kotelnikov,
+Babenko, "TabM", 2025, in its smallest form, TabM-mini: the members share all hidden layers; each scales the input in
+its own way and has its own output layer).
 
 Shape letters: B batch, F numbers, C categorical columns, H units, M members, K outputs.
 """
@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import SpecError, unknown
+from zoo import check
+from zoo.errors import SpecError
 from zoo.spec import Classes, Image, Spec, Table, Values
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -34,15 +35,15 @@ class MLP(nn.Module):
     """Fully connected layers, with an activation after each.
 
     Args:
-        in_features: F, numbers that go in.
-        num_outputs: K, numbers that come out.
-        hidden: units of each hidden layer; none makes a linear model.
+        in_features: F, numbers of an input.
+        num_outputs: K, numbers of an output.
+        hidden_sizes: units of each hidden layer; an empty list gives a linear model.
         activation: of the hidden layers: linear, logistic, tanh, softmax (over a layer's units), relu, gelu or silu.
         output_activation: of the outputs, likewise; softmax is over the K of them.
         dropout: probability of zeroing a hidden unit, 0 <= dropout < 1.
-        categories: how many codes each of C categorical columns has, if there are any.
-        embedding: the longest vector that a category is embedded in; columns of few codes get shorter ones.
-        members: M networks in one, which share their hidden layers.
+        categories: number of codes of each of C categorical columns.
+        embedding_dim: the longest vector that embeds a category; columns of fewer codes get shorter ones.
+        ensemble_size: M networks in one, which share their hidden layers.
 
     Raises:
         ValueError: a number is out of range, or an activation unknown.
@@ -53,58 +54,58 @@ class MLP(nn.Module):
         in_features: int = 784,
         num_outputs: int = 10,
         *,
-        hidden: Sequence[int] = (128,),
+        hidden_sizes: Sequence[int] = (128,),
         activation: str = "relu",
         output_activation: str = "linear",
         dropout: float = 0.0,
         categories: Sequence[int] = (),
-        embedding: int = 16,
-        members: int = 1,
+        embedding_dim: int = 16,
+        ensemble_size: int = 1,
     ) -> None:
         super().__init__()
-        for name in (activation, output_activation):
-            if name not in ACTIVATIONS:
-                raise ValueError(unknown("activation", name, ACTIVATIONS))
-        sizes = {"num_outputs": [num_outputs], "hidden": hidden, "categories": categories}
-        sizes |= {"embedding": [embedding], "members": [members]}
-        for name, numbers in sizes.items():
-            if not all(type(number) is int and number >= 1 for number in numbers):
-                raise ValueError(f"{name} must be whole numbers of at least 1, got {numbers}")
-        if type(in_features) is not int or in_features < 0 or in_features + len(categories) == 0:
-            raise ValueError(f"in_features must be a whole number, at least 1 without categories, got {in_features}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
-        self.members = members
+        check.one_of("activation", activation, ACTIVATIONS)
+        check.one_of("output_activation", output_activation, ACTIVATIONS)
+        check.whole("in_features", in_features, 0 if categories else 1)
+        check.whole("num_outputs", num_outputs)
+        for name, sizes in (("hidden_sizes", hidden_sizes), ("categories", categories)):
+            for size in sizes:
+                check.whole(name, size)
+        check.fraction("dropout", dropout, one=False)
+        check.whole("embedding_dim", embedding_dim)
+        check.whole("ensemble_size", ensemble_size)
+        self.ensemble_size = ensemble_size
         self.in_features = in_features
-        self.embeddings = nn.ModuleList(_embedding(codes, min(codes, embedding)) for codes in categories)
-        width = in_features + sum(min(codes, embedding) for codes in categories)
-        # Signs at random make each member see the input in its own way (Wen et al., "BatchEnsemble", 2020)
-        self.scales = nn.Parameter(torch.randn(members, width).sign()) if members > 1 else None
+        self.embeddings = nn.ModuleList(_embedding(codes, min(codes, embedding_dim)) for codes in categories)
+        width = in_features + sum(min(codes, embedding_dim) for codes in categories)
+        # Random signs let each member see the input in its own way (Wen et al., "BatchEnsemble", 2020)
+        self.scales = nn.Parameter(torch.randn(ensemble_size, width).sign()) if ensemble_size > 1 else None
         self.layers = nn.Sequential()
-        for units in hidden:
-            self.layers.extend((nn.Linear(width, units), ACTIVATIONS[activation](), nn.Dropout(dropout)))
-            width = units
-        self.output = nn.Linear(width, num_outputs) if members == 1 else Outputs(members, width, num_outputs)
+        for size in hidden_sizes:
+            self.layers.extend((nn.Linear(width, size), ACTIVATIONS[activation](), nn.Dropout(dropout)))
+            width = size
+        self.output = (
+            nn.Linear(width, num_outputs) if ensemble_size == 1 else EnsembleLinear(ensemble_size, width, num_outputs)
+        )
         self.output_activation = ACTIVATIONS[output_activation]()
 
     def forward(self, x: Tensor) -> Tensor:
         """Numbers (B, …), flattened, and after them codes of categories (B, C), to outputs (B, K).
 
-        With members, training gives the outputs of each, (B, M, K), so that each has its own loss; evaluation gives
-        their mean, (B, K).
+        An ensemble gives the outputs of each member in training, (B, M, K), so that each has its own loss, and their
+        mean in evaluation, (B, K).
         """
         outputs = self.output_activation(self.output(self.forward_features(x)))  # B, K or B, M, K
         return outputs if self.scales is None or self.training else self.combine(outputs)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """What `forward` takes, to the last hidden layer: (B, H), or (B, M, H) with members."""
+        """The last hidden layer for the input of `forward`: (B, H), or (B, M, H) of an ensemble."""
         x = self._embed(x.flatten(1))
         if self.scales is not None:
             x = x[:, None] * self.scales  # B, F -> B, M, F
         return self.layers(x)
 
     def combine(self, outputs: Tensor) -> Tensor:
-        """The members' common answer: (B, M, K) to (B, K)."""
+        """The outputs of all members in one: (B, M, K) to (B, K)."""
         return outputs.mean(dim=1)
 
     def _embed(self, x: Tensor) -> Tensor:
@@ -116,20 +117,20 @@ class MLP(nn.Module):
 
 
 class Classifier(MLP):
-    """An MLP whose outputs are logits: the members' probabilities are averaged, and not their logits."""
+    """An MLP whose outputs are logits; an ensemble averages probabilities, not logits."""
 
     def combine(self, outputs: Tensor) -> Tensor:
-        return outputs.log_softmax(dim=-1).logsumexp(dim=1) - math.log(self.members)
+        return outputs.log_softmax(dim=-1).logsumexp(dim=1) - math.log(self.ensemble_size)
 
 
-class Outputs(nn.Module):
-    """An output layer for each of M members: (B, M, H) to (B, M, K)."""
+class EnsembleLinear(nn.Module):
+    """A linear layer for each of M members: (B, M, H) to (B, M, K)."""
 
-    def __init__(self, members: int, in_features: int, num_outputs: int) -> None:
+    def __init__(self, ensemble_size: int, in_features: int, num_outputs: int) -> None:
         super().__init__()
         bound = 1 / math.sqrt(max(in_features, 1))  # as torch.nn.Linear
-        self.weight = nn.Parameter(torch.empty(members, in_features, num_outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(members, num_outputs).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(ensemble_size, in_features, num_outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(ensemble_size, num_outputs).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.einsum("bmh,mhk->bmk", x, self.weight) + self.bias
@@ -138,19 +139,19 @@ class Outputs(nn.Module):
 def build(
     spec: Spec,
     *,
-    hidden: Sequence[int] = (128,),
+    hidden_sizes: Sequence[int] = (128,),
     activation: str = "relu",
     output_activation: str | None = None,
     dropout: float = 0.0,
-    embedding: int = 16,
-    members: int = 1,
+    embedding_dim: int = 16,
+    ensemble_size: int = 1,
 ) -> MLP:
     """The MLP for a spec: table or image → classes, table or image → values.
 
     Args:
-        output_activation: None for softmax with classes and linear with values. Classes, which the network gives as
-            logits, take softmax or, where there are two, one logistic unit for the second.
-        hidden, activation, dropout, embedding, members: as in `MLP`.
+        output_activation: None for softmax with classes and linear with values. The network gives classes as logits:
+            softmax, or with two classes one logistic unit for the second.
+        hidden_sizes, activation, dropout, embedding_dim, ensemble_size: as in `MLP`.
 
     Raises:
         SpecError: the spec asks for something else.
@@ -167,13 +168,13 @@ def build(
         return kind(
             in_features,
             num_outputs,
-            hidden=hidden,
+            hidden_sizes=hidden_sizes,
             activation=activation,
             output_activation=output_activation,
             dropout=dropout,
             categories=categories,
-            embedding=embedding,
-            members=members,
+            embedding_dim=embedding_dim,
+            ensemble_size=ensemble_size,
         )
 
     if isinstance(spec.output, Values):
@@ -181,7 +182,7 @@ def build(
     if not isinstance(spec.output, Classes):
         raise SpecError(f"mlp goes from table or image to classes or values, not {spec}")
     classes = len(spec.output.names)
-    if output_activation in (None, "softmax"):  # taken of the logits by the loss and by the spec
+    if output_activation in (None, "softmax"):  # loss and spec apply it to the logits
         return network(Classifier, classes, "linear")
     if output_activation == "logistic" and classes == 2:
         unit = network(Classifier, 1, "linear")

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, get_args
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.calibration import Calibration
 from zoo.spec.counts import Counts, Topics
 from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
@@ -28,6 +29,7 @@ from zoo.spec.text import Text, Tokens
 
 __all__ = [
     "Anomaly",
+    "Calibration",
     "Classes",
     "Counts",
     "Encoded",

@@ -5,13 +5,15 @@ Shape letters: B batch, H features.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from zoo.errors import SpecError
+from zoo.spec.calibration import Calibration
+
+UNCALIBRATED = Calibration()
 
 
 @dataclass(frozen=True)
@@ -27,29 +29,28 @@ class Features:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """How unusual an input is; the network gives it as a score (B, 1), the higher the stranger.
+    """How unusual an input is; the network gives it as a score (B, 1), higher for unusual inputs.
 
     Args:
-        threshold: scores above it are anomalies.
-        false_alarms: the share of normal examples that are above it, of those on which it was chosen.
+        false_positive_rate: the fraction of normal examples above the threshold, on the split on which it is chosen.
 
     Raises:
-        SpecError: one of them is impossible.
+        SpecError: it is not between 0 and 1.
     """
 
     word: ClassVar[str] = "anomaly"
 
-    threshold: float
-    false_alarms: float
+    false_positive_rate: float
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "false_alarms"):
-            number = getattr(self, name)
-            if type(number) not in (int, float) or not math.isfinite(number):
-                raise SpecError(f"the {name} of anomalies is a finite number, not {number!r}")
-        if not 0 < self.false_alarms < 1:
-            raise SpecError(f"the share of false_alarms is above 0 and below 1, not {self.false_alarms}")
+        rate = self.false_positive_rate
+        if type(rate) not in (int, float) or not 0 < rate < 1:
+            raise SpecError(f"false_positive_rate is above 0 and below 1, not {rate!r}")
 
-    def decode(self, output: Tensor) -> list[dict[str, Any]]:
-        """Turn scores (B, 1) into B answers: the score, and whether it is above the threshold."""
-        return [{"score": score, "anomaly": score > self.threshold} for (score,) in output.tolist()]
+    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[dict[str, Any]]:
+        """Turn scores (B, 1) into B answers: the score, and whether it is above the threshold; None without one."""
+        threshold = calibration.threshold
+        return [
+            {"score": score, "anomaly": None if threshold is None else score > threshold}
+            for (score,) in output.tolist()
+        ]

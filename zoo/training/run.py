@@ -30,6 +30,7 @@ import zoo.training.reports  # noqa: F401  # registers them
 from zoo import models, plots, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
+from zoo.hardware import precision
 from zoo.settings import folded, type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
@@ -38,7 +39,7 @@ from zoo.training.card import card
 from zoo.training.recipe import plain, recipe
 from zoo.training.report import Evaluation
 from zoo.training.resume import check_resume, keep_earlier_metrics
-from zoo.training.runtime import limit_threads, precision, prepare_once, prepare_process
+from zoo.training.runtime import limit_threads, prepare_once, prepare_process
 from zoo.weights.artefact import Artefact, save
 from zoo.weights.catalogue import load
 from zoo.weights.transfer import start_from
@@ -140,7 +141,7 @@ def _start(cfg: DictConfig) -> Artefact | None:
 def _task(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Task:
     def build(spec: Spec) -> nn.Module:
         try:
-            network = models.build(cfg.model.name, spec, **_options(cfg))
+            network = models.build(cfg.model.name, spec, **_options(cfg, spec))
         except (TypeError, ValueError) as error:
             if start is not None and str(start.spec) != str(spec):
                 fault = f"{cfg.init_from} is for {start.spec}, and {cfg.choices.task} on {cfg.choices.data} for {spec}"
@@ -159,17 +160,18 @@ def _task(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Task:
     return task
 
 
-def _options(cfg: DictConfig) -> dict[str, Any]:
-    """What the network is built with; null stands for its own default."""
+def _options(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
+    """What the network is built with; null stands for what suits the spec, or for the network's own default."""
     options = plain(cfg.model).items()
-    return {name: value for name, value in options if name not in ("name", "_target_") and value is not None}
+    given = {name: value for name, value in options if name not in ("name", "_target_") and value is not None}
+    return {**models.defaults(cfg.model.name, spec), **given}
 
 
-def _stated(cfg: DictConfig, network: nn.Module) -> dict[str, Any]:
+def _stated(cfg: DictConfig, spec: Spec, network: nn.Module) -> dict[str, Any]:
     """The options again, but with the sizes that null stood for: a later version's defaults may be others."""
     arguments = inspect.signature(type(network)).parameters
     nulls = {name: arguments[name].default for name, value in cfg.model.items() if value is None and name in arguments}
-    return {name: size for name, size in nulls.items() if isinstance(size, int | float | tuple)} | _options(cfg)
+    return {name: size for name, size in nulls.items() if isinstance(size, int | float | tuple)} | _options(cfg, spec)
 
 
 def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
@@ -235,10 +237,8 @@ def _restore_best(trainer: L.Trainer, task: Task) -> None:
 
 
 def _artefact(cfg: DictConfig, task: Task, start: Artefact | None, metrics: dict[str, float]) -> Artefact:
-    training = task.training
-    artefact = Artefact(
-        cfg.model.name, _stated(cfg, task.network), task.spec, task.trained_network, metrics, recipe(cfg, start)
-    )
+    training, options = task.training, _stated(cfg, task.spec, task.network)
+    artefact = Artefact(cfg.model.name, options, task.spec, task.trained_network, metrics, recipe(cfg, start))
     task.train(training)  # an artefact's network is in eval mode
     return artefact
 
@@ -263,6 +263,8 @@ def _report(cfg: DictConfig, task: Task, data: DataModule, artefact: Artefact) -
     folder = Path(os.path.relpath(cfg.folder))
     evaluation = Evaluation(task, data.splits, data.batch_size)
     nothing: dict[str, float] = {}
+    if (calibration := _attempt("calibration", lambda: report.calibrate(task, evaluation), None)) is not None:
+        artefact.calibration = calibration
     more = _attempt("metrics of whole splits", lambda: report.split_metrics(task, evaluation), nothing)
     simpler = _attempt("baselines", lambda: report.baselines(task, evaluation), nothing)
     artefact.metrics = {

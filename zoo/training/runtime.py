@@ -14,10 +14,8 @@ import torch.distributed
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from zoo import private
-from zoo.errors import ConfigError, unknown
-from zoo.models.rnn.recurrent import cpu_has_bf16
+from zoo.errors import ConfigError
 
-PRECISIONS = "32-true", "16-mixed", "bf16-mixed"  # in all of which parameters, and what is prepared, are float32
 PREPARATION = timedelta(hours=6)  # that a download may take
 NOISE = (
     ".*does not have many workers",  # the data is in memory
@@ -76,21 +74,6 @@ def limit_threads(threads: Any) -> None:
     if type(threads) is not int or not 1 <= threads <= 4096:
         raise ConfigError(f"threads must be a whole number from 1 to 4096, or null, got {threads}")
     torch.set_num_threads(threads)
-
-
-def precision(name: str | None, accelerator: str) -> str:
-    """Lightning's name for a precision, where `mixed` and `auto` depend on the machine.
-
-    `mixed` is bf16 where the hardware computes in it, and otherwise fp16 with a gradient scaler on a GPU, float32 on
-    a CPU. `auto` is the same, but float32 on other accelerators than CUDA and CPU.
-    """
-    if name not in ("auto", "mixed"):
-        if name not in PRECISIONS:
-            raise ConfigError("trainer: " + unknown("precision", str(name), ("auto", "mixed", *PRECISIONS)))
-        return str(name)
-    if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    return "bf16-mixed" if cpu_has_bf16() else "32-true"
 
 
 def quieten_lightning() -> None:

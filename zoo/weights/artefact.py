@@ -1,8 +1,9 @@
 """The artefact: a trained network and all that is needed to use it, in one .safetensors file.
 
 The file is an ordinary safetensors file. Its header's metadata has one entry, `zoo`: JSON with the format's version,
-the model's name and options, the spec, metrics, recipe, and the sha256 of the whole file (taken with the digest's
-own 64 characters as zeros). Loading unpickles nothing, and runs no code but that of the models in `zoo.models`.
+the model's name and options, the spec, the calibration, metrics, the recipe, and the sha256 of the whole file (taken
+with the digest's own 64 characters as zeros). Files of format 1 are read through `zoo.weights.format1`. Loading
+unpickles nothing, and runs no code but that of the models in `zoo.models`.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
-from zoo.spec import Encoded, Features, Spec, Table
+from zoo.spec import Calibration, Encoded, Features, Spec, Table
 from zoo.weights import format1
 
-FORMAT = 1
+FORMAT = 2
 MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
 BATCH = 256
-ALIKE = 32  # examples of like length that are answered at once
+ALIKE = 32  # examples of similar length that are answered at once
 _NO_DIGEST = "0" * 64
 
 
 @dataclass(repr=False)
 class Artefact:
-    """A trained network with its spec; call it on raw input and it answers in people's terms.
+    """A trained network with its spec: called on raw input, it answers in people's terms.
 
     One input gives one answer, a list gives a list:
 
@@ -50,11 +51,12 @@ class Artefact:
 
     Args:
         model: the technique's name in `zoo.list_models()`.
-        options: what its network was built with, besides the spec.
-        spec: what goes in and what comes out.
+        options: the arguments that built the network, besides the spec.
+        spec: the input and the output.
         network: the bare nn.Module, in eval mode.
-        metrics: figures by name, such as `{"test/accuracy": 0.99}`.
-        recipe: how it came about: command, settings, versions.
+        metrics: by name, such as `{"test/accuracy": 0.99}`.
+        recipe: how it was trained: command, settings, versions.
+        calibration: numbers chosen after training, such as the threshold of anomalies.
     """
 
     model: str
@@ -63,6 +65,7 @@ class Artefact:
     network: nn.Module
     metrics: dict[str, float] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
 
     def __post_init__(self) -> None:
         self.network.eval()
@@ -74,45 +77,47 @@ class Artefact:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Answer one raw input, or a list of them; an inpainter takes two, (image, mask) or two lists.
 
-        Where the network has a method `generate` it is that which answers, and its keyword arguments, as those of
-        `spec.output.decode`, are options of this call.
+        A network with a method `generate` answers by that. The keyword arguments of `generate` and of
+        `spec.output.decode` are options of this call.
 
         A network for tables takes a row as a dict, a list of those, a DataFrame, or the path of a CSV file.
 
         Raises:
-            SpecError: an input does not fit `spec.input`, or there is no such option; nothing has been answered.
+            SpecError: an input does not fit `spec.input`, or there is no such option.
         """
         run, decode = self._steps(options)
         several, batches = self._batches(inputs)
         answers: list[Any] = []
         for batch in batches:
-            if isinstance(seed := options.get("seed"), int):  # what is drawn goes with an example's place in the list
+            if isinstance(
+                seed := options.get("seed"), int
+            ):  # each example has a seed of its own, by its position in the list
                 run = partial(run, seed=seed + len(answers))
             answers += self._answers(run, decode, batch)
         return answers if several else answers[0]
 
     def features(self, *inputs: Any) -> Tensor:
-        """What the network makes of raw input before its last layer, float32 on the CPU.
+        """The features of raw input, which the last layer of the network sees: float32 on the CPU.
 
         One input gives its features alone, (F,) for most networks; a list of N gives (N, F).
 
         Raises:
-            SpecError: an input does not fit `spec.input`, the list is empty, or the network has no method
-                `forward_features`, and its output is no features either.
+            SpecError: an input does not fit `spec.input`, the list is empty, or the network has no features: no method
+                `forward_features`, and no output of that kind.
         """
         extract = self.extractor
         several, batches = self._batches(inputs)
         found = [self._output(extract, batch).float().cpu() for batch in batches]
         if not found:
-            raise SpecError("the list is empty; features are those of at least one input")
+            raise SpecError("the list is empty; give at least one input")
         return torch.cat(found) if several else found[0][0]
 
     @property
     def extractor(self) -> Callable[..., Tensor]:
-        """What of the network gives features of a batch.
+        """The method of the network that gives the features of a batch.
 
         Raises:
-            SpecError: nothing does.
+            SpecError: there is none.
         """
         if isinstance(self.spec.output, Features):
             return self.network
@@ -122,12 +127,12 @@ class Artefact:
         return extract
 
     def to(self, device: str | torch.device) -> Artefact:
-        """Move the network; answers are computed there."""
+        """Move the network to a device, which then computes the answers."""
         self.network.to(device)
         return self
 
     def _answers(self, run: partial[Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> list[Any]:
-        """The answers to a batch, in its order; those of like length are found together, so that little is padding."""
+        """The answers to a batch, in order. Examples of similar length go together, so that there is little padding."""
         if isinstance(batch, Tensor) or "seed" in run.keywords:
             return decode(self._output(run, batch))
         padded, lengths = batch
@@ -139,13 +144,16 @@ class Artefact:
         return [answers[place] for place in order.argsort().tolist()]
 
     def _steps(self, options: dict[str, Any]) -> tuple[partial[Any], Callable[[Any], list[Any]]]:
-        """What computes an output and what decodes it, each with those of the options that it knows."""
-        run, decode = getattr(self.network, "generate", self.network), self.spec.output.decode
+        """The functions that compute an output and decode it, each with its options."""
+        run: Callable[..., Any] = getattr(self.network, "generate", self.network)
+        decode: Callable[..., Any] = self.spec.output.decode
         known = [_keywords(run if run is not self.network else self.network.forward), _keywords(decode)]
         for name in options:
             if name not in known[0] + known[1]:
                 raise SpecError(unknown("option", name, known[0] + known[1]))
         chosen = [{name: options[name] for name in names if name in options} for names in known]
+        if "calibration" in inspect.signature(decode).parameters:
+            chosen[1]["calibration"] = self.calibration
         return partial(run, **chosen[0]), partial(decode, **chosen[1])
 
     def _batches(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
@@ -169,7 +177,7 @@ class Artefact:
         return several, (described.collate([described.encode(*example) for example in chunk]) for chunk in chunks)
 
     def _rows(self, raw: Any) -> tuple[bool, Iterator[Encoded]]:
-        """As `_examples`, of a table's rows, which are encoded column by column."""
+        """As `_examples`, for the rows of a table, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
         frame = table.read(raw)
@@ -190,7 +198,7 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
     """Write an artefact to one .safetensors file, whole or not at all.
 
     Args:
-        artefact: what is written; it stays as it is.
+        artefact: to be written; it is not changed.
         path: of the file; its folder is made if need be.
         half: write floats in half precision (float16), in half the space; they load as float32 again.
 
@@ -210,6 +218,7 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
         "model": artefact.model,
         "options": artefact.options,
         "spec": artefact.spec.to_json(),
+        "calibration": artefact.calibration.to_json(),
         "metrics": artefact.metrics,
         "recipe": artefact.recipe,
     }
@@ -244,17 +253,17 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact
         if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
             raise ArtefactError(f"its sha256 is {found}, and not {sha256}; it is damaged, or another file")
         header = _header(data)
-        network, spec = _rebuild(header, _tensors(data))
+        network, spec, calibration = _rebuild(header, _tensors(data))
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
-    return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"])
+    return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"], calibration)
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What an artefact says of itself (model, options, spec, metrics, recipe), read from its header alone.
+    """The header of an artefact (model, options, spec, calibration, metrics, recipe), without reading its tensors.
 
     Raises:
-        ArtefactError: no such file, or its header is damaged. Its tensors are not looked at.
+        ArtefactError: no such file, or its header is damaged.
     """
     path = Path(path)
     try:
@@ -264,7 +273,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """See that a file is an artefact, whole and as it was written.
+    """Check that a file is an artefact, whole and as it was written.
 
     Raises:
         ArtefactError: it is not; the message does not name the file.
@@ -311,7 +320,7 @@ def _read(path: Path, *, header_alone: bool = False) -> bytes:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    """Our part of the file's header, once the digest has shown that the file is as it was written."""
+    """Our part of the file's header, after its digest has shown that the file is undamaged."""
     header = _entries(data)
     digest = header["sha256"]
     blank = data.replace(str(digest).encode(errors="replace"), _NO_DIGEST.encode(), 1)
@@ -321,28 +330,28 @@ def _header(data: bytes) -> dict[str, Any]:
 
 
 def _entries(data: bytes) -> dict[str, Any]:
-    """Our part of the file's header, as it stands there."""
+    """Our part of the file's header, with today's names."""
     length = int.from_bytes(data[:8], "little")
     try:
         header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["zoo"])
         version, _ = header["format"], header["sha256"]
+        header = format1.renamed(header) if version == 1 else header
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtefactError("its header is damaged, or zoo did not write it") from error
     if type(version) is not int or version < 1:
         raise ArtefactError(f"its header is damaged: there is no format {version!r}")
     if version > FORMAT:
         raise ArtefactError(f"it has format {version}, and this zoo reads up to {FORMAT}; update zoo")
-    kinds = {"model": str, "options": dict, "spec": dict, "metrics": dict, "recipe": dict}
+    kinds = {"model": str, "options": dict, "spec": dict, "calibration": dict, "metrics": dict, "recipe": dict}
     for name, kind in kinds.items():
         if not isinstance(header.get(name), kind):
             raise ArtefactError(f"its header has no {name}, or not of the right kind")
-    for name, figure in header["metrics"].items():
-        if type(figure) not in (int, float) or not abs(figure) <= sys.float_info.max:  # NaN fails too
-            raise ArtefactError(f"its header is damaged: the figure {name} is {figure!r}")
-    before, command = header["recipe"].get("before", []), header["recipe"].get("command", "")
-    if not isinstance(before, list) or not all(isinstance(line, str) for line in [*before, command]):
+    for name, value in header["metrics"].items():
+        if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # NaN fails too
+            raise ArtefactError(f"its header is damaged: the metric {name} is {value!r}")
+    parents, command = header["recipe"].get("parent_commands", []), header["recipe"].get("command", "")
+    if not isinstance(parents, list) or not all(isinstance(line, str) for line in [*parents, command]):
         raise ArtefactError("its header is damaged: the commands of its recipe are no text")
-    header["recipe"] = format1.renamed(header["recipe"])
     return header
 
 
@@ -353,14 +362,14 @@ def _tensors(data: bytes) -> dict[str, Tensor]:
     try:
         return from_bytes(data)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        # a KeyError on types of numbers that safetensors knows and torch does not
+        # a KeyError for types of numbers that torch does not have
         raise ArtefactError(f"its tensors cannot be read: {_first_line(error)}") from error
 
 
-def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Module, Spec]:
-    """Build the network without memory for its parameters, and fill it once names and shapes are seen to fit."""
+def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Module, Spec, Calibration]:
+    """Build the network without memory for its parameters, and fill it after names and shapes are found to fit."""
     try:
-        spec = Spec.from_json(header["spec"])
+        spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
         with torch.device("meta"), _parameters_at_most(2 * len(tensors) + 1000):
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
@@ -368,17 +377,17 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     except (ZooError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ArtefactError(f"its {header['model']} cannot be built: {_first_line(error)}") from error
     expected = network.state_dict()
-    for fault in _misfits(expected, tensors):
+    for fault in _shape_errors(expected, tensors):
         raise ArtefactError(fault)
-    # A file may hold floats of another precision, to be smaller; networks compute in float32
+    # A file may hold floats in a smaller precision; networks compute in float32
     filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(filled, assign=True)
-    return network, spec
+    return network, spec, calibration
 
 
 @contextmanager
 def _parameters_at_most(count: int) -> Iterator[None]:
-    """Stop what builds a network of more parameters: options of a hostile file may ask for any number of layers."""
+    """Refuse to build more parameters: the options of a hostile file may ask for any number of layers."""
     builder, built = threading.get_ident(), 0
 
     def counted(*_: Any) -> None:
@@ -394,7 +403,7 @@ def _parameters_at_most(count: int) -> Iterator[None]:
         hook.remove()
 
 
-def _misfits(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterator[str]:
+def _shape_errors(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterator[str]:
     if missing := sorted(expected.keys() - tensors.keys()):
         yield f"it lacks the tensors {', '.join(missing[:3])}{' …' * (len(missing) > 3)}"
     if extra := sorted(tensors.keys() - expected.keys()):
@@ -413,5 +422,5 @@ def _keywords(method: Callable[..., Any]) -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
-    """What went wrong, without the C++ frames that torch may add."""
+    """The error without the C++ frames that torch may add."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,8 +1,8 @@
-"""The published weights: which there are, what each is good for, and loading one by its name.
+"""The published weights: a list of them, their records, and loading by name.
 
-A weight `cnn.mnist` is two files of the folder `published`: the artefact, cnn.mnist.safetensors, and a record,
-cnn.mnist.json, which says what the artefact does not say of itself. A record with a `url` has its artefact there, and
-the first use downloads it. `scripts/publish.py` writes both.
+A weight `cnn.mnist` is two files in the folder `published`: the artefact, cnn.mnist.safetensors, and a record,
+cnn.mnist.json, of what the artefact does not hold. Where a record has a `url`, the first use downloads the artefact
+from there. `scripts/publish.py` writes both.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ class Weights:
     Args:
         name: `<model>.<tag>`.
         sha256: of the artefact's file.
-        licence: under which it may be used, by its SPDX name.
-        data: what it was trained on, in a few words.
-        picture: of what it does, in the repository.
-        noise: by how much each figure may differ when it is computed anew, elsewhere.
-        url: where the artefact is, if it does not ship with the package.
+        licence: its SPDX name.
+        data: the training data, in a few words.
+        plot: a file in the repository that shows results.
+        tolerance: by how much each metric may differ when it is computed again on another machine.
+        url: of the artefact, if that does not ship with the package.
     """
 
     name: str
     sha256: str
     licence: str
     data: str
-    picture: str
-    noise: Mapping[str, float] = field(default_factory=dict)
+    plot: str
+    tolerance: Mapping[str, float] = field(default_factory=dict)
     url: str | None = None
 
     def __str__(self) -> str:
-        figures = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in self.figures.items())
+        metrics = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in self.test_metrics.items())
         return (
-            f"{self.name}: {self.spec}, {self.data}; {figures}; {self.parameters:,} parameters, {self.size:,} bytes, "
+            f"{self.name}: {self.spec}, {self.data}; {metrics}; {self.parameters:,} parameters, {self.size:,} bytes, "
             f"{self.licence}"
         )
 
@@ -76,12 +76,12 @@ class Weights:
 
     @property
     def size(self) -> int:
-        """Of the file, in bytes."""
+        """Size of the file in bytes."""
         return self.file.stat().st_size
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        """What the artefact says of itself: model, options, spec, metrics and recipe."""
+        """The header of the artefact: model, options, spec, calibration, metrics and recipe."""
         return artefact.describe(self.file)
 
     @property
@@ -93,23 +93,23 @@ class Weights:
         return dict(self.header["metrics"])
 
     @property
-    def figures(self) -> dict[str, float]:
-        """Of the test split."""
+    def test_metrics(self) -> dict[str, float]:
+        """The metrics of the test split."""
         return {name: value for name, value in self.metrics.items() if name.startswith("test/")}
 
     @property
     def command(self) -> str:
-        """That which trained it."""
+        """The command that trained it."""
         return str(self.header["recipe"]["command"])
 
     @property
-    def before(self) -> list[str]:
-        """The commands that trained what that one started from (`init_from`), the first one first; mostly none."""
-        return list(self.header["recipe"].get("before", []))
+    def parent_commands(self) -> list[str]:
+        """The commands that trained the weights that it started from (`init_from`), in order; mostly none."""
+        return list(self.header["recipe"].get("parent_commands", []))
 
     @cached_property
     def parameters(self) -> int:
-        """How many numbers were learned."""
+        """The number of parameters."""
         with torch.device("meta"):
             network = models.build(self.header["model"], self.spec, **self.header["options"])
         return sum(parameter.numel() for parameter in network.parameters())
@@ -118,8 +118,8 @@ class Weights:
 def list_weights(pattern: str = "*") -> list[Weights]:
     """The published weights whose names match a pattern (`cnn*`, `*mnist`), by name.
 
-    Each has `metrics`, `data`, `parameters`, `size` (bytes), `licence`, `command` and `picture`. Of a weight that does
-    not ship, asking for what its artefact says (all but data, licence and picture) downloads it.
+    Each has `metrics`, `data`, `parameters`, `size` (bytes), `licence`, `command` and `plot`. For a weight that does
+    not ship, all but data, licence and plot are in its artefact, and reading them downloads it.
     """
     return [find(name) for name in _names() if fnmatchcase(name, pattern)]
 
@@ -141,12 +141,12 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
         zoo.load("cnn.mnist")                        # a published weight; zoo.list_weights() lists them
         zoo.load("runs/…/model.safetensors")         # a file
         zoo.load("https://example.org/m.safetensors", sha256="…")   # downloaded once
-        zoo.load("hf://owner/name")                  # a repository of the Hugging Face hub; takes zoo[hub]
+        zoo.load("hf://owner/name")                  # a repository of the Hugging Face hub; needs zoo[hub]
 
     Args:
-        source: a name, what `list_weights` gives, a path, or an address. A file that is called as a weight is, is
-            given as ./cnn.mnist.
-        sha256: of the whole file, if it is known; nothing is read from a file that has another.
+        source: a name, a record from `list_weights`, a path, or an address. A file with the name of a weight is given
+            as ./cnn.mnist.
+        sha256: of the whole file, if known; a file with another one is refused.
 
     Raises:
         ArtefactError: no such file, one that cannot be downloaded, or one that is truncated, altered, oversized, from
@@ -169,15 +169,17 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
         return artefact.load(weights.file, sha256=sha256 or weights.sha256)
     path = Path(source)
     if not path.exists() and _is_name(text):
-        find(text)  # says what names there are
+        find(text)  # raises, and lists the names
     return artefact.load(path, sha256=sha256)
 
 
 def features(source: str | os.PathLike[str]) -> Callable[..., Tensor]:
-    """A feature extractor: what a trained network makes of raw input before its last layer, or the features it gives.
+    """A feature extractor: it maps raw input to the features that the last layer of a trained network sees.
 
         extract = zoo.features("cnn.mnist")
         extract(["a.png", "b.png"])       # (2, 2048), for a classifier or a search of your own
+
+    For a network whose output is features, such as an RBM, these are its output.
 
     Args:
         source: as for `load`.
@@ -187,7 +189,7 @@ def features(source: str | os.PathLike[str]) -> Callable[..., Tensor]:
         SpecError: its network has no features.
     """
     artefact = load(source)
-    artefact.extractor  # noqa: B018  # says now if there is none
+    artefact.extractor  # noqa: B018  # raises now if there is none
     return artefact.features
 
 
@@ -196,17 +198,17 @@ def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **
 
         zoo.create_model("cnn", in_channels=3, num_classes=100)         # the arguments of its class
         zoo.create_model("cnn", weights="mnist")                        # as published, in eval mode
-        zoo.create_model("cnn", weights="mnist", num_classes=26)        # with a new head, which is to be trained
-        zoo.create_model("cnn", weights="mnist", in_channels=3)         # with a first layer that sees colours
+        zoo.create_model("cnn", weights="mnist", num_classes=26)        # with a new, untrained head
+        zoo.create_model("cnn", weights="mnist", in_channels=3)         # with a first layer for colour images
 
     Args:
         name: of the technique, in `zoo.list_models()`.
-        weights: the tag of a published weight of it (`mnist` of `cnn.mnist`), or whatever else `zoo.load` takes.
-        options: of its class; with weights `num_classes` and `in_channels` alone, whose layers are made anew where
-            they differ from the published ones. What was made anew is logged.
+        weights: the tag of a published weight (`mnist` of `cnn.mnist`), or any other source that `zoo.load` takes.
+        options: of its class. With weights only `num_classes` and `in_channels`: where they differ from the published
+            ones, the layer is new, which is logged.
 
     Raises:
-        ConfigError: no such model, weights of another model, or an option that published weights do not have.
+        ConfigError: no such model, weights of another model, or an option that weights do not allow.
         TypeError: an option that its class does not have.
         ValueError: an option out of range.
     """
@@ -214,7 +216,7 @@ def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **
         model, tag = find(name).name.split(".")
         raise ConfigError(
             f'{name} is a published weight: create_model("{model}", weights="{tag}") gives its network, and '
-            f'load("{name}") what answers raw input'
+            f'load("{name}") answers raw input'
         )
     if weights is None:
         return models.create_model(name, **options)
@@ -224,7 +226,7 @@ def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **
     if loaded.model != name:
         raise ConfigError(f"{weights} is a {loaded.model}, not a {name}")
     for option in options.keys() - {"num_classes", "in_channels"}:
-        raise ConfigError(f"with weights, num_classes and in_channels can be chosen, and {option} cannot")
+        raise ConfigError(f"with weights, only num_classes and in_channels can be chosen, not {option}")
     spec = _adapted(loaded.spec, **options)
     if spec == loaded.spec:
         return loaded.network
@@ -256,5 +258,5 @@ def _names() -> list[str]:
 
 
 def _is_name(text: str) -> bool:
-    """Whether it can only be meant as a name: no separator of folders, no file's ending."""
+    """Whether it can only be a name: it has no separator of folders and no ending of a file."""
     return "/" not in text and os.sep not in text and not text.endswith(".safetensors")

@@ -28,7 +28,7 @@ def fetch(address: str) -> Path:
 
 
 def push(folder: Path, address: str, *, licence: str, private: bool = False) -> str:
-    """Upload a run's artefact, its card and its pictures to a repository, which is made if need be.
+    """Upload a run's artefact, its card and its plots to a repository, which is made if need be.
 
     It takes an account with leave to write there, to which `hf auth login` or the environment variable HF_TOKEN
     connects.

@@ -29,7 +29,7 @@ ADAM = partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99))
 
 def generation(spec: Spec, **options: Any) -> Generation:
     torch.manual_seed(0)
-    network = partial(models.build, "gan", width=8, latent=8)
+    network = partial(models.build, "gan", width=8, latent_dim=8)
     return Generation(spec, network, ADAM, discriminator=partial(Discriminator, width=8), **options)
 
 
@@ -93,7 +93,7 @@ def test_a_sentence_is_told_from_those_of_other_pictures_by_its_definition(shape
     attempt = Attempt(torch.zeros_like(real), real, sentences(captions))
     network = task.discriminator
     with torch.no_grad():
-        alone = network.score(network.look(real))
+        alone = network.score(network.encode_image(real))
         scores = [network(real, *(part[[n] * 5] for part in attempt.beside)) - alone for n in range(5)]
     scores = torch.cat(scores, dim=1).exp()
     losses = [-math.log(scores[n, n] / scores[n].sum()) - math.log(scores[n, n] / scores[:, n].sum()) for n in range(5)]
@@ -134,14 +134,14 @@ def test_it_learns_which_sentence_a_new_picture_fits() -> None:
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3, betas=(0.0, 0.99))
     for _ in range(120):
         images, captions, _ = data.splits["train"].__getitems__(torch.randint(1600, (64,)))
-        contrast = task.contrast(network.look(task.picture.prepare(images)), task.read(sentences(captions)))
+        contrast = task.contrast(network.encode_image(task.picture.prepare(images)), task.read(sentences(captions)))
         assert contrast is not None
         optimiser.zero_grad()
         contrast.backward()
         optimiser.step()
     images, captions, _ = data.splits["val"].__getitems__(torch.arange(50))
     with torch.no_grad():
-        matches = network.match(network.look(task.picture.prepare(images)), *task.read(sentences(captions)))
+        matches = network.match(network.encode_image(task.picture.prepare(images)), *task.read(sentences(captions)))
     assert (matches.argmax(dim=1) == torch.arange(50)).float().mean() > 0.5
 
 
@@ -205,7 +205,7 @@ def test_a_single_picture_to_validate_on_is_too_few_for_a_judge(trainer: Trainer
 def test_data_without_pictures_of_one_size_is_refused() -> None:
     with pytest.raises(SpecError, match="pictures of one size are needed"):
         generation(Spec(Image(1, None, None, (0.5,), (0.5,)), Classes(("a", "b"))))
-    with pytest.raises(ValueError, match="too small to be made; the least is 4 each way"):
+    with pytest.raises(ValueError, match="too small to generate; they need 4 each way"):
         generation(Spec(Image(1, 3, 8, (0.5,), (0.5,)), Classes(("a", "b"))))
 
 
@@ -223,7 +223,7 @@ def test_pictures_have_the_size_asked_for_and_every_parameter_a_gradient(
         condition = (torch.tensor([0, 1, 2, 2]),)
     elif "codes" in told:
         condition = torch.tensor([[2, 3, 0], [4, 5, 6], [7, 8, 0], [1, 0, 0]]), torch.tensor([2, 3, 2, 1])
-    generator = Generator(3, size, width=8, latent=5, blocks=1 + len(told), **told)
+    generator = Generator(3, size, width=8, latent_dim=5, blocks=1 + len(told), **told)
     discriminator = Discriminator(3, size, width=4, **told)
     made = generator(torch.randn(4, 5), *condition)
     assert made.shape == (4, 3, *size)
@@ -239,20 +239,20 @@ def test_pictures_have_the_size_asked_for_and_every_parameter_a_gradient(
 
 
 def test_a_seed_decides_what_is_made() -> None:
-    network = Generator(1, (8, 8), classes=3, latent=5, width=8).eval()
+    network = Generator(1, (8, 8), classes=3, latent_dim=5, width=8).eval()
     labels = torch.tensor([1, 1])
     first, again, other = (network.generate(labels, seed=seed) for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first[0], first[1])
     assert not torch.equal(network.generate(labels), network.generate(labels))
-    seeds = Generator(1, (8, 8), latent=5, width=8).eval()
+    seeds = Generator(1, (8, 8), latent_dim=5, width=8).eval()
     both = seeds.generate(torch.tensor([7, 8]))
     torch.testing.assert_close(both[1:], seeds.generate(torch.tensor([8])))
 
 
 def test_padding_of_a_sentence_changes_nothing() -> None:
-    network = Generator(1, (8, 8), codes=9, latent=5, width=8).eval()
+    network = Generator(1, (8, 8), codes=9, latent_dim=5, width=8).eval()
     noise, codes, lengths = torch.randn(1, 5), torch.tensor([[2, 3, 4]]), torch.tensor([3])
     longer = torch.tensor([[2, 3, 4, 0, 0]])
     torch.testing.assert_close(network(noise, codes, lengths), network(noise, longer, lengths))
@@ -263,7 +263,7 @@ def test_the_order_of_words_matters() -> None:
     torch.manual_seed(0)
     noise, lengths = torch.randn(1, 5).expand(3, -1), torch.tensor([5, 5, 5])
     codes = torch.tensor([[2, 3, 4, 5, 6], [5, 6, 4, 2, 3], [5, 3, 4, 2, 6]])  # red ring above blue cross, ...
-    made = Generator(1, (8, 8), codes=9, latent=5, width=8)(noise, codes, lengths)
+    made = Generator(1, (8, 8), codes=9, latent_dim=5, width=8)(noise, codes, lengths)
     scores = Discriminator(1, (8, 8), codes=9, width=4)(made[:1].expand(3, -1, -1, -1), codes, lengths)
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert (made[one] - made[other]).abs().max() > 1e-3
@@ -272,14 +272,14 @@ def test_the_order_of_words_matters() -> None:
 
 def test_numbers_out_of_range_are_named() -> None:
     for options, message in (
-        ({"latent": 0}, "latent must be at least 1, got 0"),
-        ({"width": 12}, "width must be a positive multiple of 8, got 12"),
-        ({"blocks": 0}, "blocks must be at least 1, got 0"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number of at least 1, got 0"),
+        ({"width": 12}, "width must be a multiple of 8, got 12"),
+        ({"blocks": 0}, "blocks must be a whole number of at least 1, got 0"),
         ({"classes": 2, "codes": 3}, "a class or a text, not both"),
     ):
         with pytest.raises(ValueError, match=message):
             Generator(1, (8, 8), **options)
-    with pytest.raises(ValueError, match="width must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="width must be a whole number of at least 1, got 0"):
         Discriminator(1, (8, 8), width=0)
 
 

@@ -116,7 +116,7 @@ def test_a_test_picture_that_is_too_small_is_named_before_training(
     network = partial(models.build, "gan", width=8)
     task = Restoration(data.spec, network, ADAM, degradation=degradation, discriminator=PatchDiscriminator)
     fitting = trainer(max_epochs=1, limit_train_batches=1)
-    with pytest.raises(SpecError, match=f"pictures of {size[0]} x {size[1]} pixels are too small"):
+    with pytest.raises(SpecError, match=f"{size[0]} x {size[1]} pixels are too small"):
         fitting.fit(task, data)
     assert fitting.global_step == 0
 

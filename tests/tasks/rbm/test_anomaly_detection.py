@@ -71,14 +71,14 @@ def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
     assert (tmp_path / "scores.png").stat().st_size > 1000
     assert "Normal is `benign`" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")
-    assert model.spec.output.false_alarms == 0.1
+    assert model.spec.output.false_positive_rate == 0.1
     frame = masses.read()
     normal = masses.splits["val"].columns[0][masses.splits["val"].columns[1] == 0]
     scores = model.network(model.spec.input.prepare(normal))
-    assert (scores > model.spec.output.threshold).float().mean().item() == pytest.approx(0.1, abs=0.02)
+    assert (scores > model.calibration.threshold).float().mean().item() == pytest.approx(0.1, abs=0.02)
     answers = model(frame)
     assert set(answers[0]) == {"score", "anomaly"}
-    assert all(answer["anomaly"] == (answer["score"] > model.spec.output.threshold) for answer in answers)
+    assert all(answer["anomaly"] == (answer["score"] > model.calibration.threshold) for answer in answers)
     flagged = torch.tensor([answer["anomaly"] for answer in answers]).float()
     malignant = torch.tensor((frame["diagnosis"] == "malignant").to_numpy())
     assert flagged[malignant].mean() > 4 * flagged[~malignant].mean()

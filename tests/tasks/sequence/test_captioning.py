@@ -17,7 +17,7 @@ from zoo.errors import SpecError
 from zoo.spec import Classes, Spec, Text
 from zoo.tasks.sequence.captioning import Captioning, _tokens, is_one_of, spell
 
-BUILD = partial(models.build, "lstm", hidden=16, embedding=8)
+BUILD = partial(models.build, "lstm", hidden_size=16, embedding_dim=8)
 ADAM = partial(torch.optim.AdamW, lr=3e-3)
 
 

@@ -20,7 +20,7 @@ from zoo.models.rnn import Forecaster
 from zoo.spec import Forecast, Series, Spec
 from zoo.tasks.sequence.forecasting import Forecasting, repeat
 
-BUILD = partial(models.build, "lstm", hidden=16)
+BUILD = partial(models.build, "lstm", hidden_size=16)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
 SPEC = Spec(Series(("a", "b"), (1.0, 2.0), (2.0, 3.0)), Forecast(("b",), (2.0,), (3.0,), 4))
 

@@ -25,7 +25,7 @@ from zoo.tasks.sequence.ocr import OCR, ctc_loss, label_loss
 from zoo.training.run import train
 
 SGD = partial(torch.optim.SGD, lr=0.01)
-NETWORK = partial(models.build, "cnn", widths=[4, 8], hidden=8, layers=1)
+NETWORK = partial(models.build, "cnn", widths=[4, 8], hidden_size=8, num_layers=1)
 
 
 def test_the_loss_of_a_text_without_choice_is_known() -> None:
@@ -71,7 +71,7 @@ def test_figures_are_those_of_torchmetrics_on_the_artefact_s_answers(
     (padded, widths), (symbols, counts) = lines.splits["test"].__getitems__(range(40))
     transcript = lines.spec.output
     true = [transcript.text(row[:count]) for row, count in zip(symbols.tolist(), counts.tolist())]
-    artefact = zoo.Artefact("cnn", {"widths": [4, 8], "hidden": 8, "layers": 1}, lines.spec, task.network)
+    artefact = zoo.Artefact("cnn", {"widths": [4, 8], "hidden_size": 8, "num_layers": 1}, lines.spec, task.network)
     answers = artefact([line[:width].T.numpy() for line, width in zip(padded, widths.tolist())])
     read = [answer["text"] for answer in answers]
     assert figures["test/cer"] == pytest.approx(char_error_rate(read, true).item())
@@ -92,7 +92,15 @@ def test_data_without_lines_is_refused(digits: Digits) -> None:
         OCR(digits.spec, NETWORK, SGD)
 
 
-SHORT = ["model=cnn", "task=ocr", "data=digit_lines", "model.widths=[4,8]", "model.hidden=8", "epochs=2", "trainer=cpu"]
+SHORT = [
+    "model=cnn",
+    "task=ocr",
+    "data=digit_lines",
+    "model.widths=[4,8]",
+    "model.hidden_size=8",
+    "epochs=2",
+    "trainer=cpu",
+]
 SHORT += ["data.rounds=4", "data.batch_size=128"]  # 7 batches an epoch
 
 

@@ -19,7 +19,7 @@ from zoo.spec import Classes, Labels, Spec, Video
 from zoo.tasks.sequence.memory import memory
 from zoo.tasks.sequence.tagging import IGNORED, Tagging
 
-BUILD = partial(models.build, "lstm", hidden=24, embedding=24)
+BUILD = partial(models.build, "lstm", hidden_size=24, embedding_dim=24)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
 VIDEO = Video(1, 16, 16, (0.2,), (0.2,))
 

@@ -18,7 +18,7 @@ from zoo.spec import Classes, Spec, Text
 from zoo.tasks.supervised.sentiment import Sentiment, read_vectors, words_and_pairs
 from zoo.weights.artefact import Artefact, load, save
 
-BUILD = partial(models.build, "lstm", hidden=32, embedding=8)
+BUILD = partial(models.build, "lstm", hidden_size=32, embedding_dim=8)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
 TEXT = Text(("good", "bad", "film", "not"), "words")
 SPEC = Spec(TEXT, Classes(("negative", "positive")))
@@ -33,7 +33,7 @@ def test_an_lstm_beats_a_bag_of_words_where_order_decides(trainer: Callable[...,
     L.seed_everything(0, verbose=False)
     data = Reviews()
     data.setup()
-    build, adam = partial(models.build, "lstm", hidden=64), partial(torch.optim.AdamW, lr=5e-3)
+    build, adam = partial(models.build, "lstm", hidden_size=64), partial(torch.optim.AdamW, lr=5e-3)
     task = Sentiment(data.spec, build, adam, max_grad_norm=1.0)
     run = trainer(max_epochs=12)
     run.fit(task, data)
@@ -51,7 +51,7 @@ def vectors(tmp_path: Path) -> Path:
 
 
 def test_words_start_from_a_file_of_vectors(vectors: Path) -> None:
-    task = Sentiment(SPEC, partial(BUILD, embedding=4, members=2), ADAM, ema=0.9, embeddings=str(vectors))
+    task = Sentiment(SPEC, partial(BUILD, embedding_dim=4, ensemble_size=2), ADAM, ema=0.9, embeddings=str(vectors))
     tables = [part.weight for part in task.modules() if isinstance(part, torch.nn.Embedding)]
     assert len(tables) == 4  # two members, and the averages of both
     for table in tables:
@@ -83,7 +83,7 @@ def test_other_files_are_refused(vectors: Path, text: str, message: str) -> None
 
 
 def test_vectors_of_another_length_are_refused(vectors: Path) -> None:
-    with pytest.raises(ValueError, match=r"vectors of 4 numbers, and the network's have 8; set model.embedding=4"):
+    with pytest.raises(ValueError, match=r"vectors of 4 numbers, and the network's have 8; set model.embedding_dim=4"):
         Sentiment(SPEC, BUILD, ADAM, embeddings=str(vectors))
     with pytest.raises(DataError, match=r"cannot read nowhere.txt: No such file"):
         Sentiment(SPEC, BUILD, ADAM, embeddings="nowhere.txt")
@@ -92,7 +92,7 @@ def test_vectors_of_another_length_are_refused(vectors: Path) -> None:
 @pytest.fixture
 def film(tmp_path: Path) -> Artefact:
     torch.manual_seed(0)
-    options = {"hidden": 32, "embedding": 8, "bidirectional": True}
+    options = {"hidden_size": 32, "embedding_dim": 8, "bidirectional": True}
     save(Artefact("lstm", options, SPEC, models.build("lstm", SPEC, **options)), tmp_path / "model.safetensors")
     return load(tmp_path / "model.safetensors")
 

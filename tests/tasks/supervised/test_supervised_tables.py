@@ -33,7 +33,7 @@ VALUES = Spec(TWO_COLUMNS, Values(("price",), (100.0,), (20.0,)))
 
 
 def network(spec: Spec, **options: Any) -> nn.Module:
-    return models.build("mlp", spec, **{"hidden": [8], **options})
+    return models.build("mlp", spec, **{"hidden_sizes": [8], **options})
 
 
 def task(spec: Spec, **options: Any) -> Supervised:
@@ -115,7 +115,7 @@ def test_losses_of_values() -> None:
 
 
 def test_each_member_has_a_loss_of_its_own() -> None:
-    learner = supervised(VALUES, partial(network, members=4), partial(torch.optim.SGD, lr=0.1))
+    learner = supervised(VALUES, partial(network, ensemble_size=4), partial(torch.optim.SGD, lr=0.1))
     x, targets = torch.randn(5, 2), torch.randn(5, 1)
     each = learner.network(x)
     expected = torch.stack([functional.mse_loss(each[:, member], targets) for member in range(4)]).mean()
@@ -186,7 +186,7 @@ def test_every_optimiser_learns(optimiser: str, compose: Compose) -> None:
     data = Wine(batch_size=1000)
     data.setup()
     torch.manual_seed(0)
-    learner = instantiate(cfg.task, _partial_=True)(spec=data.spec, network=partial(network, hidden=[64]))
+    learner = instantiate(cfg.task, _partial_=True)(spec=data.spec, network=partial(network, hidden_sizes=[64]))
     fit = trainer(max_epochs=60, limit_val_batches=0)
     fit.fit(learner, data)
     assert fit.callback_metrics["train/loss"] < 0.9  # ln 3 = 1.1 is chance

@@ -1,7 +1,7 @@
-"""Generative adversarial networks: a generator that paints and a discriminator that judges.
+"""Generative adversarial networks: a generator of images, and a discriminator that tells them from real ones.
 
-Goodfellow et al., "Generative adversarial nets", 2014. What the generator paints follows from the spec: it fills
-holes, enlarges or colours.
+Goodfellow et al., "Generative adversarial nets", 2014. The spec decides what the generator does: it fills holes,
+enlarges, colours, or generates images from noise, a class or a text.
 """
 
 from __future__ import annotations
@@ -34,61 +34,73 @@ __all__ = [
 GOES = "gan goes from masked image, small image, grey image, class, text or seed to image"
 
 
+TASKS = ("inpainting", "super_resolution", "colourisation", "generation", "text_to_image")
+
+
+def defaults(spec: Spec) -> dict[str, int]:
+    """The options that suit a spec in a training, where they are not given."""
+    if isinstance(spec.input, (Seed, Label, Text)):
+        return {"width": 16, "latent_dim": 64, **({"blocks": 2} if isinstance(spec.input, Text) else {})}
+    if isinstance(spec.input, SmallImage):
+        return {"width": 32, "blocks": 8}
+    return {"width": 32, "depth": 2} if isinstance(spec.input, MaskedImage) else {"width": 16, "depth": 3}
+
+
 def build(
     spec: Spec,
     *,
     width: int | None = None,
     depth: int | None = None,
     blocks: int | None = None,
-    latent: int | None = None,
+    latent_dim: int | None = None,
 ) -> nn.Module:
     """The generator for a spec: masked image, small image, grey image, class, text or seed → image.
 
     Args:
-        width, depth, blocks, latent: as the network's own, where it has them; None for its default.
+        width, depth, blocks, latent_dim: as of the network's class, where it has them; None for its default.
 
     Raises:
-        SpecError: the spec asks for something else, or its pictures are too small for the depth.
+        SpecError: the spec asks for something else, or its images are too small for the depth.
         TypeError, ValueError: an option that the network does not have, or that is out of range.
     """
-    given = {"width": width, "depth": depth, "blocks": blocks, "latent": latent}
+    given = {"width": width, "depth": depth, "blocks": blocks, "latent_dim": latent_dim}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    seen, painted = spec.input, spec.output
-    if type(painted) is not Image:
+    source, target = spec.input, spec.output
+    if type(target) is not Image:
         raise SpecError(f"{GOES}, not {spec}")
-    if isinstance(seen, (Seed, Label, Text)):
-        return Generator(painted.channels, painted.size, **_known(spec), **options)
-    if not isinstance(seen, Image):
+    if isinstance(source, (Seed, Label, Text)):
+        return Generator(target.channels, target.size, **_condition(spec), **options)
+    if not isinstance(source, Image):
         raise SpecError(f"{GOES}, not {spec}")
     network: nn.Module
-    if type(seen) is Image and (seen.channels, painted.channels) == (1, 3):
+    if type(source) is Image and (source.channels, target.channels) == (1, 3):
         network = Colouriser(**options)
-    elif seen.channels != painted.channels:
-        raise SpecError(f"{seen.word} and image must have the same channels")
-    elif isinstance(seen, SmallImage):
-        network = SuperResolver(seen.channels, scale=seen.scale, **options)
-    elif isinstance(seen, MaskedImage):
-        network = Inpainter(seen.channels, **options)
+    elif source.channels != target.channels:
+        raise SpecError(f"{source.word} and image must have the same channels")
+    elif isinstance(source, SmallImage):
+        network = SuperResolver(source.channels, scale=source.scale, **options)
+    elif isinstance(source, MaskedImage):
+        network = Inpainter(source.channels, **options)
     else:
         raise SpecError(f"{GOES}, not {spec} of like channels")
-    smallest = getattr(network, "smallest", 1)
-    if seen.height is not None and min(seen.size) < smallest:
-        raise SpecError(f"pictures of {seen.height} x {seen.width} pixels are too small; depth asks for {smallest}")
+    min_size = getattr(network, "min_size", 1)
+    if source.height is not None and min(source.size) < min_size:
+        raise SpecError(f"images of {source.height} x {source.width} pixels are too small: that depth needs {min_size}")
     return network
 
 
 def discriminator_for(spec: Spec, kind: Callable[..., nn.Module] = Discriminator) -> nn.Module:
-    """The discriminator beside the generator for a spec from class, text or seed to image.
+    """The discriminator for a spec from class, text or seed to image.
 
     Args:
-        kind: `Discriminator`, with or without options of its own.
+        kind: `Discriminator`, or a partial of it with options.
     """
     assert isinstance(spec.output, Image)
-    return kind(spec.output.channels, spec.output.size, **_known(spec))
+    return kind(spec.output.channels, spec.output.size, **_condition(spec))
 
 
-def _known(spec: Spec) -> dict[str, int]:
-    """What is told to the networks, besides noise or a picture."""
+def _condition(spec: Spec) -> dict[str, int]:
+    """The kind of condition that the networks take, besides noise or an image."""
     if isinstance(spec.input, Label):
         return {"classes": len(spec.input.names)}
     return {"codes": spec.input.codes} if isinstance(spec.input, Text) else {}

@@ -1,4 +1,4 @@
-"""Generators that start from noise, and the discriminators beside them: of the size of DCGAN's.
+"""Generators that start from noise, and their discriminators, of the size of DCGAN's.
 
 Radford et al., "Unsupervised representation learning with deep convolutional generative adversarial networks" (DCGAN),
 2015, with nearest-neighbour enlargement in place of transposed convolutions (Odena et al., 2016). Noise and condition
@@ -8,8 +8,8 @@ projection discriminator", 2018). A sentence is read by a recurrent network (Ree
 to image synthesis", 2016), and joined with the noise by a mapping network (Karras et al., "A style-based generator
 architecture for generative adversarial networks", 2019).
 
-Shape letters: B batch, C channels, H height, W width, T tokens, L numbers of noise, E numbers of a condition, M numbers
-that a picture is summed up in.
+Shape letters: B batch, C channels, H height, W width, T tokens, L numbers of noise, E numbers of a condition,
+M features of an image.
 """
 
 from __future__ import annotations
@@ -19,32 +19,33 @@ from math import prod
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
+from zoo import check
 from zoo.errors import SpecError
-from zoo.models.gan.unet import GROUPS, laid_out
+from zoo.models.gan.discriminators import constrain, halving_convolutions
+from zoo.models.gan.unet import GROUPS, check_groups, laid_out, skip
 from zoo.models.rnn.recurrent import Stack
 
 COARSEST = 7  # longest side of the first feature map
-MAPPED = 256  # numbers in which noise and sentence are joined
+MAPPED = 256  # numbers of noise and sentence after the mapping network
 MIXED = 128  # numbers that set the normalisations, and features of the discriminator before its score
 
 
 class Labels(nn.Embedding):
     """Labels (B,) of classes to conditions (B, E)."""
 
-    def __init__(self, classes: int, size: int) -> None:
-        super().__init__(classes, size)
+    def __init__(self, classes: int, embedding_dim: int) -> None:
+        super().__init__(classes, embedding_dim)
 
 
 class Sentences(nn.Module):
     """Codes (B, T) of texts, padded after their lengths (B,), to conditions (B, E) of mean 0 and variance 1."""
 
-    def __init__(self, codes: int, size: int) -> None:
+    def __init__(self, codes: int, embedding_dim: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(codes, MIXED // 2)
         self.stack = Stack("gru", MIXED // 2, MIXED // 2, bidirectional=True)
-        self.out = nn.Linear(self.stack.out_features, size)
+        self.out = nn.Linear(self.stack.out_features, embedding_dim)
 
     def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
         states = self.stack(self.embedding(codes), lengths)
@@ -52,26 +53,26 @@ class Sentences(nn.Module):
         return functional.layer_norm(condition, condition.shape[1:])
 
 
-def reader(classes: int, codes: int, size: int) -> nn.Module | None:
-    """What turns a condition into numbers: labels, or codes of a text, or nothing at all."""
+def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module | None:
+    """The encoder of a condition, a label or the codes of a text; None without either."""
     if classes and codes:
         raise ValueError(f"a condition is a class or a text, not both; got {classes} classes and {codes} codes")
     if classes:
-        return Labels(classes, size)
-    return Sentences(codes, size) if codes else None
+        return Labels(classes, embedding_dim)
+    return Sentences(codes, embedding_dim) if codes else None
 
 
 class Generator(nn.Module):
-    """Paints pictures of one size from noise, and from a class or a text where it knows any.
+    """Generates images of one size from noise, and from a class or a text where there is one.
 
     Args:
-        channels: C of the pictures.
-        size: H and W of them, at least 4 each.
+        channels: C of the images.
+        size: H and W of the images, at least 4 each.
         classes: number of classes, 0 for none.
         codes: number of codes of the texts, 0 for none.
-        latent: L, at least 1.
+        latent_dim: L, at least 1.
         width: channels of the finest feature map, a multiple of 8; they double with each halving.
-        blocks: convolutions at each size, at least 1: with more of them forms are finer.
+        blocks: convolutions at each size, at least 1; more of them give finer shapes.
 
     Raises:
         ValueError: a number is out of range.
@@ -84,25 +85,21 @@ class Generator(nn.Module):
         *,
         classes: int = 0,
         codes: int = 0,
-        latent: int = 64,
+        latent_dim: int = 64,
         width: int = 16,
         blocks: int = 1,
     ) -> None:
         super().__init__()
-        if blocks < 1:
-            raise ValueError(f"blocks must be at least 1, got {blocks}")
-        if latent < 1:
-            raise ValueError(f"latent must be at least 1, got {latent}")
-        if width < GROUPS or width % GROUPS:
-            raise ValueError(f"width must be a positive multiple of {GROUPS}, got {width}")
-        self.latent = latent
+        check.whole("blocks", blocks)
+        check_groups(width)
+        self.latent_dim = check.whole("latent_dim", latent_dim)
         self.sizes = halvings(*size)[::-1]  # coarsest first
         widths = [width << level for level in range(len(self.sizes))][::-1]
-        told = MIXED if codes else latent if classes else 0
-        self.reader = reader(classes, codes, told)
-        given = latent + told
+        embedding_dim = MIXED if codes else latent_dim if classes else 0
+        self.reader = condition_encoder(classes, codes, embedding_dim)
+        given = latent_dim + embedding_dim
         self.mapping: nn.Module = nn.Identity()
-        if codes:  # where something is, is of the noise and of the sentence together
+        if codes:  # the position of a shape depends on noise and sentence together
             self.mapping = nn.Sequential(nn.Linear(given, MAPPED), nn.SiLU(), nn.Linear(MAPPED, MAPPED), nn.SiLU())
             given = MAPPED
         self.mix = nn.Sequential(nn.Linear(given, MIXED), nn.SiLU())
@@ -128,37 +125,36 @@ class Generator(nn.Module):
         return self.head(x).float().tanh()
 
     def generate(self, *given: Tensor, seed: int | None = None) -> Tensor:
-        """Paint a picture for each condition, or for each seed (B,) where there are none.
+        """Generate an image for each condition, or for each seed (B,) where there are none.
 
         Args:
-            given: what `spec.input.prepare` gives.
-            seed: of the noise, for conditions, a whole number; None for other noise in each call.
+            *given: as `spec.input.prepare` gives it.
+            seed: of the noise for conditions, a whole number; None for new noise in each call.
 
         Raises:
-            SpecError: the seed is something else.
+            SpecError: the seed is not a whole number.
         """
         if seed is not None and type(seed) is not int:
             raise SpecError(f"seed must be a whole number, got {seed!r}")
         device = self.first.weight.device
         if self.reader is None:
-            noise = torch.stack([_noise(self.latent, int(number)) for number in given[0].tolist()])
+            noise = torch.stack([_noise(self.latent_dim, int(number)) for number in given[0].tolist()])
             return self(noise.to(device))
         if seed is None:
-            return self(torch.randn(len(given[0]), self.latent, device=device), *given)
-        noise = torch.stack([_noise(self.latent, seed + place) for place in range(len(given[0]))])
+            return self(torch.randn(len(given[0]), self.latent_dim, device=device), *given)
+        noise = torch.stack([_noise(self.latent_dim, seed + place) for place in range(len(given[0]))])
         return self(noise.to(device), *given)
 
 
 class ModulatedBlock(nn.Module):
-    """Normalisation whose scale and shift are set from outside, SiLU and a 3 x 3 convolution, added to the input."""
+    """Normalisation with scale and shift from outside, SiLU and a 3 x 3 convolution, added to the input."""
 
     def __init__(self, in_channels: int, out_channels: int, mixed: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(GROUPS, in_channels, affine=False)
         self.modulation = nn.Linear(mixed, 2 * in_channels)
         self.convolution = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
-        same = in_channels == out_channels
-        self.skip = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, kernel_size=1)
+        self.skip = skip(in_channels, out_channels)
 
     def forward(self, x: Tensor, mixed: Tensor) -> Tensor:
         """(B, in_channels, H, W) and (B, mixed) to (B, out_channels, H, W)."""
@@ -167,12 +163,12 @@ class ModulatedBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Scores whole pictures of one size, given their class or text where it knows any: real above 0, made below.
+    """Scores whole images of one size, given their class or text where there is one: real above 0, generated below.
 
     Args:
         channels, size, classes, codes: as of `Generator`.
         width: channels of the finest feature map; they double with each halving.
-        spectral: whether each layer is held to spectral norm one.
+        spectral_norm: whether each layer is constrained to spectral norm one.
 
     Raises:
         ValueError: a number is out of range.
@@ -186,60 +182,57 @@ class Discriminator(nn.Module):
         classes: int = 0,
         codes: int = 0,
         width: int = 32,
-        spectral: bool = False,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        if width < 1:
-            raise ValueError(f"width must be at least 1, got {width}")
-        sizes = halvings(*size)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, kernel_size=3, padding=1), nn.LeakyReLU(0.2)]
-        for level in range(len(sizes) - 1):
-            fan_in, fan_out = width << level, width << (level + 1)
-            layers += [nn.Conv2d(fan_in, fan_out, kernel_size=4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        self.stages = nn.Sequential(*layers)
-        flat = (width << (len(sizes) - 1)) * prod(max(1, side >> (len(sizes) - 1)) for side in size)
+        check.whole("width", width)
+        depth = len(halvings(*size)) - 1
+        self.stages = nn.Sequential(*halving_convolutions(channels, width, depth))
+        flat = (width << depth) * prod(max(1, side >> depth) for side in size)
         self.features = nn.Sequential(nn.Linear(flat, MIXED), nn.LeakyReLU(0.2))
-        self.score = nn.Linear(MIXED, 1)
-        self.reader = reader(classes, codes, MIXED)
-        if spectral:
-            for module in [*self.stages, *self.features, self.score]:
-                if isinstance(module, (nn.Conv2d, nn.Linear)):
-                    spectral_norm(module)
+        self.head = nn.Linear(MIXED, 1)
+        self.reader = condition_encoder(classes, codes, MIXED)
+        if spectral_norm:
+            constrain([*self.stages, *self.features, self.head])
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, *condition: Tensor) -> Tensor:
-        """Pictures (B, C, H, W) in -1..1, and labels (B,) or codes (B, T) and lengths (B,), to scores (B, 1)."""
-        return self.judge(self.look(x), None if self.reader is None else self.reader(*condition))
+        """Images (B, C, H, W) in -1..1, and labels (B,) or codes (B, T) and lengths (B,), to scores (B, 1)."""
+        return self.score(self.encode_image(x), self.encode_condition(*condition))
 
-    def look(self, x: Tensor) -> Tensor:
-        """Pictures (B, C, H, W) to what it sees in them, (B, M)."""
+    def encode_image(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to features (B, M)."""
         x = self.stages(x.contiguous(memory_format=torch.channels_last))
-        features: Tensor = self.features(x.permute(0, 2, 3, 1).flatten(1))  # as it lies in memory
+        features: Tensor = self.features(x.permute(0, 2, 3, 1).flatten(1))  # in the order of memory
         return features
 
-    def judge(self, seen: Tensor, read: Tensor | None = None) -> Tensor:
-        """What `look` sees, and what its `reader` makes of conditions, (B, M) each, to scores (B, 1)."""
-        scores: Tensor = self.score(seen)
-        return scores if read is None else scores + (seen * read).sum(dim=1, keepdim=True) / MIXED**0.5
+    def encode_condition(self, *condition: Tensor) -> Tensor | None:
+        """Labels (B,), or codes (B, T) and lengths (B,), to features (B, M); None without a condition."""
+        return None if self.reader is None else self.reader(*condition)
 
-    def match(self, seen: Tensor, read: Tensor) -> Tensor:
-        """How much each condition adds to the score of each picture: (B, M) and (N, M) to (B, N)."""
-        return seen @ read.T / MIXED**0.5
+    def score(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Features of images and of conditions, (B, M) each, to scores (B, 1)."""
+        scores: Tensor = self.head(image)
+        return scores if condition is None else scores + (image * condition).sum(dim=1, keepdim=True) / MIXED**0.5
+
+    def match(self, image: Tensor, condition: Tensor) -> Tensor:
+        """The part of the score that each condition adds for each image, by features: (B, M) and (N, M) to (B, N)."""
+        return image @ condition.T / MIXED**0.5
 
 
 def halvings(height: int, width: int) -> list[tuple[int, int]]:
-    """Sizes from a picture's own to the coarsest feature map, each half of the one before, rounded down.
+    """Sizes from an image's own to the coarsest feature map, each half of the one before, rounded down.
 
     Raises:
         ValueError: a side is below 4.
     """
     if min(height, width) < 4:
-        raise ValueError(f"pictures of {height} x {width} pixels are too small to be made; the least is 4 each way")
+        raise ValueError(f"images of {height} x {width} pixels are too small to generate; they need 4 each way")
     sizes = [(height, width)]
     while max(sizes[-1]) > COARSEST and min(sizes[-1]) >= 4:
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
     return sizes
 
 
-def _noise(latent: int, seed: int) -> Tensor:
-    return torch.randn(latent, generator=torch.Generator().manual_seed(seed % 2**63))
+def _noise(latent_dim: int, seed: int) -> Tensor:
+    return torch.randn(latent_dim, generator=torch.Generator().manual_seed(seed % 2**63))

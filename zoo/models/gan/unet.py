@@ -9,18 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo import check
 from zoo.errors import SpecError
 
 GROUPS = 8  # of group normalisation
 
 
 class UNet(nn.Module):
-    """A picture to a picture of the same size: down `depth` halvings, up again, and across at each size.
+    """An image to an image of the same size: `depth` halvings down, up again, with skip connections at each size.
 
     It takes any size of at least 2**depth pixels each way; a smaller one is a SpecError.
 
     Args:
-        in_channels, out_channels: channels of the pictures.
+        in_channels, out_channels: channels of the images.
         width: channels at full size, a multiple of 8.
         depth: number of halvings, 0 to 8.
 
@@ -30,10 +31,8 @@ class UNet(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, width: int = 32, depth: int = 2) -> None:
         super().__init__()
-        if width < GROUPS or width % GROUPS:
-            raise ValueError(f"width must be a positive multiple of {GROUPS}, got {width}")
-        if not 0 <= depth <= 8:
-            raise ValueError(f"depth must be from 0 to 8, got {depth}")
+        check_groups(width)
+        check.whole("depth", depth, 0, 8)
         widths = [width << level for level in range(depth + 1)]
         self.stem = nn.Conv2d(in_channels, width, kernel_size=3, padding=1)
         self.encoders = nn.ModuleList(ResidualBlock(w, w) for w in widths[:-1])
@@ -49,46 +48,72 @@ class UNet(nn.Module):
         depth = len(self.encoders)
         if min(x.shape[-2:]) < 2**depth:
             raise SpecError(
-                f"pictures of {x.shape[-2]} x {x.shape[-1]} pixels are too small to be halved {depth} times (depth)"
+                f"images of {x.shape[-2]} x {x.shape[-1]} pixels are too small to be halved {depth} times (depth)"
             )
         x = self.stem(laid_out(x))
-        across = []
+        skips = []
         for encode, halve in zip(self.encoders, self.halve):
             x = encode(x)
-            across.append(x)
+            skips.append(x)
             x = halve(x)
         x = self.middle(x)
         for decode in self.decoders:
-            skip = across.pop()
+            skip = skips.pop()
             x = functional.interpolate(x, size=skip.shape[-2:], mode="nearest")
             x = decode(torch.cat([x, skip], dim=1))
         return self.head(x)
 
 
-def laid_out(x: Tensor) -> Tensor:
-    """(B, C, H, W) with its channels last in memory on a GPU, where convolutions are fastest so.
+def check_groups(width: int) -> None:
+    """See that group normalisation can divide so many channels."""
+    if check.whole("width", width) % GROUPS:
+        raise ValueError(f"width must be a multiple of {GROUPS}, got {width}")
 
-    On a CPU they gain less by it than group normalisation loses: of bfloat16 with few channels a group, torch's takes
-    forty times as long that way.
+
+def laid_out(x: Tensor) -> Tensor:
+    """(B, C, H, W), on a GPU with channels last in memory, where convolutions are fastest.
+
+    On a CPU convolutions gain less by that layout than group normalisation loses: in bfloat16, with few channels a
+    group, torch's takes forty times as long.
     """
     return x.contiguous(memory_format=torch.channels_last if x.is_cuda else torch.contiguous_format)
 
 
-class ResidualBlock(nn.Module):
-    """Twice group normalisation, SiLU and a 3 x 3 convolution, added to the input: (B, C, H, W), C may change."""
+class Residual(nn.Module):
+    """Layers whose output is added to the input: (B, C, H, W), and C may change.
+
+    Args:
+        *layers: applied one after the other.
+        in_channels, out_channels: where they differ, a 1 x 1 convolution fits the input to the output.
+    """
+
+    def __init__(self, *layers: nn.Module, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.skip = skip(in_channels, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.skip(x) + self.layers(x)
+
+
+class ResidualBlock(Residual):
+    """Twice group normalisation, SiLU and a 3 x 3 convolution, added to the input."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
+        super().__init__(
             nn.GroupNorm(GROUPS, in_channels),
             nn.SiLU(),
             nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
             nn.GroupNorm(GROUPS, out_channels),
             nn.SiLU(),
             nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1),
+            in_channels=in_channels,
+            out_channels=out_channels,
         )
-        same = in_channels == out_channels
-        self.skip = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, kernel_size=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.skip(x) + self.layers(x)
+
+def skip(in_channels: int, out_channels: int) -> nn.Module:
+    """The way around the layers of a residual block."""
+    if in_channels == out_channels:
+        return nn.Identity()
+    return nn.Conv2d(in_channels, out_channels, kernel_size=1)

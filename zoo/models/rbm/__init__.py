@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines: `RBM`, those with label units, and what tells how likely data is under them."""
+"""Restricted Boltzmann machines: `RBM`, those with label units, and the likelihood of data."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ __all__ = [
 TASKS = ("features", "hybrid", "classification", "regression", "anomaly_detection", "recommendation", "topics")
 
 
+def defaults(spec: Spec) -> dict[str, int]:
+    """The options that suit a spec in a training, where they are not given."""
+    sizes: dict[type, int] = {Anomaly: 32, Recommendations: 100, Topics: 12}
+    return {"num_hidden": sizes.get(type(spec.output), 256)}
+
+
 def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
     """The RBM for a spec: image or table → features, anomaly, classes or one value; ratings → recommendations; word
     counts → topics.
@@ -46,7 +52,7 @@ def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
     if isinstance(spec.input, Ratings) and isinstance(spec.output, Recommendations):
         return RatingRBM(len(spec.input.titles), num_hidden, scale=spec.input.scale)
     if isinstance(spec.input, Counts) and isinstance(spec.output, Topics):
-        return TopicRBM(len(spec.input.vocabulary), num_hidden, longest=spec.input.max_length)
+        return TopicRBM(len(spec.input.vocabulary), num_hidden, max_length=spec.input.max_length)
     categories: tuple[int, ...] = ()
     if type(spec.input) is Image and spec.input.height and spec.input.width:
         size, kind = spec.input.channels * spec.input.height * spec.input.width, "bernoulli"

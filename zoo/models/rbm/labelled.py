@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines with a label unit beside the visible ones, which know p(label | visible) exactly.
+"""Restricted Boltzmann machines with a label unit beside the visible ones, which give p(label | visible) exactly.
 
 Larochelle and Bengio, "Classification using discriminative restricted Boltzmann machines", 2008; there labels are
 classes. Ours may also be values: a Gaussian unit, whose density given the visible units is evaluated on a grid.
@@ -26,7 +26,7 @@ REACH, POINTS = 5.0, 101  # of the grid of values, in standard deviations
 class LabelledRBM(RBM):
     """An RBM whose last visible units are a label.
 
-    A joint vector (B, V + label) is a visible vector and, after it, the label's.
+    A joint vector (B, V + label) is a visible vector followed by that of the label.
     """
 
     def _add_label(self, label: Units) -> None:
@@ -42,9 +42,9 @@ class LabelledRBM(RBM):
         return self.visible.layers[-1]  # type: ignore[return-value]
 
     def learn_labels_alone(self) -> None:
-        """Leave the biases of what is seen as they are: p(label | visible) does not depend on them.
+        """Freeze the biases of the other visible units: p(label | visible) does not depend on them.
 
-        Several processes would wait for their gradients.
+        Otherwise several processes would wait for their gradients.
         """
         assert isinstance(self.visible, Mixed)
         for layer in list(self.visible.layers)[:-1]:
@@ -52,18 +52,18 @@ class LabelledRBM(RBM):
 
     @abstractmethod
     def joint(self, x: Tensor, targets: Tensor) -> Tensor:
-        """What `vector` takes, and labels, to joint vectors."""
+        """The input of `vector`, and labels, to joint vectors."""
 
     @abstractmethod
     def conditional_loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """The mean of -log p(label | visible), in nats, of what `vector` takes and its labels."""
+        """The mean of -log p(label | visible), in nats, of the input of `vector` and labels."""
 
     def _log_potentials(self, x: Tensor, candidates: Tensor) -> Tensor:
         """log p(label, visible) up to a constant of x, of K label vectors (K, width), or K for each x: (B, K)."""
         v = self.vector(x)
         from_inputs = self.hidden_input(functional.pad(v, (0, self.label.width)))  # B, H; without a label
-        drive = self.label.drive(candidates) @ self.weight[-self.label.width :]  # K, H or B, K, H
-        sums = functional.softplus(from_inputs[:, None] + drive.float()).sum(dim=2)  # B, K, H -> B, K
+        from_labels = self.label.sufficient_statistics(candidates) @ self.weight[-self.label.width :]  # K, H or B, K, H
+        sums = functional.softplus(from_inputs[:, None] + from_labels.float()).sum(dim=2)  # B, K, H -> B, K
         return sums - self.label.energy(candidates)
 
 
@@ -91,7 +91,7 @@ class ClassRBM(LabelledRBM):
         self._add_label(Softmax(1, num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """What `vector` takes, to logits of p(class | visible): (B, K)."""
+        """The input of `vector` to logits of p(class | visible): (B, K)."""
         return self._log_potentials(x, torch.eye(self.label.width, device=x.device))
 
     def joint(self, x: Tensor, targets: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class ValueRBM(LabelledRBM):
         self.register_buffer("grid", torch.linspace(-REACH, REACH, POINTS)[:, None])  # P, 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """What `vector` takes, to standardised values (B, 1)."""
+        """The input of `vector` to standardised values (B, 1)."""
         return self._log_potentials(x, self.grid).softmax(dim=1) @ self.grid
 
     def joint(self, x: Tensor, targets: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The likelihood of a restricted Boltzmann machine: its partition function, exactly where that can be, or estimated.
+"""The likelihood of a restricted Boltzmann machine: its partition function, exact where feasible, or estimated.
 
 Shape letters: B batch, V visible, H hidden, M runs.
 """
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo import check
 from zoo.models.rbm.machine import RBM
 from zoo.models.rbm.units import Bernoulli, Counts, bernoulli
 
@@ -35,7 +36,7 @@ def log_partition(rbm: RBM, *, words: int = 1) -> float:
 def log_partitions(rbm: RBM, words: Tensor) -> Tensor:
     """As `log_partition`, for each of several lengths of documents (L,): float64 (L,), with gradients.
 
-    Computed in float32 at least: what a word is off by in less, a document is off by as often as it has words.
+    Computed in float32 at least: a document multiplies the error of a word by its number of words.
 
     Raises:
         ValueError: more than 20 hidden units.
@@ -64,10 +65,10 @@ def annealed_importance_sampling(
 
     Args:
         rbm: with Bernoulli visible units, or counts.
-        base_rates: the mean of the training data (V,): how often each unit is on, in 0..1, or its share of the words.
+        base_rates: the mean of the training data (V,): how often each unit is on, or its fraction of the words.
         runs: M, independent ones.
         temperatures: steps of each run.
-        words: D; with counts, log Z is that of documents of so many words, up to the machine's `longest`.
+        words: D; with counts, log Z is that of documents of so many words, up to `max_length` of the units.
 
     Returns:
         log Z in nats, and the standard error of the estimate of Z relative to Z, which for small values is that of
@@ -79,14 +80,13 @@ def annealed_importance_sampling(
     visible = rbm.visible
     if not isinstance(visible, (Bernoulli, Counts)):
         raise ValueError("annealed importance sampling is for Bernoulli visible units and for counts")
-    if runs < 2 or temperatures < 1:
-        raise ValueError(f"at least 2 runs of 1 temperature are needed, got {runs} and {temperatures}")
+    check.whole("runs", runs, 2)
+    check.whole("temperatures", temperatures)
     if isinstance(visible, Counts):
-        if words > visible.longest:
-            raise ValueError(f"documents of {words} words are longer than the machine's longest, {visible.longest}")
+        check.whole("words", words, 1, visible.max_length)
         base = (base_rates / base_rates.sum()).clamp(min=1e-6).log()
         like = torch.zeros(runs, len(base), device=base.device)
-        like[:, 0] = words  # says how long documents are
+        like[:, 0] = words  # the length of documents
     else:
         base, like = base_rates.clamp(1e-3, 1 - 1e-3).logit(), None
     away, shift = (base - visible.bias).expand(runs, -1), visible.bias - base

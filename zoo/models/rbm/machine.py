@@ -3,11 +3,11 @@
 Smolensky, "Information processing in dynamical systems: foundations of harmony theory", 1986; Hinton, "Training
 products of experts by minimizing contrastive divergence", 2002. Kinds of visible units: see `zoo.models.rbm.units`.
 
-    E(v, h) = energy(v) - drive(v)·W h - b·h            F(v) = energy(v) - Σ_j softplus(drive(v)·W_j + b_j)
+    E(v, h) = energy(v) - statistics(v)·W h - b·h       F(v) = energy(v) - Σ_j softplus(statistics(v)·W_j + b_j)
 
-For Bernoulli units energy(v) = -a·v and drive(v) = v. p(v) = exp(-F(v)) / Z.
+For Bernoulli units energy(v) = -a·v and statistics(v) = v. p(v) = exp(-F(v)) / Z.
 
-Shape letters: B batch, V visible, D numbers that the visible units send up (V of most kinds), H hidden.
+Shape letters: B batch, V visible, D sufficient statistics of the visible units (V for most kinds), H hidden.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import unknown
+from zoo import check
 from zoo.models.rbm.units import Bernoulli, Counts, Gaussian, Mixed, Ordinal, Softmax, Units, bernoulli
 
-TOP_WORDS = 10  # that tell what a topic is about
-RELEVANCE = 0.3  # how much a word's frequency counts there, and not only by how much the topic makes it likelier
+TOP_WORDS = 10  # of a topic
+RELEVANCE = 0.3  # weight of a word's probability in a topic; the rest is of its ratio to the word's overall probability
 
 
 class RBM(nn.Module):
@@ -36,9 +36,9 @@ class RBM(nn.Module):
             `states`, as one-hot groups; zeros where it is missing), ordinal (the same, where the states are steps of a
             scale and share their weights) or counts (replicated softmax).
         states: of each softmax or ordinal unit.
-        categories: how many codes each of some categorical columns has, which follow the numbers; each becomes a
-            softmax unit.
-        longest: words of the longest document that can be sampled (counts).
+        categories: number of codes of each categorical column; these follow the numbers, and each becomes a softmax
+            unit.
+        max_length: words of the longest document that can be sampled (counts).
 
     Raises:
         ValueError: a number is out of range, or no such kind of visible unit.
@@ -52,19 +52,18 @@ class RBM(nn.Module):
         visible: str = "bernoulli",
         states: int = 2,
         categories: Sequence[int] = (),
-        longest: int = 1_000,
+        max_length: int = 1_000,
     ) -> None:
         super().__init__()
-        if type(num_hidden) is not int or num_hidden < 1:
-            raise ValueError(f"num_hidden must be a whole number of at least 1, got {num_hidden!r}")
+        check.whole("num_hidden", num_hidden)
         self.num_numbers = num_visible
         self.categories = tuple(categories)
-        self.visible = _units(num_visible, visible, states, self.categories, longest)
-        self.weight = nn.Parameter(0.01 * torch.randn(self.visible.drives, num_hidden))
+        self.visible = _units(num_visible, visible, states, self.categories, max_length)
+        self.weight = nn.Parameter(0.01 * torch.randn(self.visible.num_statistics, num_hidden))
         self.hidden_bias = nn.Parameter(torch.zeros(num_hidden))
 
     def forward(self, x: Tensor) -> Tensor:
-        """What `vector` takes, to the hidden units' probabilities (B, H)."""
+        """The input of `vector` to the hidden units' probabilities (B, H)."""
         return self.transform(self.vector(x))
 
     def vector(self, x: Tensor) -> Tensor:
@@ -104,8 +103,9 @@ class RBM(nn.Module):
     # Conditional distributions
 
     def hidden_input(self, v: Tensor) -> Tensor:
-        """What the hidden units receive, drive(v)·W + b: (B, V) to float32 (B, H)."""
-        return (self.visible.drive(v) @ self._weight()).float() + self.hidden_bias * self.visible.copies(v)
+        """The input of the hidden units, statistics(v)·W + b: (B, V) to float32 (B, H)."""
+        statistics = self.visible.sufficient_statistics(v)
+        return (statistics @ self._weight()).float() + self.hidden_bias * self.visible.bias_scale(v)
 
     def transform(self, v: Tensor) -> Tensor:
         """The hidden units' probabilities p(h = 1 | v): (B, V) to (B, H) in 0..1."""
@@ -113,22 +113,22 @@ class RBM(nn.Module):
 
     @torch.no_grad()
     def sample_hidden(self, v: Tensor) -> Tensor:
-        """A draw of h given v: (B, V) to 0.0 and 1.0 (B, H)."""
+        """A sample of h given v: (B, V) to 0.0 and 1.0 (B, H)."""
         return bernoulli(self.transform(v))
 
     @torch.no_grad()
     def sample_visible(self, h: Tensor, like: Tensor | None = None) -> Tensor:
-        """A draw of v given h: (B, H) to (B, V).
+        """A sample of v given h: (B, H) to (B, V).
 
         Args:
             h: hidden vectors.
-            like: visible vectors (B, V) that say which softmax units are there, and how long documents are.
+            like: visible vectors (B, V), for which softmax units are present and how long documents are.
         """
         return self.visible.sample(h @ self._weight().t(), like)
 
     @torch.no_grad()
     def gibbs(self, v: Tensor, steps: int = 1) -> Tensor:
-        """Where a Markov chain is after so many steps (all hidden, then all visible units) from v (B, V)."""
+        """The state of a Markov chain from v (B, V) after `steps` steps, each of all hidden, then all visible units."""
         like = v
         for _ in range(steps):
             v = self.sample_visible(self.sample_hidden(v), like)
@@ -141,30 +141,33 @@ class RBM(nn.Module):
     # Learning
 
     @torch.no_grad()
-    def centre_gradients(self, drive_mean: Tensor, hidden_mean: Tensor) -> None:
-        """Turn the gradient that lies in the parameters into the centred one (Melchior, Fischer, Wiskott 2016).
+    def center_gradients(self, statistics_mean: Tensor, hidden_mean: Tensor) -> None:
+        """Turn the gradients of the parameters into centered ones (Melchior, Fischer, Wiskott 2016).
 
-        It is the gradient by the parameters of E(v, h) = energy(v) - (drive(v) - μ)·W (h - λ) - …, mapped back to ours;
-        there the parameters disturb one another less.
+        They are the gradients of the parameters of E(v, h) = energy(v) - (statistics(v) - μ)·W (h - λ) - …, mapped back
+        to ours; in that form the parameters depend less on one another.
 
         Args:
-            drive_mean: μ (D,), about the mean of drive(v).
+            statistics_mean: μ (D,), about the mean of statistics(v).
             hidden_mean: λ (H,), about the mean of h.
         """
         layers: list[Any] = list(self.visible.layers) if isinstance(self.visible, Mixed) else [self.visible]
         weight, hidden = self.weight.grad, self.hidden_bias.grad
-        # In units of what is sent up, as all of these gradients are but those of ordinal units
+        # In units of the statistics, as are all of these gradients but those of ordinal units
         ordinal = [isinstance(layer, Ordinal) for layer in layers]
         grads = [layer.bias.grad for layer in layers]  # None of what is frozen
         biases = [torch.zeros_like(layer.bias) if grad is None else grad for layer, grad in zip(layers, grads)]
-        visible = [layer.drive(bias) if its else bias for layer, bias, its in zip(layers, biases, ordinal)]
+        visible = [
+            layer.sufficient_statistics(bias) if its else bias for layer, bias, its in zip(layers, biases, ordinal)
+        ]
         assert weight is not None
         assert hidden is not None
-        left, right = torch.stack([drive_mean, torch.cat(visible)], dim=1), torch.stack([hidden, hidden_mean])
+        left, right = torch.stack([statistics_mean, torch.cat(visible)], dim=1), torch.stack([hidden, hidden_mean])
         weight.addmm_(left, right, alpha=-1)  # both outer products in one pass
-        hidden -= drive_mean @ weight
-        for layer, bias, change in zip(layers, biases, (weight @ hidden_mean).split([part.drives for part in layers])):
-            bias -= layer.lift(change)
+        hidden -= statistics_mean @ weight
+        changes = (weight @ hidden_mean).split([layer.num_statistics for layer in layers])
+        for layer, bias, change in zip(layers, biases, changes):
+            bias -= layer.project_down(change)
 
     def _weight(self) -> Tensor:
         # Autocast would keep a copy made without gradients, and use it with them
@@ -172,57 +175,56 @@ class RBM(nn.Module):
 
 
 class FreeEnergyRBM(RBM):
-    """An RBM that tells how unusual its input is."""
+    """An RBM whose output is the free energy, which is high for unusual inputs."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """What `vector` takes, to free energies (B, 1), -log p(v) up to a constant (nats)."""
+        """The input of `vector` to free energies (B, 1), -log p(v) up to a constant (nats)."""
         return self.free_energy(self.vector(x))[:, None]
 
 
 class TopicRBM(RBM):
-    """An RBM of word counts, each of whose hidden units is a topic that a text has or has not.
+    """An RBM of word counts, whose hidden units are topics that a text has or has not.
 
-    Salakhutdinov and Hinton, "Replicated softmax: an undirected topic model", 2009. Weights start far enough apart that
-    topics do not all turn to the same words.
+    Salakhutdinov and Hinton, "Replicated softmax: an undirected topic model", 2009. Weights start far apart, so that
+    topics do not all settle on the same words.
 
     Args:
         num_words: V.
         num_hidden: H.
-        longest: words of the longest document that can be sampled.
+        max_length: words of the longest document that can be sampled.
 
     Raises:
         ValueError: a number is out of range.
     """
 
-    def __init__(self, num_words: int = 2_000, num_hidden: int = 12, *, longest: int = 1_000) -> None:
-        super().__init__(num_words, num_hidden, visible="counts", longest=longest)
+    def __init__(self, num_words: int = 2_000, num_hidden: int = 12, *, max_length: int = 1_000) -> None:
+        super().__init__(num_words, num_hidden, visible="counts", max_length=max_length)
         with torch.no_grad():
             self.weight.mul_(10)
 
     def generate(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Counts (B, V), to the probabilities of the topics (B, H) and the places of their words, as `top_words`."""
+        """Counts (B, V) to the probabilities of the topics (B, H), and the positions of their words, as `top_words`."""
         return self(x), self.top_words()
 
-    def top_words(self, most: int = TOP_WORDS) -> Tensor:
-        """The places of the words that tell of each topic, the most telling first: (H, N).
+    def top_words(self, top_k: int = TOP_WORDS) -> Tensor:
+        """The positions of the most relevant words of each topic, the most relevant first: (H, N).
 
-        In the order of Sievert and Shirley's relevance ("LDAvis", 2014), 0.3 log p(word | topic) + 0.7 log (p(word |
-        topic) / p(word)): rare words alone would say little of a topic, and frequent ones alone the same of all.
+        Relevance is that of Sievert and Shirley ("LDAvis", 2014), 0.3 log p(word | topic) + 0.7 log (p(word | topic) /
+        p(word)): the second part alone favours rare words, the first alone the same frequent words in all topics.
         """
         relevance = self.weight + RELEVANCE * self.visible.bias[:, None]
-        return relevance.topk(min(most, self.visible.width), dim=0).indices.t()
+        return relevance.topk(min(top_k, self.visible.width), dim=0).indices.t()
 
 
-def _units(number: int, kind: str, states: int, categories: Sequence[int], longest: int) -> Units:
+def _units(number: int, kind: str, states: int, categories: Sequence[int], max_length: int) -> Units:
     kinds = {
         "bernoulli": lambda: Bernoulli(number),
         "gaussian": lambda: Gaussian(number),
         "softmax": lambda: Softmax(number, states),
         "ordinal": lambda: Ordinal(number, states),
-        "counts": lambda: Counts(number, longest),
+        "counts": lambda: Counts(number, max_length),
     }
-    if kind not in kinds:
-        raise ValueError(unknown("kind of visible unit", kind, kinds))
+    check.one_of("kind of visible unit", kind, kinds)
     if not categories:
         return kinds[kind]()
     numbers = [kinds[kind]()] if number else []

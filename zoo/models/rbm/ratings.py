@@ -1,8 +1,8 @@
-"""A restricted Boltzmann machine of ratings, which knows how an item that somebody has not rated would be rated.
+"""A restricted Boltzmann machine of ratings, which predicts the ratings of items that somebody has not rated.
 
 Salakhutdinov, Mnih, Hinton, "Restricted Boltzmann machines for collaborative filtering", 2007: a softmax unit for each
-item, which is not there where the item is not rated. In ours the values of the scale share an item's weights, in
-proportion to how far they are from what is usual for the item.
+item, absent where the item is not rated. In ours the values of the scale share an item's weights, each times its
+distance from the item's usual rating.
 
 Shape letters: B batch, G items, K values of the scale, V = G K, H hidden, T some of the items.
 """
@@ -24,8 +24,8 @@ CHUNK = 2**22  # numbers at a time, where all items are predicted
 class RatingRBM(RBM):
     """An RBM that predicts ratings.
 
-    An item's weights are its own ones plus those that all items share, by which somebody's general leaning tells of
-    items that few have rated, too.
+    An item's weights are its own plus those that all items share, so that somebody's general tendency also predicts
+    items with few ratings.
 
     Args:
         num_items: G.
@@ -43,14 +43,14 @@ class RatingRBM(RBM):
         self.register_buffer("scale", torch.tensor([float(value) for value in scale]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """One-hot ratings (B, V), to the mean of p(rating | those) of each item (B, G), NaN where it is among those."""
+        """One-hot ratings (B, V), to the mean of p(rating | those) of each item (B, G), NaN where that is given."""
         every = torch.arange(len(self.weight), device=x.device)
         rows = max(1, CHUNK // (self.visible.width * len(self.hidden_bias)))
         means = torch.cat([self.expected(self.conditional(part, every)) for part in x.split(rows)])
         return means.masked_fill(self._units.grouped(x).sum(dim=-1) > 0, torch.nan)
 
     def conditional(self, v: Tensor, places: Tensor) -> Tensor:
-        """Logits of p(rating | v) of items that are not rated in v: (B, V) and places (T,) or (B, T) to (B, T, K)."""
+        """Logits of p(rating | v) of items not rated in v: (B, V) and their positions (T,) or (B, T) to (B, T, K)."""
         units = self._units
         weights = functional.embedding(places, self.weight)[..., None, :] + self.shared  # …, T, 1, H
         pulls = weights * units.values[places][..., None]  # …, T, K, H

@@ -1,10 +1,12 @@
-"""The visible units of a restricted Boltzmann machine: what they may be, given what the hidden units send down.
+"""The visible units of a restricted Boltzmann machine: their distribution given the hidden units.
 
 Each kind is one exponential family. With the top-down input x = W h, units v have the density
 
-    p(v | h) = exp(-energy(v) + drive(v)·x) / exp(log_partition(x))
+    p(v | h) = exp(-energy(v) + statistics(v)·x) / exp(log_partition(x))
 
-Shape letters: B batch, V width of the layer, D numbers that it sends up, G groups, K states of a softmax unit.
+where statistics(v) are the sufficient statistics, v itself for most kinds.
+
+Shape letters: B batch, V width of the layer, D sufficient statistics, G groups, K states of a softmax unit.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from zoo import check
 
 
 class Units(nn.Module):
@@ -30,43 +34,41 @@ class Units(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        if type(width) is not int or width < 1:
-            raise ValueError(f"visible units are counted by a whole number of at least 1, got {width!r}")
-        self.width = width
+        self.width = check.whole("num_visible", width)
         self.bias = nn.Parameter(torch.zeros(width))
 
     @property
-    def drives(self) -> int:
-        """D: how many numbers the units send up; V unless a kind says otherwise."""
+    def num_statistics(self) -> int:
+        """D, the number of sufficient statistics; V unless a kind says otherwise."""
         return self.width
 
     def energy(self, v: Tensor) -> Tensor:
-        """Of the visible units alone, in nats: (B, V) to (B,)."""
+        """The energy of the visible units alone, in nats: (B, V) to (B,)."""
         with torch.autocast(v.device.type, enabled=False):
             return -(v.float() @ self.bias)
 
-    def drive(self, v: Tensor) -> Tensor:
-        """What the units send up through the weights: (B, V) to (B, D)."""
+    def sufficient_statistics(self, v: Tensor) -> Tensor:
+        """The input of the weights: (B, V) to (B, D)."""
         return v
 
-    def lift(self, x: Tensor) -> Tensor:
-        """Top-down input for each number that is sent up, (…, D), as input of each number of v: (…, V)."""
+    def project_down(self, x: Tensor) -> Tensor:
+        """Top-down input of each statistic, (…, D), to that of each number of v, (…, V)."""
         return x
 
-    def copies(self, v: Tensor) -> Tensor | float:
-        """How many copies of the hidden bias a vector meets: 1, or (B, 1)."""
+    def bias_scale(self, v: Tensor) -> Tensor | float:
+        """The factor of the hidden biases: 1, or (B, 1)."""
         return 1.0
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        """The mean of v given x (B, D); `like` (B, V) says which units are there, where they may be missing."""
+        """The mean of v given x (B, D); `like` (B, V) says which units are present, where some may be missing."""
         raise NotImplementedError
 
     def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        """A draw of v given x, as `mean`."""
+        """A sample of v given x; arguments as of `mean`."""
         raise NotImplementedError
 
     def log_partition(self, x: Tensor) -> Tensor:
-        """The logarithm of the sum (or integral) over all v of exp(-energy(v) + drive(v)·x): (B, D) to (B,)."""
+        """The logarithm of the sum (or integral) over all v of exp(-energy(v) + statistics(v)·x): (B, D) to (B,)."""
         raise NotImplementedError
 
     def start(self, mean: Tensor, variance: Tensor) -> None:
@@ -92,7 +94,7 @@ class Bernoulli(Units):
 
 
 class Gaussian(Units):
-    """Real units with learned variances (Cho, Ilin, Raiko 2011): energy Σ (v - bias)² / 2σ², drive v / σ².
+    """Real units with learned variances (Cho, Ilin, Raiko 2011): energy Σ (v - bias)² / 2σ², statistics v / σ².
 
     Given h they are normal with mean bias + W h and variance σ².
     """
@@ -104,7 +106,7 @@ class Gaussian(Units):
     def energy(self, v: Tensor) -> Tensor:
         return 0.5 * ((v.float() - self.bias).square() * torch.exp(-self.log_variance)).sum(dim=-1)
 
-    def drive(self, v: Tensor) -> Tensor:
+    def sufficient_statistics(self, v: Tensor) -> Tensor:
         return v * torch.exp(-self.log_variance)
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
@@ -131,9 +133,7 @@ class Softmax(Units):
     """
 
     def __init__(self, groups: int, states: int) -> None:
-        if type(states) is not int or states < 2:
-            raise ValueError(f"a softmax unit has at least 2 states, got {states!r}")
-        super().__init__(groups * states)
+        super().__init__(groups * check.whole("states", states, 2))
         self.states = states
 
     def grouped(self, v: Tensor) -> Tensor:
@@ -141,21 +141,21 @@ class Softmax(Units):
         return v.unflatten(-1, (-1, self.states))
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        shares = self.grouped(self.lift(x.float()) + self.bias).softmax(dim=-1)
+        shares = self.grouped(self.project_down(x.float()) + self.bias).softmax(dim=-1)
         if like is not None:
             shares = shares * self.grouped(like).sum(dim=-1, keepdim=True)
         return shares.flatten(-2)
 
     def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        logits = self.grouped(self.lift(x.float()) + self.bias)
-        gumbel = -torch.empty_like(logits).exponential_().log()  # the largest of logits + Gumbel noise is a draw
+        logits = self.grouped(self.project_down(x.float()) + self.bias)
+        gumbel = -torch.empty_like(logits).exponential_().log()  # the largest of logits + Gumbel noise is a sample
         drawn = functional.one_hot((logits + gumbel).argmax(dim=-1), self.states).float()
         if like is not None:
             drawn = drawn * self.grouped(like).sum(dim=-1, keepdim=True)
         return drawn.flatten(-2)
 
     def log_partition(self, x: Tensor) -> Tensor:
-        return self.grouped(self.lift(x.float()) + self.bias).logsumexp(dim=-1).sum(dim=-1)
+        return self.grouped(self.project_down(x.float()) + self.bias).logsumexp(dim=-1).sum(dim=-1)
 
     @torch.no_grad()
     def start(self, mean: Tensor, variance: Tensor) -> None:
@@ -168,8 +168,8 @@ class Softmax(Units):
 class Ordinal(Softmax):
     """Softmax units whose states are steps of a scale: a unit's states share its weights, each times its value.
 
-    The values go evenly from -1 to 1, less their mean in the data, so that a unit that is as usual says nothing. What
-    a unit sends up is the value of its state, and 0 where that is missing: D = G.
+    The values go evenly from -1 to 1, less their mean in the data, so that a usual state has no effect. The statistic
+    of a unit is the value of its state, or 0 where that is missing: D = G.
     """
 
     def __init__(self, groups: int, states: int) -> None:
@@ -178,13 +178,13 @@ class Ordinal(Softmax):
         self.register_buffer("values", torch.linspace(-1, 1, states).repeat(groups, 1))  # G, K
 
     @property
-    def drives(self) -> int:
+    def num_statistics(self) -> int:
         return self.width // self.states
 
-    def drive(self, v: Tensor) -> Tensor:
+    def sufficient_statistics(self, v: Tensor) -> Tensor:
         return (self.grouped(v) * self.values).sum(dim=-1)
 
-    def lift(self, x: Tensor) -> Tensor:
+    def project_down(self, x: Tensor) -> Tensor:
         return (x[..., None] * self.values).flatten(-2)
 
     @torch.no_grad()
@@ -197,36 +197,34 @@ class Ordinal(Softmax):
 class Counts(Units):
     """Replicated softmax: how often each of V words stands in a document of D words (Salakhutdinov and Hinton 2009).
 
-    The hidden biases count D times, so that a long document does not drown them. Probabilities are those of the
+    The hidden biases are scaled by D, so that they keep their weight in long documents. Probabilities are those of the
     words in their order: without the multinomial coefficient.
 
     Args:
         width: V, words of the vocabulary.
-        longest: D of the longest document that can be sampled.
+        max_length: D of the longest document that can be sampled.
     """
 
-    def __init__(self, width: int, longest: int = 1_000) -> None:
+    def __init__(self, width: int, max_length: int = 1_000) -> None:
         super().__init__(width)
-        if type(longest) is not int or longest < 1:
-            raise ValueError(f"the longest document has at least 1 word, got {longest!r}")
-        self.longest = longest
+        self.max_length = check.whole("max_length", max_length)
 
-    def copies(self, v: Tensor) -> Tensor | float:
+    def bias_scale(self, v: Tensor) -> Tensor | float:
         return v.float().sum(dim=-1, keepdim=True)
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
         shares = (x.float() + self.bias).softmax(dim=-1)
-        return shares if like is None else shares * self.copies(like)
+        return shares if like is None else shares * self.bias_scale(like)
 
     def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        """Documents of as many words as those of `like` have; of one word without it."""
-        words = self.mean(x).multinomial(1 if like is None else self.longest, replacement=True)  # B, D
+        """Documents of as many words as those of `like`, or of one word without it."""
+        words = self.mean(x).multinomial(1 if like is None else self.max_length, replacement=True)  # B, D
         lengths = torch.ones_like(words[:, :1]) if like is None else like.sum(dim=-1, keepdim=True)
         inside = torch.arange(words.shape[1], device=x.device) < lengths
         return torch.zeros_like(x, dtype=torch.float32).scatter_add_(-1, words, inside.float())
 
     def log_partition(self, x: Tensor) -> Tensor:
-        """Of one word; that of D words is D times it."""
+        """That of one word; of D words it is D times as much."""
         return (x.float() + self.bias).logsumexp(dim=-1)
 
     @torch.no_grad()
@@ -236,27 +234,27 @@ class Counts(Units):
 
 
 class Mixed(Units):
-    """Layers of several kinds side by side; a vector is theirs, one after the other."""
+    """Layers of several kinds side by side; a vector is the concatenation of theirs."""
 
     def __init__(self, layers: Sequence[Units]) -> None:
         nn.Module.__init__(self)
         self.layers = nn.ModuleList(layers)
         self.widths = [layer.width for layer in layers]
-        self.sent = [layer.drives for layer in layers]
+        self.statistics = [layer.num_statistics for layer in layers]
         self.width = sum(self.widths)
 
     @property
-    def drives(self) -> int:
-        return sum(self.sent)
+    def num_statistics(self) -> int:
+        return sum(self.statistics)
 
     def energy(self, v: Tensor) -> Tensor:
         return torch.stack([layer.energy(part) for layer, part in self._parts(v, self.widths)]).sum(dim=0)
 
-    def drive(self, v: Tensor) -> Tensor:
-        return torch.cat([layer.drive(part) for layer, part in self._parts(v, self.widths)], dim=-1)
+    def sufficient_statistics(self, v: Tensor) -> Tensor:
+        return torch.cat([layer.sufficient_statistics(part) for layer, part in self._parts(v, self.widths)], dim=-1)
 
-    def lift(self, x: Tensor) -> Tensor:
-        return torch.cat([layer.lift(part) for layer, part in self._parts(x, self.sent)], dim=-1)
+    def project_down(self, x: Tensor) -> Tensor:
+        return torch.cat([layer.project_down(part) for layer, part in self._parts(x, self.statistics)], dim=-1)
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
         return torch.cat([layer.mean(*part) for layer, part in self._given(x, like)], dim=-1)
@@ -265,7 +263,7 @@ class Mixed(Units):
         return torch.cat([layer.sample(*part) for layer, part in self._given(x, like)], dim=-1)
 
     def log_partition(self, x: Tensor) -> Tensor:
-        return torch.stack([layer.log_partition(part) for layer, part in self._parts(x, self.sent)]).sum(dim=0)
+        return torch.stack([layer.log_partition(part) for layer, part in self._parts(x, self.statistics)]).sum(dim=0)
 
     def start(self, mean: Tensor, variance: Tensor) -> None:
         parts = zip(mean.split(self.widths, dim=-1), variance.split(self.widths, dim=-1))
@@ -277,16 +275,16 @@ class Mixed(Units):
         return zip(self.layers, vector.split(sizes, dim=-1))
 
     def _given(self, x: Tensor, like: Tensor | None) -> Iterator[tuple[Any, tuple[Tensor, Tensor | None]]]:
-        """Each layer with its part of what comes from above, and of what says which units are there."""
+        """Each layer with its part of the top-down input, and of `like`."""
         alike = [None] * len(self.widths) if like is None else like.split(self.widths, dim=-1)
-        return zip(self.layers, zip(x.split(self.sent, dim=-1), alike))
+        return zip(self.layers, zip(x.split(self.statistics, dim=-1), alike))
 
 
 def bernoulli(probabilities: Tensor) -> Tensor:
     """Draw 1.0 with these probabilities (float32), else 0.0; several times as fast as torch.bernoulli on a CPU.
 
-    There torch draws one number after the other, so four uniform ones of 16 bits are made of each of its 64; the bits
-    below are drawn once for all, by which each probability is met exactly.
+    On a CPU torch draws one number after the other, so each of its 64 bits give four uniform numbers of 16 bits. The
+    bits below them are drawn once for all, so that each probability is exact.
     """
     if probabilities.device.type != "cpu":
         return torch.rand_like(probabilities).lt_(probabilities)

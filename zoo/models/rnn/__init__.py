@@ -1,10 +1,10 @@
 """Recurrent networks with three cells: plain (RNN), gated (GRU) and long short-term memory (LSTM).
 
-The arrangement follows from the spec:
+The spec decides how the network is used:
 
 - many to one: text → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
-- one to many: an image → text, and a text → how it goes on;
+- one to many: an image → text, and a text → its continuation;
 - many to many: a video or a series → labels, and a series → its forecast.
 """
 
@@ -56,40 +56,54 @@ TASKS = (
 )
 
 
+def defaults(spec: Spec) -> dict[str, Any]:
+    """The options that suit a spec in a training, where they are not given."""
+    chosen = {"hidden_size": 128, "bidirectional": False, "dropout": 0.2}
+    if isinstance(spec.input, Video):  # what comes later tells of what was
+        return {"hidden_size": 64, "bidirectional": True, "dropout": 0.3}
+    if isinstance(spec.output, Forecast):
+        return {**chosen, "hidden_size": 64}
+    if isinstance(spec.input, Series):  # tests of memory
+        return {**chosen, "hidden_size": 64, "dropout": 0.0}
+    if isinstance(spec.input, Text) and isinstance(spec.output, Tokens):
+        return {**chosen, "dropout": 0.0}
+    return chosen
+
+
 def build(
     cell: str,
     spec: Spec,
     *,
-    hidden: int = 128,
-    layers: int = 1,
+    hidden_size: int = 128,
+    num_layers: int = 1,
     bidirectional: bool = False,
     pool: str = "last",
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
-    embedding: int = 64,
+    embedding_dim: int = 64,
     token_dropout: float = 0.0,
     embedding_dropout: float = 0.0,
-    members: int = 1,
-    rows: bool = True,
+    ensemble_size: int = 1,
+    by_rows: bool = True,
     memory_span: int | None = None,
 ) -> nn.Module:
     """The recurrent network for a spec.
 
     Args:
         cell: rnn, gru or lstm.
-        hidden, layers, bidirectional, pool, dropout, recurrent_dropout: as in `Recurrent`.
-        embedding, token_dropout, embedding_dropout, members: of text, as in `TextClassifier`.
-        rows: read an image row by row, and not in one step.
+        hidden_size, num_layers, bidirectional, pool, dropout, recurrent_dropout: as in `Recurrent`.
+        embedding_dim, token_dropout, embedding_dropout, ensemble_size: of text, as in `TextClassifier`.
+        by_rows: read an image row by row, not in one step.
         memory_span: of an LSTM over series, images or rows, as in `Recurrent`.
 
     Raises:
-        SpecError: it does not go from the one to the other.
+        SpecError: no recurrent network goes from that input to that output.
         ValueError: an option is out of range.
     """
     given, wanted = spec.input, spec.output
     stack: dict[str, Any] = {
-        "hidden": hidden,
-        "layers": layers,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
         "dropout": dropout,
         "recurrent_dropout": recurrent_dropout,
     }
@@ -101,23 +115,23 @@ def build(
             cell,
             given.codes,
             len(wanted.names),
-            embedding=embedding,
+            embedding_dim=embedding_dim,
             bidirectional=bidirectional,
             pool=pool,
             token_dropout=token_dropout,
             embedding_dropout=embedding_dropout,
-            members=members,
+            ensemble_size=ensemble_size,
             **stack,
         )
     if isinstance(given, Text) and isinstance(wanted, Tokens):
         if wanted.as_input != given:
-            raise SpecError(f"{cell} goes on with a text in the same vocabulary, and these are two")
-        return LanguageModel(cell, given.codes, embedding=embedding, token_dropout=token_dropout, **stack)
+            raise SpecError(f"{cell} continues a text in the vocabulary that it reads; these are two vocabularies")
+        return LanguageModel(cell, given.codes, embedding_dim=embedding_dim, token_dropout=token_dropout, **stack)
     if type(given) is Image and isinstance(wanted, Tokens):
-        return Captioner(cell, given.channels, wanted.codes, wanted.max_length, embedding=embedding, **stack)
+        return Captioner(cell, given.channels, wanted.codes, wanted.max_length, embedding_dim=embedding_dim, **stack)
     if isinstance(given, Video) and isinstance(wanted, Labels):
-        frames = FrameReader(given.channels, embedding)
-        return Tagger(network(embedding, len(wanted.names), pool="none"), frames)
+        frames = FrameReader(given.channels, embedding_dim)
+        return Tagger(network(embedding_dim, len(wanted.names), pool="none"), frames)
     if isinstance(given, Series) and isinstance(wanted, Labels):
         return Tagger(network(len(given.names), len(wanted.names), pool="none"))
     if isinstance(given, Series) and isinstance(wanted, Forecast):
@@ -128,8 +142,8 @@ def build(
         outputs = len(wanted.names)
         if type(given) is Image:
             height, width = given.size
-            features = given.channels * width * (1 if rows else height)
-            return ImageReader(network(features, outputs, pool=pool), rows)
+            features = given.channels * width * (1 if by_rows else height)
+            return ImageReader(network(features, outputs, pool=pool), by_rows)
         if isinstance(given, Table):
             features = given.numbers + sum(given.categories)
             return RowReader(network(features, outputs, pool=pool), given.numbers, given.categories)

@@ -1,4 +1,4 @@
-"""The next values of a series: the past is read, and all of the horizon is answered at once.
+"""The next values of a series: the network reads the past and predicts the whole horizon at once.
 
 Shape letters: B batch, T steps, F numbers, H steps of the horizon, V values.
 """
@@ -14,14 +14,14 @@ from zoo.models.rnn.recurrent import Recurrent
 
 
 class Forecaster(nn.Module):
-    """What comes next.
+    """Predicts the next values of a series.
 
-    The mean of the past is taken out before it is read and put back into the answer (as Kim et al., "Reversible
-    instance normalization", 2022, but without the scale), so that a level never seen in training does no harm.
+    The mean of the past is subtracted from the input and added to the output (as Kim et al., "Reversible instance
+    normalization", 2022, but without the scale), so that a level never seen in training does no harm.
 
     Args:
         network: gives H * V numbers for (B, T, F).
-        targets: which of the F numbers are the V values.
+        targets: positions of the V values among the F numbers.
     """
 
     def __init__(self, network: Recurrent, targets: Sequence[int]) -> None:

@@ -3,8 +3,8 @@
 Elman, "Finding structure in time", 1990 (RNN); Hochreiter and Schmidhuber, "Long short-term memory", 1997 (LSTM); Cho
 et al., "Learning phrase representations using RNN encoder-decoder", 2014 (GRU). Recurrent weights start orthogonal
 (Saxe et al., 2014) and forget gates open (Gers et al., 2000). Dropout is one mask for all steps of a sequence (Gal and
-Ghahramani, 2016), and recurrent dropout is of weights (Merity et al., 2018), so that torch's fused kernels run either
-way. Padding is masked, not packed: packing would read the lengths back from the device in each step.
+Ghahramani, 2016), and recurrent dropout drops weights (Merity et al., 2018), so that torch's fused kernels run either
+way. Padding is masked, not packed: packing reads the lengths back from the device in each step.
 
 Shape letters: B batch, T time, F features, H units, D directions (1 or 2), K outputs.
 """
@@ -18,12 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import unknown
+from zoo import check
+from zoo.hardware import cpu_has_bf16
 
 CELLS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 KERNELS: dict[str, Callable[..., Any]] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 POOLS = ("last", "mean", "max", "mean_max")
-State = Tensor | tuple[Tensor, Tensor]  # of one layer: (1, B, H), and the LSTM's cells likewise
+State = Tensor | tuple[Tensor, Tensor]  # of one layer: (1, B, H); of an LSTM also its cells, (1, B, H)
 
 
 class Layer(nn.Module):
@@ -32,7 +33,7 @@ class Layer(nn.Module):
     Args:
         cell: rnn, gru or lstm.
         in_features: F.
-        hidden: H.
+        hidden_size: H.
         recurrent_dropout: probability of zeroing a weight from state to state, for all steps of a batch.
         memory_span: as in `Stack`.
     """
@@ -41,31 +42,31 @@ class Layer(nn.Module):
         self,
         cell: str,
         in_features: int,
-        hidden: int,
+        hidden_size: int,
         recurrent_dropout: float = 0.0,
         memory_span: int | None = None,
     ) -> None:
         super().__init__()
         self.cell = cell
         self.recurrent_dropout = recurrent_dropout
-        self.rnn: Any = CELLS[cell](in_features, hidden, batch_first=True)
+        self.rnn: Any = CELLS[cell](in_features, hidden_size, batch_first=True)
         with torch.no_grad():
             nn.init.xavier_uniform_(self.rnn.weight_ih_l0)
-            for gate in self.rnn.weight_hh_l0.split(hidden):
+            for gate in self.rnn.weight_hh_l0.split(hidden_size):
                 nn.init.orthogonal_(gate)
             nn.init.zeros_(self.rnn.bias_ih_l0)
             nn.init.zeros_(self.rnn.bias_hh_l0)
             if cell == "lstm":
-                self.rnn.bias_ih_l0[hidden : 2 * hidden] = 1.0  # the forget gate's
+                self.rnn.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0  # of the forget gate
             if memory_span is not None:
-                span = torch.empty(hidden).uniform_(1, memory_span - 1).log()
-                self.rnn.bias_ih_l0[:hidden], self.rnn.bias_ih_l0[hidden : 2 * hidden] = -span, span
+                span = torch.empty(hidden_size).uniform_(1, memory_span - 1).log()
+                self.rnn.bias_ih_l0[:hidden_size], self.rnn.bias_ih_l0[hidden_size : 2 * hidden_size] = -span, span
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Sequences (B, T, F) to states (B, T, H), and the state after the last step."""
         autocast = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
         if self.cell == "lstm" and autocast and not cpu_has_bf16():
-            with torch.autocast("cpu", enabled=False):  # in which torch 2.15 fails there, given float32
+            with torch.autocast("cpu", enabled=False):  # torch 2.15 fails in it, given float32
                 return self(x.float(), None if state is None else tuple(part.float() for part in state))
         if not (self.training and self.recurrent_dropout):
             return self.rnn(x, state)
@@ -78,26 +79,20 @@ class Layer(nn.Module):
         return outputs, tuple(last) if self.cell == "lstm" else last[0]
 
 
-def cpu_has_bf16() -> bool:
-    """Whether this CPU computes in bf16, as far as torch tells (since 2.9)."""
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16"))
-
-
 class Stack(nn.Module):
     """Recurrent layers on top of each other, in one direction or in both.
 
     Args:
         cell: rnn, gru or lstm.
         in_features: F.
-        hidden: H, units of each layer and direction.
-        layers: how many.
+        hidden_size: H, units of each layer and direction.
+        num_layers: number of layers.
         bidirectional: each layer also reads from the end (Schuster and Paliwal, 1997).
         dropout: probability of zeroing a feature between layers, for all steps of a sequence.
         recurrent_dropout: probability of zeroing a weight from state to state.
-        memory_span: the most steps over which an LSTM's units remember before they have learned anything, spread from
-            1 on (Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018); None for forget gates of
-            bias 1.
+        memory_span: the longest memory, in steps, of the units of an untrained LSTM; theirs are spread from 1 up to it
+            (Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018). None gives forget gates a bias
+            of 1.
 
     Raises:
         ValueError: a number is out of range, or the cell unknown.
@@ -107,29 +102,35 @@ class Stack(nn.Module):
         self,
         cell: str,
         in_features: int,
-        hidden: int,
+        hidden_size: int,
         *,
-        layers: int = 1,
+        num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         memory_span: int | None = None,
     ) -> None:
         super().__init__()
-        if cell not in CELLS:
-            raise ValueError(unknown("cell", cell, CELLS))
-        if memory_span is not None and (cell != "lstm" or type(memory_span) is not int or memory_span < 3):
-            raise ValueError(f"memory_span is of an lstm, a whole number of at least 3, not {memory_span} of {cell}")
-        check_sizes(in_features=in_features, hidden=hidden, layers=layers)
-        check_shares(dropout=dropout, recurrent_dropout=recurrent_dropout)
-        self.hidden = hidden
-        self.out_features = hidden * (1 + bidirectional)
+        check.one_of("cell", cell, CELLS)
+        check.whole("in_features", in_features)
+        check.whole("hidden_size", hidden_size)
+        check.whole("num_layers", num_layers)
+        check.fraction("dropout", dropout, one=False)
+        check.fraction("recurrent_dropout", recurrent_dropout, one=False)
+        if memory_span is not None:
+            check.whole("memory_span", memory_span, 3)
+            if cell != "lstm":
+                raise ValueError(f"memory_span is an option of lstm, not of {cell}")
+        self.hidden_size = hidden_size
+        self.out_features = hidden_size * (1 + bidirectional)
         self.bidirectional = bidirectional
-        self.parts = 2 if cell == "lstm" else 1  # of a state: what is seen of it, and an LSTM's cells
-        widths = [in_features] + [self.out_features] * (layers - 1)
-        self.forwards = nn.ModuleList(Layer(cell, width, hidden, recurrent_dropout, memory_span) for width in widths)
+        self.parts = 2 if cell == "lstm" else 1  # of a state: the output and, of an LSTM, its cells
+        widths = [in_features] + [self.out_features] * (num_layers - 1)
+        self.forwards = nn.ModuleList(
+            Layer(cell, width, hidden_size, recurrent_dropout, memory_span) for width in widths
+        )
         self.backwards = nn.ModuleList(
-            Layer(cell, width, hidden, recurrent_dropout, memory_span) for width in widths if bidirectional
+            Layer(cell, width, hidden_size, recurrent_dropout, memory_span) for width in widths if bidirectional
         )
         self.dropout = SequenceDropout(dropout)
 
@@ -145,13 +146,13 @@ class Stack(nn.Module):
         return x if lengths is None else x.masked_fill(~real_steps(x, lengths), 0)
 
     def step(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Go on from the states after earlier steps: (B, T, F) to (B, T, H), and the states after these.
+        """Continue from the states after earlier steps: (B, T, F) to (B, T, H), and the states after these.
 
-        Of one direction only; all T steps are real.
+        For one direction only; all T steps are real.
 
         Args:
             x: the next T steps.
-            states: of each layer, (B, 1, H), or (B, 2, H) with the cells of an LSTM; as `start` gives them at first.
+            states: of each layer, (B, 1, H), or (B, 2, H) with the cells of an LSTM; `start` gives the first ones.
         """
         after = []
         for index, (layer, state) in enumerate(zip(self.forwards, states)):
@@ -161,18 +162,18 @@ class Stack(nn.Module):
         return x, after
 
     def start(self, count: int) -> list[Tensor]:
-        """The states of `count` sequences of which nothing has been read."""
+        """The states of `count` sequences before their first step."""
         weight: Any = next(self.parameters())
-        return [weight.new_zeros(count, self.parts, self.hidden) for _ in self.forwards]
+        return [weight.new_zeros(count, self.parts, self.hidden_size) for _ in self.forwards]
 
     def pool(self, states: Tensor, lengths: Tensor | None, how: str) -> Tensor:
-        """Sum up states (B, T, D * H) of sequences in one vector each, (B, D * H).
+        """Pool the states (B, T, D * H) of each sequence into one vector, (B, D * H).
 
         Args:
             states: as `forward` gives them.
             lengths: (B,), or None if all are T.
-            how: `last` (where each direction has read everything), `mean`, `max` of each unit, or `mean_max`, both,
-                (B, 2 * D * H).
+            how: `last` (each direction's state after it has read everything), `mean`, `max` of each unit, or
+                `mean_max`, both of them, (B, 2 * D * H).
         """
         if how == "mean_max":
             return torch.cat([self.pool(states, lengths, part) for part in ("mean", "max")], dim=1)
@@ -193,16 +194,16 @@ class Stack(nn.Module):
 
 
 class SequenceDropout(nn.Module):
-    """Zero features of sequences (B, T, F): the same ones in all steps of a sequence, others in each sequence."""
+    """Dropout of sequences (B, T, F) with one mask for all steps of a sequence."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
-        self.share = share
+        self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and self.share):
+        if not (self.training and self.p):
             return x
-        return x * functional.dropout(x.new_ones(len(x), 1, x.shape[2]), self.share)
+        return x * functional.dropout(x.new_ones(len(x), 1, x.shape[2]), self.p)
 
 
 class Recurrent(nn.Module):
@@ -210,15 +211,15 @@ class Recurrent(nn.Module):
 
     Args:
         in_features: F, numbers in each step.
-        num_outputs: K, numbers that come out.
-        hidden: H, units of each layer and direction.
-        layers: recurrent layers on top of each other.
+        num_outputs: K, numbers of an output.
+        hidden_size: H, units of each layer and direction.
+        num_layers: recurrent layers on top of each other.
         bidirectional: each layer reads from both ends.
-        pool: what of the states the output layer sees: `last`, `mean`, `max` or `mean_max` give one output a sequence
+        pool: how the output layer sees the states: `last`, `mean`, `max` or `mean_max` give one output a sequence
             (many to one), `none` gives one for each step (many to many).
         dropout: probability of zeroing a feature between layers and before the output, 0 <= dropout < 1.
         recurrent_dropout: probability of zeroing a weight from state to state.
-        memory_span: of an LSTM, the most steps over which its units remember at first; None for forget gates of bias 1.
+        memory_span: of an LSTM, the longest memory of its untrained units, in steps; as in `Stack`.
 
     Raises:
         ValueError: a number is out of range, or a name unknown.
@@ -231,8 +232,8 @@ class Recurrent(nn.Module):
         in_features: int = 28,
         num_outputs: int = 10,
         *,
-        hidden: int = 128,
-        layers: int = 1,
+        hidden_size: int = 128,
+        num_layers: int = 1,
         bidirectional: bool = False,
         pool: str = "last",
         dropout: float = 0.0,
@@ -240,14 +241,13 @@ class Recurrent(nn.Module):
         memory_span: int | None = None,
     ) -> None:
         super().__init__()
-        if pool not in (*POOLS, "none"):
-            raise ValueError(unknown("pool", pool, (*POOLS, "none")))
-        check_sizes(num_outputs=num_outputs)
+        check.one_of("pool", pool, (*POOLS, "none"))
+        check.whole("num_outputs", num_outputs)
         self.stack = Stack(
             self.cell,
             in_features,
-            hidden,
-            layers=layers,
+            hidden_size,
+            num_layers=num_layers,
             bidirectional=bidirectional,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
@@ -261,13 +261,13 @@ class Recurrent(nn.Module):
         """Sequences (B, T, F) to outputs (B, K), or (B, T, K) with pool `none`.
 
         Args:
-            x: padded after their lengths, with anything.
+            x: padded after their lengths; the values of padding do not matter.
             lengths: int64 (B,), each from 1 to T, on the same device; None if all are T. Padding changes no output.
         """
         return self.output(self.dropout(self.forward_features(x, lengths)))
 
     def forward_features(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """What `forward` takes, to what the output layer sees: (B, D * H), or (B, T, D * H) with pool `none`."""
+        """The input of the output layer for the input of `forward`: (B, D * H), or (B, T, D * H) with pool `none`."""
         states = self.stack(x, lengths)  # B, T, D * H
         return states if self.pool == "none" else self.stack.pool(states, lengths, self.pool)
 
@@ -291,27 +291,15 @@ class LSTM(Recurrent):
 
 
 def real_steps(x: Tensor, lengths: Tensor) -> Tensor:
-    """Which steps of (B, T, …) are no padding: bool (B, T, 1)."""
+    """Which steps of (B, T, …) are not padding: bool (B, T, 1)."""
     return (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
 
 
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Sequences (B, T, F), each turned around within its length; padding stays where it is."""
+    """Sequences (B, T, F), each reversed within its length; padding stays in place."""
     if lengths is None:
         return x.flip(1)
     steps = torch.arange(x.shape[1], device=x.device)
     places = lengths[:, None] - 1 - steps  # B, T
     places = torch.where(places < 0, steps, places)
     return x.gather(1, places[:, :, None].expand_as(x))
-
-
-def check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if type(size) is not int or size < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {size}")
-
-
-def check_shares(**shares: float) -> None:
-    for name, share in shares.items():
-        if not 0 <= share < 1:
-            raise ValueError(f"{name} must be at least 0 and below 1, got {share}")

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.models.rnn.recurrent import Recurrent, check_sizes
+from zoo import check
+from zoo.models.rnn.recurrent import Recurrent
 
-CELLS = 4  # a side, in which the features of a picture lie
+CELLS = 4  # a side of the feature map
 
 
 class FrameReader(nn.Module):
-    """What a picture of a video shows: (N, C, H, W) to features (N, F).
+    """Features of the frames of a video: (N, C, H, W) to (N, F).
 
-    Normalised by layer and not by batch (Ba et al., 2016), so that pictures of padding change nothing.
+    Layer normalisation (Ba et al., 2016), not batch normalisation, so that frames of padding change nothing.
 
     Args:
         in_channels: C.
@@ -30,7 +31,9 @@ class FrameReader(nn.Module):
 
     def __init__(self, in_channels: int, out_features: int, width: int = 16) -> None:
         super().__init__()
-        check_sizes(in_channels=in_channels, out_features=out_features, width=width)
+        check.whole("in_channels", in_channels)
+        check.whole("out_features", out_features)
+        check.whole("width", width)
         self.convolutions = nn.Sequential(
             nn.Conv2d(in_channels, width, kernel_size=3, padding=1),
             nn.GroupNorm(1, width),
@@ -49,11 +52,11 @@ class FrameReader(nn.Module):
 
 
 class Tagger(nn.Module):
-    """A label for each step.
+    """Labels each step.
 
     Args:
         network: gives K numbers for each step of (B, T, F): a `Recurrent` with pool `none`.
-        frames: turns the pictures of a video into features; None for a series.
+        frames: turns the frames of a video into features; None for a series.
     """
 
     def __init__(self, network: Recurrent, frames: FrameReader | None = None) -> None:
@@ -73,7 +76,7 @@ class Tagger(nn.Module):
         return self.network(x, lengths)
 
     def generate(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Logits (B, T, K), and the lengths (B,) up to which they mean something."""
+        """Logits (B, T, K), and the lengths (B,) of the sequences."""
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[1], device=x.device)
         return self(x, lengths), lengths

@@ -15,40 +15,40 @@ from zoo.models.rnn.recurrent import Recurrent
 
 
 class ImageReader(nn.Module):
-    """A picture's class, or other numbers.
+    """Reads an image as a sequence.
 
     Args:
-        network: takes sequences of C * W features, or of C * H * W where it does not read by rows.
-        rows: read the picture row by row, in H steps; otherwise all of it in one step.
+        network: takes sequences of C * W features by rows, of C * H * W otherwise.
+        by_rows: read the image row by row, in H steps; otherwise all of it in one step.
     """
 
-    def __init__(self, network: Recurrent, rows: bool) -> None:
+    def __init__(self, network: Recurrent, by_rows: bool) -> None:
         super().__init__()
         self.network = network
-        self.rows = rows
+        self.by_rows = by_rows
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures (B, C, H, W) to outputs (B, K)."""
+        """Normalised images (B, C, H, W) to outputs (B, K)."""
         return self.network(self.sequence(x))
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """What `forward` takes, to what the output layer sees (B, D * H)."""
+        """The input of the output layer for the input of `forward`: (B, D * H)."""
         return self.network.forward_features(self.sequence(x))
 
     def sequence(self, x: Tensor) -> Tensor:
-        """What `forward` takes, as the network reads it: (B, T, F)."""
-        if self.rows:
+        """The input of `forward` as a sequence: (B, T, F)."""
+        if self.by_rows:
             return x.transpose(1, 2).flatten(2)  # B, C, H, W -> B, H, C * W
         return x.flatten(1)[:, None]  # B, C, H, W -> B, 1, C * H * W
 
 
 class RowReader(nn.Module):
-    """What a table's row says, in one step.
+    """Reads a row of a table as a sequence of one step.
 
     Args:
-        network: takes sequences of F numbers, and the N categories one-hot.
+        network: takes sequences of the F numbers and the N one-hot categories.
         numbers: F.
-        categories: how many codes each of the N categorical columns has.
+        categories: number of codes of each of the N categorical columns.
     """
 
     def __init__(self, network: Recurrent, numbers: int, categories: Sequence[int]) -> None:
@@ -62,11 +62,11 @@ class RowReader(nn.Module):
         return self.network(self.sequence(x))
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """What `forward` takes, to what the output layer sees (B, D * H)."""
+        """The input of the output layer for the input of `forward`: (B, D * H)."""
         return self.network.forward_features(self.sequence(x))
 
     def sequence(self, x: Tensor) -> Tensor:
-        """What `forward` takes, as the network reads it: (B, 1, F + codes of all categories)."""
+        """The input of `forward` as a sequence: (B, 1, F + codes of all categories)."""
         codes = x[:, self.numbers :].long().unbind(1)
         hot = [functional.one_hot(column, size).to(x.dtype) for column, size in zip(codes, self.categories)]
         return torch.cat([x[:, : self.numbers], *hot], dim=1)[:, None]

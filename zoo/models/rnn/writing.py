@@ -1,4 +1,4 @@
-"""Writing token by token: the likeliest, at random, or by beam search.
+"""Writing token by token: the likeliest token, a random one, or by beam search.
 
 Shape letters: B batch, K beams, T tokens, V codes.
 """
@@ -11,38 +11,41 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo import check
 from zoo.errors import SpecError
 from zoo.spec.text import PAD, UNKNOWN
 
-Memory = Any  # tensors, or lists and tuples of them, each with a row for each text that is being written
+Memory = Any  # tensors, or lists and tuples of them, with a row for each unfinished text
 Step = Callable[[Tensor, Memory], tuple[Tensor, Memory]]  # last codes (N,) to logits (N, V) of the next
 
 
 def write(
-    step: Step, memory: Memory, last: Tensor, *, length: int, beams: int = 1, temperature: float = 0.0
+    step: Step, memory: Memory, last: Tensor, *, length: int, num_beams: int = 1, temperature: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Write B texts of at most `length` tokens; each ends with its first 0.
 
     Args:
-        step: gives the logits of the next tokens, and what it remembers.
-        memory: what it remembers at first, of B texts.
-        last: the codes (B,) that it begins from.
+        step: gives the logits of the next tokens, and the next memory.
+        memory: the memory of B texts before the first token.
+        last: the codes (B,) to begin from.
         length: the most tokens.
-        beams: how many unfinished texts are kept in mind for each; 1 takes the likeliest token each time.
-        temperature: 0 writes the likeliest text that is found; above 0 tokens are drawn, with logits divided by it.
+        num_beams: unfinished texts that are followed for each; 1 takes the likeliest token each time.
+        temperature: 0 writes the likeliest text that is found; above 0 tokens are drawn from logits divided by it.
 
     Returns:
         Codes (B, T), and the log-probabilities (B,) of the texts (nats; as the network sees them, at temperature 1).
 
     Raises:
-        SpecError: a number is out of range, or beams and a temperature are both asked for.
+        SpecError: a number is out of range, or both num_beams and a temperature are given.
     """
-    if type(length) is not int or length < 1 or type(beams) is not int or beams < 1:
-        raise SpecError(f"length and beams must be whole numbers of at least 1, got {length} and {beams}")
-    if not isinstance(temperature, (int, float)) or not 0 <= temperature < float("inf"):
-        raise SpecError(f"temperature must be at least 0, got {temperature}")
-    if beams > 1 and temperature:
-        raise SpecError("beams search for the likeliest text, and a temperature draws at random; give one of them")
+    try:
+        check.whole("length", length)
+        check.whole("num_beams", num_beams)
+        check.at_least_zero("temperature", temperature)
+    except ValueError as error:  # an option of a call on an artefact
+        raise SpecError(str(error)) from None
+    if num_beams > 1 and temperature:
+        raise SpecError("num_beams searches for the likeliest text, temperature draws at random; give one of them")
     count = len(last)
     likelihoods = last.new_zeros(count, 1, dtype=torch.float32)  # B, K
     texts = last.new_zeros(count, 1, 0)  # B, K, T
@@ -57,7 +60,7 @@ def write(
             origins, codes = torch.zeros_like(chosen), chosen
             likelihoods = totals[:, 0].gather(1, chosen)
         else:
-            likelihoods, places = totals.flatten(1).topk(min(beams, totals[0].numel()), dim=1)  # B, K
+            likelihoods, places = totals.flatten(1).topk(min(num_beams, totals[0].numel()), dim=1)  # B, K
             origins, codes = places // totals.shape[2], places % totals.shape[2]
         texts = torch.cat([texts.gather(1, origins[:, :, None].expand(-1, -1, texts.shape[2])), codes[:, :, None]], 2)
         rows = torch.arange(count, device=last.device)[:, None] * finished.shape[1] + origins
@@ -71,12 +74,12 @@ def write(
 
 def _log_probabilities(logits: Tensor) -> Tensor:
     logits = logits.float().clone()
-    logits[:, UNKNOWN] = float("-inf")  # nothing that a person could read
+    logits[:, UNKNOWN] = float("-inf")  # it stands for no word
     return logits.log_softmax(dim=1)
 
 
 def _ends_only(steps: Tensor) -> Tensor:
-    """A finished text goes on with its end, which costs nothing."""
+    """A finished text continues with its end, at no cost."""
     ends = torch.full_like(steps, float("-inf"))
     ends[..., PAD] = 0
     return ends

@@ -131,15 +131,15 @@ class Generation(Adversarial):
         return Attempt(made, real, condition, None, distance, figures)
 
     def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
-        scores: Tensor = self.discriminator.judge(picture, *beside)
+        scores: Tensor = self.discriminator.score(picture, *beside)
         return scores
 
     def look(self, picture: Tensor) -> Tensor:
-        seen: Tensor = self.discriminator.look(picture)
+        seen: Tensor = self.discriminator.encode_image(picture)
         return seen
 
     def read(self, beside: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (self.discriminator.reader(*beside),) if beside else ()
+        return (self.discriminator.encode_condition(*beside),) if beside else ()
 
     def contrast(self, real: Tensor, beside: tuple[Tensor, ...]) -> Tensor | None:
         if not self.contrast_weight:
@@ -210,7 +210,7 @@ class Generation(Adversarial):
         return noise, _sentences(captions.repeat(ROWS, 1).to(self.device))
 
     def _noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
-        latent: Any = self.network.latent
+        latent: Any = self.network.latent_dim
         if random is None:
             return torch.randn(count, latent, device=self.device)
         return torch.randn(count, latent, generator=random).to(self.device)

@@ -6,7 +6,6 @@ Shape letters: B batch, V visible.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import BinaryAUROC
 
-from zoo import plots
 from zoo.errors import ConfigError, SpecError, unknown
-from zoo.spec import Anomaly, Classes, Spec
+from zoo.plots import pictures
+from zoo.spec import Anomaly, Calibration, Classes, Spec
 from zoo.tasks.rbm.contrastive_divergence import ContrastiveDivergence, in_unit_range, prepared
 from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
 
@@ -77,7 +76,7 @@ class AnomalyDetection(ContrastiveDivergence):
         if not 0 < len(set(chosen)) < len(names):
             raise ConfigError(f"some classes are normal and some are not; normal={chosen} leaves no others")
         super().__init__(
-            Spec(in_unit_range(spec.input), Anomaly(0.0, false_alarms)),
+            Spec(in_unit_range(spec.input), Anomaly(false_alarms)),
             network,
             optimiser,
             gibbs_steps=gibbs_steps,
@@ -92,6 +91,7 @@ class AnomalyDetection(ContrastiveDivergence):
         )
         self.normal = chosen
         self.false_alarms = false_alarms
+        self.calibration = Calibration()
         self.is_normal: Tensor
         self.register_buffer("is_normal", torch.tensor([name in chosen for name in names]))
         self.auroc = BinaryAUROC()
@@ -117,7 +117,7 @@ class AnomalyDetection(ContrastiveDivergence):
     def on_test_epoch_end(self) -> None:
         scores, normal = self._whole_scores("val")
         threshold = float(scores[normal].quantile(1 - self.false_alarms))
-        self.spec = replace(self.spec, output=Anomaly(threshold, self.false_alarms))
+        self.calibration = Calibration(threshold)
         self._scores = scores, normal = self._whole_scores("test")
         above = (scores > threshold).float()
         self.log_dict({"test/false_alarms": above[normal].mean(), "test/detected": above[~normal].mean()})
@@ -137,9 +137,8 @@ class AnomalyDetection(ContrastiveDivergence):
 
     def pictures(self, folder: Path) -> dict[str, str]:
         scores, normal = self._scores
-        assert isinstance(self.spec.output, Anomaly)
         groups = {"normal": scores[normal], "anomalies": scores[~normal]}
-        plots.histograms(groups, self.spec.output.threshold, "free energy (nats)", folder / "scores.png")
+        pictures.histograms(groups, self.calibration.threshold or 0.0, "free energy (nats)", folder / "scores.png")
         return {"scores.png": "Free energies of the test split, and the threshold that was chosen on validation."}
 
     @torch.no_grad()

@@ -145,9 +145,9 @@ class ContrastiveDivergence(Task):
 
     def _mean_drive(self, v: Tensor, shares: Tensor) -> Tensor:
         """What vectors (B, V) send up for each copy of the hidden bias, as a mean with these shares (B,): (D,)."""
-        copies = self.network.visible.copies(v)
+        copies = self.network.visible.bias_scale(v)
         scale = copies.mean() if isinstance(copies, Tensor) else copies
-        return shares @ self.network.visible.drive(v).float() / scale
+        return shares @ self.network.visible.sufficient_statistics(v).float() / scale
 
     def sparsity_loss(self, active: Tensor) -> Tensor:
         """What it costs that hidden units are active so often (H,), and not as often as `sparsity` says."""
@@ -177,7 +177,7 @@ class ContrastiveDivergence(Task):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.centring and self._seen is not None:
-            self.network.centre_gradients(self.drive_mean, self.hidden_mean)
+            self.network.center_gradients(self.drive_mean, self.hidden_mean)
             *seen, weight = self._seen
             for mean, its in zip((self.drive_mean, self.hidden_mean), seen):
                 everywhere: Any = self.trainer.strategy.reduce(its, reduce_op="mean")  # or processes would drift apart
