@@ -16,7 +16,7 @@ import zoo
 from zoo.training.run import train
 
 Run = Callable[..., Path]
-PHOTOS = ["data.stride=64", "data.batch_size=16", "data.augment.turns=true"]
+PHOTOS = ["data.stride=64", "data.batch_size=16", "data.augment.rotate90=true"]
 SMALL = ["epochs=2", "task.discriminator.width=8", "task.max_grad_norm=1", "task.accumulate=2", "model.width=8"]
 TASKS = {
     "inpainting": ["data.batch_size=256"],

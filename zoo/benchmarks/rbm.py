@@ -23,7 +23,7 @@ from torch import Tensor
 
 from zoo import models
 from zoo.benchmarks.training import fit
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.data.images import MNIST
 from zoo.models import RBM
 from zoo.tasks.rbm.features import FeatureLearning
@@ -68,9 +68,9 @@ def pseudo_likelihood(rbm: RBM, v: Tensor) -> float:
         return statistics.mean(rbm.score(v, place).mean().item() for _ in range(DRAWS))
 
 
-def binarized(data: TensorDataModule, split: str) -> Tensor:
+def binarized(data: DataModule, split: str) -> Tensor:
     """The pixels (N, V) of a split, 0 or 1."""
-    images = data.splits[split].tensors[0]
+    images = data.splits[split].columns[0]
     assert isinstance(images, Tensor)
     return (images.flatten(1) > 127).float()
 

@@ -45,7 +45,7 @@ def run(root: Path) -> None:
     data = MNIST(str(root))
     data.prepare_data()
     data.setup()
-    images = data.splits["test"].tensors[0]
+    images = data.splits["test"].columns[0]
     assert isinstance(images, Tensor)
     mask = Mask()
     print(f"\n{f'{NUM_IMAGES} digits of MNIST, in the hole':40}{'L1':>8}{'PSNR':>10}{'SSIM':>8}")

@@ -17,7 +17,7 @@ import torch
 from zoo import models
 from zoo.benchmarks.rbm import binarized
 from zoo.benchmarks.training import fit
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.models.rbm import log_likelihood, log_partition
 from zoo.spec import Classes, Image, Spec

@@ -28,7 +28,7 @@ from torch import nn
 
 import zoo.training.reports  # noqa: F401  # registers them
 from zoo import models, plots, private
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
 from zoo.hardware import precision
 from zoo.settings import folded, type_errors
@@ -138,7 +138,7 @@ def _start(cfg: DictConfig) -> Artefact | None:
     return start
 
 
-def _task(cfg: DictConfig, data: TensorDataModule, start: Artefact | None) -> Task:
+def _task(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Task:
     def build(spec: Spec) -> nn.Module:
         try:
             network = models.build(cfg.model.name, spec, **_options(cfg, spec))
@@ -174,7 +174,7 @@ def _stated(cfg: DictConfig, spec: Spec, network: nn.Module) -> dict[str, Any]:
     return {name: size for name, size in nulls.items() if isinstance(size, int | float | tuple)} | _options(cfg, spec)
 
 
-def _trainer(cfg: DictConfig, task: Task, data: TensorDataModule) -> L.Trainer:
+def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
     chosen_by = {"monitor": task.monitor, "mode": task.mode}
     callbacks: list[Callback] = [
         callback(**{**chosen_by, **callback.keywords}) if isinstance(callback, partial) else callback
@@ -208,7 +208,7 @@ def _make_folder(folder: Path) -> None:
         raise ConfigError(f"folder: {folder} cannot be written to")
 
 
-def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: TensorDataModule) -> None:
+def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule) -> None:
     try:
         trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
     except MisconfigurationException as error:
@@ -252,13 +252,13 @@ def _save(cfg: DictConfig, artefact: Artefact) -> None:
     save(artefact, Path(cfg.folder) / "model.safetensors")
 
 
-def _test(trainer: L.Trainer, task: Task, data: TensorDataModule) -> dict[str, float]:
+def _test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
     _attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
 
 
 @rank_zero_only
-def _report(cfg: DictConfig, task: Task, data: TensorDataModule, artefact: Artefact) -> None:
+def _report(cfg: DictConfig, task: Task, data: DataModule, artefact: Artefact) -> None:
     """Complete the artefact by what whole splits say, draw, and write the card; each may fail without the others."""
     folder = Path(os.path.relpath(cfg.folder))
     evaluation = Evaluation(task, data.splits, data.batch_size)
@@ -282,7 +282,7 @@ def _report(cfg: DictConfig, task: Task, data: TensorDataModule, artefact: Artef
     (folder / "card.md").write_text(text, encoding="utf-8")
     log.info(", ".join(f"{name} {value:.4g}" for name, value in artefact.metrics.items()))
     log.info("Results: %s; see card.md and %s", folder, ", ".join(captions))
-    log.info('Use it: zoo.load("%s")(%s)', folder / "model.safetensors", artefact.spec.input.example)
+    log.info('Use it: zoo.load("%s")(%s)', folder / "model.safetensors", artefact.spec.input.example())
 
 
 def _attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
@@ -317,7 +317,7 @@ class ProgressBar(RichProgressBar):
         return metrics
 
 
-def _summary(cfg: DictConfig, task: Task, data: TensorDataModule, trainer: L.Trainer) -> str:
+def _summary(cfg: DictConfig, task: Task, data: DataModule, trainer: L.Trainer) -> str:
     counts = ", ".join(f"{len(examples)} {split}" for split, examples in data.splits.items())
     parameters = sum(parameter.numel() for parameter in task.trained_network.parameters())
     return (

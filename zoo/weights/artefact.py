@@ -171,7 +171,7 @@ class Artefact:
         if len({len(column) for column in columns}) > 1:
             raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
         described: Any = self.spec.input
-        size = BATCH if getattr(described, "height", BATCH) else 1  # images of any size do not stack
+        size = BATCH if described.stacks else 1
         examples = zip(*columns)
         chunks = iter(lambda: list(islice(examples, size)), [])
         return several, (described.collate([described.encode(*example) for example in chunk]) for chunk in chunks)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoo.data.core.loader import Examples, TensorDataModule
+from zoo.data.core.columns import Examples
+from zoo.data.core.data_module import DataModule
 from zoo.spec import Image, Seed, Spec
 from zoo.tasks.gan.adversarial import Adversarial, Attempt, _parts
 
@@ -27,7 +28,7 @@ def ring(count: int) -> Tensor:
     return torch.stack([angle.cos(), angle.sin()], 1) + 0.02 * torch.randn(count, 2, generator=random)
 
 
-class Points(TensorDataModule):
+class Points(DataModule):
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         picture = Image(1, 1, 2, (0.5,), (0.5,))
         return Spec(picture, picture), {split: Examples(ring(12_800)) for split in ("train", "val", "test")}

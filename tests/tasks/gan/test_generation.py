@@ -14,7 +14,7 @@ from torch import nn
 
 import zoo
 from zoo import models
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.data.shapes import Shapes
 from zoo.errors import ConfigError, SpecError
@@ -174,7 +174,7 @@ def test_a_captioner_reads_what_was_made(trainer: TrainerBuilder, shapes: Shapes
 
     class Captioner(nn.Module):
         def generate(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
-            return shapes.splits["test"].tensors[1][0, :1].expand(len(x), -1), None
+            return shapes.splits["test"].columns[1][0, :1].expand(len(x), -1), None
 
     judge = zoo.Artefact("lstm", {}, Spec(Image(3, 16, 16, (0.5,) * 3, (0.5,) * 3), shapes.spec.output), Captioner())
     task = generation(shapes.spec, judge=judge)
@@ -197,7 +197,7 @@ def test_a_single_picture_to_validate_on_is_too_few_for_a_judge(trainer: Trainer
     task = generation(digits.spec, judge=zoo.load("cnn.digits"))
     data = Digits(batch_size=64)
     data.setup()
-    data.splits["val"] = Examples(*(column[:1] for column in digits.splits["val"].tensors))
+    data.splits["val"] = Examples(*(column[:1] for column in digits.splits["val"].columns))
     with pytest.raises(ConfigError, match="one image is too few"):
         trainer().validate(task, data)
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo import models
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
-from zoo.data.photos import Photos, Pictures
+from zoo.data.photos import Photos, WholeImages
 from zoo.errors import ConfigError, DataError, SpecError
 from zoo.models import PatchDiscriminator
 from zoo.spec import Classes, Image, MaskedImage, Spec
@@ -80,7 +80,7 @@ def test_its_figures_are_those_of_the_hole(trainer: TrainerBuilder, digits: Digi
     """An untrained network is judged by hand, a picture at a time."""
     task = restoration(digits.spec)
     figures = trainer(limit_test_batches=1).test(task, digits, verbose=False)[0]
-    pictures = digits.splits["test"].tensors[0][: digits.batch_size]
+    pictures = digits.splits["test"].columns[0][: digits.batch_size]
     spoilt, _, region = Mask()(pictures, torch.Generator().manual_seed(0))
     errors = []
     for picture, masked, hole in zip(pictures, spoilt, region):
@@ -112,7 +112,7 @@ def test_a_test_picture_that_is_too_small_is_named_before_training(
     data = Photos(patch=32, stride=64)
     data.setup()
     whole = [torch.zeros(3, 40, 40, dtype=torch.uint8), torch.zeros(3, *size, dtype=torch.uint8)]
-    data.splits["test"] = Examples(Pictures(whole))
+    data.splits["test"] = Examples(WholeImages(whole))
     network = partial(models.build, "gan", width=8)
     task = Restoration(data.spec, network, ADAM, degradation=degradation, discriminator=PatchDiscriminator)
     fitting = trainer(max_epochs=1, limit_train_batches=1)
@@ -142,7 +142,7 @@ def test_grey_pictures_are_refused_where_colours_are_to_be_learned(trainer: Trai
 def test_what_is_shown_comes_from_all_of_the_test_split(trainer: TrainerBuilder, digits: Digits) -> None:
     task = restoration(digits.spec)
     trainer().test(task, digits, verbose=False)
-    split = digits.splits["test"].tensors[0]
+    split = digits.splits["test"].columns[0]
     rows = [next(i for i, picture in enumerate(split) if picture.equal(shown["true"])) for shown in task._shown]
     assert (len(rows), rows[0], rows[-1]) == (12, 0, len(split) - 1)
     gaps = torch.tensor(rows).diff()

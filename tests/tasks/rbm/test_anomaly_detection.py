@@ -34,7 +34,7 @@ def masses() -> BreastCancer:
 def test_it_learns_from_normal_examples_alone(trainer: Callable[..., L.Trainer], masses: BreastCancer) -> None:
     """Anomalies that lie anywhere else leave the weights as they are, bit for bit."""
     weights = []
-    images, labels = masses.splits["train"].tensors
+    images, labels = masses.splits["train"].columns
     for shift in (0.0, 100.0):
         data = BreastCancer()
         data.spec = masses.spec
@@ -73,7 +73,7 @@ def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
     model = zoo.load(tmp_path / "model.safetensors")
     assert model.spec.output.false_positive_rate == 0.1
     frame = masses.read()
-    normal = masses.splits["val"].tensors[0][masses.splits["val"].tensors[1] == 0]
+    normal = masses.splits["val"].columns[0][masses.splits["val"].columns[1] == 0]
     scores = model.network(model.spec.input.prepare(normal))
     assert (scores > model.calibration.threshold).float().mean().item() == pytest.approx(0.1, abs=0.02)
     answers = model(frame)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import models
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.errors import ConfigError
 from zoo.models.rbm import RBM, log_likelihood, log_partition
@@ -194,7 +194,7 @@ def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digit
     fitted = trainer(max_epochs=40, limit_val_batches=0)
     fitted.fit(task, patterns)
     figures = fitted.test(task, patterns, verbose=False)[0]
-    images, labels = patterns.splits["test"].tensors
+    images, labels = patterns.splits["test"].columns
     v = images.flatten(1) / 255.0
     own, best = (log_likelihood(rbm, v, log_partition(rbm)) for rbm in (task.network, teacher()))
     assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
@@ -210,7 +210,7 @@ def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digit
 def test_a_log_likelihood_is_of_0_and_1_where_grey_is_learned_from(trainer: TrainerBuilder, digits: Digits) -> None:
     task = feature_learning(digits.spec, binarise="none")
     figures = trainer().test(task, digits, verbose=False)[0]
-    v = (digits.splits["test"].tensors[0].flatten(1) / 255.0).round()
+    v = (digits.splits["test"].columns[0].flatten(1) / 255.0).round()
     own = log_likelihood(task.network, v, log_partition(task.network))
     assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
 
@@ -220,7 +220,7 @@ def test_biases_start_at_the_training_data_but_for_those_that_are_trained(
 ) -> None:
     task = feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0), ema=0.9)
     trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(task, patterns)
-    mean = patterns.splits["train"].tensors[0].flatten(1).float().mean(dim=0) / 255
+    mean = patterns.splits["train"].columns[0].flatten(1).float().mean(dim=0) / 255
     for network in (task.network, task.average):
         torch.testing.assert_close(network.visible.bias.sigmoid(), mean, atol=1e-4, rtol=0)
     trained = spread(feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0)))

@@ -70,8 +70,8 @@ def test_it_learns_values(trainer: TrainerBuilder) -> None:
     fitted = trainer(max_epochs=30, limit_val_batches=0)
     fitted.fit(task, data)
     assert fitted.test(task, data, verbose=False)[0]["test/r2"] > 0.25
-    table = {split: data.spec.input.prepare(examples.tensors[0]) for split, examples in data.splits.items()}
-    targets = {split: examples.tensors[1][:, 0] for split, examples in data.splits.items()}
+    table = {split: data.spec.input.prepare(examples.columns[0]) for split, examples in data.splits.items()}
+    targets = {split: examples.columns[1][:, 0] for split, examples in data.splits.items()}
     expected = Ridge().fit(table["train"], targets["train"]).score(table["test"], targets["test"])
     assert task.baselines(data.splits) == {"r2_ridge": pytest.approx(expected, abs=1e-5)}
 

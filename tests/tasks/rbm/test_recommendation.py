@@ -54,7 +54,7 @@ def test_only_what_is_asked_and_not_given_counts(likes: BinaryRatings) -> None:
     """Other ratings of what is asked change the loss, and gaps do not."""
     task = Recommendation(likes.spec, NETWORK, SGD, targets=5)
     spread(task.network)
-    codes = likes.splits["train"].tensors[0][:30]
+    codes = likes.splits["train"].columns[0][:30]
     v = likes.spec.input.prepare(codes)
     torch.manual_seed(1)
     error = task.conditional_error(v, codes)
@@ -70,7 +70,7 @@ def test_only_what_is_asked_and_not_given_counts(likes: BinaryRatings) -> None:
 
 @pytest.fixture(scope="module")
 def likes() -> BinaryRatings:
-    data = BinaryRatings(people=600)
+    data = BinaryRatings(num_users=600)
     data.setup()
     return data
 
@@ -83,7 +83,7 @@ def test_it_nears_what_can_be_known_of_tastes(trainer: Callable[..., L.Trainer],
     fitted = trainer(max_epochs=40, limit_val_batches=0)
     fitted.fit(task, likes)
     figures = fitted.test(task, likes, verbose=False)[0]
-    known, held = likes.splits["test"].tensors
+    known, held = likes.splits["test"].columns
     chances = likes.chances()
     taste = (known == 2).float() @ chances.log().t() + (known == 1).float() @ (1 - chances).log().t()
     best = taste.softmax(dim=1) @ chances
@@ -127,13 +127,13 @@ def test_effects_are_those_of_ridge_regression() -> None:
 
 
 def test_a_run_names_what_to_see(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
-    overrides = ["model=rbm", "task=recommendation", "data.people=100", "epochs=2", "model.num_hidden=5"]
+    overrides = ["model=rbm", "task=recommendation", "data.num_users=100", "epochs=2", "model.num_hidden=5"]
     metrics = train(compose("train", *overrides, f"folder={tmp_path}"))
     assert {"test/rmse", "test/ndcg", "baseline/rmse_item_and_person_effects", "baseline/ndcg_popularity"} <= {*metrics}
     assert (tmp_path / "items.png").stat().st_size > 1000
     assert "what is recommended" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")
-    answer = model({"comedy 1": 1, "horror 2": 0}, most=72)
+    answer = model({"comedy 1": 1, "horror 2": 0}, top_k=72)
     assert len(answer) == 70
     assert not {"comedy 1", "horror 2"} & {entry["title"] for entry in answer}
     ratings = [entry["rating"] for entry in answer]

@@ -83,7 +83,7 @@ def test_the_gradient_is_centred_at_the_shares_of_words(
     task = modelling(letters.spec, topics=13, centring=True)
     task.configure_optimizers = lambda: torch.optim.SGD(task.parameters(), lr=0.0)  # type: ignore[method-assign]
     trainer(max_epochs=1, limit_train_batches=5, limit_val_batches=0).fit(task, letters)
-    counts = letters.splits["train"].tensors[0].float()
+    counts = letters.splits["train"].columns[0].float()
     shares = counts.sum(dim=0) / counts.sum()
     torch.testing.assert_close(task.drive_mean, shares, atol=1e-3, rtol=0)
 
@@ -97,10 +97,10 @@ def test_it_finds_the_subjects_and_nears_the_true_perplexity(
     fitted.fit(task, letters)
     found = fitted.test(task, letters, verbose=False)[0]["test/perplexity"]
     words, weights = truth(letters)
-    counts = letters.splits["test"].tensors[0].double()
+    counts = letters.splits["test"].columns[0].double()
     logs = torch.stack([counts @ (shares + 1e-300).log() for shares in words], dim=1) + weights.log()
     best = math.exp(-(logs.logsumexp(dim=1).sum() / counts.sum()).item())
-    alone = letters.splits["train"].tensors[0].sum(dim=0).double()
+    alone = letters.splits["train"].columns[0].sum(dim=0).double()
     unigram = math.exp(-(counts.sum(dim=0) @ (alone / alone.sum() + 1e-9).log() / counts.sum()).item())
     assert best < found < best + 0.15 * (unigram - best)
 
@@ -134,12 +134,12 @@ def test_more_topics_are_learned_by_contrastive_divergence(
     fitted = trainer(max_epochs=6, limit_val_batches=0)
     fitted.fit(task, letters)
     exact = fitted.test(task, letters, verbose=False)[0]["test/perplexity"]
-    alone = letters.splits["train"].tensors[0].sum(dim=0).double()
-    counts = letters.splits["test"].tensors[0].double()
+    alone = letters.splits["train"].columns[0].sum(dim=0).double()
+    counts = letters.splits["test"].columns[0].double()
     unigram = math.exp(-(counts.sum(dim=0) @ (alone / alone.sum() + 1e-9).log() / counts.sum()).item())
     assert exact < 0.8 * unigram
     task.topics = 17  # as if there were too many to add up
-    task._test_documents = lambda: letters.splits["test"].tensors[0][:8].float()
+    task._test_documents = lambda: letters.splits["test"].columns[0][:8].float()
     estimate = fitted.test(task, letters, verbose=False)[0]["test/perplexity"]
     few = counts[:8].float()
     lengths = few.sum(dim=1)
@@ -157,7 +157,7 @@ def test_a_run_tells_its_topics(compose: Callable[..., DictConfig], tmp_path: Pa
     assert "| topic | share of the training documents | words |" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")
     assert isinstance(model.network, TopicRBM)
-    answer = model("The planet, the moon and the telescope", least=0.0)
+    answer = model("The planet, the moon and the telescope", threshold=0.0)
     assert len(answer) == 4
     assert all(len(topic["words"]) == 10 for topic in answer)
     with pytest.raises(SpecError, match="the text is empty"):

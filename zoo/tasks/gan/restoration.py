@@ -125,7 +125,7 @@ class Restoration(Adversarial):
 
     def on_fit_start(self) -> None:
         splits: Any = self.trainer.datamodule.splits  # type: ignore[attr-defined]
-        columns = {split: splits[split].tensors[0] for split in ("train", "val", "test")}
+        columns = {split: splits[split].columns[0] for split in ("train", "val", "test")}
         self._check_discriminator(*columns["train"][0].shape[-2:])
         if self.degradation.colours:
             _check_colours(splits["train"])

@@ -159,7 +159,7 @@ class Recommendation(ContrastiveDivergence):
         return answers
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        known, held = (column.cpu() for column in splits["test"].tensors)
+        known, held = (column.cpu() for column in splits["test"].columns)
         person, item = held.nonzero().unbind(1)
         codes = held[person, item].long()
         scale = self.network.scale.cpu()
@@ -171,13 +171,13 @@ class Recommendation(ContrastiveDivergence):
         }
 
     def notes(self) -> list[str]:
-        known, _ = self.trainer.datamodule.splits["test"].tensors  # type: ignore[attr-defined]
+        known, _ = self.trainer.datamodule.splits["test"].columns  # type: ignore[attr-defined]
         network, spec = self.trained_network.cpu(), self.spec
         assert isinstance(spec.input, Ratings)
         assert isinstance(spec.output, Recommendations)
         lines = ["| what somebody rated highest | what is recommended, with the rating to expect |", "|---|---|"]
         with torch.no_grad():
-            answers = spec.output.decode(network(spec.input.prepare(known[:TOLD])), most=5)
+            answers = spec.output.decode(network(spec.input.prepare(known[:TOLD])), top_k=5)
         for codes, answer in zip(known[:TOLD], answers):
             liked = [spec.input.titles[place] for place in codes.argsort(descending=True, stable=True)[:5].tolist()]
             told = [f"{entry['title']} {entry['rating']:.2f}" for entry in answer]
@@ -190,7 +190,7 @@ class Recommendation(ContrastiveDivergence):
         network, described = self.trained_network, self.spec.input
         assert isinstance(network, RatingRBM)
         assert isinstance(described, Ratings)
-        (codes,) = self.trainer.datamodule.splits["train"].tensors  # type: ignore[attr-defined]
+        (codes,) = self.trainer.datamodule.splits["train"].columns  # type: ignore[attr-defined]
         most = (codes > 0).sum(dim=0).argsort(descending=True)[:MAPPED]
         weights = network.weight[most.to(network.weight.device)].detach().cpu()
         perplexity = min(12.0, (len(weights) - 1) / 3)

@@ -152,16 +152,16 @@ class TopicModelling(ContrastiveDivergence):
 
     def _test_documents(self) -> Tensor:
         """Counts (B, V) of those test documents by which the perplexity is measured."""
-        (counts,) = self.trainer.datamodule.splits["test"].tensors  # type: ignore[attr-defined]
+        (counts,) = self.trainer.datamodule.splits["test"].columns  # type: ignore[attr-defined]
         return (counts if self.topics <= EXACT else counts[:SAMPLED]).float()
 
     def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        return {"perplexity_lda": lda_perplexity(splits["train"].tensors[0], self._test_documents(), self.topics)}
+        return {"perplexity_lda": lda_perplexity(splits["train"].columns[0], self._test_documents(), self.topics)}
 
     def notes(self) -> list[str]:
         assert isinstance(self.spec.output, Topics)
         network: Any = self.trained_network.cpu()
-        (counts,) = self.trainer.datamodule.splits["train"].tensors  # type: ignore[attr-defined]
+        (counts,) = self.trainer.datamodule.splits["train"].columns  # type: ignore[attr-defined]
         with torch.no_grad():
             shares = network(counts.float()).mean(dim=0).tolist()
         lines = ["| topic | share of the training documents | words |", "|---|---|---|"]
