@@ -59,8 +59,8 @@ def _judge(degradation: Degradation, restore: Method, batches: Iterator[Tensor])
     quality, sharpness = Quality(degradation.margin), MeanMetric()
     for place, batch in enumerate(batches):
         spoilt, true, region = degradation(batch, torch.Generator().manual_seed(place))
-        found, where = degradation.judged(restore(spoilt), region)
-        wanted, _ = degradation.judged(true, region)
+        found, where = degradation.metric_input(restore(spoilt), region)
+        wanted, _ = degradation.metric_input(true, region)
         quality.update(found, wanted, where)
         sharpness.update(_variation(found) / _variation(wanted))
     return {**quality.compute(), "sharpness": float(sharpness.compute())}
@@ -76,7 +76,7 @@ def _folder(folder: Path) -> Iterator[Tensor]:
 
 
 def _simple(degradation: Degradation, method: str) -> Method:
-    return lambda spoilt: degradation.simple(spoilt)[method]
+    return lambda spoilt: degradation.baselines(spoilt)[method]
 
 
 def _network(artefact: zoo.Artefact) -> Method:

@@ -35,7 +35,7 @@ class Judge(Protocol):
     network: Any
 
 
-def likeness(judge: Judge, source: object) -> Metric:
+def likeness(judge: Judge, source: object) -> ByClassifier | ByCaptioner:
     """The metric in which a judge compares pictures that were made from a source: a label, a text or a seed.
 
     Raises:
@@ -80,6 +80,7 @@ class ByClassifier(Judged):
     def __init__(self, judge: Judge, same_classes: bool) -> None:
         super().__init__(judge)
         self.same_classes = same_classes
+        self.names = ("frechet", "precision", "recall", "classes") + (("as_asked",) if same_classes else ())
         for name in ("real", "made", "real_classes", "made_classes", "asked"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
         self.real: Any
@@ -104,7 +105,7 @@ class ByClassifier(Judged):
     def compute(self) -> dict[str, Tensor]:
         real, made = dim_zero_cat(self.real), dim_zero_cat(self.made)
         if len(real) < 2:
-            raise ConfigError("one picture is too few to compare with: give more to validate on, or task.judge=null")
+            raise ConfigError("one image is too few to compare with: give more to validate on, or task.evaluator=null")
         precision, recall = precision_and_recall(real[:MOST], made[:MOST])
         theirs, ours = dim_zero_cat(self.real_classes), dim_zero_cat(self.made_classes)
         count = int(torch.cat([theirs, ours]).max()) + 1
@@ -128,6 +129,8 @@ class ByCaptioner(Judged):
     real pictures, `real_exact` and `real_words`, beyond which nothing can be expected.
     """
 
+    names = ("exact", "words", "real_exact", "real_words")
+
     def __init__(self, judge: Judge) -> None:
         super().__init__(judge)
         for name in ("exact", "words", "real_exact", "real_words", "count"):
@@ -144,8 +147,7 @@ class ByCaptioner(Judged):
                 setattr(self, name, getattr(self, name) + figure.float().sum())
 
     def compute(self) -> dict[str, Tensor]:
-        names = ("exact", "words", "real_exact", "real_words")
-        return {name: getattr(self, name) / self.count for name in names}
+        return {name: getattr(self, name) / self.count for name in self.names}
 
 
 def agree(written: Tensor, captions: Tensor) -> Tensor:

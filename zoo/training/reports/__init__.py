@@ -1,3 +1,4 @@
 """Reports by kind of task; importing this registers them."""
 
+from zoo.training.reports import gan as gan
 from zoo.training.reports import supervised as supervised
