@@ -1,4 +1,4 @@
-"""Every use of the adversarial recipe from end to end: it runs, resumes exactly, and leaves pictures."""
+"""Every use of the adversarial recipe from end to end: it runs, resumes exactly, and leaves plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = ["epochs=2", "task.discriminator.width=8", "task.max_grad_norm=1", "task
 TASKS = {
     "inpainting": ["data.batch_size=256"],
     "super_resolution": [*PHOTOS, "model.blocks=1"],
-    "colourisation": [*PHOTOS, "model.depth=1", "task.adversarial_weight=0.02", "task.penalty=0.1"],
+    "colourisation": [*PHOTOS, "model.depth=1", "task.adversarial_weight=0.02", "task.gradient_penalty=0.1"],
     "generation": ["data.batch_size=256"],
     "text_to_image": ["data.train_size=64", "data.val_size=32", "data.test_size=32", "data.batch_size=16"],
 }
@@ -45,15 +45,15 @@ def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
     "task", [pytest.param(task, marks=[] if task == "generation" else pytest.mark.slow) for task in TASKS]
 )
 def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str) -> None:
-    """From a checkpoint within the first epoch: both optimisers, the average, and all that is drawn at random."""
+    """From a checkpoint within the first epoch: both optimizers, the average, and all that is drawn at random."""
     overrides = [f"task={task}", *TASKS[task]]
     keep = "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, every_n_train_steps: 4, save_top_k: -1, "
     keep += "filename: '{step}', "
     whole = run(
         "whole", *overrides, f"+callbacks.way={keep} auto_insert_metric_name: false, dirpath: ${{folder}}/way}}"
     )
-    for picture in ("growth.png", "growth.gif", "curves.png"):
-        assert (whole / picture).stat().st_size > 500
+    for plot in ("growth.png", "growth.gif", "curves.png"):
+        assert (whole / plot).stat().st_size > 500
     assert sorted(file.name for file in (whole / "samples").iterdir()) == ["00000.png", "00001.png"]
     first = min((whole / "way").iterdir(), key=lambda file: int(file.stem))
     shutil.copytree(whole / "way", whole.parent / "resumed")
@@ -102,7 +102,7 @@ def test_mixed_precision_on_a_gpu(run: Run, task: str, mixed: str) -> None:
         (["task=inpainting", "model.depth=4"], "pictures of 8 x 8 pixels are too small; depth asks for 16"),
         (["task=generation", "data=photos"], "pictures of one size are needed, and these are of any"),
         (
-            ["task=generation", "task.judge.source=cnn.digit"],
+            ["task=generation", "task.evaluator.source=cnn.digit"],
             "task: unknown weights 'cnn.digit'; did you mean 'cnn.digits'",
         ),
     ],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import lightning as L
 import pytest
 
-from zoo.training.run import quieten_lightning
+from zoo.training.runtime import quieten_lightning
 
 
 @pytest.fixture
