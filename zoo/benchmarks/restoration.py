@@ -20,7 +20,7 @@ import zoo
 from zoo.data.images import MNIST
 from zoo.metrics.restoration import Quality
 from zoo.spec import Image
-from zoo.tasks.gan.degradations import Degradation, Downscale, Mask
+from zoo.tasks.gan import Degradation, Downscale, Mask
 
 PICTURES = 1000  # of MNIST, since biharmonic inpainting takes some hundredths of a second each
 COLOUR = Image(3, None, None, (0.5,) * 3, (0.5,) * 3)

@@ -22,7 +22,7 @@ from zoo.tasks.task import NetworkBuilder
 
 
 class Restoration(Adversarial):
-    """Undo a degradation: the generator restores, the discriminator tells restored images from true ones.
+    """Undo a degradation: the generator restores, the discriminator distinguishes restored images from true ones.
 
     The generator minimises L1 distance (mean over what is to be restored, pixels in -1..1), plus the distance between
     the features that the discriminator computes of the restored and the true image (Larsen et al., "Autoencoding
