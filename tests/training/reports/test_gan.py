@@ -23,6 +23,7 @@ from zoo.tasks.gan import Degradation, Downscale, Generation, Grey, Mask, Restor
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports.gan import fixed_batch, restored_images, view
+from zoo.training.runtime import quieten_lightning
 
 ADAM = partial(torch.optim.Adam, lr=2e-3)
 
@@ -117,6 +118,7 @@ def test_of_a_large_image_the_middle_is_shown_or_all_of_it() -> None:
 def test_samples_are_drawn_after_each_epoch(digits: Digits, tmp_path: Path, kind: str) -> None:
     """Of the same inputs, as the trained network was at the time."""
     task: Any = restoration(digits.spec, Mask()) if kind == "restoration" else generation(digits.spec)
+    quieten_lightning()
     callbacks = report.callbacks(task, digits.splits)
     options: dict[str, Any] = {"limit_train_batches": 2, "limit_val_batches": 0, "default_root_dir": tmp_path}
     options |= {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
