@@ -22,7 +22,7 @@ from zoo.data.images import Digits
 from zoo.data.lines import TextLines
 from zoo.errors import SpecError
 from zoo.metrics.readings import Reading, align
-from zoo.plots import readings
+from zoo.training.reports import readings
 from zoo.tasks.sequence import OCR
 from zoo.tasks.sequence.ocr import ctc_loss, label_loss
 from zoo.training import report
