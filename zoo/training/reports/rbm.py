@@ -218,7 +218,7 @@ def _(task: Hybrid, evaluation: Evaluation, folder: Path) -> dict[str, str]:
 @report.check_splits.register
 def _(task: AnomalyDetection, splits: Any) -> None:
     for split in ("train", "val"):
-        if not task.is_normal[splits[split].tensors[1]].any():
+        if not task.is_normal[splits[split].columns[1]].any():
             raise DataError(f"the {split} split has no example of {' or '.join(task.normal_classes)} to learn from")
 
 
@@ -279,7 +279,7 @@ def _(task: AnomalyDetection, evaluation: Evaluation, folder: Path) -> dict[str,
 @report.baselines.register
 def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
     """The regularized effects of items and users, and the order of items by how many users rated them."""
-    known, held_out = evaluation.splits["test"].tensors
+    known, held_out = evaluation.splits["test"].columns
     assert isinstance(known, Tensor)
     assert isinstance(held_out, Tensor)
     codes, asked, scale = held_out.long(), held_out > 0, task.network.scale.cpu()
@@ -311,7 +311,7 @@ def _(task: Recommendation, evaluation: Evaluation) -> list[str]:
 def _(task: Recommendation, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     network: Any = task.trained_network
     titles: tuple[str, ...] = task.spec.input.titles  # type: ignore[union-attr]
-    codes: Any = evaluation.splits["train"].tensors[0]
+    codes: Any = evaluation.splits["train"].columns[0]
     most_rated = (codes > 0).sum(dim=0).argsort(descending=True)[:MAPPED_ITEMS]
     weights = network.weight.detach().cpu()[most_rated]
     try:
@@ -357,7 +357,7 @@ def estimated_perplexity(task: TopicModelling, evaluation: Evaluation, documents
 @report.baselines.register
 def _(task: TopicModelling, evaluation: Evaluation) -> dict[str, float]:
     """scikit-learn's latent Dirichlet allocation with as many topics, on the same test documents."""
-    train, test = (evaluation.splits[split].tensors[0] for split in ("train", "test"))
+    train, test = (evaluation.splits[split].columns[0] for split in ("train", "test"))
     assert isinstance(train, Tensor)
     assert isinstance(test, Tensor)
     test = test if task.is_exact("test") else test[:ESTIMATED]
