@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ class Data(L.LightningDataModule):
     val_dataloader = train_dataloader
 
 
-def make(folder: Path, epochs: int = 4, **more: Any) -> tuple[L.Trainer, Task, Data]:
+def _make(folder: Path, epochs: int = 4, **more: Any) -> tuple[L.Trainer, Task, Data]:
     best = ModelCheckpoint(folder, "best", monitor="val/loss", mode="min", enable_version_counter=False)
     last = ModelCheckpoint(folder, "last", monitor="step", mode="max", enable_version_counter=False)
     stop = EarlyStopping("val/loss", patience=9)
@@ -86,3 +87,9 @@ def make(folder: Path, epochs: int = 4, **more: Any) -> tuple[L.Trainer, Task, D
         **more,
     )
     return trainer, Task(), Data()
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., tuple[L.Trainer, Task, Data]]:
+    """Gives trainer, task and data of such a run in a folder."""
+    return _make
