@@ -20,18 +20,20 @@ HEAVY = {
 ALLOWED = {
     "errors": set(),
     "check": {"errors"},
+    "files": set(),
     "settings": {"errors"},
     "hardware": {"errors", "check", "settings"},
     "spec": {"errors", "check", "settings"},
     "models": {"errors", "check", "settings", "hardware", "spec"},
-    "weights": {"errors", "check", "settings", "hardware", "spec", "models"},
+    "weights": {"errors", "check", "files", "settings", "hardware", "spec", "models"},
     "metrics": {"errors", "check", "settings", "hardware", "spec", "models"},
     "optim": {"errors", "check", "settings", "hardware"},
     "plots": {"errors", "check", "spec"},
     "data": {"errors", "check", "settings", "hardware", "spec"},
     "tasks": {"errors", "check", "settings", "hardware", "spec", "models", "metrics", "optim", "plots"},
     "training": {
-        "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks",
+        "errors", "check", "files", "settings", "hardware", "spec", "models", "weights", "metrics", "optim", "plots",
+        "data", "tasks",
     },
     "inference": {
         "errors", "check", "settings", "hardware", "spec", "models", "weights", "metrics", "data", "tasks", "training",
