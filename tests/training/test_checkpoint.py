@@ -201,6 +201,9 @@ STRUCTURED: dict[str, tuple[Change, str]] = {
     ),
     "true for a number": (lambda c: loop(c)["epoch_progress"]["current"].update(completed=True), "True"),
     "more completed than begun": (lambda c: loop(c)["epoch_progress"]["total"].update(completed=9), "completed"),
+    "more ready than there can be": (lambda c: loop(c)["epoch_progress"]["current"].update(ready=6), "6 are ready"),
+    "a format of another kind": (lambda c: c["zoo"].update(format=torch.zeros(3)), "format"),
+    "a length of another kind": (lambda c: c["lr_schedulers"][0].update(total_steps=torch.zeros(3)), "total_steps"),
     "more epochs than there are": (
         lambda c: loop(c)["epoch_progress"]["current"].update(ready=9, started=9, processed=9, completed=9),
         "9 epochs",

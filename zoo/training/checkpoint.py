@@ -55,8 +55,9 @@ def read(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
                 raise Fault(f"it lacks the part {name}")
             if not isinstance(checkpoint[name], kind):
                 raise Fault(f"its part {name} is {kind_of(checkpoint[name])}, not a {kind.__name__}")
-        if checkpoint["zoo"].get("format") != FORMAT:
-            raise Fault(f"its format is {quoted(checkpoint['zoo'].get('format'))}, and this zoo reads {FORMAT}")
+        version = checkpoint["zoo"].get("format")
+        if type(version) is not int or version != FORMAT:
+            raise Fault(f"its format is {quoted(version)}, and this zoo reads {FORMAT}")
     return checkpoint
 
 
@@ -223,6 +224,8 @@ def _loop(loops: Mapping[str, Any], trainer: L.Trainer, loader: Any) -> dict[str
         order = [counts[key] for key in ("completed", "processed", "started", "ready") if key in counts]
         if order != sorted(order):
             raise Fault(f"{name}: more is completed than was ready")
+        if name.endswith(".current") and order[-1] > order[0] + 1:
+            raise Fault(f"{name}: {order[-1]} are ready and {order[0]} completed; they differ by 1 at most")
     batches, epochs = checked["epoch_loop.batch_progress"], checked["epoch_progress"]
     whole(batches["current"]["ready"], "loops.fit_loop.epoch_loop.batch_progress.current.ready", most=len(loader))
     seen, stepped = batches["total"]["ready"], checked["epoch_loop.state_dict"]["_batches_that_stepped"]
@@ -269,8 +272,8 @@ def _schedules(states: list[Any], schedulers: Sequence[Any], most: int) -> list[
         name, like = f"lr_schedulers.{place}", scheduler.state_dict()
         check_keys(state, like, name)
         for key in ("total_steps", "T_max"):
-            if key in like and state[key] != like[key]:
-                then, now = (value - (key == "total_steps") for value in (whole(state[key], name), like[key]))
+            if key in like and whole(state[key], f"{name}.{key}") != like[key]:
+                then, now = (value - (key == "total_steps") for value in (state[key], like[key]))
                 raise Fault(
                     f"that run was to take {then} steps, and this one would take {now}; give the same epochs or "
                     "batches, or start anew from its weights: init_from=…/model.safetensors"

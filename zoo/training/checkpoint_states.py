@@ -144,7 +144,7 @@ def _files(state: Any, callback: ModelCheckpoint, *, best: bool) -> dict[str, An
         rebuilt |= {"best_model_path": first, "best_model_score": kept[first], "current_score": kept[first]}
         if len(kept) == callback.save_top_k:
             rebuilt |= {"kth_best_model_path": last, "kth_value": kept[last]}
-    elif callback.monitor is None and state["best_model_path"]:
+    elif callback.monitor is None and isinstance(state["best_model_path"], str) and state["best_model_path"]:
         file = _own_file(state["best_model_path"], callback, name)
         rebuilt["best_model_path"] = str(file) if best or is_regular(file) else ""
     elif best:
