@@ -22,18 +22,18 @@ COLOUR = Image(3, 4, 6, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 MASKED = MaskedImage(1, 4, 6, (0.5,), (0.5,))
 DIGITS = Classes(tuple("0123456789"))
 
-RAMP = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10  # a grey picture of GREY's size
-RGB = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)  # a colour picture of COLOUR's size
+RAMP = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10  # a grey image of GREY's size
+RGB = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)  # a colour image of COLOUR's size
 
 
 def pixels(raw: Any) -> np.ndarray:
     return np.asarray(read_image(raw))
 
 
-def saved(picture: PIL.Image.Image, kind: str = "png", **options: Any) -> PIL.Image.Image:
-    """The picture as it comes back from a file of that kind."""
+def saved(image: PIL.Image.Image, kind: str = "png", **options: Any) -> PIL.Image.Image:
+    """The image as it comes back from a file of that kind."""
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    image.save(file, kind, **options)
     return PIL.Image.open(file)
 
 
@@ -65,7 +65,7 @@ CLASSES = {"kind": "Classes", "names": ["no", "yes"]}
     "data", [None, [], "spec", 3, {}, {"input": IMAGE}, {"input": IMAGE, "output": CLASSES, "x": 1}]
 )
 def test_from_json_refuses_what_is_no_spec(data: object) -> None:
-    with pytest.raises(SpecError, match="holds an input and an output"):
+    with pytest.raises(SpecError, match="an input and an output"):
         Spec.from_json(data)
 
 
@@ -77,8 +77,8 @@ def test_from_json_refuses_what_is_no_spec(data: object) -> None:
         ({"kind": "Imagee"}, "did you mean 'Image'"),
         ({"kind": "Spec"}, "unknown kind"),
         ({"kind": "__class__"}, "unknown kind"),
-        ({"kind": "Classes"}, "Classes holds names"),
-        ({"extra": 1}, "holds channels, height, mean, std, width, not"),
+        ({"kind": "Classes"}, "Classes has names"),
+        ({"extra": 1}, "has channels, height, mean, std, width, not"),
         ({"channels": 2}, "1 or 3 channels"),
         ({"channels": True}, "1 or 3 channels"),
         ({"channels": 1.0}, "1 or 3 channels"),
@@ -130,7 +130,7 @@ def test_from_json_refuses_hostile_classes(names: object) -> None:
     ("given", "answer"), [(CLASSES, CLASSES), (IMAGE, {**IMAGE, "kind": "MaskedImage"})], ids=["classes in", "mask out"]
 )
 def test_from_json_refuses_a_kind_on_the_wrong_side(given: dict[str, Any], answer: dict[str, Any]) -> None:
-    with pytest.raises(SpecError, match=r"goes in|comes out"):
+    with pytest.raises(SpecError, match=r"an input is|an output is"):
         Spec.from_json({"input": given, "output": answer})
 
 
@@ -138,7 +138,7 @@ def test_a_spec_reads_as_from_to() -> None:
     assert str(Spec(MASKED, GREY)) == "masked image → image"
 
 
-# Pictures in
+# Images in
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_spec_reads_as_from_to() -> None:
     ids=["uint8", "HxWx1", "float64", "float32", "uint16", "fortran", "negative stride", "tensor", "with gradient",
          "tensor HxWx1", "PIL grey", "PIL RGB"],
 )  # fmt: skip
-def test_each_form_of_a_grey_picture_gives_the_same_tensor(raw: Any) -> None:
+def test_each_form_of_a_grey_image_gives_the_same_tensor(raw: Any) -> None:
     encoded = GREY.encode(raw)
     assert encoded.dtype == torch.uint8
     assert encoded.shape == (1, 4, 6)
@@ -169,9 +169,9 @@ def test_each_form_of_a_grey_picture_gives_the_same_tensor(raw: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_tensors_of_any_float_type_are_pictures(dtype: torch.dtype) -> None:
-    picture = torch.tensor([[0.0, 1.0], [0.5, 0.25]], dtype=dtype)
-    assert pixels(picture).tolist() == [[0, 255], [128, 64]]
+def test_tensors_of_any_float_type_are_images(dtype: torch.dtype) -> None:
+    image = torch.tensor([[0.0, 1.0], [0.5, 0.25]], dtype=dtype)
+    assert pixels(image).tolist() == [[0, 255], [128, 64]]
 
 
 def test_true_is_white() -> None:
@@ -185,7 +185,7 @@ def test_colour_keeps_its_channels_in_order() -> None:
     assert np.array_equal(encoded, RGB.transpose(2, 0, 1))
 
 
-def test_an_encoded_picture_shares_no_memory_with_the_raw_one() -> None:
+def test_an_encoded_image_shares_no_memory_with_the_raw_one() -> None:
     raw = RAMP.copy()
     GREY.encode(raw).fill_(7)
     assert np.array_equal(raw, RAMP)
@@ -198,7 +198,7 @@ def test_grey_is_repeated_for_a_colour_network_and_colour_weighed_for_a_grey_one
     assert np.abs(GREY.encode(RGB)[0].numpy() - luma).max() <= 1
 
 
-def test_a_picture_of_another_size_is_resized() -> None:
+def test_an_image_of_another_size_is_resized() -> None:
     flat = np.full((31, 17), 90, np.uint8)
     assert GREY.encode(flat).unique().tolist() == [90]
     halves = np.zeros((8, 12), np.uint8)
@@ -208,7 +208,7 @@ def test_a_picture_of_another_size_is_resized() -> None:
     assert (encoded[:, 4:] > 225).all()
 
 
-def test_a_picture_of_one_pixel() -> None:
+def test_an_image_of_one_pixel() -> None:
     assert GREY.encode(np.array([[200]], np.uint8)).unique().tolist() == [200]
     dot = Image(1, 1, 1, (0.0,), (1.0,))
     assert dot.encode(np.array([[200]], np.uint8)).tolist() == [[[200]]]
@@ -230,30 +230,28 @@ def test_transparency_is_laid_on_white() -> None:
 
 
 def test_a_palette_with_a_transparent_colour() -> None:
-    picture = PIL.Image.fromarray(np.array([[0, 1, 2]], np.uint8), "P")
-    picture.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
-    read = pixels(saved(picture, transparency=1))
+    image = PIL.Image.fromarray(np.array([[0, 1, 2]], np.uint8), "P")
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    read = pixels(saved(image, transparency=1))
     assert read.tolist() == [[[10, 20, 30], [255, 255, 255], [70, 80, 90]]]
 
 
 def test_grey_with_alpha() -> None:
-    picture = PIL.Image.merge(
-        "LA", [PIL.Image.new("L", (2, 1), 40), PIL.Image.fromarray(np.array([[255, 0]], np.uint8))]
-    )
-    assert pixels(saved(picture)).tolist() == [[[40, 40, 40], [255, 255, 255]]]
+    image = PIL.Image.merge("LA", [PIL.Image.new("L", (2, 1), 40), PIL.Image.fromarray(np.array([[255, 0]], np.uint8))])
+    assert pixels(saved(image)).tolist() == [[[40, 40, 40], [255, 255, 255]]]
 
 
 def test_16_bit_grey_is_scaled_not_clipped() -> None:
     values = np.array([[0, 257, 128 * 257, 65535]], np.uint16)
-    picture = saved(PIL.Image.fromarray(values))
-    assert picture.mode.startswith("I")  # or this would test nothing
-    assert pixels(picture).tolist() == [[0, 1, 128, 255]]
+    image = saved(PIL.Image.fromarray(values))
+    assert image.mode.startswith("I")  # or this would test nothing
+    assert pixels(image).tolist() == [[0, 1, 128, 255]]
 
 
 def test_cmyk_jpeg() -> None:
-    picture = saved(PIL.Image.new("RGB", (8, 8), (200, 30, 90)).convert("CMYK"), "jpeg", quality=95)
-    assert picture.mode == "CMYK"
-    read = pixels(picture)
+    image = saved(PIL.Image.new("RGB", (8, 8), (200, 30, 90)).convert("CMYK"), "jpeg", quality=95)
+    assert image.mode == "CMYK"
+    read = pixels(image)
     assert read.shape == (8, 8, 3)
     assert np.abs(read.astype(int) - [200, 30, 90]).max() <= 3
 
@@ -301,12 +299,12 @@ def test_a_camera_s_rotation_is_undone(tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_what_is_no_picture_is_refused(raw: Any, message: str) -> None:
+def test_what_is_no_image_is_refused(raw: Any, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         GREY.encode(raw)
 
 
-def test_files_that_are_no_picture_are_named(tmp_path: Path) -> None:
+def test_files_that_are_no_image_are_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no such image: .*absent\.png"):
         GREY.encode(tmp_path / "absent.png")
     with pytest.raises(SpecError, match="cannot read"):
@@ -345,7 +343,7 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(tmp_path: Path, kin
     assert all(path.name in message for message in refused)
 
 
-def test_a_truncated_picture_that_the_caller_opened() -> None:
+def test_a_truncated_image_that_the_caller_opened() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     file = io.BytesIO()
     PIL.Image.fromarray(noise).save(file, "png")
@@ -357,17 +355,15 @@ def test_a_truncated_picture_that_the_caller_opened() -> None:
 # Tensors in, tensors out
 
 
-@pytest.mark.parametrize(
-    "picture", [GREY, COLOUR, Image(1, 1, 1, (0.1307,), (0.3081,))], ids=["grey", "colour", "MNIST"]
-)
-def test_prepare_normalises_and_restore_undoes_it(picture: Image) -> None:
-    batch = torch.arange(256, dtype=torch.uint8).view(256, 1, 1, 1).expand(-1, picture.channels, 2, 2)
-    prepared = picture.prepare(batch)
-    mean, std = np.reshape(picture.mean, (-1, 1, 1)), np.reshape(picture.std, (-1, 1, 1))
+@pytest.mark.parametrize("image", [GREY, COLOUR, Image(1, 1, 1, (0.1307,), (0.3081,))], ids=["grey", "colour", "MNIST"])
+def test_prepare_normalises_and_restore_undoes_it(image: Image) -> None:
+    batch = torch.arange(256, dtype=torch.uint8).view(256, 1, 1, 1).expand(-1, image.channels, 2, 2)
+    prepared = image.prepare(batch)
+    mean, std = np.reshape(image.mean, (-1, 1, 1)), np.reshape(image.std, (-1, 1, 1))
     expected = (batch.numpy().astype(np.float64) / 255 - mean) / std
     assert prepared.dtype == torch.float32
     np.testing.assert_allclose(prepared.numpy(), expected, rtol=1e-5, atol=1e-6)
-    assert torch.equal(picture.restore(prepared), batch)
+    assert torch.equal(image.restore(prepared), batch)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -377,18 +373,18 @@ def test_restore_takes_half_precision_and_clips(dtype: torch.dtype) -> None:
 
 
 def test_prepared_in_inference_mode_serves_training_too() -> None:
-    picture = Image(1, 2, 2, (0.123,), (0.456,))  # numbers that no other test has put into the cache
+    image = Image(1, 2, 2, (0.123,), (0.456,))  # numbers that no other test has put into the cache
     with torch.inference_mode():
-        picture.prepare(torch.zeros(1, 1, 2, 2, dtype=torch.uint8))
+        image.prepare(torch.zeros(1, 1, 2, 2, dtype=torch.uint8))
     scale = torch.ones(1, requires_grad=True)
-    (picture.prepare(torch.ones(1, 1, 2, 2, dtype=torch.uint8)) * scale).sum().backward()
+    (image.prepare(torch.ones(1, 1, 2, 2, dtype=torch.uint8)) * scale).sum().backward()
     assert scale.grad is not None
 
 
-def test_decoded_pictures_are_pil_images() -> None:
-    for picture, raw, mode in ((GREY, RAMP, "L"), (COLOUR, RGB, "RGB")):
-        batch = torch.stack([picture.encode(raw)] * 2)
-        decoded = picture.decode(picture.prepare(batch))
+def test_decoded_images_are_pil_images() -> None:
+    for image, raw, mode in ((GREY, RAMP, "L"), (COLOUR, RGB, "RGB")):
+        batch = torch.stack([image.encode(raw)] * 2)
+        decoded = image.decode(image.prepare(batch))
         assert [image.mode for image in decoded] == [mode] * 2
         assert [image.size for image in decoded] == [(6, 4)] * 2
         assert np.array_equal(np.asarray(decoded[1]), raw)
@@ -417,7 +413,7 @@ def test_more_than_half_bright_is_the_hole() -> None:
     assert masked.encode(np.zeros((1, 4), np.uint8), mask)[1].tolist() == [[0, 0, 1, 1]]
 
 
-def test_the_mask_is_resized_with_its_picture_and_stays_sharp() -> None:
+def test_the_mask_is_resized_with_its_image_and_stays_sharp() -> None:
     encoded = MASKED.encode(np.kron(RAMP, np.ones((3, 3), np.uint8)), np.kron(HOLE, np.ones((3, 3), bool)))
     assert np.array_equal(encoded[1], HOLE)
 

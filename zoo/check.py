@@ -42,6 +42,18 @@ def fraction(name: str, value: Number, *, zero: bool = True, one: bool = True) -
     return value
 
 
+def between(name: str, value: Number, low: float, high: float) -> Number:
+    """A number from `low` to `high`."""
+    if not _is_number(value) or not low <= value <= high:
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
+    return value
+
+
+def seed(name: str, value: int) -> int:
+    """A seed that Python's, NumPy's and torch's generators all take: a whole number from 0 to 2**32 - 1."""
+    return whole(name, value, 0, 2**32 - 1)
+
+
 def one_of(name: str, value: Any, choices: Iterable[str]) -> Any:
     """One of these names."""
     choices = tuple(choices)

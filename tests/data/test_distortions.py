@@ -93,11 +93,11 @@ def test_blur_has_the_variance_that_it_says(amount: float) -> None:
 def test_compression_is_jpeg_s(quality: int) -> None:
     random = np.random.default_rng(0)
     coarse = random.integers(0, 256, (6, 20), dtype=np.uint8)
-    picture = PIL.Image.fromarray(coarse).resize((80, 32), PIL.Image.Resampling.BICUBIC)
+    image = PIL.Image.fromarray(coarse).resize((80, 32), PIL.Image.Resampling.BICUBIC)
     file = io.BytesIO()
-    picture.save(file, "jpeg", quality=quality)
+    image.save(file, "jpeg", quality=quality)
     expected = torch.from_numpy(np.array(PIL.Image.open(file))).double()
-    pixels = torch.from_numpy(np.array(picture)).float() / 255
+    pixels = torch.from_numpy(np.array(image)).float() / 255
     found = compress(pixels[None], torch.full((1, 1, 1), 50 / quality))[0].clamp(0, 1).double() * 255
     assert (found - expected).abs().mean() < 0.6  # of 255; both round differently
     assert (pixels * 255 - expected).abs().mean() > 1.5
@@ -136,8 +136,8 @@ def test_a_photograph_is_darker_where_there_is_ink() -> None:
     torch.manual_seed(0)
     ink = torch.zeros(64, 32, 40)
     ink[:, 10:20, 10:30] = 1
-    picture = photograph(ink, strength(1.0, 64))
-    assert (picture[:, 10:20, 10:30].mean(dim=(1, 2)) < picture[:, :8].mean(dim=(1, 2))).all()
+    image = photograph(ink, strength(1.0, 64))
+    assert (image[:, 10:20, 10:30].mean(dim=(1, 2)) < image[:, :8].mean(dim=(1, 2))).all()
 
 
 def test_warping_displaces_by_as_much_as_it_says_and_smoothly() -> None:
@@ -155,11 +155,11 @@ def test_warping_displaces_by_as_much_as_it_says_and_smoothly() -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_strength_out_of_range_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="strength must be from 0 to 1"):
+    with pytest.raises(ValueError, match="strength"):
         Scan(value)
 
 
 @pytest.mark.parametrize("value", [-0.1, 12.1, float("nan")])
 def test_an_elasticity_out_of_range_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="elastic must be from 0 to 12 pixels"):
+    with pytest.raises(ValueError, match="elastic must be from 0 to 12"):
         Scan(elastic=value)

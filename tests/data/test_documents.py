@@ -17,7 +17,7 @@ from zoo.errors import DataError
 def test_newsletters_are_about_one_or_two_subjects() -> None:
     data = Newsletters(train_size=400, val_size=20, test_size=20)
     data.setup()
-    counts = data.splits["train"].tensors[0]
+    counts = data.splits["train"].columns[0]
     vocabulary = data.spec.input.vocabulary
     lists = {name: set(words.split()) for name, words in data.subjects.items()}
     assert [len(words) for words in lists.values()] == [20] * 8
@@ -26,7 +26,7 @@ def test_newsletters_are_about_one_or_two_subjects() -> None:
     assert set((held > 0).sum(dim=1).tolist()) <= {1, 2}
     assert ((held > 0).sum(dim=1) == 2).float().mean().item() == pytest.approx(0.5, abs=0.08)
     lengths = counts.sum(dim=1)
-    assert 30 <= lengths.min() <= lengths.max() <= 80 == data.spec.input.longest
+    assert 30 <= lengths.min() <= lengths.max() <= 80 == data.spec.input.max_length
     assert (held.sum() / lengths.sum()).item() == pytest.approx(2 / 3, abs=0.02)
     moons, satellites = (counts[:, vocabulary.index(word)].sum().item() for word in ("planet", "supernova"))
     assert moons > 3 * satellites  # the first word of its list, and the last
@@ -54,8 +54,8 @@ def test_a_folder_of_texts(folder: Path) -> None:
     data.setup()
     assert data.spec.input.vocabulary == ("boat", "boats", "mast", "number", "sail")
     assert {split: len(examples) for split, examples in data.splits.items()} == {"val": 2, "test": 2, "train": 16}
-    assert torch.equal(data.splits["test"].tensors[0], torch.ones(2, 5, dtype=torch.int32))
-    everything = TextFolder(str(folder), stop_words=None, words=3)
+    assert torch.equal(data.splits["test"].columns[0], torch.ones(2, 5, dtype=torch.int32))
+    everything = TextFolder(str(folder), stop_words=None, max_vocab=3)
     everything.setup()
     assert everything.spec.input.vocabulary == ("and", "boat", "boats")  # those that most hold, in order
 
@@ -71,9 +71,9 @@ def test_a_file_with_a_document_a_line(tmp_path: Path) -> None:
     ("build", "fault"),
     [
         (lambda folder: TextFolder(str(folder / "absent")), "no such file: .*absent"),
-        (lambda folder: TextFolder(str(folder / "deep"), val_share=0.2), None),
-        (lambda folder: TextFolder(str(folder / "few")), "holds 2 documents; at least 10 are needed"),
-        (lambda folder: TextFolder(str(folder / "bare")), "the documents hold 0 words that count; at least 2 are"),
+        (lambda folder: TextFolder(str(folder / "deep"), val_fraction=0.2), None),
+        (lambda folder: TextFolder(str(folder / "few")), "2 documents; at least 10 are needed"),
+        (lambda folder: TextFolder(str(folder / "bare")), "0 words"),
     ],
 )
 def test_a_folder_that_will_not_do(folder: Path, build: Callable[[Path], DocumentData], fault: str | None) -> None:
@@ -118,12 +118,12 @@ def test_twenty_newsgroups_by_scikit_learn(tmp_path: Path, monkeypatch: pytest.M
     assert all(options["remove"] == ("headers", "footers", "quotes") for options in asked)
     assert {split: len(examples) for split, examples in data.splits.items()} == {"val": 3, "train": 27, "test": 30}
     assert data.spec.input.vocabulary == ("boat", "train")
-    with pytest.raises(DataError, match=r"twenty newsgroups are not in .* set data\.root to a folder"):
+    with pytest.raises(DataError, match=r"twenty newsgroups are not in .* set data\.root"):
         TwentyNewsgroups(str(tmp_path / "absent")).setup()
 
 
 def test_sentences_of_film_reviews(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such file: .*rt-polarity\.neg; set data\.root to a folder that holds"):
+    with pytest.raises(DataError, match=r"no such file: .*rt-polarity\.neg; set data\.root"):
         RtPolarityWords(str(tmp_path)).setup()
     (tmp_path / "rt-polarity").mkdir()
     for ending, sentence in {"neg": "a dull boat caf\xe9", "pos": "the bright boat"}.items():
@@ -137,7 +137,7 @@ def test_sentences_of_film_reviews(tmp_path: Path) -> None:
         "train": 8_530,
     }
     assert set(data.spec.input.vocabulary) == {"boat", "bright", "café", "dull"}
-    counts = torch.cat([examples.tensors[0] for examples in data.splits.values()]).sum(dim=0)
+    counts = torch.cat([examples.columns[0] for examples in data.splits.values()]).sum(dim=0)
     places = {word: place for place, word in enumerate(data.spec.input.vocabulary)}
     assert [counts[places[word]].item() for word in ("boat", "dull", "bright")] == [10_662, 5_331, 5_331]
 
@@ -145,6 +145,6 @@ def test_sentences_of_film_reviews(tmp_path: Path) -> None:
 def test_an_option_out_of_range() -> None:
     with pytest.raises(ValueError, match="unknown stop_words 'engish'; did you mean 'english'"):
         TextFolder("x", stop_words="engish")
-    with pytest.raises(ValueError, match="val_share and test_share are above 0"):
-        TextFolder("x", val_share=0.0)
+    with pytest.raises(ValueError, match="val_fraction and test_fraction are above 0"):
+        TextFolder("x", val_fraction=0.0)
     assert documents.STOP_WORDS == ("english",)

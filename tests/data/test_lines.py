@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from zoo.data.distortions import Scan
-from zoo.data.fonts import ENDINGS, carried_fonts, fonts_of, set_line
+from zoo.data.fonts import ENDINGS, bundled_fonts, fonts_of, set_line
 from zoo.data.images import Digits
 from zoo.data.lines import DIGITS, DigitLines, LineFolder, MNISTLines, TextLines, side_by_side
 from zoo.data.phrases import ALPHABET, phrase
@@ -39,8 +39,8 @@ def test_phrases_hold_all_characters_and_keep_to_their_length() -> None:
 LATER = "cmti10"  # which Matplotlib carries since 3.11
 
 
-def test_carried_fonts_are_of_these_families() -> None:
-    fonts = carried_fonts(ALPHABET)
+def test_bundled_fonts_are_of_these_families() -> None:
+    fonts = bundled_fonts(ALPHABET)
     assert {font.family for font in fonts} - {LATER} == {
         *("DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif", "STIXGeneral", "Aileron"),
         *("cmr10", "cmb10", "cmss10", "cmtt10"),
@@ -53,7 +53,7 @@ def test_carried_fonts_are_of_these_families() -> None:
 
 def test_each_character_of_a_font_has_a_shape_of_its_own() -> None:
     """In some fonts I and l, or a hyphen and a sign beside it, are of one shape; most must differ."""
-    for font in carried_fonts(ALPHABET):
+    for font in bundled_fonts(ALPHABET):
         shapes = set()
         for character in font.characters - {" "}:
             mask = font.at(40).getmask(character)
@@ -64,7 +64,7 @@ def test_each_character_of_a_font_has_a_shape_of_its_own() -> None:
 
 @pytest.mark.parametrize("text", ["Hjpqy", "x", "Many words, set in one line of 40 letters"])
 def test_a_line_has_its_height_and_white_margins(text: str) -> None:
-    for seed, font in enumerate(carried_fonts(ALPHABET)):
+    for seed, font in enumerate(bundled_fonts(ALPHABET)):
         pixels = set_line(text, font, 32, Random(seed))
         assert pixels.dtype == np.uint8
         assert pixels.shape[0] == 32
@@ -85,7 +85,7 @@ def test_fonts_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "below" / "DejaVuSans.ttf").unlink()
     with pytest.raises(DataError, match=f"none of the 2 fonts \\({', '.join(ENDINGS)}\\)"):
         fonts_of(tmp_path, ALPHABET)
-    with pytest.raises(DataError, match="no such folder of fonts"):
+    with pytest.raises(DataError, match="no such folder"):
         fonts_of(tmp_path / "nowhere", ALPHABET)
 
 
@@ -94,19 +94,19 @@ def test_fonts_of_a_folder(tmp_path: Path) -> None:
 
 def test_text_lines_come_from_the_seed() -> None:
     def load(seed: int, augment: Scan | None) -> TextLines:
-        data = TextLines(lines=20, held_out=10, seed=seed, augment=augment)
+        data = TextLines(train_size=20, eval_size=10, seed=seed, augment=augment)
         data.setup()
         return data
 
     first, again, other = (load(seed, Scan()) for seed in (1, 1, 2))
     clean = load(1, None)
     for split in ("train", "val", "test"):
-        lines, texts = first.splits[split].tensors
+        lines, texts = first.splits[split].columns
         assert len(lines) == (20 if split == "train" else 10)
-        assert torch.equal(lines.values, again.splits[split].tensors[0].values)
-        assert torch.equal(texts.values, again.splits[split].tensors[1].values)
-        assert not torch.equal(texts.values, other.splits[split].tensors[1].values)
-        unchanged = clean.splits[split].tensors[0].values
+        assert torch.equal(lines.values, again.splits[split].columns[0].values)
+        assert torch.equal(texts.values, again.splits[split].columns[1].values)
+        assert not torch.equal(texts.values, other.splits[split].columns[1].values)
+        unchanged = clean.splits[split].columns[0].values
         assert torch.equal(lines.values, unchanged) == (split == "train")  # training lines are distorted in each batch
 
 
@@ -141,12 +141,12 @@ def test_fonts_of_a_folder_are_trained_on_and_not_needed_to_test(tmp_path: Path)
     (tmp_path / "STIXGeneral.ttf").write_bytes((folder / "STIXGeneral.ttf").read_bytes())
     given = TextLines(fonts=str(tmp_path))._fonts("train")
     assert {font.family for font in given} == {font.family for font in TextLines()._fonts("train")}  # it is of test
-    data, without = (TextLines(lines=4, held_out=4, fonts=fonts, augment=Scan()) for fonts in ("nowhere", None))
+    data, without = (TextLines(train_size=4, eval_size=4, fonts=fonts, augment=Scan()) for fonts in ("nowhere", None))
     data.setup("test")
     without.setup()
     assert list(data.splits) == ["test"]
-    assert torch.equal(data.splits["test"].tensors[0].values, without.splits["test"].tensors[0].values)
-    with pytest.raises(DataError, match="no such folder of fonts: nowhere"):
+    assert torch.equal(data.splits["test"].columns[0].values, without.splits["test"].columns[0].values)
+    with pytest.raises(DataError, match="no such folder: nowhere"):
         data.setup("fit")
 
 
@@ -174,7 +174,7 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.mark.parametrize("beside", [True, False])
 def test_a_folder_of_lines(folder: Callable[..., Path], beside: bool) -> None:
-    data = LineFolder(str(folder(beside)), val_share=0.2, test_share=0.2)
+    data = LineFolder(str(folder(beside)), val_fraction=0.2, test_fraction=0.2)
     data.setup()
     assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 3, "val": 1, "test": 1}
     texts = []
@@ -190,7 +190,7 @@ def test_a_folder_of_lines(folder: Callable[..., Path], beside: bool) -> None:
     ("texts", "message"),
     [
         ({"f": "naïve"}, r"f\.png: 'ï' in 'naïve' is not in the alphabet"),
-        ({"f": ""}, r"f\.png has an empty text"),
+        ({"f": ""}, r"f\.png is empty"),
         ({"f": "l" * 81}, r"f\.png is too narrow for its text of 81 characters"),
     ],
 )
@@ -214,28 +214,28 @@ def test_folders_that_are_not_as_they_should_be(folder: Callable[..., Path], tmp
             LineFolder(str(tmp_path)).setup()
         return str(error.value)
 
-    assert "has neither a labels.csv nor pictures" in fault()
+    assert "has neither a labels.csv nor images" in fault()
     folder(beside=True)
     (tmp_path / "b.txt").unlink()
     assert "b.png has no text: there is neither a labels.csv nor b.txt" in fault()
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
-    assert "cannot be read as UTF-8" in fault()
+    assert "is not UTF-8" in fault()
     (tmp_path / "b.txt").write_text("b")
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:50])
     assert f"cannot read {tmp_path / 'c.png'} as an image" in fault()
     (tmp_path / "labels.csv").write_text("name,text\na.png,one\n")
-    assert "needs a header with the columns file and text" in fault()
+    assert "needs the header file,text" in fault()
     (tmp_path / "labels.csv").write_text("file,text\n")
-    assert "has 0 lines, and at least 3 are needed" in fault()
+    assert "has 0 lines; at least 3 are needed" in fault()
     for row in ("a.png,one, two", "a.png"):
         (tmp_path / "labels.csv").write_text(f"file,text\n{row}\n")
-        assert "labels.csv, line 2: it has more or fewer cells than the header" in fault()
+        assert "labels.csv, line 2, has more or fewer cells than the header" in fault()
     (tmp_path / "labels.csv").write_text("file,text\nz.png,one\n")
     assert f"no such image: {tmp_path / 'z.png'}" in fault()
-    with pytest.raises(DataError, match="no such folder of lines"):
+    with pytest.raises(DataError, match="no such folder"):
         LineFolder(str(tmp_path / "nowhere")).setup()
-    with pytest.raises(ValueError, match="val_share and test_share"):
-        LineFolder(str(tmp_path), val_share=0.5, test_share=0.5)
+    with pytest.raises(ValueError, match="val_fraction and test_fraction"):
+        LineFolder(str(tmp_path), val_fraction=0.5, test_fraction=0.5)
 
 
 # Strings of digits
@@ -272,13 +272,13 @@ def test_strings_of_scikit_learn_s_digits(digits: Digits) -> None:
     assert data.spec.input == TextLine(32)
     assert data.spec.output.alphabet == DIGITS
     for split, rounds in (("train", 7), ("val", 1), ("test", 1)):
-        used = len(data.splits[split].tensors[1].values)
+        used = len(data.splits[split].columns[1].values)
         assert rounds * len(digits.splits[split]) - 8 <= used <= rounds * len(digits.splits[split])
-    symbols = data.splits["test"].tensors[1].values
+    symbols = data.splits["test"].columns[1].values
     fewer = DigitLines(rounds=1)
     fewer.setup()
-    assert torch.equal(fewer.splits["test"].tensors[1].values, symbols)
-    counts, true = torch.bincount(symbols, minlength=11)[1:], torch.bincount(digits.splits["test"].tensors[1])
+    assert torch.equal(fewer.splits["test"].columns[1].values, symbols)
+    counts, true = torch.bincount(symbols, minlength=11)[1:], torch.bincount(digits.splits["test"].columns[1])
     assert ((true - counts) >= 0).all()  # each test digit once, but for those that filled no line
 
     with pytest.raises(ValueError, match="rounds must be a whole number of at least 1, got 0"):
@@ -289,6 +289,6 @@ def test_strings_of_scikit_learn_s_digits(digits: Digits) -> None:
 def test_strings_of_mnist_s_test_digits() -> None:
     data = MNISTLines(os.environ["ZOO_DATA"], rounds=4)
     data.setup()
-    used = data.splits["test"].tensors[1].values
+    used = data.splits["test"].columns[1].values
     assert 9_992 <= len(used) <= 10_000
-    assert len(data.splits["train"].tensors[1].values) >= 4 * 55_000 - 8
+    assert len(data.splits["train"].columns[1].values) >= 4 * 55_000 - 8

@@ -17,7 +17,7 @@ from zoo.models import build
 from zoo.spec import Classes, Image
 
 
-def random_pictures(*sizes: tuple[int, int]) -> list[Tensor]:
+def random_images(*sizes: tuple[int, int]) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     return [torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator) for size in sizes]
 
@@ -29,15 +29,15 @@ def write(folder: Path, count: int, size: tuple[int, int] = (40, 50)) -> None:
         PIL.Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / f"{number:03}.png")
 
 
-def test_patches_are_cut_out_of_their_pictures() -> None:
-    """All of them, in the order of a plain loop over pictures, rows and columns."""
-    pictures = random_pictures((20, 33), (17, 16), (40, 16))
-    patches = Patches(pictures, 16, 4)
+def test_patches_are_cut_out_of_their_images() -> None:
+    """All of them, in the order of a plain loop over images, rows and columns."""
+    images = random_images((20, 33), (17, 16), (40, 16))
+    patches = Patches(images, 16, 4)
     wanted = [
-        picture[:, top : top + 16, left : left + 16]
-        for picture in pictures
-        for top in range(0, picture.shape[1] - 15, 4)
-        for left in range(0, picture.shape[2] - 15, 4)
+        image[:, top : top + 16, left : left + 16]
+        for image in images
+        for top in range(0, image.shape[1] - 15, 4)
+        for left in range(0, image.shape[2] - 15, 4)
     ]
     assert len(patches) == len(wanted)
     assert torch.equal(patches.index_select(0, torch.arange(len(wanted))), torch.stack(wanted))
@@ -51,20 +51,20 @@ def test_the_photos_splits_share_no_pixel() -> None:
     batch = next(iter(data.train_dataloader()))[0]
     assert batch.shape == (16, 3, 64, 64)
     assert batch.dtype == torch.uint8
-    widths = [examples.tensors[0].widths[0].item() for examples in data.splits.values()]
+    widths = [examples.columns[0].widths[0].item() for examples in data.splits.values()]
     assert widths == [448, 96, 96]
     assert [len(examples) for examples in data.splits.values()] == [1150, 48, 48]
-    values = data.splits["train"].tensors[0].index_select(0, torch.arange(0, 1150, 4)).float() / 255
+    values = data.splits["train"].columns[0].index_select(0, torch.arange(0, 1150, 4)).float() / 255
     assert data.spec.input.mean == pytest.approx(values.mean(dim=(0, 2, 3)).tolist(), abs=0.05)
 
 
-@pytest.mark.parametrize("turns", [False, True])
-def test_flips_give_all_ways_to_lay_a_picture(turns: bool) -> None:
+@pytest.mark.parametrize("rotate90", [False, True])
+def test_flips_give_all_ways_to_lay_an_image(rotate90: bool) -> None:
     torch.manual_seed(0)
-    picture = torch.arange(9, dtype=torch.uint8).view(1, 3, 3)
-    found = {tuple(flipped.flatten().tolist()) for flipped in RandomFlip(turns)(picture.expand(200, 1, 3, 3))}
-    ways = [picture, picture.flip(-1)]
-    if turns:
+    image = torch.arange(9, dtype=torch.uint8).view(1, 3, 3)
+    found = {tuple(flipped.flatten().tolist()) for flipped in RandomFlip(rotate90)(image.expand(200, 1, 3, 3))}
+    ways = [image, image.flip(-1)]
+    if rotate90:
         ways = [torch.rot90(way, turn, (1, 2)) for way in ways for turn in range(4)]
     assert found == {tuple(way.flatten().tolist()) for way in ways}
 
@@ -73,7 +73,7 @@ def test_a_folder_is_split_by_file(tmp_path: Path) -> None:
     write(tmp_path, 20)
     data = ImageFolder(str(tmp_path), patch=16)
     data.setup()
-    counts = {split: len(examples.tensors[0]) for split, examples in data.splits.items()}
+    counts = {split: len(examples.columns[0]) for split, examples in data.splits.items()}
     assert counts == {"train": 16 * 4 * 5, "val": 2 * 2 * 3, "test": 2 * 2 * 3}
     seen = {
         split: {int(row.sum()) for row in next(iter(getattr(data, f"{split}_dataloader")()))[0].flatten(1)}
@@ -84,7 +84,7 @@ def test_a_folder_is_split_by_file(tmp_path: Path) -> None:
     assert data.spec.input.height is None
 
 
-def test_pictures_of_another_folder_are_tested_whole(tmp_path: Path) -> None:
+def test_images_of_another_folder_are_tested_whole(tmp_path: Path) -> None:
     write(tmp_path / "train", 5)
     write(tmp_path / "test", 2, (30, 22))
     write(tmp_path / "test" / "more", 1, (12, 90))
@@ -92,7 +92,7 @@ def test_pictures_of_another_folder_are_tested_whole(tmp_path: Path) -> None:
     data.setup()
     shapes = [batch[0].shape for batch in data.test_dataloader()]
     assert sorted(shapes) == [(1, 3, 12, 90), (1, 3, 30, 22), (1, 3, 30, 22)]
-    assert len(data.splits["train"].tensors[0]) == 4 * 1 * 2
+    assert len(data.splits["train"].columns[0]) == 4 * 1 * 2
 
 
 def test_classes_of_another_folder_are_those_of_the_folders_within_it(tmp_path: Path) -> None:
@@ -101,25 +101,25 @@ def test_classes_of_another_folder_are_those_of_the_folders_within_it(tmp_path: 
         write(tmp_path / "test" / kind / "more", 1)
     data = ImageFolder(str(tmp_path / "train"), patch=None, size=12, test_root=str(tmp_path / "test"))
     data.setup()
-    assert data.splits["test"].tensors[1].tolist() == [0, 1]
+    assert data.splits["test"].columns[1].tolist() == [0, 1]
     for root, test_root in (("", "test"), ("train", "")):
-        with pytest.raises(ValueError, match="test_root and root share pictures"):
+        with pytest.raises(ValueError, match="test_root and root share images"):
             ImageFolder(str(tmp_path / root), test_root=str(tmp_path / test_root))
 
 
-def test_folders_in_it_are_classes_of_whole_pictures(tmp_path: Path) -> None:
+def test_folders_in_it_are_classes_of_whole_images(tmp_path: Path) -> None:
     write(tmp_path / "cats", 6)
     write(tmp_path / "dogs", 4)
-    data = ImageFolder(str(tmp_path), patch=None, size=12, val_share=0.2, test_share=0.2)
+    data = ImageFolder(str(tmp_path), patch=None, size=12, val_fraction=0.2, test_fraction=0.2)
     data.setup()
     assert data.spec.output == Classes(("cats", "dogs"))
     assert (data.spec.input.height, data.spec.input.width) == (12, 12)
-    assert sum(int(examples.tensors[1].sum()) for examples in data.splits.values()) == 4
-    assert data.splits["train"].tensors[0].shape == (6, 3, 12, 12)
+    assert sum(int(examples.columns[1].sum()) for examples in data.splits.values()) == 4
+    assert data.splits["train"].columns[0].shape == (6, 3, 12, 12)
     build("cnn", data.spec)
 
 
-def test_patches_of_any_picture_do_not_fit_a_network_for_one_size(tmp_path: Path) -> None:
+def test_patches_of_any_image_do_not_fit_a_network_for_one_size(tmp_path: Path) -> None:
     write(tmp_path, 5)
     data = ImageFolder(str(tmp_path), patch=16)
     data.setup()
@@ -132,9 +132,9 @@ def test_an_unreadable_file_stops_with_its_name_or_is_skipped_and_counted(
 ) -> None:
     write(tmp_path, 12)
     (tmp_path / "torn.png").write_bytes((tmp_path / "001.png").read_bytes()[:60])
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("no image")
     write(tmp_path / "small", 1, (8, 90))
-    with pytest.raises(DataError, match=r"000\.png has 8 x 90 pixels, and a patch 16 each way; data\.unreadable=skip"):
+    with pytest.raises(DataError, match=r"000\.png, of 8 x 90 pixels.* patch of 16; data\.unreadable=skip"):
         ImageFolder(str(tmp_path), patch=16).setup()
     (tmp_path / "small" / "000.png").rename(tmp_path / "z.png")
     with pytest.raises(DataError, match=r"cannot read .*te?x?t?o?r?n?\.(jpg|png) as an image.*data\.unreadable=skip"):
@@ -142,17 +142,17 @@ def test_an_unreadable_file_stops_with_its_name_or_is_skipped_and_counted(
     data = ImageFolder(str(tmp_path), patch=16, unreadable="skip")
     with caplog.at_level(logging.WARNING):
         data.setup()
-    assert "Skipped 3 of 15 files that are no usable pictures: text.jpg, torn.png, z.png" in caplog.text
-    assert sum(len(examples.tensors[0]) > 0 for examples in data.splits.values()) == 3
+    assert "Skipped 3 of 15 files that are not usable images: text.jpg, torn.png, z.png" in caplog.text
+    assert sum(len(examples.columns[0]) > 0 for examples in data.splits.values()) == 3
 
 
 def test_a_folder_that_is_of_no_use_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no folder .*nowhere"):
         ImageFolder(str(tmp_path / "nowhere")).setup()
-    with pytest.raises(DataError, match="has no pictures"):
+    with pytest.raises(DataError, match="has no images"):
         ImageFolder(str(tmp_path)).setup()
     write(tmp_path, 2)
-    with pytest.raises(DataError, match="has only 2 pictures; a split needs at least 3"):
+    with pytest.raises(DataError, match="has only 2 images; a split needs at least 3"):
         ImageFolder(str(tmp_path), patch=16).setup()
 
 
@@ -161,8 +161,8 @@ def test_a_folder_that_is_of_no_use_is_named(tmp_path: Path) -> None:
     [
         ({"patch": None}, "give either patch or size"),
         ({"size": 32}, "give either patch or size"),
-        ({"unreadable": "ignore"}, "unreadable must be stop or skip, got ignore"),
-        ({"val_share": 0.5, "test_share": 0.5}, "their sum below 1"),
+        ({"unreadable": "ignore"}, "unreadable 'ignore'"),
+        ({"val_fraction": 0.5, "test_fraction": 0.5}, "their sum below 1"),
         ({"channels": 2}, "channels must be 1 or 3, got 2"),
         ({"patch": 4}, "patch must be a whole number from 8"),
     ],

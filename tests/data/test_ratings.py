@@ -25,8 +25,8 @@ def likes() -> BinaryRatings:
 def test_each_person_s_ratings_are_divided(likes: BinaryRatings) -> None:
     """Three for validation, three for the test, and at most half of what there is."""
     everything = likes.read().codes
-    (train,) = likes.splits["train"].tensors
-    (known, val), (more, test) = (likes.splits[split].tensors for split in ("val", "test"))
+    (train,) = likes.splits["train"].columns
+    (known, val), (more, test) = (likes.splits[split].columns for split in ("val", "test"))
     assert torch.equal(train, known)
     assert torch.equal(train + val, more)
     assert torch.equal(more + test, everything)
@@ -78,9 +78,9 @@ def test_a_csv_file(tmp_path: Path) -> None:
     ("columns", "fault"),
     [
         ({"user": [1], "item": [2]}, "unknown column 'rating'"),
-        ({"user": [1, 2], "item": [2, None], "rating": [1, 2]}, "column 'item', row 2: there is nothing"),
+        ({"user": [1, 2], "item": [2, None], "rating": [1, 2]}, "column 'item', row 2: the cell is empty"),
         ({"user": [1, 2], "item": [2, 3], "rating": [1, "good"]}, "column 'rating', row 2: 'good' is not a number"),
-        ({"user": [1, 2], "item": [2, 3], "rating": [3, 3]}, "column 'rating' holds 1 different numbers; a scale has"),
+        ({"user": [1, 2], "item": [2, 3], "rating": [3, 3]}, "column 'rating' has 1 different numbers; a scale has"),
         ({"user": [1, 2], "item": [2, 3], "rating": [1, 2]}, "too few ratings: none is left for"),
     ],
 )
@@ -111,14 +111,14 @@ def test_movielens_files(tmp_path: Path) -> None:
     data.setup()
     titles = data.spec.input.titles
     assert (titles[2], titles[4], titles[6]) == ("Twins (1988) [3]", "Twins (1988) [5]", "Amélie (1990)")
-    known, test = data.splits["test"].tensors
+    known, test = data.splits["test"].columns
     assert ((known > 0).sum().item(), (test > 0).sum().item()) == (90_570, 9_430)
     assert known[1, 0].item() == 1 + (2 + 1) % 5
-    assert (data.splits["val"].tensors[1] > 0).sum(dim=1).unique().tolist() == [3]
+    assert (data.splits["val"].columns[1] > 0).sum(dim=1).unique().tolist() == [3]
     whole = (folder / "ua.test").read_text()
     for damaged in (whole[:-40], whole.replace("\t880000000", "\tx", 1).replace("1\t", "one\t", 1)):
         (folder / "ua.test").write_text(damaged)
-        with pytest.raises(DataError, match=r"ua\.test does not hold 9430 ratings as MovieLens 100k does"):
+        with pytest.raises(DataError, match=r"ua\.test does not have the 9430 ratings"):
             MovieLens(str(tmp_path)).setup()
 
 
@@ -131,7 +131,7 @@ def test_movielens_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(utils, "download_and_extract_archive", offline)
     with pytest.raises(DataError, match=r"ml-100k is not in .* and could not be downloaded \(no network\); set data"):
         MovieLens(str(tmp_path)).prepare_data()
-    with pytest.raises(DataError, match=r"ml-100k is not in .*; set data\.root to a folder that holds it"):
+    with pytest.raises(DataError, match=r"ml-100k is not in .*; set data\.root"):
         MovieLens(str(tmp_path)).setup()
 
 
@@ -141,7 +141,7 @@ def test_movielens_itself() -> None:
     data.setup()
     titles = data.spec.input.titles
     assert titles[49] == "Star Wars (1977)"
-    known, test = data.splits["test"].tensors
+    known, test = data.splits["test"].columns
     assert (test > 0).sum(dim=1).unique().tolist() == [10]
     assert known[0, 0].item() == 5  # ua.base begins with it
 
@@ -149,5 +149,5 @@ def test_movielens_itself() -> None:
 def test_an_option_out_of_range() -> None:
     with pytest.raises(ValueError, match="val_ratings must be a whole number from 1"):
         MovieLens("x", val_ratings=0)
-    with pytest.raises(ValueError, match="people must be a whole number from 20"):
-        BinaryRatings(people=5)
+    with pytest.raises(ValueError, match="num_users must be a whole number from 20"):
+        BinaryRatings(num_users=5)

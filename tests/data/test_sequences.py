@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.data.sequences import COPIED, NOTHING, SHORTEST, SYMBOLS, Adding, Copying, MovingDigits
+from zoo.data.sequences import COPIED, MIN_FRAMES, NOTHING, SYMBOLS, Adding, Copying, MovingDigits
 
 
 @pytest.fixture(scope="module")
@@ -15,23 +15,23 @@ def videos() -> MovingDigits:
     return data
 
 
-def test_pictures_labelled_nothing_hold_nothing(videos: MovingDigits) -> None:
-    pictures, labels = videos.splits["train"].tensors
-    bright = (pictures.values > 200).sum(dim=(1, 2, 3))
+def test_frames_labelled_nothing_hold_nothing(videos: MovingDigits) -> None:
+    frames, labels = videos.splits["train"].columns
+    bright = (frames.values > 200).sum(dim=(1, 2, 3))
     assert bright[labels.values == NOTHING].float().mean() < 1.5  # noise
     assert bright[labels.values != NOTHING].float().mean() > 8
 
 
-def test_each_video_has_a_label_a_picture_and_lengths_differ(videos: MovingDigits) -> None:
+def test_each_video_has_a_label_a_frame_and_lengths_differ(videos: MovingDigits) -> None:
     for split in videos.splits.values():
-        pictures, labels = split.tensors
-        assert torch.equal(pictures.lengths, labels.lengths)
-        assert pictures.lengths.min() >= SHORTEST
+        frames, labels = split.columns
+        assert torch.equal(frames.lengths, labels.lengths)
+        assert frames.lengths.min() >= MIN_FRAMES
     assert len(videos.splits["train"].lengths.unique()) > 10
 
 
 def test_all_labels_occur_and_digits_stay_for_a_while(videos: MovingDigits) -> None:
-    labels = videos.splits["train"].tensors[1]
+    labels = videos.splits["train"].columns[1]
     assert labels.values.unique().tolist() == list(range(11))
     for row in range(50):
         runs = labels[row].unique_consecutive(return_counts=True)
@@ -40,9 +40,9 @@ def test_all_labels_occur_and_digits_stay_for_a_while(videos: MovingDigits) -> N
 
 
 def test_digits_move(videos: MovingDigits) -> None:
-    """The middle of the bright pixels differs from picture to picture."""
-    pictures, labels = videos.splits["train"].tensors
-    shown = pictures.values[labels.values == 0][:, 0].float()
+    """The middle of the bright pixels differs from frame to frame."""
+    frames, labels = videos.splits["train"].columns
+    shown = frames.values[labels.values == 0][:, 0].float()
     weight = (shown - 150).clamp(min=0)
     middle = (weight.sum(dim=1) * torch.arange(16)).sum(dim=1) / weight.sum(dim=(1, 2)).clamp(min=1)
     assert middle.std() > 1.5
@@ -51,7 +51,7 @@ def test_digits_move(videos: MovingDigits) -> None:
 def test_the_sum_is_that_of_the_marked_numbers() -> None:
     data = Adding(length=30, train_size=400, val_size=5, test_size=5)
     data.setup()
-    series, sums = data.splits["train"].tensors
+    series, sums = data.splits["train"].columns
     marked = [row[row[:, 1] == 1] for row in series]
     assert all(len(pair) == 2 for pair in marked)
     expected = torch.stack([pair[:, 0].sum() for pair in marked]).double()
@@ -62,9 +62,9 @@ def test_the_sum_is_that_of_the_marked_numbers() -> None:
 
 
 def test_symbols_are_asked_for_in_order() -> None:
-    data = Copying(silence=5, train_size=50, val_size=5, test_size=5)
+    data = Copying(delay=5, train_size=50, val_size=5, test_size=5)
     data.setup()
-    series, labels = data.splits["train"].tensors
+    series, labels = data.splits["train"].columns
     assert series.shape == (50, 5 + 2 * COPIED, SYMBOLS + 2)
     steps = series.argmax(dim=2)
     assert torch.equal(steps[:, :COPIED], labels[:, -COPIED:])
@@ -91,7 +91,7 @@ def test_the_seed_decides_everything(source: type) -> None:
     [
         (MovingDigits, {"val_size": 0}, "val_size must be a whole number of at least 1, got 0"),
         (Adding, {"length": 1}, "length must be a whole number of at least 2, got 1"),
-        (Copying, {"silence": 0}, "silence must be a whole number of at least 1, got 0"),
+        (Copying, {"delay": 0}, "delay must be a whole number of at least 1, got 0"),
     ],
 )
 def test_impossible_options_are_refused(source: type, options: dict[str, int], message: str) -> None:

@@ -22,12 +22,12 @@ def place_of(image: torch.Tensor, colour: str) -> tuple[float, float, int]:
     return x.float().mean().item(), y.float().mean().item(), len(x)
 
 
-def test_pictures_show_colours_sizes_and_relations(data: Shapes) -> None:
+def test_images_show_colours_sizes_and_relations(data: Shapes) -> None:
     """Found in the pixels alone, for pairs of colours that are easily told apart."""
     clear = {"red", "green", "blue", "black"}
     names = list(COLOURS)
     checked = 0
-    for image, _, scene in zip(*data.splits["train"].tensors):
+    for image, _, scene in zip(*data.splits["train"].columns):
         first, second = names[int(scene[1])], names[int(scene[4])]
         if first == second or not {first, second} <= clear:
             continue
@@ -70,13 +70,13 @@ def test_captions_say_what_the_scene_holds() -> None:
 
 
 def test_codes_of_captions_are_read_back(data: Shapes) -> None:
-    _, codes, scenes = data.splits["val"].tensors
+    _, codes, scenes = data.splits["val"].columns
     for wordings, scene in zip(codes[:20], scenes[:20].tolist()):
         assert data.spec.output.read(wordings) == captions(scene)
 
 
 def test_every_attribute_occurs_and_no_scene_is_in_two_splits(data: Shapes) -> None:
-    rows = [set(map(tuple, data.splits[split].tensors[2].tolist())) for split in ("train", "val", "test")]
+    rows = [set(map(tuple, data.splits[split].columns[2].tolist())) for split in ("train", "val", "test")]
     assert [len(part) for part in rows] == [300, 100, 100]
     assert not rows[0] & rows[1]
     assert not rows[0] & rows[2]
@@ -98,7 +98,7 @@ def test_the_seed_decides_everything() -> None:
     def load(seed: int) -> torch.Tensor:
         data = Shapes(20, 5, 5, data_seed=seed)
         data.setup()
-        return data.splits["train"].tensors[0]
+        return data.splits["train"].columns[0]
 
     first = load(0)
     assert first.shape == (20, 3, PIXELS, PIXELS)
@@ -114,5 +114,5 @@ def test_impossible_sizes_are_refused(size: object) -> None:
 
 
 def test_more_scenes_than_there_are_is_refused() -> None:
-    with pytest.raises(ValueError, match="there are 15456 different scenes, and 22000 were asked for"):
+    with pytest.raises(ValueError, match="15456 different scenes, got 22000"):
         Shapes(train_size=20_000)

@@ -66,7 +66,7 @@ def test_statistics_are_of_the_training_split_alone(tmp_path: Path) -> None:
     data = csv(tmp_path, table, split_seed=3)
     data.setup()
     column = data.spec.input.columns[0]
-    encoded = data.splits["train"].tensors[0][:, 0].double()
+    encoded = data.splits["train"].columns[0][:, 0].double()
     known = encoded[~encoded.isnan()]
     assert known.mean().item() == pytest.approx(0, abs=1e-6)
     assert known.std(correction=0).item() == pytest.approx(1, abs=1e-6)
@@ -74,14 +74,14 @@ def test_statistics_are_of_the_training_split_alone(tmp_path: Path) -> None:
     raw = known * column.std + column.mean
     assert set(raw.numpy().round(1)) <= set(table["size"].dropna())
     assert column.mean != pytest.approx(table["size"].mean(), abs=1e-6)
-    targets = data.splits["train"].tensors[1]
+    targets = data.splits["train"].columns[1]
     assert targets.mean().item() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_category_that_only_the_test_split_has_is_unseen(tmp_path: Path) -> None:
     data = csv(tmp_path, frame())
     data.setup()
-    test_prices = data.spec.output.restore(data.splits["test"].tensors[1])[:, 0]
+    test_prices = data.spec.output.restore(data.splits["test"].columns[1])[:, 0]
     table = frame()
     in_test = np.isclose(table["price"].to_numpy()[:, None], test_prices.numpy(), rtol=1e-5).any(axis=1)
     assert in_test.sum() == len(test_prices)
@@ -89,7 +89,7 @@ def test_a_category_that_only_the_test_split_has_is_unseen(tmp_path: Path) -> No
     data = csv(tmp_path, table)
     data.setup()
     assert data.spec.input.columns[1].values == ("Lima", "Oslo", "Rome")
-    assert data.splits["test"].tensors[0][:, data.spec.input.slices["city"]].unique().tolist() == [1.0]
+    assert data.splits["test"].columns[0][:, data.spec.input.slices["city"]].unique().tolist() == [1.0]
 
 
 @pytest.mark.parametrize("source", [Admissions, BreastCancer, Wine, Diabetes])
@@ -99,11 +99,11 @@ def test_splits_are_disjoint_complete_and_stratified(source: type[TableData]) ->
     total = len(data.read())
     assert sum(len(examples) for examples in data.splits.values()) == total
     assert len(data.splits["test"]) == pytest.approx(0.15 * total, abs=2)
-    rows = torch.cat([examples.tensors[0] for examples in data.splits.values()])
+    rows = torch.cat([examples.columns[0] for examples in data.splits.values()])
     different = {tuple(row) for row in rows.tolist()}
     assert len(different) == len({tuple(row) for row in data.read().drop(columns=data.target).to_numpy().tolist()})
     if isinstance(data.spec.output, Classes):
-        shares = [examples.tensors[1].bincount() / len(examples) for examples in data.splits.values()]
+        shares = [examples.columns[1].bincount() / len(examples) for examples in data.splits.values()]
         assert (shares[0] - shares[2]).abs().max() < 0.02
 
 
@@ -111,8 +111,8 @@ def test_the_split_depends_on_its_seed_alone() -> None:
     first, again, other = Wine(), Wine(), Wine(split_seed=1)
     for data in (first, again, other):
         data.setup()
-    assert torch.equal(first.splits["test"].tensors[0], again.splits["test"].tensors[0])
-    assert not torch.equal(first.splits["test"].tensors[0], other.splits["test"].tensors[0])
+    assert torch.equal(first.splits["test"].columns[0], again.splits["test"].columns[0])
+    assert not torch.equal(first.splits["test"].columns[0], other.splits["test"].columns[0])
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_rows_without_target_are_left_out(tmp_path: Path, caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO):
         data.setup()
     assert sum(map(len, data.splits.values())) == ROWS - 10
-    assert "10 rows without 'price' are left out" in caplog.text
+    assert "10 rows without 'price' are dropped" in caplog.text
 
 
 def test_useless_columns_are_left_out_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,9 +160,9 @@ def test_useless_columns_are_left_out_with_a_word(tmp_path: Path, caplog: pytest
     with caplog.at_level(logging.INFO):
         found = kinds(csv(tmp_path, table))
     assert not {"note", "same", "empty"} & set(found)
-    assert "column 'note' is left out: it is text, and no two rows have the same" in caplog.text
-    assert "column 'same' is left out: it never changes" in caplog.text
-    assert "column 'empty' is left out: it is empty" in caplog.text
+    assert "column 'note' is dropped: it is text, and no two rows have the same" in caplog.text
+    assert "column 'same' is dropped: it never changes" in caplog.text
+    assert "column 'empty' is dropped: it is empty" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_bad_table(tmp_path: Path, columns: Any, options: Any, message: str) -
 
 
 def test_too_few_rows(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="at least 10 rows with a target are needed, and there are 9"):
+    with pytest.raises(DataError, match="at least 10 rows with a target are needed, got 9"):
         csv(tmp_path, frame().head(9)).setup()
 
 
@@ -197,8 +197,8 @@ def test_too_few_rows(tmp_path: Path) -> None:
     [
         {"target_kind": "class"},
         {"kinds": {"a": "text"}},
-        {"val_share": 0.0},
-        {"val_share": 0.5, "test_share": 0.5},
+        {"val_fraction": 0.0},
+        {"val_fraction": 0.5, "test_fraction": 0.5},
         {"batch_size": 0},
     ],
     ids=str,

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from zoo.data import text as sources
-from zoo.data.core.loader import Ragged
+from zoo.data.core.columns import Ragged
 from zoo.data.reviews import AROUND, INNERMOST, generate_reviews
 from zoo.data.text import Imdb, Reviews, ReviewText, RtPolarity, TextFile
 from zoo.errors import DataError
@@ -34,7 +34,7 @@ def reviews() -> Reviews:
 
 
 def texts(data: Reviews, split: str) -> list[str]:
-    column = data.splits[split].tensors[0]
+    column = data.splits[split].columns[0]
     assert isinstance(column, Ragged)
     words = ("", "�", *data.spec.input.vocabulary)
     return [" ".join(words[code] for code in column[row].tolist()) for row in range(len(column))]
@@ -106,7 +106,7 @@ def test_the_vocabulary_is_that_of_training_and_of_some_size(reviews: Reviews) -
 
 def test_labels_are_balanced(reviews: Reviews) -> None:
     for split in reviews.splits.values():
-        assert 0.4 < split.tensors[1].float().mean() < 0.6
+        assert 0.4 < split.columns[1].float().mean() < 0.6
 
 
 def test_the_seed_decides_the_reviews() -> None:
@@ -129,10 +129,10 @@ def test_a_fold_is_tested_on_and_the_rest_trained_on() -> None:
         assert sum(sizes.values()) == 10_662
         assert sizes["test"] in (1_066, 1_067)
         tested.append(texts(data, "test"))
-        assert data.splits["test"].tensors[1].float().mean() == pytest.approx(0.5, abs=0.001)
-        words = data.splits["train"].tensors[0].values
+        assert data.splits["test"].columns[1].float().mean() == pytest.approx(0.5, abs=0.001)
+        words = data.splits["train"].columns[0].values
         assert int(words.min()) == 2  # nothing is unknown where the vocabulary comes from
-        assert (data.splits["test"].tensors[0].values == 1).any()
+        assert (data.splits["test"].columns[0].values == 1).any()
     assert not set(tested[0]) & set(tested[1])
 
 
@@ -146,7 +146,7 @@ def folder(tmp_path: Path, positive: bytes, negative: bytes) -> str:
 @pytest.mark.parametrize(
     ("negative", "message"),
     [
-        (b"dull\n" * 5_330, "rt-polarity.neg holds 5330 sentences, and sentence polarity v1.0 has 5331"),
+        (b"dull\n" * 5_330, "rt-polarity.neg has 5330 sentences, and sentence polarity v1.0 has 5331"),
         (b"dull \x81\n" * 5_331, r"is not cp1252 \(.* at byte 5\); it may be latin-1"),
         (b"", "rt-polarity.neg is empty"),
     ],
@@ -182,8 +182,8 @@ def test_another_encoding_is_named(tmp_path: Path, data: bytes, encoding: str, s
     ("options", "message"),
     [
         ({"fold": 10}, "fold must be a whole number from 0 to 9, got 10"),
-        ({"fewest": 0}, "fewest must be a whole number of at least 1, got 0"),
-        ({"val_share": 1.0}, "val_share must be above 0 and below 1, got 1.0"),
+        ({"min_freq": 0}, "min_freq must be a whole number of at least 1, got 0"),
+        ({"val_fraction": 1.0}, "val_fraction must be above 0 and below 1, got 1.0"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, object], message: str) -> None:
@@ -225,12 +225,12 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_imdb_is_downloaded_checked_and_read(archive: Path, tmp_path: Path) -> None:
-    data = Imdb(str(tmp_path / "data"), fewest=1, longest=4, val_size=2)
+    data = Imdb(str(tmp_path / "data"), min_freq=1, max_length=4, val_size=2)
     data.prepare_data()
     data.setup()
     assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 6, "val": 2, "test": 8}
     assert texts(data, "test")[0] == "� 0 was dull"  # the last four words; training has no "test"
-    assert data.splits["test"].tensors[1].tolist() == [0] * 4 + [1] * 4
+    assert data.splits["test"].columns[1].tolist() == [0] * 4 + [1] * 4
     archive.unlink()
     data.prepare_data()  # is there already
 
@@ -242,30 +242,30 @@ def test_a_damaged_download_is_refused(archive: Path, tmp_path: Path, monkeypatc
 
 
 def test_missing_reviews_are_told(archive: Path, tmp_path: Path) -> None:
-    data = Imdb(str(tmp_path / "data"), fewest=1, val_size=2)
+    data = Imdb(str(tmp_path / "data"), min_freq=1, val_size=2)
     data.prepare_data()
     next((tmp_path / "data" / "aclImdb" / "test" / "pos").iterdir()).unlink()
-    with pytest.raises(DataError, match="holds 3 reviews, not 4"):
+    with pytest.raises(DataError, match="has 3 reviews, not 4"):
         data.setup()
 
 
 def test_a_text_file_is_cut_into_windows(tmp_path: Path) -> None:
     path = tmp_path / "book.txt"
     path.write_text("".join(chr(97 + place % 26) for place in range(2_000)) + "é", encoding="utf-8")
-    data = TextFile(str(path), window=20)
+    data = TextFile(str(path), context_length=20)
     data.setup()
-    (windows,) = data.splits["train"].tensors
+    (windows,) = data.splits["train"].columns
     assert windows.shape == (79, 21)
     assert data.spec.output.read(windows[:2]) == ["abcdefghijklmnopqrstu", "uvwxyzabcdefghijklmno"]
     assert "é" not in data.spec.input.vocabulary  # which only the last part holds
-    with pytest.raises(DataError, match="a text of 2001 characters is too short to be cut into windows of 500"):
-        TextFile(str(path), window=500).setup()
+    with pytest.raises(DataError, match=r"2001 characters is too short.*context_length=500"):
+        TextFile(str(path), context_length=500).setup()
 
 
 def test_the_text_of_reviews_is_a_line_each() -> None:
-    data = ReviewText(sentences=50, window=30)
+    data = ReviewText(sentences=50, context_length=30)
     assert len(data.read().splitlines()) == 50
     with pytest.raises(ValueError, match="sentences must be a whole number of at least 1"):
         ReviewText(sentences=0)
-    with pytest.raises(ValueError, match="window must be a whole number of at least 1"):
-        ReviewText(window=0)
+    with pytest.raises(ValueError, match="context_length must be a whole number of at least 1"):
+        ReviewText(context_length=0)

@@ -30,7 +30,7 @@ Compose = Callable[..., DictConfig]
 def test_the_figures_are_those_of_a_plain_count(digits: Digits, tmp_path: Path) -> None:
     """The published artefact answers each test picture; its accuracy is how often it is right."""
     artefact = zoo.load("cnn.digits")
-    images, labels = digits.splits["test"].tensors
+    images, labels = digits.splits["test"].columns
     answers = artefact([image[0].numpy() for image in images])
     right = sum(answer["label"] == str(int(label)) for answer, label in zip(answers, labels))
     measured = measure(artefact, tmp_path)

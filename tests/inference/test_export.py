@@ -126,7 +126,7 @@ def test_an_onnx_file_is_all_that_another_program_needs(
     """Without torch and without the zoo: the file says how pixels are normalised and what the outputs mean."""
     monkeypatch.chdir(tmp_path)
     assert export(compose("use/export", "model=cnn.digits")) == Path("cnn.digits.onnx")
-    pictures = digits.splits["test"].tensors[0][:40, 0].numpy()
+    pictures = digits.splits["test"].columns[0][:40, 0].numpy()
     np.save("pictures.npy", pictures)
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
     command = [sys.executable, "program.py", "cnn.digits.onnx", "pictures.npy"]

@@ -11,12 +11,12 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
-from zoo.data.fonts import carried_fonts
+from zoo.data.fonts import bundled_fonts
 from zoo.data.phrases import ALPHABET, phrase
 from zoo.errors import SpecError
 from zoo.inference.pages import lines_of
 
-FONT = carried_fonts(ALPHABET)[0]
+FONT = bundled_fonts(ALPHABET)[0]
 
 
 def page(texts: list[str], *, size: int = 24, gap: int = 16, paper: int = 245, ink: int = 10) -> PIL.Image.Image:
@@ -28,9 +28,9 @@ def page(texts: list[str], *, size: int = 24, gap: int = 16, paper: int = 245, i
     return sheet
 
 
-def ink_of(picture: PIL.Image.Image, dark: bool = True) -> np.ndarray:
+def ink_of(image: PIL.Image.Image, dark: bool = True) -> np.ndarray:
     """The pixels within the smallest box around the ink."""
-    pixels = np.asarray(picture)
+    pixels = np.asarray(image)
     ink = pixels < 128 if dark else pixels > 128
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -134,7 +134,7 @@ def test_a_line_without_tall_letters_is_not_blown_up() -> None:
     assert low.height > 0.75 * tall.height
 
 
-def test_a_picture_of_one_line_stays_as_it_is() -> None:
+def test_an_image_of_one_line_stays_as_it_is() -> None:
     random = np.random.default_rng(0)
     for pixels in (np.asarray(page(["a line"]))[:60], random.integers(0, 256, (32, 400), dtype=np.uint8)):
         (line,) = lines_of(pixels)
@@ -154,11 +154,11 @@ def test_a_picture_of_one_line_stays_as_it_is() -> None:
     ids=["white", "black", "pale", "one pixel"],
 )
 def test_it_says_so_where_there_is_no_line(pixels: np.ndarray) -> None:
-    with pytest.raises(SpecError, match="no line of text was found in a picture of"):
+    with pytest.raises(SpecError, match="no line of text found in an image of"):
         lines_of(pixels)
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
-    (tmp_path / "page.png").write_bytes(b"no picture")
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "page.png").write_bytes(b"no image")
     with pytest.raises(SpecError, match=r"cannot read .*page\.png as an image"):
         lines_of(tmp_path / "page.png")

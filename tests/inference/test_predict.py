@@ -32,7 +32,7 @@ def scans(digits: Digits, tmp_path: Path) -> Path:
     """A folder of seven digits, and the labels that they have."""
     folder = tmp_path / "scans"
     folder.mkdir()
-    images, labels = digits.splits["test"].tensors
+    images, labels = digits.splits["test"].columns
     for number, (image, label) in enumerate(zip(images[:7], labels)):
         PIL.Image.fromarray(image[0].numpy()).save(folder / f"scan {number} of {label}.png")
     return folder
@@ -50,7 +50,7 @@ def predicted(compose: Callable[..., DictConfig], capsys: pytest.CaptureFixture[
     return predicted
 
 
-def test_pictures_by_pattern(predicted: Callable[..., Any], scans: Path) -> None:
+def test_images_by_pattern(predicted: Callable[..., Any], scans: Path) -> None:
     failures, written, complaints = predicted(
         "model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl", "batch_size=3"
     )
@@ -88,7 +88,7 @@ def test_names_on_standard_input(predicted: Callable[..., Any], scans: Path, mon
 
 def test_one_that_does_not_fit_is_told_and_the_others_are_answered(predicted: Callable[..., Any], scans: Path) -> None:
     broken = scans / "scan 3 is broken.png"
-    broken.write_bytes(b"not a picture")
+    broken.write_bytes(b"not an image")
     shutil.copy(next(scans.iterdir()), scans / os.fsdecode(b"scan \xff.png"))  # whose name is no text
     failures, written, complaints = predicted("model=cnn.digits", f"input='{scans}/*.png'", "format=jsonl")
     assert failures == 1
@@ -177,7 +177,7 @@ def test_a_stream_that_is_no_table(
         predicted("model=rbm.anomaly_breast_cancer")
 
 
-def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], tmp_path: Path) -> None:
+def test_images_that_come_out_go_into_a_folder(predicted: Callable[..., Any], tmp_path: Path) -> None:
     """An inpainter takes two patterns; answers of one name do not overwrite each other."""
     grey = Image(1, 8, 8, (0.5,), (0.5,))
     spec = Spec(MaskedImage(**vars(grey)), grey)
@@ -198,7 +198,7 @@ def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], 
     for folder, file in zip("ab", files):
         restored = np.asarray(PIL.Image.open(file))
         assert (restored[~mask] == ord(folder)).all()
-    with pytest.raises(ConfigError, match=r"answers with pictures: say in which folder, by output=…"):
+    with pytest.raises(ConfigError, match=r"answers with images"):
         predicted(*given, both)
     with pytest.raises(ConfigError, match=r"give input=\[…\] with 2 patterns of files, for image, mask"):
         predicted(*given, f"input='{tmp_path}/a/x.png'", "output=x")
@@ -219,7 +219,7 @@ def test_pictures_that_come_out_go_into_a_folder(predicted: Callable[..., Any], 
         (["device=meta"], ConfigError, "device=meta computes nothing"),
         (["input=5"], ConfigError, "no file matches 5"),
         (["output=5"], ConfigError, "output is the name of a file or folder; got 5"),
-        (["model=gan.generation_mnist", f"output={__file__}"], ConfigError, "cannot be the folder of the pictures"),
+        (["model=gan.generation_mnist", f"output={__file__}"], ConfigError, "cannot be the folder of images"),
         (["model=lstm.reviews", "input=[one.txt,two.txt]"], ConfigError, "give one file or"),
     ],
 )
@@ -251,7 +251,7 @@ def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Pa
         sheet[top : top + 20, 30:200:3] = 0
     for name, pixels in (("a page", sheet), ("a line", sheet[10:50]), ("blank", sheet * 0)):
         PIL.Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    (tmp_path / "no picture.png").write_bytes(b"no picture")
+    (tmp_path / "no image.png").write_bytes(b"no image")
     failures, written, complaints = predicted(
         f"model={tmp_path / 'reader.safetensors'}", f"input='{tmp_path}/*.png'", "format=jsonl", "batch_size=2"
     )
@@ -260,8 +260,8 @@ def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Pa
     assert [row["input"] for row in rows][:4] == [str(line), *(f"{page}, line {number}" for number in (1, 2, 3))]
     assert {*rows[0]} == {"input", "text", "confidence"}
     assert failures == 2
-    assert f"{tmp_path / 'blank.png'}: no line of text was found in a picture of 300 x 200 pixels" in complaints
-    assert f"cannot read {tmp_path / 'no picture.png'} as an image" in complaints
+    assert f"{tmp_path / 'blank.png'}: no line of text found in an image of 300 x 200 pixels" in complaints
+    assert f"cannot read {tmp_path / 'no image.png'} as an image" in complaints
 
 
 def test_lines_of_text(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +297,7 @@ def test_lines_that_are_no_json(predicted: Callable[..., Any], tmp_path: Path) -
     failures, written, complaints = predicted(*given)
     assert failures == 2
     assert [json.loads(line)["answer"][0]["title"] for line in written.splitlines()] == ["y", "x"]
-    assert complaints.startswith('each line is JSON, and this is not: {"x":\neach line is JSON')
+    assert complaints.startswith('each line must be JSON, and this is not: {"x":\neach line must be JSON')
 
 
 def test_a_series_is_a_csv_file(predicted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

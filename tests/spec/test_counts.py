@@ -29,9 +29,9 @@ def test_topics_are_named_by_their_words_the_likeliest_first() -> None:
         ],
         [],
     ]
-    assert [len(answer) for answer in Topics(WORDS).decode((probabilities, places), least=0.0)] == [3, 3]
-    with pytest.raises(SpecError, match="least, the probability from which on a topic is named, is from 0 to 1"):
-        Topics(WORDS).decode((probabilities, places), least=2.0)
+    assert [len(answer) for answer in Topics(WORDS).decode((probabilities, places), threshold=0.0)] == [3, 3]
+    with pytest.raises(SpecError, match="threshold must be from 0 to 1"):
+        Topics(WORDS).decode((probabilities, places), threshold=2.0)
 
 
 def test_json_round_trip() -> None:
@@ -40,7 +40,7 @@ def test_json_round_trip() -> None:
     assert again == spec
     assert hash(again) == hash(spec)
     assert str(spec) == "word counts → topics"
-    assert TEXT.encode(eval(TEXT.example)).tolist() == [1, 1, 1, 0]
+    assert TEXT.encode(eval(TEXT.example())).tolist() == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_json_round_trip() -> None:
     [
         ("", "the text is empty; give some words"),
         (" \n", "the text is empty; give some words"),
-        ("sea and sun", "the text 'sea and sun' holds none of the 4 words that count"),
+        ("sea and sun", "the text 'sea and sun' has none of the 4 words"),
         (b"boat", "a text is a str, not bytes"),
     ],
 )
@@ -60,7 +60,7 @@ def test_a_text_of_no_words_is_refused(raw: object, fault: str) -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(SpecError, match="tokens of a vocabulary must differ"):
         Counts(("a", "a"), 5)
-    with pytest.raises(SpecError, match="longest must be a whole number from 1"):
+    with pytest.raises(SpecError, match="max_length must be a whole number from 1"):
         Counts(WORDS, 0)
-    with pytest.raises(SpecError, match="holds at least one token"):
+    with pytest.raises(SpecError, match="at least one token"):
         Topics(())

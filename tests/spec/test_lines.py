@@ -1,4 +1,4 @@
-"""Pictures of lines to columns, and logits to texts."""
+"""Images of lines to columns, and logits to texts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_line_is_scaled_to_the_height(size: tuple[int, int], width: int) -> No
     assert (columns == 77).all()
 
 
-def test_columns_are_those_of_the_picture() -> None:
+def test_columns_are_those_of_the_image() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 9), dtype=np.uint8)
     assert (LINE.encode(pixels).numpy() == pixels.T).all()
 
@@ -43,12 +43,12 @@ def test_columns_are_those_of_the_picture() -> None:
 RAMP = np.tile(np.linspace(0, 255, 90).astype(np.uint8), (32, 1))
 
 
-def file(path: Path, picture: PIL.Image.Image, **options: Any) -> Path:
-    picture.save(path, **options)
+def file(path: Path, image: PIL.Image.Image, **options: Any) -> Path:
+    image.save(path, **options)
     return path
 
 
-def test_pictures_of_any_kind_are_read_alike(tmp_path: Path) -> None:
+def test_images_of_any_kind_are_read_alike(tmp_path: Path) -> None:
     expected = LINE.encode(RAMP).float()
     grey = PIL.Image.fromarray(RAMP)
     clear = PIL.Image.merge("LA", (PIL.Image.new("L", grey.size, 0), PIL.Image.fromarray(255 - RAMP)))  # over white
@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     whole = io.BytesIO()
     PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 640), dtype=np.uint8)).save(whole, "png")
     (tmp_path / "half.png").write_bytes(whole.getvalue()[:5000])
-    (tmp_path / "notes.png").write_text("not a picture")
+    (tmp_path / "notes.png").write_text("not an image")
     for name in ("half.png", "notes.png"):
         with pytest.raises(SpecError, match=f"cannot read .*{name} as an image"):
             LINE.encode(tmp_path / name)
@@ -96,7 +96,7 @@ def test_lines_of_a_batch_are_standardised_each_within_its_length() -> None:
         torch.testing.assert_close(x[row, 0, :, : len(line)].T.double(), expected, rtol=1e-4, atol=1e-4)
         assert (x[row, 0, :, len(line) :] == 0).all()
     assert (x[2] == 0).all()  # blank, where there is no deviation to divide by
-    assert [picture.shape for picture in LINE.restore(LINE.collate(lines))] == [(32, 40), (32, 7), (32, 12)]
+    assert [image.shape for image in LINE.restore(LINE.collate(lines))] == [(32, 40), (32, 7), (32, 12)]
 
 
 def logits_of(*paths: list[int], certainty: float = 20.0) -> torch.Tensor:
@@ -109,7 +109,7 @@ def test_logits_become_texts_with_their_probability() -> None:
     assert all(answer["confidence"] == pytest.approx(1, abs=1e-4) for answer in answers)
     unsure = TEXT.decode(logits_of([1, 1], certainty=0.0))  # all 25 paths are as likely
     assert unsure[0]["confidence"] == pytest.approx(1 / 25)  # the greedy answer is "", of one path
-    assert TEXT.decode(logits_of([1, 1], certainty=0.0), beams=8)[0]["confidence"] == pytest.approx(3 / 25)
+    assert TEXT.decode(logits_of([1, 1], certainty=0.0), num_beams=8)[0]["confidence"] == pytest.approx(3 / 25)
 
 
 def test_a_lexicon_mends_what_was_read() -> None:
@@ -130,7 +130,7 @@ def test_a_text_becomes_symbols_and_back() -> None:
 @pytest.mark.parametrize("beams", [0, -1, 1.5, True])
 def test_beams_out_of_range_are_refused(beams: Any) -> None:
     with pytest.raises(SpecError, match="beams must be a whole number of at least 1"):
-        TEXT.decode(logits_of([1]), beams=beams)
+        TEXT.decode(logits_of([1]), num_beams=beams)
 
 
 @pytest.mark.parametrize(("kind", "value"), [(TextLine, 7), (TextLine, 32.0), (TextLine, 257), (TextLine, True)])

@@ -26,13 +26,13 @@ def test_ratings_become_one_hot_groups_and_gaps_become_zeros() -> None:
 
 def test_the_highest_come_first_and_what_is_known_does_not_come() -> None:
     output = torch.tensor([[3.5, torch.nan, 4.25, 4.0], [torch.nan] * 4])
-    assert ANSWERS.decode(output, most=2) == [
+    assert ANSWERS.decode(output, top_k=2) == [
         [{"title": "Fargo (1996)", "rating": 4.25}, {"title": "Star Wars (1977)", "rating": 4.0}],
         [],
     ]
     assert [len(answer) for answer in ANSWERS.decode(output)] == [3, 0]
-    with pytest.raises(SpecError, match="most, the number of titles, is a whole number of at least 1, not 0"):
-        ANSWERS.decode(output, most=0)
+    with pytest.raises(SpecError, match="top_k must be a whole number of at least 1, got 0"):
+        ANSWERS.decode(output, top_k=0)
 
 
 def test_json_round_trip() -> None:
@@ -41,7 +41,7 @@ def test_json_round_trip() -> None:
     assert again == spec
     assert hash(again) == hash(spec)
     assert str(spec) == "ratings → recommendations"
-    assert eval(STARS.example) == {"Alien (1979)": 5}
+    assert eval(STARS.example()) == {"Alien (1979)": 5}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_json_round_trip() -> None:
     [
         ({"Star Wars": 5}, r"unknown title 'Star Wars'; the nearest is 'Star Wars \(1977\)'"),
         ({"alien": 5}, r"unknown title 'alien'; the nearest are 'Alien \(1979\)', 'Aliens \(1986\)'"),
-        ({"???": 5}, r"unknown title '\?\?\?'; none is like it"),
+        ({"???": 5}, r"unknown title '\?\?\?'; none is similar"),
         ({"Fargo (1996)": 6}, r"'Fargo \(1996\)' is rated 6, and the scale is 1, 2, 3, 4, 5"),
         ({"Fargo (1996)": 3.5}, "is rated 3.5, and the scale is"),
         ({"Fargo (1996)": "5"}, "is rated '5', and the scale is"),
@@ -69,9 +69,9 @@ def test_what_is_no_rating_is_refused_in_one_line(raw: object, fault: str) -> No
 @pytest.mark.parametrize(
     ("titles", "scale", "fault"),
     [
-        ((), (0, 1), "at least one title"),
-        (("a", "a"), (0, 1), "titles differ"),
-        ("ab", (0, 1), "titles of what is rated are a list"),
+        ((), (0, 1), "at least one item"),
+        (("a", "a"), (0, 1), "titles must differ"),
+        ("ab", (0, 1), "titles of items are a list"),
         (("a",), (1,), "from 2 to 255 values"),
         (("a",), (2, 1), "ascend, and these do not: 2, 1"),
         (("a",), (0, float("inf")), "all finite"),

@@ -40,7 +40,7 @@ def test_one_number_a_step_needs_no_second_axis() -> None:
     [
         (np.zeros((3, 3)), r"an array of steps x 2 numbers \(heat, rain\), not 3 x 3"),
         (np.zeros(3), "steps x 2 numbers"),
-        (3.0, "not one number"),
+        (3.0, "not a number"),
         (np.zeros((0, 2)), "empty; give at least one step"),
         ([[1, 2], [3, float("nan")]], "step 2 of the series has no finite rain; fill gaps first"),
         ([[1, 2], [3]], "an array of numbers"),
@@ -93,7 +93,7 @@ def test_a_video_is_read_from_an_animated_picture(tmp_path: Path) -> None:
     [
         ("nowhere.gif", "no such video: nowhere.gif"),
         (np.zeros((4, 6)), "an array T x H x W or T x H x W x C"),
-        (np.zeros((0, 4, 6)), "the video has no pictures"),
+        (np.zeros((0, 4, 6)), "the video has no frames"),
         ([np.zeros((4, 6))], "an array T x H x W"),
         (None, "a video is the path"),
     ],
@@ -105,7 +105,7 @@ def test_what_is_no_video_is_refused(raw: object, message: str) -> None:
 
 def test_a_damaged_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "film.gif").write_bytes(b"GIF89a nothing")
-    with pytest.raises(SpecError, match=r"cannot read .*film.gif as an animated picture"):
+    with pytest.raises(SpecError, match=r"cannot read .*film.gif as an animated image"):
         VIDEO.encode(tmp_path / "film.gif")
 
 

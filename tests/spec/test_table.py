@@ -161,7 +161,7 @@ def test_impossible_values(arguments: Any) -> None:
 
 
 def test_a_table_goes_in_and_values_come_out() -> None:
-    with pytest.raises(SpecError, match="goes in"):
+    with pytest.raises(SpecError, match="an input is"):
         Spec(Values(("a",), (0.0,), (1.0,)), Classes(("a", "b")))  # type: ignore[arg-type]
-    with pytest.raises(SpecError, match="comes out"):
+    with pytest.raises(SpecError, match="an output is"):
         Spec(TABLE, TABLE)  # type: ignore[arg-type]

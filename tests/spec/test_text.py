@@ -46,7 +46,7 @@ def test_words_are_joined_as_they_are_written() -> None:
 
 def test_a_vocabulary_is_sorted_by_frequency() -> None:
     assert learn_vocabulary(["b a b", "c b a"]) == ("b", "a", "c")
-    assert learn_vocabulary(["b a b", "c b a"], fewest=2) == ("b", "a")
+    assert learn_vocabulary(["b a b", "c b a"], min_freq=2) == ("b", "a")
     assert learn_vocabulary(["abb"], "characters") == ("b", "a")
 
 
@@ -64,7 +64,7 @@ def test_a_batch_is_padded() -> None:
 
 @pytest.mark.parametrize("raw", ["", "  \n"])
 def test_an_empty_text_is_refused(raw: str) -> None:
-    with pytest.raises(SpecError, match="holds no words; give at least one"):
+    with pytest.raises(SpecError, match="has no words; give at least one"):
         TEXT.encode(raw)
 
 
@@ -102,7 +102,7 @@ def test_a_text_of_an_older_zoo_is_open() -> None:
     data = Spec(TEXT, Classes(("no", "yes"))).to_json()
     del data["input"]["closed"]
     assert Spec.from_json(data).input == TEXT
-    with pytest.raises(SpecError, match="Text holds closed, level, vocabulary, not closed, level"):
+    with pytest.raises(SpecError, match="Text has closed, level, vocabulary, not closed, level"):
         Spec.from_json({**data, "input": {"kind": "Text", "level": "words", "closed": True}})
 
 
@@ -120,7 +120,7 @@ def test_a_closed_vocabulary_refuses_what_it_does_not_hold() -> None:
 @pytest.mark.parametrize(
     ("vocabulary", "level", "message"),
     [
-        ((), "words", "holds at least one token"),
+        ((), "words", "at least one token"),
         (("a", "a"), "words", "must differ"),
         (("a", ""), "words", "none of them empty"),
         ("ab", "words", "is a list of strings"),

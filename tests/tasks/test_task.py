@@ -131,7 +131,7 @@ def test_metrics_of_classification_against_scikit_learn(trainer: TrainerBuilder,
 
     tested = task(digits)
     metrics = trainer().test(tested, digits, verbose=False)[0]
-    images, labels = digits.splits["test"].tensors
+    images, labels = digits.splits["test"].columns
     probabilities = tested(tested.spec.input.prepare(images)).double().softmax(dim=1).detach().numpy()
     assert metrics["test/accuracy"] == pytest.approx(accuracy_score(labels, probabilities.argmax(axis=1)))
     assert metrics["test/loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(10)), rel=1e-5)

@@ -92,7 +92,7 @@ def test_a_run_leaves_all_that_the_design_lists(run: Run, model: str) -> None:
 def test_the_figures_of_an_artefact_are_those_of_its_network(run: Run, digits: Digits) -> None:
     folder = run("once", *SHORT["cnn"])
     artefact = zoo.load(folder / "model.safetensors")
-    images, labels = digits.splits["test"].tensors
+    images, labels = digits.splits["test"].columns
     answers = artefact([image[0].numpy() for image in images])
     right = sum(answer["label"] == str(int(label)) for answer, label in zip(answers, labels))
     assert artefact.metrics["test/accuracy"] == pytest.approx(right / len(labels))

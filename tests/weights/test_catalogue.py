@@ -181,7 +181,7 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
 
 def test_features_are_what_the_last_layer_sees(digits: Digits) -> None:
     extract, artefact = zoo.features("cnn.digits"), zoo.load("cnn.digits")
-    pictures = [image[0].numpy() for image in digits.splits["test"].tensors[0][:5]]
+    pictures = [image[0].numpy() for image in digits.splits["test"].columns[0][:5]]
     features = extract(pictures)
     assert features.shape == (5, artefact.network.num_features)
     torch.testing.assert_close(extract(pictures[2]), features[2], rtol=1e-4, atol=1e-4)

@@ -58,7 +58,7 @@ def _test_lines(augment: Scan | None) -> tuple[list[np.ndarray], list[str]]:
     data.setup("test")
     transcript = data.spec.output
     assert isinstance(transcript, Transcript)
-    lines, texts = data.splits["test"].tensors
+    lines, texts = data.splits["test"].columns
     rows = range(len(lines))
     return [lines[row].T.numpy() for row in rows], [transcript.text(texts[row].tolist()) for row in rows]
 

@@ -23,10 +23,11 @@ from torch import Tensor
 
 from zoo import models
 from zoo.benchmarks.training import fit
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.data.images import MNIST
 from zoo.models import RBM
-from zoo.tasks.rbm.features import FeatureLearning
+from zoo.optim.options import TrainingOptions
+from zoo.tasks.rbm import DivergenceOptions, FeatureLearning
 
 NUM_HIDDEN, BATCH_SIZE, LEARNING_RATE = 256, 100, 0.05
 ROUNDS, EPOCHS = 3, 5
@@ -68,9 +69,9 @@ def pseudo_likelihood(rbm: RBM, v: Tensor) -> float:
         return statistics.mean(rbm.score(v, place).mean().item() for _ in range(DRAWS))
 
 
-def binarized(data: TensorDataModule, split: str) -> Tensor:
+def binarized(data: DataModule, split: str) -> Tensor:
     """The pixels (N, V) of a split, 0 or 1."""
-    images = data.splits[split].tensors[0]
+    images = data.splits[split].columns[0]
     assert isinstance(images, Tensor)
     return (images.flatten(1) > 127).float()
 
@@ -89,11 +90,8 @@ def _ours(data: MNIST, chains: int, seed: int) -> tuple[RBM, list[float]]:
     task = FeatureLearning(
         data.spec,
         partial(models.build, "rbm", num_hidden=NUM_HIDDEN),
-        partial(torch.optim.SGD, lr=LEARNING_RATE),
-        steps_per_batch=data.batch_size // BATCH_SIZE,
-        particles=chains,
-        binarise="threshold",
-        schedule="constant",
+        TrainingOptions(partial(torch.optim.SGD, lr=LEARNING_RATE), steps_per_batch=data.batch_size // BATCH_SIZE),
+        divergence=DivergenceOptions(particles=chains, binarize="threshold"),
     )
     return task.network, fit(task, data, EPOCHS)
 

@@ -29,7 +29,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from torch import Tensor
 
 from zoo import models
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine, examples, learn
 from zoo.settings import config_folder, folded
 from zoo.spec import Classes, Spec, Table
@@ -114,7 +114,7 @@ def _scores(data: Fold, cfg: DictConfig) -> dict[str, float]:
 
 def _tensors(data: Fold, split: str) -> tuple[Tensor, Tensor]:
     """The columns of a split as the network takes them (N, F), and its targets."""
-    rows, targets = data.splits[split].tensors
+    rows, targets = data.splits[split].columns
     assert isinstance(data.spec.input, Table)
     assert isinstance(rows, Tensor)
     assert isinstance(targets, Tensor)

@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.data.images import MNIST
 from zoo.hardware import precision
 from zoo.models import CNN
@@ -56,7 +56,7 @@ def run(root: Path) -> None:
     data = MNIST(str(root), batch_size=BATCH)
     data.prepare_data()
     data.setup()
-    images, labels = data.splits["train"].tensors
+    images, labels = data.splits["train"].columns
     image = data.spec.input
     assert isinstance(image, Image)
     assert isinstance(images, Tensor)
@@ -119,7 +119,7 @@ class Clock(Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def fit(task: Task, data: TensorDataModule, epochs: int) -> list[float]:
+def fit(task: Task, data: DataModule, epochs: int) -> list[float]:
     """Seconds of each epoch of a task under Lightning's Trainer, with progress bar and loggers, on a CPU."""
     keep_freed_memory()  # as scripts/train.py does
     clock = Clock()

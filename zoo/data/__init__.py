@@ -1,1 +1,67 @@
-"""Sources of batches with a spec: Lightning data modules, one file a kind of source."""
+"""Data modules: sources of batches with a spec."""
+
+from __future__ import annotations
+
+from zoo.data.core.columns import Examples, Joined, Ragged
+from zoo.data.core.data_module import DataModule
+from zoo.data.distortions import Scan
+from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
+from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
+from zoo.data.lines import DigitLines, LineFolder, MNISTLines, TextLines
+from zoo.data.photos import ImageFolder, Photos, RandomFlip
+from zoo.data.ratings import BinaryRatings, CsvRatings, MovieLens, RatingData
+from zoo.data.sequences import Adding, Copying, MovingDigits
+from zoo.data.series import CsvSeries, SeriesData, Waves
+from zoo.data.shapes import Shapes
+from zoo.data.tables import Admissions, BreastCancer, Csv, Diabetes, TableData, Wine
+from zoo.data.text import CharacterData, Imdb, Reviews, ReviewText, RtPolarity, TextFile
+
+__all__ = [
+    "CIFAR10",
+    "EMNIST",
+    "MNIST",
+    "Adding",
+    "Admissions",
+    "BinaryRatings",
+    "BreastCancer",
+    "CharacterData",
+    "Copying",
+    "Csv",
+    "CsvRatings",
+    "CsvSeries",
+    "DataModule",
+    "Diabetes",
+    "DigitLines",
+    "Digits",
+    "DocumentData",
+    "Examples",
+    "FashionMNIST",
+    "ImageFolder",
+    "Imdb",
+    "Joined",
+    "LineFolder",
+    "MNISTLines",
+    "MovieLens",
+    "MovingDigits",
+    "Newsletters",
+    "Photos",
+    "Ragged",
+    "RandomAffine",
+    "RandomFlip",
+    "RandomShift",
+    "RatingData",
+    "ReviewText",
+    "Reviews",
+    "RtPolarity",
+    "RtPolarityWords",
+    "Scan",
+    "SeriesData",
+    "Shapes",
+    "TableData",
+    "TextFile",
+    "TextFolder",
+    "TextLines",
+    "TwentyNewsgroups",
+    "Waves",
+    "Wine",
+]

@@ -1,4 +1,4 @@
-"""What scanners, cameras and old paper do to a line of text, for a whole batch at once and on its device.
+"""Distortions of lines of text like those of scanners, cameras and old paper, for a whole batch on its device.
 
 Shape letters: B batch, W width, H height.
 """
@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# JPEG's table for brightness at quality 50 (ITU-T T.81, 1992, annex K)
+from zoo import check
+
+# JPEG's quantization table for brightness at quality 50 (ITU-T T.81, 1992, annex K)
 _TABLE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -23,36 +25,33 @@ _TABLE = (
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
 
-KNOT = 12  # pixels: about the width of a digit
+KNOT = 12  # pixels, about the width of a digit
 
 
 class Scan:
-    """Print, age, photograph and compress each line of a batch in its own way.
+    """Distort each line of a batch at random, as printing, ageing, photographing and compression do.
 
     In this order: slant, rotation, perspective, waves and squeezing; ink that bleeds or fades; parts of other lines,
-    rules and specks; blur; uneven light, paper and ink; noise; JPEG; and now and then white on black.
+    rules and specks; blur; uneven light, paper and ink; noise; JPEG; and sometimes white on black.
 
     Args:
-        strength: from 0 (nothing happens) to 1; each line gets a random share of it.
-        elastic: how far handwriting is warped before all that, in pixels, as of `warp`; each line gets a random share.
+        strength: from 0 (no distortion) to 1; each line gets a random fraction of it.
+        elastic: elastic distortion of handwriting before all others, in pixels, as in `warp`; each line gets a random
+            fraction of it.
 
     Raises:
         ValueError: a number is out of range.
     """
 
     def __init__(self, strength: float = 1.0, elastic: float = 0.0) -> None:
-        if not 0 <= strength <= 1:
-            raise ValueError(f"strength must be from 0 to 1, got {strength}")
-        if not 0 <= elastic <= KNOT:
-            raise ValueError(f"elastic must be from 0 to {KNOT} pixels, got {elastic}")
-        self.strength = strength
-        self.elastic = elastic
+        self.strength = check.fraction("strength", strength)
+        self.elastic = check.between("elastic", elastic, 0, KNOT)
 
     def __call__(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Distort lines (B, W, H) of uint8, dark on bright and padded to the length of the longest.
 
         Returns:
-            uint8 of the same shape, and the lengths, which squeezing may have made smaller.
+            uint8 of the same shape, and the lengths, which squeezing may reduce.
         """
         padded, lengths = batch
         strength = self.strength * torch.rand(len(padded), 1, 1, device=padded.device)
@@ -62,19 +61,19 @@ class Scan:
             ink = warp(ink, self.elastic * _uniform(ink, 0, 1))
         ink, lengths = bend(ink, lengths, strength)
         ink = clutter(bleed(ink, strength), strength)
-        picture = photograph(blur(ink, 3 * strength * _uniform(ink, 0, 1)), strength)
-        compressed = compress(picture, 2 * strength * _uniform(ink, 0, 1))
-        picture = torch.where(_chance(ink, 0.35) & (strength > 0), compressed, picture)
+        image = photograph(blur(ink, 3 * strength * _uniform(ink, 0, 1)), strength)
+        compressed = compress(image, 2 * strength * _uniform(ink, 0, 1))
+        image = torch.where(_chance(ink, 0.35) & (strength > 0), compressed, image)
         inverted = _chance(ink, 0.1 * self.strength)
-        picture = torch.where(inverted, 1 - picture, picture)
-        return (picture.clamp(0, 1) * 255).round().to(torch.uint8).transpose(1, 2), lengths
+        image = torch.where(inverted, 1 - image, image)
+        return (image.clamp(0, 1) * 255).round().to(torch.uint8).transpose(1, 2), lengths
 
 
 def warp(ink: Tensor, pixels: Tensor) -> Tensor:
-    """Displace the ink of lines (B, H, W) by a smooth random field, so that each character is written anew.
+    """Displace the ink of lines (B, H, W) by a smooth random field, so that each character changes its shape.
 
     Simard, Steinkraus, Platt, "Best practices for convolutional neural networks applied to visual document analysis",
-    2003. At knots some `KNOT` pixels apart, displacements are normal with a standard deviation of `pixels` (B, 1, 1).
+    2003. At knots about `KNOT` pixels apart, displacements are normal with a standard deviation of `pixels` (B, 1, 1).
     """
     count, height, width = ink.shape
     knots = torch.randn(count, 2, height // KNOT + 2, width // KNOT + 2, device=ink.device) * pixels[..., None]
@@ -86,7 +85,7 @@ def warp(ink: Tensor, pixels: Tensor) -> Tensor:
 
 
 def bend(ink: Tensor, lengths: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
-    """Slant, rotate, shift, stretch, wave and squeeze lines (B, H, W); gives them and their new lengths."""
+    """Slant, rotate, shift, stretch, wave and squeeze lines (B, H, W); return them and their new lengths."""
     _, height, width = ink.shape
     squeeze = 1 - 0.2 * strength * _uniform(ink, 0, 1)
     lengths = (lengths * squeeze[:, 0, 0]).round().long().clamp(min=1)
@@ -108,7 +107,7 @@ def bend(ink: Tensor, lengths: Tensor, strength: Tensor) -> tuple[Tensor, Tensor
 
 
 def bleed(ink: Tensor, strength: Tensor) -> Tensor:
-    """Let ink (B, H, W) run into the paper, or fade from the edges of its strokes."""
+    """Spread ink (B, H, W) into the paper, or fade it at the edges of strokes."""
     amount = strength * _uniform(ink, -0.45, 0.7)
     grown, shrunk = ink, ink
     for dim in (1, 2):
@@ -120,10 +119,10 @@ def bleed(ink: Tensor, strength: Tensor) -> Tensor:
 
 
 def clutter(ink: Tensor, strength: Tensor) -> Tensor:
-    """Add to lines (B, H, W) what does not belong to them: the edges of other lines, rules above or below, specks."""
+    """Add the edges of other lines, rules above or below, and specks to lines (B, H, W)."""
     _, height, _ = ink.shape
     row = torch.arange(height, device=ink.device)[:, None].float()  # H, 1
-    edge = 4 * strength * _uniform(ink, 0, 1)  # pixels of the line above and of the one below that are seen
+    edge = 4 * strength * _uniform(ink, 0, 1)  # visible pixels of the lines above and below
     above = ink.roll(1, dims=0).roll(3, dims=1) * (row < edge) * _chance(ink, 0.2)
     below = ink.roll(2, dims=0).roll(-3, dims=1) * (row >= height - edge) * _chance(ink, 0.2)
     place = torch.where(_chance(ink, 0.5), edge / 2, height - 1 - edge / 2)
@@ -135,7 +134,7 @@ def clutter(ink: Tensor, strength: Tensor) -> Tensor:
 
 
 def blur(ink: Tensor, amount: Tensor) -> Tensor:
-    """Blur lines (B, H, W) by a Gaussian of variance `amount` / 2 (B, 1, 1), which is at most 3."""
+    """Blur lines (B, H, W) by a Gaussian of variance `amount` / 2; `amount` (B, 1, 1) is at most 3."""
     for step in range(3):
         blurred = ink
         for dim in (1, 2):
@@ -146,28 +145,28 @@ def blur(ink: Tensor, amount: Tensor) -> Tensor:
 
 
 def photograph(ink: Tensor, strength: Tensor) -> Tensor:
-    """Lines (B, H, W) of ink as pictures: 0 is black, 1 is white, and a little may lie beyond."""
+    """Turn lines (B, H, W) of ink into images, where 0 is black and 1 is white; noise may exceed that range."""
     _, height, width = ink.shape
     paper = 1 - 0.45 * strength * _uniform(ink, 0, 1)
     black = strength * _uniform(ink, 0, 1) * (paper - 0.3)  # of the ink
     spots = torch.rand(len(ink), 1, 3, max(2, width // 64), device=ink.device) - 0.5
     light = functional.interpolate(spots, (height, width), mode="bilinear", align_corners=True)[:, 0]
-    picture = (paper - (paper - black) * ink) * (1 + strength * _uniform(ink, 0, 0.5) * light)
-    return picture + torch.randn_like(ink) * (0.2 * (paper - black) * strength * _uniform(ink, 0, 1) ** 2)
+    image = (paper - (paper - black) * ink) * (1 + strength * _uniform(ink, 0, 0.5) * light)
+    return image + torch.randn_like(ink) * (0.2 * (paper - black) * strength * _uniform(ink, 0, 1) ** 2)
 
 
-def compress(picture: Tensor, coarseness: Tensor) -> Tensor:
-    """What JPEG leaves of pictures (B, H, W), H a multiple of 8, in 0..1.
+def compress(image: Tensor, coarseness: Tensor) -> Tensor:
+    """Compress images (B, H, W) in 0..1, H a multiple of 8, as JPEG does.
 
     The cosine transform of each block of 8 x 8 is rounded to multiples of JPEG's table times the coarseness (B, 1, 1),
     which is 1 at quality 50 and 2 at quality 25.
     """
-    width = picture.shape[2]
-    k = torch.arange(8, device=picture.device)
+    width = image.shape[2]
+    k = torch.arange(8, device=image.device)
     cosines = torch.cos(math.pi / 8 * (k + 0.5) * k[:, None]) / 2  # frequency, place; orthonormal
     cosines[0] /= math.sqrt(2)
-    table = torch.tensor(_TABLE, device=picture.device) / 255
-    padded = functional.pad(picture, (0, -width % 8), mode="replicate")
+    table = torch.tensor(_TABLE, device=image.device) / 255
+    padded = functional.pad(image, (0, -width % 8), mode="replicate")
     blocks = padded.unflatten(2, (-1, 8)).unflatten(1, (-1, 8)).transpose(2, 3)  # B, H / 8, W / 8, 8, 8
     frequencies = cosines @ (blocks - 128 / 255) @ cosines.T
     steps = table * coarseness[..., None, None].clamp(min=1e-3)
@@ -176,17 +175,17 @@ def compress(picture: Tensor, coarseness: Tensor) -> Tensor:
 
 
 def _neighbours(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each place the one before it, itself and the one after; torch's pooling takes ten times as long on a CPU."""
+    """The places before, at and after each place; torch's pooling takes ten times as long on a CPU."""
     size = x.shape[dim]
     padded = functional.pad(x, (1, 1) if dim == 2 else (0, 0, 1, 1))
     return padded.narrow(dim, 0, size), x, padded.narrow(dim, 2, size)
 
 
 def _uniform(like: Tensor, low: float, high: float) -> Tensor:
-    """A random number for each line of a batch (B, …), as (B, 1, 1)."""
+    """A random number for each line of a batch (B, …): (B, 1, 1)."""
     return low + (high - low) * torch.rand(len(like), 1, 1, device=like.device)
 
 
 def _chance(like: Tensor, probability: float) -> Tensor:
-    """For each line of a batch (B, …) whether something happens to it, as (B, 1, 1)."""
+    """Whether an event of this probability happens to each line of a batch (B, …): (B, 1, 1)."""
     return torch.rand(len(like), 1, 1, device=like.device) < probability

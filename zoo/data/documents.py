@@ -1,6 +1,6 @@
 """Documents as word counts: generated newsletters, film reviews, the twenty newsgroups, and any folder of texts.
 
-The vocabulary comes from the training split alone.
+The vocabulary is learned from the training split alone.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from random import Random
 
 import torch
 
-from zoo.data.core.loader import Examples, TensorDataModule
-from zoo.data.core.splits import check_shares, check_sizes, divide, seed_of, whole_number
+from zoo import check
+from zoo.data.core.columns import Examples
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import random_split, split_fractions, split_sizes
 from zoo.data.text import polarity_sentences
-from zoo.errors import DataError, unknown
+from zoo.errors import DataError
 from zoo.spec import Counts, Spec, Topics
 from zoo.spec.files import read_text
 from zoo.spec.text import tokenise
@@ -26,31 +28,29 @@ log = logging.getLogger(__name__)
 
 Texts = Mapping[str, Sequence[str]]  # by split
 STOP_WORDS = ("english",)
-FEWEST = 10  # documents
-SHORTEST = 3  # letters of a word that counts
+MIN_DOCUMENTS = 10
+MIN_LETTERS = 3  # of a word in the vocabulary
 
 
-class DocumentData(TensorDataModule):
-    """Texts as counts of the words that most documents of the training split hold.
+class DocumentData(DataModule):
+    """Texts as counts of the words that are in most documents of the training split.
 
-    Words have at least three letters and no digits. A document that holds none of those that count is left out, with a
-    word in the log.
+    Words have at least three letters and no digits. Documents without a word of the vocabulary are dropped; the log
+    says how many.
 
     Args:
-        words: V, how many words count, at most.
-        stop_words: `english` to leave out the most usual words of that language, or None.
-        batch_size: documents a step.
+        max_vocab: V, the largest size of the vocabulary.
+        stop_words: `english` to exclude the most common words of that language, or None.
+        batch_size: documents a batch.
 
     Raises:
         ValueError: an option is out of range.
     """
 
-    def __init__(self, words: int = 2_000, stop_words: str | None = "english", batch_size: int = 100) -> None:
+    def __init__(self, max_vocab: int = 2_000, stop_words: str | None = "english", batch_size: int = 100) -> None:
         super().__init__(batch_size)
-        if stop_words is not None and stop_words not in STOP_WORDS:
-            raise ValueError(unknown("stop_words", stop_words, STOP_WORDS))
-        self.words = whole_number("words", words, 2, 2**20)
-        self.stop_words = stop_words
+        self.max_vocab = check.whole("max_vocab", max_vocab, 2, 2**20)
+        self.stop_words = None if stop_words is None else check.one_of("stop_words", stop_words, STOP_WORDS)
 
     @abstractmethod
     def read(self) -> Texts:
@@ -60,48 +60,48 @@ class DocumentData(TensorDataModule):
         texts = self.read()
         vocabulary = self._vocabulary(texts["train"])
         if len(vocabulary) < 2:
-            raise DataError(f"the documents hold {len(vocabulary)} words that count; at least 2 are needed")
+            raise DataError(f"the vocabulary has {len(vocabulary)} words; at least 2 are needed")
         counter = Counts(vocabulary, 1)
         splits = {}
         for split, documents in texts.items():
             counts = torch.stack([counter.count(text) for text in documents]) if documents else torch.zeros(0, 1)
             held = counts.sum(dim=1) > 0
             if not held.all():
-                log.info("%d documents of %s hold no word that counts, and are left out", (~held).sum(), split)
+                log.info("%d documents of %s have no word of the vocabulary, and are dropped", (~held).sum(), split)
             if not held.any():
                 raise DataError(f"no document is left for {split}")
             splits[split] = Examples(counts[held])
-        longest = max(int(examples.tensors[0].sum(dim=1).max()) for examples in splits.values())  # type: ignore[union-attr]
-        return Spec(Counts(vocabulary, longest), Topics(vocabulary)), splits
+        max_length = max(int(examples.columns[0].sum(dim=1).max()) for examples in splits.values())  # type: ignore[union-attr]
+        return Spec(Counts(vocabulary, max_length), Topics(vocabulary)), splits
 
     def _vocabulary(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """The words that most texts hold, the most frequent first."""
+        """The words that are in most texts, the most frequent first."""
         from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-        usual = ENGLISH_STOP_WORDS if self.stop_words else frozenset()
+        excluded = ENGLISH_STOP_WORDS if self.stop_words else frozenset()
         held = Counter(token for text in texts for token in set(tokenise(text, "words")))
-        words = [w for w in held if len(w) >= SHORTEST and w.isalpha() and w not in usual]
-        return tuple(sorted(words, key=lambda word: (-held[word], word))[: self.words])
+        words = [w for w in held if len(w) >= MIN_LETTERS and w.isalpha() and w not in excluded]
+        return tuple(sorted(words, key=lambda word: (-held[word], word))[: self.max_vocab])
 
 
 class Newsletters(DocumentData):
-    """Newsletters of 30 to 80 words, each about one or two of eight subjects. Generated.
+    """Generated newsletters of 30 to 80 words, each about one or two of eight subjects.
 
-    A third of the words are such as stand in any newsletter, and the others come from the letter's subjects, in equal
-    shares; the k-th word of a list (20 of each subject) has a probability in proportion to 1 / (k + 2).
+    A third of the words could be in any newsletter; the others come from the letter's subjects, in equal parts. The
+    k-th word of a list (20 for each subject) has a probability proportional to 1 / (k + 2).
 
     Args:
-        train_size, val_size, test_size: documents of each split.
-        batch_size: documents a step.
-        data_seed: the seed of the documents.
+        train_size, val_size, test_size: documents in each split.
+        batch_size: documents a batch.
+        data_seed: seed of the documents.
 
     Raises:
         ValueError: a size is below 1, or the seed out of range.
     """
 
-    general = 1 / 3  # the share of words that any newsletter may hold
+    general = 1 / 3  # fraction of words that could be in any newsletter
     lengths = (30, 80)
-    both = 0.5  # how often there are two subjects
+    both = 0.5  # probability of two subjects
     usual = (
         "issue month readers editor welcome news week event free question answer offer member subscribe website letter "
         "guide favourite simple local community popular annual special visit enjoy discover share idea review"
@@ -133,9 +133,9 @@ class Newsletters(DocumentData):
         batch_size: int = 100,
         data_seed: int = 0,
     ) -> None:
-        super().__init__(words=2_000, stop_words=None, batch_size=batch_size)
-        self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = seed_of("data_seed", data_seed)
+        super().__init__(max_vocab=2_000, stop_words=None, batch_size=batch_size)
+        self.sizes = split_sizes(train_size, val_size, test_size)
+        self.data_seed = check.seed("data_seed", data_seed)
 
     def read(self) -> Texts:
         random = Random(self.data_seed)
@@ -144,18 +144,18 @@ class Newsletters(DocumentData):
     def _letter(self, random: Random) -> str:
         chosen = random.sample(list(self.subjects.values()), 2 if random.random() < self.both else 1)
         lists = [words.split() for words in (self.usual, *chosen)]
-        shares = [self.general, *[(1 - self.general) / len(chosen)] * len(chosen)]
-        drawn = random.choices(lists, shares, k=random.randint(*self.lengths))
+        weights = [self.general, *[(1 - self.general) / len(chosen)] * len(chosen)]
+        drawn = random.choices(lists, weights, k=random.randint(*self.lengths))
         return " ".join(random.choices(words, [1 / (rank + 3) for rank in range(len(words))])[0] for words in drawn)
 
 
 class StoredDocuments(DocumentData):
-    """A known set of documents in a folder, part of which is split off at random.
+    """A well-known set of documents in a folder, split at random.
 
     Args:
         root: the folder.
-        words, stop_words, batch_size: as in `DocumentData`.
-        split_seed: the seed of the split.
+        max_vocab, stop_words, batch_size: as in `DocumentData`.
+        split_seed: seed of the split.
 
     Raises:
         ValueError: an option is out of range.
@@ -164,51 +164,51 @@ class StoredDocuments(DocumentData):
     def __init__(
         self,
         root: str,
-        words: int = 2_000,
+        max_vocab: int = 2_000,
         stop_words: str | None = "english",
         batch_size: int = 100,
         split_seed: int = 0,
     ) -> None:
-        super().__init__(words, stop_words, batch_size)
+        super().__init__(max_vocab, stop_words, batch_size)
         self.root = Path(root).expanduser()
-        self.split_seed = seed_of("split_seed", split_seed)
+        self.split_seed = check.seed("split_seed", split_seed)
 
 
 class RtPolarityWords(StoredDocuments):
-    """10,662 sentences of film reviews, as word counts: sentence polarity v1.0, a tenth each to validate and to test.
+    """10,662 sentences of film reviews as word counts: sentence polarity v1.0, a tenth each for validation and test.
 
     Source: Pang and Lee, "Seeing stars", 2005.
 
     Args:
-        root: the folder that holds `rt-polarity/rt-polarity.pos` and `.neg`, a sentence a line, in cp1252.
-        words, stop_words, batch_size: as in `DocumentData`.
-        split_seed: the seed of the split.
+        root: folder with `rt-polarity/rt-polarity.pos` and `.neg`, one sentence a line, in cp1252.
+        max_vocab, stop_words, batch_size: as in `DocumentData`.
+        split_seed: seed of the split.
 
     Raises:
         ValueError: an option is out of range.
-        DataError: the files are missing or not what they should be.
+        DataError: the files are missing or damaged.
     """
 
     def read(self) -> Texts:
         texts, _ = polarity_sentences(self.root)
-        rows = divide(len(texts), (0.1, 0.1), self.split_seed)
+        rows = random_split(len(texts), (0.1, 0.1), self.split_seed)
         return {split: [texts[row] for row in chosen] for split, chosen in rows.items()}
 
 
 class TwentyNewsgroups(StoredDocuments):
-    """About 18,800 messages to twenty newsgroups, without headers, signatures and quotations; the official test part.
+    """About 18,800 messages to twenty newsgroups, without headers, signatures and quotes; with the official test set.
 
     Source: Lang, "NewsWeeder: learning to filter netnews", 1995. Read by scikit-learn, which downloads it (14 MB) and
-    checks its sha256. A tenth of the training part is kept for validation.
+    checks its sha256. A tenth of the training set is held out for validation.
 
     Args:
-        root: the folder that holds, or will hold, scikit-learn's copy.
-        words, stop_words, batch_size: as in `DocumentData`.
-        split_seed: the seed of what is kept for validation.
+        root: folder of scikit-learn's copy; it is downloaded there if it is missing.
+        max_vocab, stop_words, batch_size: as in `DocumentData`.
+        split_seed: seed of the validation split.
 
     Raises:
         ValueError: an option is out of range.
-        DataError: it is missing and cannot be downloaded.
+        DataError: the data is missing and cannot be downloaded.
     """
 
     def prepare_data(self) -> None:
@@ -228,59 +228,59 @@ class TwentyNewsgroups(StoredDocuments):
         from sklearn.datasets import fetch_20newsgroups
 
         try:
-            left_out = ("headers", "footers", "quotes")
+            removed = ("headers", "footers", "quotes")
             found = fetch_20newsgroups(
-                data_home=str(self.root), subset=part, remove=left_out, download_if_missing=download
+                data_home=str(self.root), subset=part, remove=removed, download_if_missing=download
             )
         except OSError as error:
             raise DataError(
                 f"the twenty newsgroups are not in {self.root.resolve()} and could not be downloaded "
-                f"({' '.join(str(error).split())}); set data.root to a folder that holds scikit-learn's copy"
+                f"({' '.join(str(error).split())}); set data.root to the folder of scikit-learn's copy"
             ) from error
         texts: list[str] = found.data
         return texts
 
 
 class TextFolder(DocumentData):
-    """Any folder of texts: each .txt file in it, however deep, is a document. Or a file with a document a line.
+    """Any folder of texts, where each .txt file, also in subfolders, is a document; or a file with one document a line.
 
     Args:
-        path: of the folder, or of the file.
-        encoding: of the texts.
-        words, stop_words, batch_size: as in `DocumentData`.
-        val_share, test_share: of the documents, above 0.
-        split_seed: the seed of the split.
+        path: the folder or the file.
+        encoding: text encoding.
+        max_vocab, stop_words, batch_size: as in `DocumentData`.
+        val_fraction, test_fraction: fractions of the documents, above 0.
+        split_seed: seed of the split.
 
     Raises:
         ValueError: an option is out of range.
-        DataError: there is no such folder or file, there are too few documents, or one of another encoding.
+        DataError: there is no such folder or file, there are too few documents, or one has another encoding.
     """
 
     def __init__(
         self,
         path: str,
         encoding: str = "utf-8",
-        words: int = 2_000,
+        max_vocab: int = 2_000,
         stop_words: str | None = "english",
         batch_size: int = 100,
-        val_share: float = 0.1,
-        test_share: float = 0.1,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
         split_seed: int = 0,
     ) -> None:
-        super().__init__(words, stop_words, batch_size)
+        super().__init__(max_vocab, stop_words, batch_size)
         self.path = Path(path).expanduser()
         self.encoding = encoding
-        self.shares = check_shares(val_share, test_share)
-        self.split_seed = seed_of("split_seed", split_seed)
+        self.fractions = split_fractions(val_fraction, test_fraction)
+        self.split_seed = check.seed("split_seed", split_seed)
 
     def read(self) -> Texts:
         if self.path.is_dir():
             files = sorted(file for file in self.path.rglob("*.txt") if file.stat().st_size)
             texts = [read_text(file, encoding=self.encoding) for file in files]
         else:
-            # Not by splitlines, for which a form feed ends a line too
+            # Not splitlines, which also splits at form feeds
             texts = [line for line in read_text(self.path, encoding=self.encoding).split("\n") if line.strip()]
-        if len(texts) < FEWEST:
-            raise DataError(f"{self.path} holds {len(texts)} documents; at least {FEWEST} are needed")
-        rows = divide(len(texts), self.shares, self.split_seed)
+        if len(texts) < MIN_DOCUMENTS:
+            raise DataError(f"{self.path} has {len(texts)} documents; at least {MIN_DOCUMENTS} are needed")
+        rows = random_split(len(texts), self.fractions, self.split_seed)
         return {split: [texts[row] for row in chosen] for split, chosen in rows.items()}

@@ -1,4 +1,4 @@
-"""Fonts to set lines of text in: those that Matplotlib and Pillow carry, and those of any folder.
+"""Fonts for lines of text: those of Matplotlib and Pillow, and those of any folder.
 
 Shape letters: H height, W width.
 """
@@ -21,10 +21,10 @@ from zoo.errors import DataError
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-CARRIED = ("DejaVuSans*", "DejaVuSerif*", "STIXGeneral*", "cmr10", "cmti10", "cmb10", "cmss10", "cmtt10")
+BUNDLED = ("DejaVuSans*", "DejaVuSerif*", "STIXGeneral*", "cmr10", "cmti10", "cmb10", "cmss10", "cmtt10")
 ENDINGS = (".ttf", ".otf", ".ttc")
 LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-TEX = frozenset(LETTERS_AND_DIGITS + " !#%&()*+,-./:;=?@[]'")  # where the cm fonts of Matplotlib have what ASCII says
+TEX = frozenset(LETTERS_AND_DIGITS + " !#%&()*+,-./:;=?@[]'")  # where Matplotlib's cm fonts agree with ASCII
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Font:
     """A font file.
 
     Args:
-        file: its path, or its bytes.
+        file: path of the font file, or its bytes.
         family: such as "DejaVu Sans"; styles of one family look alike.
-        characters: those that it can draw.
+        characters: characters that the font has.
     """
 
     file: str | bytes
@@ -46,33 +46,33 @@ class Font:
         return _sized(self.file, size)
 
 
-def carried_fonts(alphabet: str) -> list[Font]:
-    """Matplotlib's DejaVu, STIX and Computer Modern families and Pillow's Aileron, with what they have of an alphabet.
+def bundled_fonts(alphabet: str) -> list[Font]:
+    """Matplotlib's DejaVu, STIX and Computer Modern families and Pillow's Aileron, with the characters they have.
 
-    Computer Modern is Knuth's, in BaKoMa's TrueType, which gives some ASCII codes to other signs; those are left out.
-    Its italics, cmti10, come with Matplotlib 3.11 and later.
+    Computer Modern is Knuth's, in BaKoMa's TrueType version, which uses some ASCII codes for other signs; these are not
+    used. Its italics, cmti10, come with Matplotlib 3.11 and later.
     """
     import matplotlib
     from PIL import ImageFont
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    files = sorted({file for name in CARRIED for file in folder.glob(f"{name}.ttf")})
+    files = sorted({file for name in BUNDLED for file in folder.glob(f"{name}.ttf")})
     fonts = [font for file in files if (font := _font(str(file), alphabet))]
-    pillows = getattr(ImageFont.load_default(size=16), "path", None)  # None where Pillow lacks FreeType
+    pillows = getattr(ImageFont.load_default(size=16), "path", None)  # None if Pillow has no FreeType
     if isinstance(pillows, io.BytesIO) and (font := _font(pillows.getvalue(), alphabet)):
         fonts.append(font)
     return fonts
 
 
 def fonts_of(folder: str | os.PathLike[str], alphabet: str) -> list[Font]:
-    """All fonts of a folder and those below it that have the letters and digits of an alphabet.
+    """All fonts of a folder and its subfolders that have the letters and digits of an alphabet.
 
     Raises:
-        DataError: no such folder, or no such font in it.
+        DataError: there is no such folder, or no such font in it.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise DataError(f"no such folder of fonts: {folder}")
+        raise DataError(f"no such folder: {folder}")
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS)
     fonts = [font for file in files if (font := _font(str(file), alphabet))]
     if not fonts:
@@ -81,7 +81,7 @@ def fonts_of(folder: str | os.PathLike[str], alphabet: str) -> list[Font]:
 
 
 def _font(file: str | bytes, alphabet: str) -> Font | None:
-    """The font, unless it cannot be read or lacks letters or digits of the alphabet (as symbol fonts do)."""
+    """The font; None if it cannot be read, or lacks letters or digits of the alphabet, like symbol fonts."""
     from matplotlib.ft2font import FT2Font
 
     try:
@@ -105,10 +105,10 @@ def _sized(file: str | bytes, size: int) -> FreeTypeFont:
 
 
 def set_line(text: str, font: Font, height: int, random: Random) -> np.ndarray:
-    """Draw a line of text, black on white, as a typesetter and a careless pair of scissors would leave it.
+    """Render a line of text, black on white, at a random size and place.
 
-    From the top of a "d" to the bottom of a "p" it takes 60 to 95 % of the height; letters are narrowed, widened and
-    spaced at random.
+    The distance from the top of a "d" to the bottom of a "p" is 60 to 95 % of the height. Letters are narrowed, widened
+    and spaced at random.
 
     Returns:
         Pixels (height, W), uint8: 0 is ink, 255 is paper.

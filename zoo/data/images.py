@@ -1,6 +1,6 @@
-"""Images that fit in memory as uint8: scikit-learn's digits, and official sets that torchvision downloads.
+"""Images that fit in memory as uint8: scikit-learn's digits, and data sets that torchvision downloads.
 
-Pixels stay uint8 until they are on the device; means and standard deviations come from the training split.
+Pixels stay uint8 until they are on the device. Mean and standard deviation are those of the training split.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.core.loader import Examples, TensorDataModule
-from zoo.data.core.splits import seed_of, whole_number
+from zoo import check
+from zoo.data.core.columns import Examples
+from zoo.data.core.data_module import DataModule
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec
 
@@ -25,16 +26,14 @@ Augment = Callable[[Tensor], Tensor]
 
 
 class RandomShift:
-    """Shift each picture of a batch (B, C, H, W) by up to `pixels` each way; its edge is repeated.
+    """Shift each image of a batch (B, C, H, W) by up to `pixels` in each direction; edge pixels are repeated.
 
     Raises:
-        ValueError: the number of pixels is negative, or not whole.
+        ValueError: `pixels` is negative or not an integer.
     """
 
     def __init__(self, pixels: int) -> None:
-        if type(pixels) is not int or pixels < 0:
-            raise ValueError(f"pixels must be a whole number of at least 0, got {pixels}")
-        self.pixels = pixels
+        self.pixels = check.whole("pixels", pixels, 0)
 
     def __call__(self, batch: Tensor) -> Tensor:
         count, channels, height, width = batch.shape
@@ -46,28 +45,23 @@ class RandomShift:
 
 
 class RandomAffine:
-    """Turn, scale and shift each picture of a batch (B, C, H, W) of uint8 at random, about its middle.
+    """Rotate, scale and shift each image of a batch (B, C, H, W) of uint8 at random, about its centre.
 
-    Pixels are interpolated bilinearly, and the picture's edge is repeated.
+    Pixels are interpolated bilinearly, and edge pixels are repeated.
 
     Args:
-        degrees: the largest angle, either way.
-        scale: the largest share by which it grows or shrinks, at least 0 and below 1.
-        pixels: the largest shift each way, of fractions of a pixel too.
+        degrees: largest angle, in either direction, up to 180.
+        scale: largest fraction by which an image grows or shrinks, at least 0 and below 1.
+        pixels: largest shift in each direction; it may be a fraction of a pixel.
 
     Raises:
         ValueError: a number is out of range.
     """
 
     def __init__(self, degrees: float = 0.0, scale: float = 0.0, pixels: float = 0.0) -> None:
-        if not (0 <= degrees <= 180 and 0 <= scale < 1 and pixels >= 0):
-            raise ValueError(
-                "degrees are from 0 to 180, scale at least 0 and below 1, pixels at least 0; "
-                f"got {degrees}, {scale}, {pixels}"
-            )
-        self.degrees = degrees
-        self.scale = scale
-        self.pixels = pixels
+        self.degrees = check.between("degrees", degrees, 0, 180)
+        self.scale = check.fraction("scale", scale, one=False)
+        self.pixels = check.at_least_zero("pixels", pixels)
 
     def __call__(self, batch: Tensor) -> Tensor:
         count, _, height, width = batch.shape
@@ -82,15 +76,15 @@ class RandomAffine:
         return moved.round().to(batch.dtype)
 
 
-class Digits(TensorDataModule):
-    """1,797 real handwritten digits of 8 x 8 pixels and 17 shades, which come with scikit-learn.
+class Digits(DataModule):
+    """1,797 real handwritten digits of 8 x 8 pixels and 17 grey levels, which come with scikit-learn.
 
     Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI, 1998. Split, stratified by class,
     into 70 % for training and 15 % each for validation and test.
 
     Args:
-        batch_size, augment: as in `TensorDataModule`.
-        split_seed: the seed of the split, from 0 to 2**32 - 1.
+        batch_size, augment: as in `DataModule`.
+        split_seed: seed of the split, from 0 to 2**32 - 1.
 
     Raises:
         ValueError: `split_seed` is out of range.
@@ -98,7 +92,7 @@ class Digits(TensorDataModule):
 
     def __init__(self, batch_size: int = 64, augment: Augment | None = None, split_seed: int = 0) -> None:
         super().__init__(batch_size, augment)
-        self.split_seed = seed_of("split_seed", split_seed)
+        self.split_seed = check.seed("split_seed", split_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.datasets import load_digits
@@ -115,23 +109,22 @@ class Digits(TensorDataModule):
         return _labelled(images, labels, rows, [str(digit) for digit in range(10)])
 
 
-class Official(TensorDataModule):
-    """Labelled images in an official training part, of which some are kept for validation, and an official test part.
+class Official(DataModule):
+    """Labelled images with official training and test sets; part of the former is held out for validation.
 
     Args:
-        root: the folder that holds, or will hold, a folder named `title`; what is missing is downloaded by torchvision,
-            which checks its md5.
-        batch_size, augment: as in `TensorDataModule`.
-        val_size: how many of the training part are kept for validation.
-        split_seed: the seed of that choice, from 0 to 2**32 - 1.
+        root: folder with a folder named `title`; torchvision downloads what is missing, and checks its md5.
+        batch_size, augment: as in `DataModule`.
+        val_size: images of the training set that are held out for validation.
+        split_seed: seed of that choice, from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: `val_size` is not from 1 to the size of the training part less 1, or `split_seed` is out of range.
+        ValueError: `val_size` leaves no image for training, or an option is out of range.
         DataError: the files are missing and cannot be downloaded, or are damaged.
     """
 
     title: ClassVar[str]
-    sizes: tuple[int, int]  # of the two parts
+    sizes: tuple[int, int]  # images in the two sets
     shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)  # channels, height and width
     classes: Sequence[str]
 
@@ -145,16 +138,16 @@ class Official(TensorDataModule):
     ) -> None:
         super().__init__(batch_size, augment)
         self.root = Path(root).expanduser()
-        self.val_size = whole_number("val_size", val_size, 1, self.sizes[0] - 1)
-        self.split_seed = seed_of("split_seed", split_seed)
+        self.val_size = check.whole("val_size", val_size, 1, self.sizes[0] - 1)
+        self.split_seed = check.seed("split_seed", split_seed)
 
     @abstractmethod
     def download(self) -> None:
-        """Download what is missing in `root`."""
+        """Download the files that are missing in `root`."""
 
     @abstractmethod
     def read(self, train: bool) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W), uint8, and labels (N,), int64, of one of the two parts."""
+        """Images (N, C, H, W), uint8, and labels (N,), int64, of one of the two sets."""
 
     def prepare_data(self) -> None:
         try:
@@ -162,7 +155,7 @@ class Official(TensorDataModule):
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
             raise DataError(
                 f"{self.title} is not in {self.root.resolve()} and could not be downloaded "
-                f"({' '.join(str(error).split())}); set data.root to a folder that holds {self.title}"
+                f"({' '.join(str(error).split())}); set data.root to the folder with {self.title}"
             ) from error
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
@@ -170,15 +163,15 @@ class Official(TensorDataModule):
         try:
             parts = [self.read(train) for train in (True, False)]
         except (OSError, RuntimeError, ValueError, AssertionError, LookupError) as error:
-            if "not found" in str(error):  # torchvision's word for files that are not there
-                raise DataError(f"{self.title} is not in {folder}; name the folder that holds it") from error
+            if "not found" in str(error):  # torchvision's words for missing files
+                raise DataError(f"{self.title} is not in {folder}; set data.root to the folder that has it") from error
             raise DataError(
                 f"the {self.title} files in {folder} are damaged ({error}); delete them to download them again"
             ) from error
         images, labels = (torch.cat(columns) for columns in zip(*parts))
         train, count = self.sizes[0], sum(self.sizes)
         if images.shape != (count, *self.shape) or labels.shape != (count,):
-            raise DataError(f"the {self.title} files in {folder} hold {len(images)} images, not {count}")
+            raise DataError(f"the {self.title} files in {folder} have {len(images)} images, not {count}")
         if not 0 <= labels.min() <= labels.max() < len(self.classes):
             wrong = int(labels.min() if labels.min() < 0 else labels.max())
             raise DataError(f"the {self.title} files in {folder} are damaged (there is a label {wrong})")
@@ -188,7 +181,7 @@ class Official(TensorDataModule):
 
 
 class MNIST(Official):
-    """70,000 handwritten digits of 28 x 28 pixels: 60,000 to train and validate on, the official 10,000 to test.
+    """70,000 handwritten digits of 28 x 28 pixels: 60,000 for training and validation, the official 10,000 for test.
 
     Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", 1998.
 
@@ -212,7 +205,7 @@ class MNIST(Official):
 
 
 class FashionMNIST(Official):
-    """70,000 photographs of clothes in the format of MNIST: 28 x 28 grey pixels, ten kinds.
+    """70,000 photographs of clothes in the format of MNIST: 28 x 28 grey pixels, ten classes.
 
     Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms",
     2017.
@@ -241,7 +234,7 @@ class FashionMNIST(Official):
 class EMNIST(Official):
     """131,600 handwritten letters and digits of 28 x 28 pixels in 47 classes of equal size, the split `balanced`.
 
-    Capitals and small letters that look alike are one class. The training part holds 112,800.
+    Capitals and small letters that look alike are one class. The training set has 112,800 images.
     Source: Cohen, Afshar, Tapson, van Schaik, "EMNIST: an extension of MNIST to handwritten letters", 2017.
 
     Args:
@@ -261,14 +254,14 @@ class EMNIST(Official):
         from torchvision import datasets
 
         images, labels = _pixels(datasets.EMNIST(self.root, "balanced", train=train))
-        return images.transpose(2, 3).contiguous(), labels  # the files hold them column by column
+        return images.transpose(2, 3).contiguous(), labels  # the files store them column by column
 
 
 class CIFAR10(Official):
-    """60,000 photographs of 32 x 32 pixels in colour, ten kinds of things: 50,000 and the official 10,000 to test.
+    """60,000 colour photographs of 32 x 32 pixels in ten classes: 50,000 for training, the official 10,000 for test.
 
-    Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Read from the binary version,
-    since the usual one is a pickle.
+    Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009. This reads the binary version,
+    because the usual one is a pickle.
 
     Args:
         root, batch_size, augment, val_size, split_seed: as in `Official`.
@@ -299,14 +292,14 @@ class CIFAR10(Official):
 
 
 def _pixels(source: Any) -> tuple[Tensor, Tensor]:
-    """Images (N, 1, H, W) and labels of one of torchvision's data sets in the format of MNIST."""
+    """Images (N, 1, H, W) and labels of one of torchvision's data sets in MNIST's format."""
     return source.data[:, None], source.targets
 
 
 def _labelled(
     images: Tensor, labels: Tensor, rows: Mapping[str, Sequence[int] | Tensor], names: Sequence[str]
 ) -> tuple[Spec, dict[str, Examples]]:
-    """Spec and splits of images (N, C, H, W) with labels (N,), whose rows are given for each split."""
+    """The spec and the splits of images (N, C, H, W) with labels (N,), from the rows of each split."""
     splits = {split: Examples(images[chosen], labels[chosen]) for split, chosen in rows.items()}
     pixels = images[rows["train"]].float() / 255
     channels, height, width = images.shape[1:]

@@ -1,6 +1,7 @@
-"""Lines of text as pictures, with what they say.
+"""Lines of text as images, with their transcripts.
 
-Each line is uint8 columns (W, H), dark on bright, and each text its symbols (L,), both ragged; see `zoo.spec.lines`.
+A line is stored as its pixel columns (W, H), uint8, dark on bright; a text as its symbols (L,). Both are ragged; see
+`zoo.spec.lines`.
 """
 
 from __future__ import annotations
@@ -15,49 +16,50 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.core.loader import Examples, Joined, Ragged, TensorDataModule
-from zoo.data.core.splits import check_shares, divide, seed_of
+from zoo import check
+from zoo.data.core.columns import Examples, Joined, Ragged
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
-from zoo.data.fonts import Font, carried_fonts, fonts_of, set_line
+from zoo.data.fonts import Font, bundled_fonts, fonts_of, set_line
 from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec, TextLine, Transcript
 
 DIGITS = "0123456789"
-HEIGHT = 32  # pixels of every line
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-GAP = 3  # pixels, at most, on either side of a digit
-MARGIN = 6  # further pixels before and after a string of digits
-CHUNK = 64  # lines that are distorted at once, for validation and test
+HEIGHT = 32  # pixels, of all lines
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+GAP = 3  # largest number of pixels on either side of a digit
+MARGIN = 6  # more pixels before and after a string of digits
+CHUNK = 64  # lines of validation and test that are distorted together
 
 
-class TextLines(TensorDataModule):
-    """Lines of 1 to 40 characters, set in many fonts from a seed: words, names, numbers, dates, prices, codes.
+class TextLines(DataModule):
+    """Synthetic lines of 1 to 40 characters in many fonts: words, names, numbers, dates, prices, codes.
 
-    Synthetic. Training, validation and test have fonts of different families, and texts of their own. Lines of
-    validation and test are distorted once, as scans and photographs are; those of training anew in each epoch.
+    Training, validation and test have fonts of different families, and different texts. Lines of validation and test
+    are distorted once, like scans and photographs; lines of training are distorted anew in each epoch.
 
     Args:
-        lines: of the training split.
-        held_out: lines of validation, and as many of test.
-        fonts: a folder whose fonts are trained on too, beside the families that Matplotlib and Pillow carry; None for
-            none.
-        val_families, test_families: the families of fonts that only validation and only test have.
-        augment: what befalls the lines; None leaves them as they were set.
-        batch_size: as in `TensorDataModule`.
-        seed: of the texts, and of how they are set.
+        train_size: lines for training.
+        eval_size: lines for validation, and the same number for test.
+        fonts: a folder of more fonts for training, in addition to those of Matplotlib and Pillow; None for no more.
+        val_families, test_families: families of fonts that only validation and only test use.
+        augment: distortion of the lines; None leaves them unchanged.
+        batch_size: as in `DataModule`.
+        seed: seed of the texts and of their rendering.
 
     Raises:
         ValueError: a number is not positive.
-        ConfigError: no font has one of the families, none is left to train on, or a family is held out twice.
-        DataError: the folder of fonts is missing, or holds none that would do.
+        ConfigError: no font has one of the families, none is left for training, or a family is held out twice.
+        DataError: the folder of fonts is missing, or has no suitable font.
     """
 
     def __init__(
         self,
-        lines: int = 20_000,
-        held_out: int = 1_000,
+        train_size: int = 20_000,
+        eval_size: int = 1_000,
         fonts: str | None = None,
         val_families: Sequence[str] = ("cmss10",),
         test_families: Sequence[str] = ("STIXGeneral", "Aileron"),
@@ -68,17 +70,14 @@ class TextLines(TensorDataModule):
         super().__init__(batch_size, augment)
         for family in set(val_families) & set(test_families):
             raise ConfigError(f"{family} is held out twice, for validation and for test")
-        for name, number in (("lines", lines), ("held_out", held_out)):
-            if type(number) is not int or number < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {number}")
-        self.lines = lines
-        self.held_out = held_out
+        self.train_size = check.whole("train_size", train_size)
+        self.eval_size = check.whole("eval_size", eval_size)
         self.fonts = fonts
         self.families = {"val": tuple(val_families), "test": tuple(test_families)}
-        self.seed = seed_of("seed", seed)
+        self.seed = check.seed("seed", seed)
 
     def setup(self, stage: str | None = None) -> None:
-        """Set the lines; to test, those of test alone, for which no folder of fonts is needed."""
+        """Render the lines; for `test` only those of the test split, which need no folder of fonts."""
         if stage != "test" and "train" not in self.splits:
             self.splits = {}
         if not self.splits:
@@ -92,7 +91,7 @@ class TextLines(TensorDataModule):
         return spec, {split: self._set(split) for split in splits}
 
     def _set(self, split: str) -> Examples:
-        """The lines of a split, each in a font of a family, which are all as likely."""
+        """The lines of a split; each family of fonts is equally likely."""
         families: dict[str, list[Font]] = {}
         for font in self._fonts(split):
             families.setdefault(font.family, []).append(font)
@@ -100,7 +99,7 @@ class TextLines(TensorDataModule):
         random = Random(3 * self.seed + ("train", "val", "test").index(split))
         lines: list[Tensor] = []
         texts: list[Tensor] = []
-        while len(lines) < (self.lines if split == "train" else self.held_out):
+        while len(lines) < (self.train_size if split == "train" else self.eval_size):
             text, font = phrase(random), random.choice(families[random.choice(names)])
             if font.characters.issuperset(text):
                 lines.append(torch.from_numpy(set_line(text, font, HEIGHT, random).T.copy()))
@@ -109,8 +108,8 @@ class TextLines(TensorDataModule):
         return examples if split == "train" else self._distorted(examples)
 
     def _distorted(self, examples: Examples) -> Examples:
-        """Examples whose lines are distorted, always alike."""
-        lines, texts = examples.tensors
+        """The examples with distorted lines, the same ones in each call."""
+        lines, texts = examples.columns
         if self.augment is None:
             return examples
         changed: list[Tensor] = []
@@ -122,12 +121,12 @@ class TextLines(TensorDataModule):
         return Examples(Ragged.of(changed), texts)
 
     def _fonts(self, split: str) -> list[Font]:
-        """The fonts of a split; a family that Matplotlib or Pillow carries is taken from there alone."""
-        fonts = carried_fonts(ALPHABET)
-        carried = {font.family for font in fonts}
+        """The fonts of a split; a family of Matplotlib or Pillow is never taken from the folder of fonts."""
+        fonts = bundled_fonts(ALPHABET)
+        bundled = {font.family for font in fonts}
         asked = {family for families in self.families.values() for family in families}
-        if self.fonts is not None and (split == "train" or not asked <= carried):
-            fonts += [font for font in fonts_of(self.fonts, ALPHABET) if font.family not in carried]
+        if self.fonts is not None and (split == "train" or not asked <= bundled):
+            fonts += [font for font in fonts_of(self.fonts, ALPHABET) if font.family not in bundled]
         known = {font.family for font in fonts}
         for family in sorted(asked - known):
             raise ConfigError(unknown("family of fonts", family, known))
@@ -137,31 +136,31 @@ class TextLines(TensorDataModule):
         return [font for font in fonts if font.family in wanted]
 
 
-class LineFolder(TensorDataModule):
-    """A folder of pictures, each of one line, with their texts: in `labels.csv`, or in a .txt file beside each.
+class LineFolder(DataModule):
+    """A folder of images of one line each, with their texts in `labels.csv`, or each in a .txt file of the same name.
 
-    `labels.csv` has a header `file,text`, and names files of the folder. Split at random.
+    `labels.csv` has the header `file,text`, and names files of the folder. The split is random.
 
     Args:
-        path: of the folder.
-        alphabet: the characters that texts may have; None for those of `text_lines`.
-        val_share, test_share: of the lines, above 0 and together below 1.
-        split_seed: the seed of the split.
-        batch_size: as in `TensorDataModule`.
-        augment: distortions of the training lines; None for none.
+        path: the folder.
+        alphabet: characters that texts may have; None for those of `TextLines`.
+        val_fraction, test_fraction: fractions of the lines, above 0 and together below 1.
+        split_seed: seed of the split.
+        batch_size: as in `DataModule`.
+        augment: distortion of the training lines; None leaves them unchanged.
 
     Raises:
-        ValueError: the shares leave a split empty.
-        DataError: no such folder; a picture or text that is missing or cannot be read; a text that is empty, has a
-            character outside the alphabet, or is too long for its picture.
+        ValueError: the fractions leave no line for training.
+        DataError: there is no such folder; an image or text is missing or cannot be read; a text is empty, has a
+            character outside the alphabet, or is too long for its image.
     """
 
     def __init__(
         self,
         path: str,
         alphabet: str | None = None,
-        val_share: float = 0.1,
-        test_share: float = 0.1,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
         split_seed: int = 0,
         batch_size: int = 32,
         augment: Scan | None = None,
@@ -169,45 +168,43 @@ class LineFolder(TensorDataModule):
         super().__init__(batch_size, augment)
         self.path = Path(path).expanduser()
         self.alphabet = ALPHABET if alphabet is None else alphabet
-        self.shares = check_shares(val_share, test_share)
-        self.split_seed = seed_of("split_seed", split_seed)
+        self.fractions = split_fractions(val_fraction, test_fraction)
+        self.split_seed = check.seed("split_seed", split_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         line, transcript = TextLine(HEIGHT), Transcript(self.alphabet)
         read = [_labelled(file, text, line, transcript) for file, text in _labels(self.path)]
         if len(read) < 3:
-            raise DataError(f"{self.path} has {len(read)} lines, and at least 3 are needed")
+            raise DataError(f"{self.path} has {len(read)} lines; at least 3 are needed")
         lines, texts = zip(*read)
-        rows = divide(len(lines), self.shares, self.split_seed)
+        rows = random_split(len(lines), self.fractions, self.split_seed)
         return Spec(line, transcript), {
             split: Examples(Ragged.of([lines[i] for i in rows[split]]), Ragged.of([texts[i] for i in rows[split]]))
             for split in ("train", "val", "test")
         }
 
 
-class DigitLines(TensorDataModule):
+class DigitLines(DataModule):
     """Strings of 3 to 8 of scikit-learn's real handwritten digits, side by side; see `zoo.data.images.Digits`.
 
-    Digits of validation and test stand in one string each. Strings are put together as they are needed, so that many
-    cost little memory.
+    Each digit of validation and test is in one string. Strings are joined when a batch is indexed, so that many of them
+    take little memory.
 
     Args:
-        batch_size: as in `TensorDataModule`.
-        augment: distortions of the training strings; None for none.
-        rounds: strings in which each training digit stands.
-        seed: of what stands beside what, from 0 to 2**32 - 1.
+        batch_size: as in `DataModule`.
+        augment: distortion of the training strings; None leaves them unchanged.
+        rounds: strings that each training digit is in.
+        seed: seed of the order of digits, from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: rounds is not positive.
-        DataError: as of the digits.
+        ValueError: an option is out of range.
+        DataError: the digits are missing or damaged.
     """
 
     def __init__(self, batch_size: int = 64, augment: Scan | None = None, rounds: int = 24, seed: int = 0) -> None:
         super().__init__(batch_size, augment)
-        if type(rounds) is not int or rounds < 1:
-            raise ValueError(f"rounds must be a whole number of at least 1, got {rounds}")
-        self.rounds = rounds
-        self.seed = seed_of("seed", seed)
+        self.rounds = check.whole("rounds", rounds)
+        self.seed = check.seed("seed", seed)
         self.source: Digits | MNIST = Digits(split_seed=seed)
 
     def prepare_data(self) -> None:
@@ -222,16 +219,16 @@ class DigitLines(TensorDataModule):
             assert isinstance(images, Tensor)
             assert isinstance(labels, Tensor)
             rounds = self.rounds if split == "train" else 1
-            random = torch.Generator().manual_seed(3 * self.seed + number)  # val and test are alike for any rounds
+            random = torch.Generator().manual_seed(3 * self.seed + number)  # val and test do not depend on rounds
             splits[split] = side_by_side(images, labels, rounds, random)
         return Spec(TextLine(HEIGHT), Transcript(DIGITS)), splits
 
 
 class MNISTLines(DigitLines):
-    """Strings of 3 to 8 of MNIST's handwritten digits, side by side; test strings are of test digits.
+    """Strings of 3 to 8 of MNIST's handwritten digits, side by side; test strings consist of test digits.
 
     Args:
-        root: the folder that holds, or will hold, `MNIST/raw`, as for `zoo.data.images.MNIST`.
+        root: folder with `MNIST/raw`, as in `zoo.data.images.MNIST`.
         batch_size, augment, rounds, seed: as in `DigitLines`.
 
     Raises:
@@ -246,10 +243,10 @@ class MNISTLines(DigitLines):
 
 
 def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Generator) -> Examples:
-    """Put pictures of digits (N, 1, h, w), bright on dark, into lines of 3 to 8, each digit `rounds` times.
+    """Join images of digits (N, 1, h, w), bright on dark, to lines of 3 to 8 digits, each digit in `rounds` lines.
 
-    They are scaled to 28 pixels, moved up or down by up to 2, cut to their ink and set 0 to 6 pixels apart,
-    with some margin at both ends.
+    Digits are scaled to 28 pixels, moved up or down by up to 2, cropped to their ink and placed 0 to 6 pixels apart,
+    with a margin at both ends.
     """
     side = 28
     if digits.shape[2:] != (side, side):
@@ -281,43 +278,43 @@ def side_by_side(digits: Tensor, labels: Tensor, rounds: int, random: torch.Gene
 
 
 def _labels(folder: Path) -> Iterator[tuple[Path, str]]:
-    """The pictures of a folder with their texts."""
+    """The images of a folder and their texts."""
     if not folder.is_dir():
-        raise DataError(f"no such folder of lines: {folder}")
+        raise DataError(f"no such folder: {folder}")
     table = folder / "labels.csv"
     try:
         if table.is_file():
             with table.open(encoding="utf-8-sig", newline="") as rows:
                 reader = csv.DictReader(rows)
                 if not {"file", "text"} <= set(reader.fieldnames or ()):
-                    raise DataError(f"{table} needs a header with the columns file and text")
+                    raise DataError(f"{table} needs the header file,text")
                 for row in reader:
                     if None in row or None in row.values():
-                        raise DataError(f"{table}, line {reader.line_num}: it has more or fewer cells than the header")
+                        raise DataError(f"{table}, line {reader.line_num}, has more or fewer cells than the header")
                     yield folder / row["file"], row["text"]
             return
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_ENDINGS)
         if not files:
-            raise DataError(f"{folder} has neither a labels.csv nor pictures ({', '.join(PICTURES)})")
+            raise DataError(f"{folder} has neither a labels.csv nor images ({', '.join(IMAGE_ENDINGS)})")
         for file in files:
             text = file.with_suffix(".txt")
             if not text.is_file():
                 raise DataError(f"{file} has no text: there is neither a labels.csv nor {text.name}")
             yield file, text.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"a text in {folder} cannot be read as UTF-8 text: {error}") from error
+        raise DataError(f"a text in {folder} is not UTF-8: {error}") from error
 
 
 def _labelled(file: Path, text: str, line: TextLine, transcript: Transcript) -> tuple[Tensor, Tensor]:
-    """The columns of a line's picture, and the symbols of its text."""
+    """The pixel columns of a line, and the symbols of its text."""
     try:
         columns, symbols = line.encode(file), transcript.encode(text)
     except SpecError as error:
         named = str(error) if str(file) in str(error) else f"{file}: {error}"
         raise DataError(named) from error
     if not text:
-        raise DataError(f"{file} has an empty text")
-    needed = len(text) + sum(a == b for a, b in pairwise(text))  # steps of CTC, which are two pixels each
+        raise DataError(f"the text of {file} is empty")
+    needed = len(text) + sum(a == b for a, b in pairwise(text))  # steps of CTC, of two pixels each
     if 2 * needed > len(columns):
         raise DataError(f"{file} is too narrow for its text of {len(text)} characters, {text!r}")
     return columns, symbols

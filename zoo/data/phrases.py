@@ -1,7 +1,7 @@
-"""Lines of text such as documents hold: words, names, numbers, dates, prices, codes and punctuation, from a seed.
+"""Generated lines of text like those of documents: words, names, numbers, dates, prices, codes and punctuation.
 
-Half of the words are common English ones (`words.txt`), and the others are put together from syllables, so that a
-reader cannot do with knowing words by heart.
+Half of the words are common English ones (`words.txt`), and the others consist of random syllables, so that a network
+cannot rely on a vocabulary.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MONTHS = (
     "November",
     "December",
 )
-SYLLABLES = (  # how they begin, go on and end; what is frequent stands there several times
+SYLLABLES = (  # onsets, nuclei and codas; frequent ones are listed several times
     "b c d f g h j k l m n p qu r s t v w y z bl br ch cl cr dr fl fr gl gr ph pl pr sc sh sk sl sm sp st sw th tr wh",
     "a e i o u a e i o a e y ai ea ee ie io oa oo ou ue",
     "b ck d f g l ll m n ng nd nt p r rd rk rm s ss st t tt th x ff ft mp lt",
@@ -36,7 +36,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 " + S
 
 
 def phrase(random: Random, shortest: int = 1, longest: int = 40) -> str:
-    """One line of `shortest` to `longest` characters of `ALPHABET`, 16 on average; it neither starts nor ends blank."""
+    """A line of `shortest` to `longest` characters of `ALPHABET`, 16 on average, that neither starts nor ends blank."""
     while True:
         length = min(longest, max(shortest, round(random.gammavariate(2.2, 7.5))))
         style = random.random()
@@ -49,7 +49,7 @@ def phrase(random: Random, shortest: int = 1, longest: int = 40) -> str:
 
 
 def _token(random: Random, style: float) -> str:
-    """A word with its punctuation, or one of the other things that stand in documents."""
+    """A word, a number, a date or the like, with punctuation."""
     kind = random.random()
     if kind < 0.68:
         token = _cased(random, _word(random), style)
@@ -67,7 +67,7 @@ def _word(random: Random) -> str:
 
 
 def _cased(random: Random, word: str, style: float) -> str:
-    """Small letters, capitals or a capital first letter; mostly as the line's style has it."""
+    """A word in small letters, in capitals or capitalized, mostly according to the line's style."""
     if style < 0.15:
         return word.upper()
     return word.capitalize() if random.random() < (0.8 if style < 0.3 else 0.15) else word
@@ -128,7 +128,7 @@ def _price(random: Random) -> str:
 
 
 def _code(random: Random) -> str:
-    """Capitals and digits, so that no letter has a twin of the other case (I and l are one shape in many fonts)."""
+    """Capitals and digits: I and l have one shape in many fonts, so a code has no small letters."""
     parts = [
         "".join(random.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(random.randint(1, 4))),
         _digits(random, 1, 5),

@@ -1,8 +1,8 @@
-"""Ratings of items by people: generated likes, MovieLens, and any CSV file of them.
+"""Ratings of items by users: generated likes, MovieLens, and any CSV file of ratings.
 
-An example is a person: a row of codes, one for each item (`zoo.spec.ratings`), and of those held out another such row.
+An example is a user: a row of codes, one for each item (`zoo.spec.ratings`), and a second such row of held-out ratings.
 
-Shape letters: U people, G items.
+Shape letters: U users, G items.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.data.core.loader import Examples, TensorDataModule
-from zoo.data.core.splits import seed_of, whole_number
+from zoo import check
+from zoo.data.core.columns import Examples
+from zoo.data.core.data_module import DataModule
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Ratings, Recommendations, Spec
 from zoo.spec.files import read_table, read_text
 
 MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 MOVIELENS_MD5 = "0e33842e24a9c977be4e0107933c0723"
-MOST_CELLS = 2**31  # of people times items, which take a byte each
-MOST_STEPS = 20  # a column of more different numbers than that is no scale
+MAX_CELLS = 2**31  # users times items; each takes a byte
+MAX_STEPS = 20  # a column of more different numbers is not a scale
 
 
 @dataclass(frozen=True)
 class Rated:
-    """All ratings: titles of the G items, the scale, and codes (U, G), uint8; `test` has those of an official test."""
+    """All ratings: titles of the G items, the scale, and codes (U, G), uint8; `test` is for an official test set."""
 
     titles: tuple[str, ...]
     scale: tuple[float, ...]
@@ -37,34 +38,34 @@ class Rated:
     test: Tensor | None = None
 
 
-class RatingData(TensorDataModule):
-    """Ratings, of which some of each person's are held out, to be predicted from the others.
+class RatingData(DataModule):
+    """Ratings, some of which are held out for each user, to be predicted from the user's other ratings.
 
-    Of training there is a column of codes (U, G); of validation and test two: what is known, and what is held out. In
-    the test what was held out for validation is known.
+    Training has one column of codes (U, G). Validation and test have two: the known ratings and the held-out ones. The
+    test's known ratings include those that are held out for validation.
 
     Args:
-        batch_size: people a step.
-        val_ratings, test_ratings: how many of each person's ratings are held out, but at most half of what there is;
-            those of the test only where there is no official one.
-        split_seed: the seed of what is held out, from 0 to 2**32 - 1.
+        batch_size: users a batch.
+        val_ratings, test_ratings: held-out ratings of each user, at most half of them; `test_ratings` has no effect if
+            there is an official test set.
+        split_seed: seed of the choice of held-out ratings, from 0 to 2**32 - 1.
 
     Raises:
         ValueError: an option is out of range.
-        DataError: there is nothing to learn from.
+        DataError: there are too few ratings.
     """
 
     def __init__(
         self, batch_size: int = 20, *, val_ratings: int = 3, test_ratings: int = 3, split_seed: int = 0
     ) -> None:
         super().__init__(batch_size)
-        self.val_ratings = whole_number("val_ratings", val_ratings, 1, 2**20)
-        self.test_ratings = whole_number("test_ratings", test_ratings, 1, 2**20)
-        self.split_seed = seed_of("split_seed", split_seed)
+        self.val_ratings = check.whole("val_ratings", val_ratings, 1, 2**20)
+        self.test_ratings = check.whole("test_ratings", test_ratings, 1, 2**20)
+        self.split_seed = check.seed("split_seed", split_seed)
 
     @abstractmethod
     def read(self) -> Rated:
-        """Everything."""
+        """All ratings."""
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         rated = self.read()
@@ -84,60 +85,60 @@ class RatingData(TensorDataModule):
 
 
 class BinaryRatings(RatingData):
-    """1,500 people who like (1) or dislike (0) some of 72 films of six kinds. Generated.
+    """Generated: 1,500 users who like (1) or dislike (0) some of 72 films of six genres.
 
-    Each person has one of eight tastes, each of which likes three kinds of the six; a film of a kind that the taste
-    likes is liked with probability 0.9, another with 0.15. Some films are seen by more people than others. Three
-    ratings of each person are the test, and three others are held out for validation.
+    Each user has one of eight tastes, and each taste likes three of the six genres. A user likes a film of such a genre
+    with probability 0.9, and another film with 0.15. Some films have more ratings than others. Three ratings of each
+    user are held out for test, and three for validation.
 
     Args:
-        people: U.
-        batch_size: people a step.
-        data_seed: the seed of the ratings, and of what is held out.
+        num_users: U, at least 20.
+        batch_size: users a batch.
+        data_seed: seed of the ratings, and of the choice of held-out ratings.
 
     Raises:
         ValueError: an option is out of range.
     """
 
-    kinds = ("animation", "comedy", "horror", "musical", "thriller", "western")
+    genres = ("animation", "comedy", "horror", "musical", "thriller", "western")
     tastes = (
         (0, 1, 3), (0, 1, 5), (0, 3, 5), (1, 2, 4), (1, 3, 4), (2, 4, 5), (2, 3, 4), (0, 2, 5),
     )  # fmt: skip
-    films = 12  # of each kind
-    likes, dislikes = 0.9, 0.15  # how often a film is liked, of a kind that is and of another
+    films = 12  # of each genre
+    likes, dislikes = 0.9, 0.15  # probability that a film is liked, by whether the taste likes its genre
 
-    def __init__(self, people: int = 1_500, batch_size: int = 20, data_seed: int = 0) -> None:
+    def __init__(self, num_users: int = 1_500, batch_size: int = 20, data_seed: int = 0) -> None:
         super().__init__(batch_size, split_seed=data_seed)
-        self.people = whole_number("people", people, 20, 2**20)
-        self.data_seed = seed_of("data_seed", data_seed)
+        self.num_users = check.whole("num_users", num_users, 20, 2**20)
+        self.data_seed = check.seed("data_seed", data_seed)
 
     def chances(self) -> Tensor:
-        """How likely each film is liked by each taste (tastes, G)."""
-        liked = torch.tensor([[kind in taste for kind in range(len(self.kinds))] for taste in self.tastes])
+        """The probability that each taste likes each film (tastes, G)."""
+        liked = torch.tensor([[genre in taste for genre in range(len(self.genres))] for taste in self.tastes])
         return torch.where(liked, self.likes, self.dislikes).repeat_interleave(self.films, dim=1)
 
     def read(self) -> Rated:
         random = torch.Generator().manual_seed(self.data_seed)
-        taste = torch.randint(len(self.tastes), (self.people,), generator=random)
+        taste = torch.randint(len(self.tastes), (self.num_users,), generator=random)
         chances = self.chances()[taste]
         liked = torch.rand(chances.shape, generator=random) < chances
         seen = torch.linspace(0.05, 0.45, chances.shape[1])[torch.randperm(chances.shape[1], generator=random)]
         codes = torch.where(torch.rand(chances.shape, generator=random) < seen, 1 + liked.to(torch.uint8), 0)
-        titles = [f"{kind} {number}" for kind in self.kinds for number in range(1, self.films + 1)]
+        titles = [f"{genre} {number}" for genre in self.genres for number in range(1, self.films + 1)]
         return Rated(tuple(titles), (0, 1), codes.to(torch.uint8))
 
 
 class MovieLens(RatingData):
-    """MovieLens 100k: 100,000 ratings of 1,682 films by 943 people, from 1 to 5; the test is that of the split `ua`.
+    """MovieLens 100k: 100,000 ratings of 1,682 films by 943 users, from 1 to 5, with the test set of the split `ua`.
 
-    Source: Harper and Konstan, "The MovieLens datasets: history and context", 2015. `ua.test` holds 10 ratings of each
-    person. A title that stands twice is told apart by the film's number.
+    Source: Harper and Konstan, "The MovieLens datasets: history and context", 2015. `ua.test` has 10 ratings of each
+    user. If two films have one title, their numbers are added to it.
 
     Args:
-        root: the folder that holds, or will hold, `ml-100k`; what is missing is downloaded (5 MB), its md5 checked.
-        batch_size: people a step.
-        val_ratings: of each person's in `ua.base`, which are held out for validation.
-        split_seed: the seed of that choice.
+        root: folder with `ml-100k`; it is downloaded there if it is missing (5 MB), and its md5 is checked.
+        batch_size: users a batch.
+        val_ratings: ratings of each user in `ua.base` that are held out for validation.
+        split_seed: seed of that choice.
 
     Raises:
         ValueError: an option is out of range.
@@ -145,7 +146,7 @@ class MovieLens(RatingData):
     """
 
     title = "ml-100k"
-    people, films = 943, 1_682
+    num_users, films = 943, 1_682
     parts = (("ua.base", 90_570), ("ua.test", 9_430))
 
     def __init__(self, root: str, batch_size: int = 20, val_ratings: int = 3, split_seed: int = 0) -> None:
@@ -163,48 +164,48 @@ class MovieLens(RatingData):
         except (OSError, RuntimeError, ValueError) as error:
             raise DataError(
                 f"{self.title} is not in {self.root.resolve()} and could not be downloaded "
-                f"({' '.join(str(error).split())}); set data.root to a folder that holds {self.title}"
+                f"({' '.join(str(error).split())}); set data.root to the folder with {self.title}"
             ) from error
 
     def read(self) -> Rated:
         folder = self.root / self.title
         if not folder.is_dir():
-            raise DataError(f"{self.title} is not in {self.root.resolve()}; set data.root to a folder that holds it")
+            raise DataError(f"{self.title} is not in {self.root.resolve()}; set data.root to the folder that has it")
         lines = read_text(folder / "u.item", encoding="latin-1").splitlines()
         names = [line.split("|")[1] for line in lines if line.count("|") > 1]
         if len(names) != self.films:
             raise DataError(f"{folder / 'u.item'} names {len(names)} films, not {self.films}; it is damaged")
         base, test = (self._codes(folder / name, count) for name, count in self.parts)
-        return Rated(_told_apart(names), (1, 2, 3, 4, 5), base, test)
+        return Rated(_unique(names), (1, 2, 3, 4, 5), base, test)
 
     def _codes(self, path: Path, count: int) -> Tensor:
-        fault = f"{path} does not hold {count} ratings as MovieLens 100k does; it is damaged"
+        fault = f"{path} does not have the {count} ratings of MovieLens 100k; it is damaged"
         try:
             rows = torch.tensor([[int(cell) for cell in line.split("\t")[:3]] for line in read_text(path).splitlines()])
         except ValueError as error:
             raise DataError(fault) from error
-        largest = torch.tensor([self.people, self.films, 5])
+        largest = torch.tensor([self.num_users, self.films, 5])
         if rows.shape != (count, 3) or not ((rows >= 1) & (rows <= largest)).all():
             raise DataError(fault)
-        codes = torch.zeros(self.people, self.films, dtype=torch.uint8)
+        codes = torch.zeros(self.num_users, self.films, dtype=torch.uint8)
         codes[rows[:, 0] - 1, rows[:, 1] - 1] = rows[:, 2].to(torch.uint8)
         return codes
 
 
 class CsvRatings(RatingData):
-    """A CSV or Parquet file with a row for each rating: who, of what, and how good.
+    """A CSV or Parquet file with a row for each rating: user, item and rating.
 
-    Where somebody rated something twice the last row counts. The scale is what numbers there are.
+    If a user rated an item twice, the last row counts. The scale consists of all numbers in the column of ratings.
 
     Args:
-        path: of the file; Parquet by its ending, which takes pyarrow.
+        path: the file; names that end in .parquet or .pq are read by pyarrow.
         user, item, rating: names of the three columns.
-        separator, encoding: of a CSV file.
+        separator, encoding: as in `zoo.data.tables.Csv`.
         batch_size, val_ratings, test_ratings, split_seed: as in `RatingData`.
 
     Raises:
         ValueError: an option is out of range.
-        DataError: the file cannot be read, a column is not there or has gaps, or its ratings are no scale.
+        DataError: the file cannot be read, a column is missing or has gaps, or its ratings are not a scale.
     """
 
     def __init__(
@@ -235,23 +236,23 @@ class CsvRatings(RatingData):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
             if frame[name].isna().any():
-                raise DataError(f"column '{name}', row {frame.index[frame[name].isna()][0]}: there is nothing")
-        people, items, given = (frame[name] for name in self.columns)
+                raise DataError(f"column '{name}', row {frame.index[frame[name].isna()][0]}: the cell is empty")
+        users, items, given = (frame[name] for name in self.columns)
         ratings = pd.to_numeric(given, errors="coerce").astype("float64")  # True and False are 1 and 0
         if ratings.isna().any():
             row = ratings.index[ratings.isna()][0]
             raise DataError(f"column '{self.columns[2]}', row {row}: '{given[row]}' is not a number")
         steps = sorted(ratings.unique().tolist())
-        if not 2 <= len(steps) <= MOST_STEPS:
+        if not 2 <= len(steps) <= MAX_STEPS:
             raise DataError(
-                f"column '{self.columns[2]}' holds {len(steps)} different numbers; a scale has from 2 to {MOST_STEPS}"
+                f"column '{self.columns[2]}' has {len(steps)} different numbers; a scale has from 2 to {MAX_STEPS}"
             )
-        person, names = pd.factorize(people)[0], pd.factorize(items.astype(str).str.strip(), sort=True)
-        if (cells := (int(person.max()) + 1) * len(names[1])) > MOST_CELLS:
-            raise DataError(f"{cells:,} pairs of people and items do not fit in memory; {MOST_CELLS:,} is the limit")
-        codes = torch.zeros(int(person.max()) + 1, len(names[1]), dtype=torch.uint8)
+        user, names = pd.factorize(users)[0], pd.factorize(items.astype(str).str.strip(), sort=True)
+        if (cells := (int(user.max()) + 1) * len(names[1])) > MAX_CELLS:
+            raise DataError(f"{cells:,} pairs of users and items do not fit in memory; the limit is {MAX_CELLS:,}")
+        codes = torch.zeros(int(user.max()) + 1, len(names[1]), dtype=torch.uint8)
         places = pd.Series(range(1, len(steps) + 1), index=steps)[ratings].to_numpy(dtype="uint8")
-        flat = pd.Series(places, index=person.astype("int64") * len(names[1]) + names[0])
+        flat = pd.Series(places, index=user.astype("int64") * len(names[1]) + names[0])
         last = flat[~flat.index.duplicated(keep="last")]
         codes.view(-1).numpy()[last.index] = last
         scale = tuple(int(step) if float(step).is_integer() else float(step) for step in steps)
@@ -259,7 +260,7 @@ class CsvRatings(RatingData):
 
 
 def _held_out(codes: Tensor, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Codes (U, G) without so many ratings of each person, at most half of theirs; and those ratings."""
+    """Codes (U, G) without `count` ratings of each user, or half of them if they are fewer; and those ratings."""
     rated = codes > 0
     draws = torch.rand(codes.shape, generator=random).masked_fill(~rated, -1)
     places = draws.topk(min(count, codes.shape[1]), dim=1).indices
@@ -268,6 +269,6 @@ def _held_out(codes: Tensor, count: int, random: torch.Generator) -> tuple[Tenso
     return codes.masked_fill(out, 0), codes.masked_fill(~out, 0)
 
 
-def _told_apart(names: Sequence[str]) -> tuple[str, ...]:
-    """Names that stand once as they are, and others with their numbers, from 1."""
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
+    """The names; those that occur twice get their numbers, from 1."""
     return tuple(name if names.count(name) == 1 else f"{name} [{n}]" for n, name in enumerate(names, start=1))

@@ -1,8 +1,8 @@
-"""Sentences about films whose polarity follows from their structure, not from their words.
+"""Synthetic sentences about films whose polarity depends on their structure, not on single words.
 
-Synthetic. A small grammar builds each sentence from the outside in: first its polarity is drawn, then a construction
-(negation, contrast, quotation, disappointed hope, doubt), then the polarity that each of its parts must have. Praise
-and blame are as frequent in positive sentences as in negative ones, so words tell little, and their order tells all.
+A small grammar builds each sentence from the outside in: it draws the polarity, then a construction (negation,
+contrast, quotation, disappointed hope, doubt), then the polarity that each part must have. Words of praise and of blame
+are equally frequent in positive and negative sentences, so that a bag of words has little information.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BLAME = _words(
     """
 )
 ADJECTIVES = {True: PRAISE, False: BLAME}
-VERBS = {  # of one who watches
+VERBS = {  # of a viewer
     True: _words("admire adore applaud enjoy like love praise recommend treasure"),
     False: _words("despise detest dislike hate loathe mock regret resent scorn"),
 }
@@ -66,17 +66,17 @@ SPEAKERS = (
     "everybody at work",
     "the man beside me",
 )
-RESERVED = 5  # one in so many pairs of adjective and construction is kept for the test split
+RESERVED = 5  # one in five pairs of adjective and construction is reserved for the test split
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence and the truth about it.
+    """A sentence with its polarity and its constructions.
 
     Args:
-        text: of it, in lower case.
+        text: the sentence, in lower case.
         positive: its polarity.
-        constructions: the names of those it is built of, from the outside in, the innermost last.
+        constructions: names of its constructions, from the outside in.
     """
 
     text: str
@@ -85,14 +85,14 @@ class Sentence:
 
 
 def generate_reviews(count: int, random: Random, *, depths: tuple[int, ...], reserved: bool) -> list[Sentence]:
-    """Draw different sentences.
+    """Generate different sentences.
 
     Args:
-        count: how many.
-        random: where they are drawn from.
-        depths: how many constructions can be nested around the innermost one.
-        reserved: whether they are built of the pairs of adjective and construction that are kept for the test split,
-            or of all others.
+        count: number of sentences.
+        random: source of random numbers.
+        depths: possible numbers of constructions around the innermost one.
+        reserved: whether to use the pairs of adjective and construction that are reserved for the test split, or all
+            others.
     """
     sentences: dict[str, Sentence] = {}
     while len(sentences) < count:
@@ -107,7 +107,7 @@ Built = tuple[str, tuple[str, ...]]
 
 
 def _sentence(random: Random, positive: bool, depth: int, reserved: bool) -> Built:
-    """A sentence of that polarity with `depth` constructions around its innermost one."""
+    """A sentence of this polarity with `depth` constructions around its innermost one."""
     if depth == 0:
         return _simple(random, positive, reserved)
     name = random.choice(list(AROUND))
@@ -118,7 +118,7 @@ def _sentence(random: Random, positive: bool, depth: int, reserved: bool) -> Bui
     return wording.format(inner=inner, other=other, who=random.choice(SPEAKERS)), (name, *names)
 
 
-# Around a sentence: the wordings, and whether the whole has the polarity of the part called inner
+# Constructions around a sentence: the wordings, and whether the whole has the polarity of its part `inner`
 AROUND: dict[str, tuple[tuple[str, ...], bool]] = {
     "contrast": (
         (
@@ -169,7 +169,7 @@ AROUND: dict[str, tuple[tuple[str, ...], bool]] = {
 
 
 def _simple(random: Random, positive: bool, reserved: bool) -> Built:
-    """The innermost construction: one judgement of one aspect."""
+    """An innermost construction: one judgement of one aspect."""
     name = random.choice(list(INNERMOST))
     wordings, keeps = INNERMOST[name]
     wording = random.randrange(len(wordings))

@@ -1,4 +1,4 @@
-"""Sequences made from a seed: videos of real digits that move, and two tests of long memory.
+"""Generated sequences: videos of real digits that move, and two tests of long-term memory.
 
 Shape letters: N sequences, T steps, F numbers, H = W = 16 pixels.
 """
@@ -8,28 +8,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zoo.data.core.loader import Examples, Ragged, TensorDataModule
-from zoo.data.core.splits import check_sizes, seed_of
+from zoo import check
+from zoo.data.core.columns import Examples, Ragged
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import split_sizes
 from zoo.data.images import Digits
 from zoo.spec import Labels, Series, Spec, Values, Video
 
-SIDE, DIGIT = 16, 8  # pixels of a video's picture, and of a digit in it
-SHORTEST, LONGEST = 12, 30  # pictures in a video
-NOTHING = 10  # the label of a picture without a digit
-SYMBOLS, COPIED = 8, 10  # of the copy problem: how many there are, and how many of them are to be remembered
+SIDE, DIGIT = 16, 8  # pixels, of a video's frame and of a digit in it
+MIN_FRAMES, MAX_FRAMES = 12, 30  # of a video
+NOTHING = 10  # label of a frame without a digit
+SYMBOLS, COPIED = 8, 10  # in the copy problem: different symbols, and symbols to remember
 
 
-class MovingDigits(TensorDataModule):
-    """Videos of 12 to 30 pictures, 16 x 16: real handwritten digits move, bounce, vanish, and others appear.
+class MovingDigits(DataModule):
+    """Videos of 12 to 30 frames of 16 x 16 pixels: real handwritten digits move, bounce and vanish, and others appear.
 
-    A label a picture: the digit that is there, or `nothing`. The digits are scikit-learn's, split as `Digits` does, so
-    that no handwriting is in two splits; their paths are generated. Each picture is noisy, and a bar hides a part of
-    it, so that one picture alone often does not tell.
+    Each frame has a label: the digit in it, or `nothing`. The digits are scikit-learn's, split as in `Digits`, so that
+    no image of a digit is in two splits; their paths are generated. Each frame is noisy and partly hidden by a bar, so
+    that one frame alone is often not enough.
 
     Args:
-        train_size, val_size, test_size: videos of each split.
-        batch_size: videos a step.
-        data_seed: the seed of the paths.
+        train_size, val_size, test_size: videos in each split.
+        batch_size: videos a batch.
+        data_seed: seed of the paths.
 
     Raises:
         ValueError: a size is below 1, or the seed out of range.
@@ -44,34 +46,34 @@ class MovingDigits(TensorDataModule):
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = seed_of("data_seed", data_seed)
+        self.sizes = split_sizes(train_size, val_size, test_size)
+        self.data_seed = check.seed("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
         splits = {}
         for split, source in Digits().load()[1].items():
-            images, digits = source.tensors
+            images, digits = source.columns
             assert isinstance(images, Tensor) and isinstance(digits, Tensor)  # noqa: PT018
-            lengths = torch.randint(SHORTEST, LONGEST + 1, (self.sizes[split],), generator=random)
-            pictures, labels = _film(images[:, 0], digits, lengths, random)
-            splits[split] = Examples(Ragged(pictures, lengths), Ragged(labels, lengths))
-        pixels = splits["train"].tensors[0].values.float() / 255  # type: ignore[union-attr]
+            lengths = torch.randint(MIN_FRAMES, MAX_FRAMES + 1, (self.sizes[split],), generator=random)
+            frames, labels = _frames(images[:, 0], digits, lengths, random)
+            splits[split] = Examples(Ragged(frames, lengths), Ragged(labels, lengths))
+        pixels = splits["train"].columns[0].values.float() / 255  # type: ignore[union-attr]
         names = (*(str(digit) for digit in range(10)), "nothing")
         return Spec(Video(1, SIDE, SIDE, (pixels.mean().item(),), (pixels.std().item(),)), Labels(names)), splits
 
 
-class Adding(TensorDataModule):
-    """The adding problem: of a long row of numbers two are marked; what is their sum? Generated.
+class Adding(DataModule):
+    """The adding problem: two numbers of a long sequence are marked, and their sum is the target. Generated.
 
-    Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997, experiment 4. Numbers lie in 0..1; one is marked
-    in the first half of the row and one in the second. Always answering 1 has a mean squared error of 1/6.
+    Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997, experiment 4. Numbers are in 0..1; one is marked
+    in the first half of the sequence and one in the second. The constant answer 1 has a mean squared error of 1/6.
 
     Args:
-        length: T, from 2 on.
-        train_size, val_size, test_size: rows of each split.
-        batch_size: rows a step.
-        data_seed: the seed of the rows.
+        length: T, at least 2.
+        train_size, val_size, test_size: sequences in each split.
+        batch_size: sequences a batch.
+        data_seed: seed of the sequences.
 
     Raises:
         ValueError: a number is out of range.
@@ -87,11 +89,9 @@ class Adding(TensorDataModule):
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        if type(length) is not int or length < 2:
-            raise ValueError(f"length must be a whole number of at least 2, got {length}")
-        self.length = length
-        self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = seed_of("data_seed", data_seed)
+        self.length = check.whole("length", length, 2)
+        self.sizes = split_sizes(train_size, val_size, test_size)
+        self.data_seed = check.seed("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
@@ -105,21 +105,22 @@ class Adding(TensorDataModule):
             markers = torch.zeros_like(values).scatter_(1, first, 1.0).scatter_(1, second, 1.0)
             sums = (values * markers).sum(dim=1, keepdim=True)
             splits[split] = Examples(torch.stack([values, markers], dim=2), output.standardise(sums.double()))
-        # The law is known, so its mean and standard deviation are those of the numbers, not of a sample
+        # Mean and standard deviation of the known distribution, not of a sample
         return Spec(Series(("value", "marker"), (0.5, 0.0), ((1 / 12) ** 0.5, 1.0)), output), splits
 
 
-class Copying(TensorDataModule):
-    """The copy problem: ten symbols, a long silence, and then they are asked for in order. Generated.
+class Copying(DataModule):
+    """The copy problem: ten symbols, a long delay, and then the symbols are the targets, in order. Generated.
 
-    Source: after Hochreiter and Schmidhuber, "Long short-term memory", 1997; in this form Arjovsky, Shah, Bengio, 2016.
-    Each row has 20 + `silence` steps; its labels are `silence` until the last ten, which are the symbols.
+    Source: after Hochreiter and Schmidhuber, "Long short-term memory", 1997; in this form Arjovsky, Shah, Bengio,
+    "Unitary evolution recurrent neural networks", 2016. Each sequence has 20 + `delay` steps; the label of each step is
+    `silence`, except for the last ten, whose labels are the symbols.
 
     Args:
-        silence: steps between the last symbol and the question, from 1 on.
-        train_size, val_size, test_size: rows of each split.
-        batch_size: rows a step.
-        data_seed: the seed of the rows.
+        delay: steps between the last symbol and the question, at least 1.
+        train_size, val_size, test_size: sequences in each split.
+        batch_size: sequences a batch.
+        data_seed: seed of the sequences.
 
     Raises:
         ValueError: a number is out of range.
@@ -127,7 +128,7 @@ class Copying(TensorDataModule):
 
     def __init__(
         self,
-        silence: int = 30,
+        delay: int = 30,
         train_size: int = 10_000,
         val_size: int = 500,
         test_size: int = 500,
@@ -135,22 +136,20 @@ class Copying(TensorDataModule):
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        if type(silence) is not int or silence < 1:
-            raise ValueError(f"silence must be a whole number of at least 1, got {silence}")
-        self.silence = silence
-        self.sizes = check_sizes(train_size, val_size, test_size)
-        self.data_seed = seed_of("data_seed", data_seed)
+        self.delay = check.whole("delay", delay)
+        self.sizes = split_sizes(train_size, val_size, test_size)
+        self.data_seed = check.seed("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
-        quiet, question = SYMBOLS, SYMBOLS + 1
+        silence, question = SYMBOLS, SYMBOLS + 1
         splits = {}
         for split, size in self.sizes.items():
             symbols = torch.randint(0, SYMBOLS, (size, COPIED), generator=random)
-            steps = torch.full((size, 2 * COPIED + self.silence), quiet)
+            steps = torch.full((size, 2 * COPIED + self.delay), silence)
             labels = steps.clone()
             steps[:, :COPIED] = symbols
-            steps[:, COPIED + self.silence - 1] = question
+            steps[:, COPIED + self.delay - 1] = question
             labels[:, -COPIED:] = symbols
             hot = torch.nn.functional.one_hot(steps, SYMBOLS + 2).float()  # N, T, F
             splits[split] = Examples(hot, labels)
@@ -159,30 +158,30 @@ class Copying(TensorDataModule):
         return Spec(series, Labels((*names, "silence"))), splits
 
 
-def _film(images: Tensor, digits: Tensor, lengths: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Film digits: all pictures of all videos, uint8 (sum of T, 1, H, W), and their labels."""
+def _frames(images: Tensor, digits: Tensor, lengths: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """All frames of all videos, uint8 (sum of T, 1, H, W), and their labels."""
     chosen, places = _paths(len(images), len(lengths), random)
-    filmed = torch.arange(LONGEST) < lengths[:, None]  # N, T
-    chosen, places = chosen[filmed], places[filmed].round().long()  # of M pictures
+    filmed = torch.arange(MAX_FRAMES) < lengths[:, None]  # N, T
+    chosen, places = chosen[filmed], places[filmed].round().long()  # of M frames
     axis = torch.arange(SIDE)
-    rows, columns = axis - places[:, :1], axis - places[:, 1:]  # M, H and M, W: where in the digit
+    rows, columns = axis - places[:, :1], axis - places[:, 1:]  # M, H and M, W: places in the digit
     inside = ((rows >= 0) & (rows < DIGIT))[:, :, None] & ((columns >= 0) & (columns < DIGIT))[:, None, :]
     rows, columns = rows.clamp(0, DIGIT - 1)[:, :, None], columns.clamp(0, DIGIT - 1)[:, None, :]
-    pictures = images[chosen[:, None, None], rows, columns].float() * (inside & (chosen >= 0)[:, None, None])
+    frames = images[chosen[:, None, None], rows, columns].float() * (inside & (chosen >= 0)[:, None, None])
     bar = torch.randint(0, SIDE, (len(chosen), 1), generator=random)
     hidden = (axis >= bar) & (axis < bar + 3)  # M, W
-    pictures = pictures.masked_fill(hidden[:, None, :], 128) + 30 * torch.randn(pictures.shape, generator=random)
+    frames = frames.masked_fill(hidden[:, None, :], 128) + 30 * torch.randn(frames.shape, generator=random)
     labels = torch.where(chosen < 0, NOTHING, digits[chosen])
-    return pictures.round().clamp(0, 255).to(torch.uint8)[:, None], labels
+    return frames.round().clamp(0, 255).to(torch.uint8)[:, None], labels
 
 
 def _paths(images: int, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Which image each picture of `count` videos shows, -1 for none (N, T), and where (N, T, 2)."""
+    """The image in each frame of `count` videos, -1 for none (N, T), and its place (N, T, 2)."""
     chosen = torch.full((count,), -1)
-    left = torch.randint(0, 4, (count,), generator=random)  # pictures until something appears or vanishes
+    left = torch.randint(0, 4, (count,), generator=random)  # frames until a digit appears or vanishes
     place, speed = torch.zeros(count, 2), torch.zeros(count, 2)
     shown, places = [], []
-    for _ in range(LONGEST):
+    for _ in range(MAX_FRAMES):
         changes = left == 0
         appears = changes & (chosen < 0)
         fresh = torch.randint(0, images, (count,), generator=random)

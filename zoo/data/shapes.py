@@ -1,7 +1,6 @@
-"""Scenes of coloured shapes in relations, drawn from a seed, with captions in varied wording.
+"""Synthetic scenes of two coloured shapes, with captions in varied wording.
 
-Synthetic: every scene's shapes, colours, sizes and relation are known, and each scene comes with all the wordings that
-its captions can have.
+The shapes, colours, sizes and relation of each scene are known, and each scene comes with all wordings of its caption.
 
 Shape letters: N scenes, S = 2 objects, R wordings, T words, P = 32 pixels a side.
 """
@@ -14,8 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.data.core.loader import Examples, TensorDataModule
-from zoo.data.core.splits import check_sizes, seed_of
+from zoo import check
+from zoo.data.core.columns import Examples
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import split_sizes
 from zoo.spec import Image, Spec
 from zoo.spec.text import FIRST, PAD, Tokens
 
@@ -29,20 +30,20 @@ COLOURS = {
     "purple": (130, 50, 160),
     "black": (25, 25, 25),
 }
-SIZES = {"small": ("small", "little"), "large": ("large", "big")}  # and the words for each
+SIZES = {"small": ("small", "little"), "large": ("large", "big")}  # with their words
 RELATIONS = {  # of the first object to the second, and of the second to the first
     "left": ("to the left of", "to the right of"),
     "above": ("above", "below"),
     "in front": ("in front of", "behind"),
 }
 PIXELS = 32
-RADII = (3.8, 6.6)  # pixels, of small and large
-FRAMES = ("a {} {} a {}", "there is a {} {} a {}", "{} {} {}")  # the last without articles
+RADII = (3.8, 6.6)  # pixels, of small and large shapes
+FRAMES = ("a {} {} a {}", "there is a {} {} a {}", "{} {} {}")  # of a sentence; the last has no articles
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """What N scenes hold, as places in `SHAPES`, `COLOURS`, `SIZES` and `RELATIONS`.
+    """The contents of N scenes, as indices into `SHAPES`, `COLOURS`, `SIZES` and `RELATIONS`.
 
     Args:
         shapes, colours, sizes: int64 (N, 2), of the first object and the second.
@@ -64,20 +65,20 @@ class Scenes:
         return torch.cat([objects.flatten(1), self.relations[:, None]], dim=1)
 
 
-class Shapes(TensorDataModule):
-    """Scenes of two coloured shapes in a relation, 32 x 32 pixels, with captions in varied wording. Generated.
+class Shapes(DataModule):
+    """Generated scenes of two coloured shapes, 32 x 32 pixels, with captions in varied wording.
 
-    Six shapes, seven colours and two sizes; one object is to the left of the other, above it, or in front of it. No
-    combination of all these is in more than one split. A batch is (images, captions, attributes): uint8 (B, 3, 32, 32),
-    codes (B, R, T) of all R wordings that are right, padded with 0, and int64 (B, 7) as in `Scenes.attributes`.
+    There are six shapes, seven colours and two sizes; one object is to the left of the other, above it, or in front of
+    it. No scene is in more than one split. A batch is (images, captions, attributes): uint8 (B, 3, 32, 32), codes
+    (B, R, T) of all R correct wordings, padded with 0, and int64 (B, 7) as in `Scenes.attributes`.
 
     Args:
-        train_size, val_size, test_size: scenes of each split.
-        batch_size: scenes a step.
-        data_seed: the seed of the scenes.
+        train_size, val_size, test_size: scenes in each split.
+        batch_size: scenes a batch.
+        data_seed: seed of the scenes.
 
     Raises:
-        ValueError: a size is below 1, there are not so many different scenes, or the seed is out of range.
+        ValueError: a size is below 1, there are not that many different scenes, or the seed is out of range.
     """
 
     def __init__(
@@ -89,10 +90,10 @@ class Shapes(TensorDataModule):
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        self.sizes = check_sizes(train_size, val_size, test_size)
+        self.sizes = split_sizes(train_size, val_size, test_size)
         if sum(self.sizes.values()) > (most := len(all_scenes())):
-            raise ValueError(f"there are {most} different scenes, and {sum(self.sizes.values())} were asked for")
-        self.data_seed = seed_of("data_seed", data_seed)
+            raise ValueError(f"there are {most} different scenes, got {sum(self.sizes.values())} in all splits")
+        self.data_seed = check.seed("data_seed", data_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
@@ -110,7 +111,7 @@ class Shapes(TensorDataModule):
 
 
 def all_scenes() -> Tensor:
-    """The attributes (N, 7) of every scene there can be: of those in front, the first is small, the second large."""
+    """The attributes (N, 7) of all possible scenes; an object in front of another is small, and the other is large."""
     counts = (len(SHAPES), len(COLOURS), len(SIZES))
     attributes = torch.cartesian_prod(*(torch.arange(count) for count in (*counts, *counts, len(RELATIONS))))
     first, second, relation = attributes[:, :3], attributes[:, 3:6], attributes[:, 6]
@@ -126,7 +127,7 @@ def scenes_of(attributes: Tensor) -> Scenes:
 
 
 def captions(scene: Sequence[int]) -> list[str]:
-    """All wordings of a scene of these 7 attributes: either object first, in each frame, with each word for size."""
+    """All wordings for a scene with these 7 attributes: either object first, each frame, each word for the size."""
     names, colours, sizes = SHAPES, list(COLOURS), list(SIZES.values())
     forward, backward = list(RELATIONS.values())[scene[6]]
     texts = []
@@ -141,17 +142,17 @@ def captions(scene: Sequence[int]) -> list[str]:
 
 
 def caption_codes(scenes: Scenes) -> tuple[tuple[str, ...], Tensor]:
-    """The vocabulary of all captions, and those of the scenes as codes (N, R, T), padded with 0."""
+    """The vocabulary of all captions, and the captions of the scenes as codes (N, R, T), padded with 0."""
     texts = [[text.split() for text in captions(row)] for row in scenes.attributes.tolist()]
     words = sorted({word for wordings in texts for text in wordings for word in text})
     codes = {word: code for code, word in enumerate(words, start=FIRST)}
-    longest = max(len(text) for wordings in texts for text in wordings)
-    padded = [[[codes[w] for w in text] + [PAD] * (longest - len(text)) for text in wordings] for wordings in texts]
+    length = max(len(text) for wordings in texts for text in wordings)
+    padded = [[[codes[w] for w in text] + [PAD] * (length - len(text)) for text in wordings] for wordings in texts]
     return tuple(words), torch.tensor(padded)
 
 
 def draw(scenes: Scenes, random: torch.Generator) -> Tensor:
-    """Pictures of scenes, uint8 (N, 3, P, P): anti-aliased, on pale paper, with shades and places that vary."""
+    """Images of scenes, uint8 (N, 3, P, P): anti-aliased, on pale paper, with random shades and places."""
     count = len(scenes)
     centres = _centres(scenes, random)  # N, S, 2
     radii = torch.tensor(RADII)[scenes.sizes] + torch.rand(count, 2, generator=random) * 0.8 - 0.4
@@ -167,7 +168,7 @@ def draw(scenes: Scenes, random: torch.Generator) -> Tensor:
 
 
 def _centres(scenes: Scenes, random: torch.Generator) -> Tensor:
-    """Where the objects' centres are, (N, S, 2) as x and y in pixels."""
+    """The centres of the objects, (N, S, 2), as x and y in pixels."""
     count, middle = len(scenes), (PIXELS - 1) / 2
     relation = scenes.relations
     jitter = torch.rand(count, 2, 2, generator=random) * 2 - 1  # N, S, 2
@@ -184,7 +185,7 @@ def _centres(scenes: Scenes, random: torch.Generator) -> Tensor:
 
 
 def _coverage(shapes: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
-    """How much of each pixel a shape covers, 0..1, (N, P, P), from its distance to the shape's edge."""
+    """The fraction of each pixel that a shape covers (N, P, P), from the pixel's distance to the shape's edge."""
     axis = torch.arange(PIXELS).float()
     x = axis[None, None, :] - centres[:, 0, None, None]  # N, 1, P
     y = axis[None, :, None] - centres[:, 1, None, None]  # N, P, 1

@@ -1,6 +1,6 @@
-"""Tables: any CSV or Parquet file, and scikit-learn's small ones. Rows are encoded once and lie in memory.
+"""Tables: any CSV or Parquet file, and scikit-learn's small ones. Rows are encoded once and stay in memory.
 
-The kinds of columns, their statistics and their categories are those of the training split alone.
+The kinds of columns, their statistics and their categories are learned from the training split alone.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoo.data.core.loader import Examples, TensorDataModule
-from zoo.data.core.splits import check_shares, held_out, seed_of
+from zoo import check
+from zoo.data.core.columns import Examples
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import held_out_sizes, split_fractions
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Classes, Output, Spec, Table, Values
 from zoo.spec.files import read_table
@@ -29,28 +31,28 @@ log = logging.getLogger(__name__)
 
 KINDS = ("number", "category", "boolean", "date", "ignore")
 TARGET_KINDS = ("auto", "classes", "values")
-FEWEST_ROWS = 10
-MOST_CLASSES = 20  # a target of more different whole numbers than that is a quantity
+MIN_ROWS = 10
+MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
 
-class TableData(TensorDataModule):
-    """Rows of a table, and a target column to predict from the others.
+class TableData(DataModule):
+    """Rows of a table, and a target column to predict from the other columns.
 
-    Split at random into training, validation and test rows; each class is divided in the same shares. Rows whose
-    target is missing are left out, and so are columns that hold nothing to learn from, with a word in the log.
+    The split into training, validation and test rows is random, and stratified if the target is a class. Rows without
+    a target and columns without information are dropped; the log names them.
 
     Args:
-        target: the column to predict.
-        target_kind: `classes`, `values`, or `auto`: classes for text, booleans, and whole numbers of which there are
-            up to 20 different ones; values for other numbers.
-        kinds: number, category, boolean, date or ignore, for columns that are not what they look like.
-        batch_size: rows a step.
-        val_share, test_share: of the rows, above 0.
-        split_seed: the seed of the split.
+        target: column to predict.
+        target_kind: `classes`, `values` or `auto`. `auto` takes text, booleans and up to 20 different whole numbers as
+            classes, and other numbers as values.
+        kinds: number, category, boolean, date or ignore, for columns whose kind is not detected correctly.
+        batch_size: rows a batch.
+        val_fraction, test_fraction: fractions of the rows, above 0.
+        split_seed: seed of the split.
 
     Raises:
         ValueError: an option is out of range.
-        DataError: the table cannot be learned from; the message names column or row.
+        DataError: nothing can be learned from the table; the message names the column or the row.
     """
 
     def __init__(
@@ -60,23 +62,20 @@ class TableData(TensorDataModule):
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
         batch_size: int = 64,
-        val_share: float = 0.15,
-        test_share: float = 0.15,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        if target_kind not in TARGET_KINDS:
-            raise ValueError(unknown("target_kind", target_kind, TARGET_KINDS))
         if not isinstance(kinds, Mapping | None):
-            raise ValueError(f"kinds are by column, such as {{zip: category}}, not {kinds}")
+            raise ValueError(f"kinds are given by column, such as {{zip: category}}, not {kinds}")
         for kind in (kinds or {}).values():
-            if kind not in KINDS:
-                raise ValueError(unknown("kind of column", kind, KINDS))
+            check.one_of("kind of column", kind, KINDS)
         self.target = target
-        self.target_kind = target_kind
+        self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # 2020 may be one
-        self.shares = check_shares(val_share, test_share)
-        self.split_seed = seed_of("split_seed", split_seed)
+        self.fractions = split_fractions(val_fraction, test_fraction)
+        self.split_seed = check.seed("split_seed", split_seed)
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
@@ -91,13 +90,13 @@ class TableData(TensorDataModule):
         if not known.any():
             raise DataError(f"the target '{self.target}' is missing in all rows")
         if not known.all():
-            log.info("%d rows without '%s' are left out", (~known).sum(), self.target)
+            log.info("%d rows without '%s' are dropped", (~known).sum(), self.target)
             frame = frame[known]
-        if len(frame) < FEWEST_ROWS:
-            raise DataError(f"at least {FEWEST_ROWS} rows with a target are needed, and there are {len(frame)}")
+        if len(frame) < MIN_ROWS:
+            raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
         try:
             labels = _labels(frame[self.target], self.target_kind)
-            rows = _split(labels, len(frame), self.shares, self.split_seed)
+            rows = _split(labels, len(frame), self.fractions, self.split_seed)
             frames = {split: frame.iloc[chosen] for split, chosen in rows.items()}
             spec = learn(frames["train"], self.target, classes=labels is not None, kinds=self.kinds)
             return spec, {split: examples(part, spec, self.target) for split, part in frames.items()}
@@ -109,10 +108,10 @@ class Csv(TableData):
     """A CSV or Parquet file with a header.
 
     Args:
-        path: of the file; Parquet by its ending, which takes pyarrow.
-        separator: between the cells of a CSV file; `\\t` for a tab.
-        encoding: of its text.
-        target, target_kind, kinds, batch_size, val_share, test_share, split_seed: as in `TableData`.
+        path: the file; names that end in .parquet or .pq are read by pyarrow.
+        separator: character between the cells of a CSV file; `\\t` for a tab.
+        encoding: text encoding of a CSV file.
+        target, target_kind, kinds, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
     """
 
     def __init__(
@@ -125,8 +124,8 @@ class Csv(TableData):
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
         batch_size: int = 64,
-        val_share: float = 0.15,
-        test_share: float = 0.15,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
         split_seed: int = 0,
     ) -> None:
         super().__init__(
@@ -134,8 +133,8 @@ class Csv(TableData):
             target_kind=target_kind,
             kinds=kinds,
             batch_size=batch_size,
-            val_share=val_share,
-            test_share=test_share,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
             split_seed=split_seed,
         )
         self.path = path
@@ -147,7 +146,7 @@ class Csv(TableData):
 
 
 class Admissions(TableData):
-    """400 applications to a graduate school: admit (0 or 1), gre, gpa and rank. Generated, by `generate_admissions`.
+    """400 generated applications to a graduate school: admit (0 or 1), gre, gpa and rank; see `generate_admissions`.
 
     Args:
         batch_size, split_seed: as in `TableData`.
@@ -161,7 +160,7 @@ class Admissions(TableData):
 
 
 class BreastCancer(TableData):
-    """569 breast masses, malignant or benign, by 30 measures of their cells' nuclei; comes with scikit-learn.
+    """569 breast masses, malignant or benign, with 30 measurements of their cell nuclei; comes with scikit-learn.
 
     Source: Wolberg, Street, Mangasarian, "Breast cancer Wisconsin (diagnostic)", UCI, 1995.
 
@@ -179,7 +178,7 @@ class BreastCancer(TableData):
 
 
 class Wine(TableData):
-    """178 Italian wines from three cultivars, by 13 chemical measures; comes with scikit-learn.
+    """178 Italian wines from three cultivars, with 13 chemical measurements; comes with scikit-learn.
 
     Source: Aeberhard, Forina, "Wine", UCI, 1992.
 
@@ -197,7 +196,7 @@ class Wine(TableData):
 
 
 class Diabetes(TableData):
-    """442 diabetes patients by age, sex and 8 measures, and how the disease had progressed a year later (25 to 346).
+    """442 diabetes patients with age, sex and 8 measurements, and the disease's progression after a year (25 to 346).
 
     Comes with scikit-learn. Source: Efron, Hastie, Johnstone, Tibshirani, "Least angle regression", 2004.
 
@@ -215,9 +214,9 @@ class Diabetes(TableData):
 
 
 def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
-    """Draw the table of `Admissions`: scores at random, and admission by a logistic law of them.
+    """Generate the table of `Admissions`: random scores, and admission with a probability that is logistic in them.
 
-    Source of the columns: the graduate admissions table of UCLA's statistics tutorials. Here
+    The columns follow the graduate admissions table of UCLA's statistics tutorials. Here
     P(admit) = 1 / (1 + exp(-(0.004 (gre - 600) + 1.2 (gpa - 3.4) - 0.6 (rank - 2) - 0.6))).
     """
     import numpy as np
@@ -237,13 +236,13 @@ def learn(train: pd.DataFrame, target: str, *, classes: bool, kinds: Mapping[str
 
     Args:
         train: rows with their target.
-        target: its column.
-        classes: whether the target is one of several classes, or a value.
-        kinds: of columns that are not what they look like.
+        target: name of the target's column.
+        classes: whether the target is a class; otherwise it is a value.
+        kinds: as in `TableData`.
 
     Raises:
-        DataError: there is nothing to learn, or nothing to learn it from.
-        SpecError: a cell is not of its column's kind.
+        DataError: the target never changes, or no other column has information.
+        SpecError: a cell does not have its column's kind.
     """
     found = [_column(train[name], kinds.get(str(name))) for name in train.columns if name != target]
     columns = tuple(column for column in found if column is not None)
@@ -260,10 +259,10 @@ def learn(train: pd.DataFrame, target: str, *, classes: bool, kinds: Mapping[str
 
 
 def examples(frame: pd.DataFrame, spec: Spec, target: str) -> Examples:
-    """Rows and their target as tensors: encoded (N, E), and labels (N,) or standardised values (N, 1).
+    """Rows and their target as columns: encoded (N, E), and labels (N,) or standardised values (N, 1).
 
     Raises:
-        SpecError: a cell is not of its column's kind.
+        SpecError: a cell does not have its column's kind.
     """
     assert isinstance(spec.input, Table)
     return Examples(spec.input.encode(frame), _targets(frame[target], spec.output, target))
@@ -278,10 +277,10 @@ def _targets(cells: pd.Series, output: Output, target: str) -> Tensor:
 
 
 def _labels(cells: pd.Series, kind: str) -> pd.Series | None:
-    """The classes of the target's cells as words; None where they are values.
+    """The classes of the target's cells as words; None if they are values.
 
     Raises:
-        DataError: all are the same, or a class has too few rows to be split.
+        DataError: all cells are the same, or a class has too few rows to be split.
     """
     labels = words(cells)
     counts = labels.value_counts()
@@ -300,11 +299,11 @@ def _labels(cells: pd.Series, kind: str) -> pd.Series | None:
 def _is_quantity(cells: pd.Series) -> bool:
     if cells.dtype.kind not in "iuf":
         return False
-    return cells.nunique() > MOST_CLASSES or bool((cells % 1 != 0).any())
+    return cells.nunique() > MAX_CLASSES or bool((cells % 1 != 0).any())
 
 
-def _split(labels: pd.Series | None, count: int, shares: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
-    """Positions of the rows of each split, in random order; every class has at least one row in each."""
+def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
+    """Positions of the rows of each split, in random order; each class has at least one row in each split."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -312,7 +311,7 @@ def _split(labels: pd.Series | None, count: int, shares: tuple[float, float], se
     groups = [order] if labels is None else [order[labels.to_numpy()[order] == name] for name in labels.unique()]
     parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
     for group in groups:
-        val, test = held_out(len(group), shares)
+        val, test = held_out_sizes(len(group), fractions)
         parts["val"].append(group[:val])
         parts["test"].append(group[val : val + test])
         parts["train"].append(group[val + test :])
@@ -320,13 +319,13 @@ def _split(labels: pd.Series | None, count: int, shares: tuple[float, float], se
 
 
 def _column(cells: pd.Series, kind: str | None) -> Column | None:
-    """What a column's training cells hold, or None where it is of no use."""
+    """The description of a column, from its training cells; None if it has no information."""
     known, name = cells.dropna(), str(cells.name)
     missing = len(known) < len(cells)
     if kind == "ignore":
         return None
     if known.nunique() < 2:
-        log.info("column '%s' is left out: %s", name, "it never changes" if len(known) else "it is empty")
+        log.info("column '%s' is dropped: %s", name, "it never changes" if len(known) else "it is empty")
         return None
     kind = kind or _kind(known)
     if kind == "number":
@@ -339,12 +338,12 @@ def _column(cells: pd.Series, kind: str | None) -> Column | None:
         return Date(name, float(values.mean()), float(values.std(ddof=0)), missing)
     if kind == "category":
         return Category(name, tuple(_in_order(words(known))))
-    log.info("column '%s' is left out: it is text, and no two rows have the same", name)
+    log.info("column '%s' is dropped: it is text, and no two rows have the same", name)
     return None
 
 
 def _kind(known: pd.Series) -> str:
-    """The kind that known cells look like, or `text` where they are text of unique values."""
+    """The kind that known cells seem to have, or `text` if all of them differ."""
     import pandas as pd
 
     if known.dtype.kind in "iuf":
@@ -362,7 +361,7 @@ def _kind(known: pd.Series) -> str:
 
 
 def _in_order(cells: pd.Series) -> list[str]:
-    """The different words in order; numbers by their size."""
+    """The different words in order; numbers by value."""
     different = cells.dropna().unique().tolist()
     try:
         return sorted(different, key=float)
@@ -371,6 +370,6 @@ def _in_order(cells: pd.Series) -> list[str]:
 
 
 def _named(bunch: Any, target: str) -> pd.DataFrame:
-    """scikit-learn's table, with the classes by their names."""
+    """A table of scikit-learn with the names of its classes."""
     names = dict(enumerate(map(str, bunch.target_names)))
     return bunch.frame.assign(target=bunch.target.map(names)).rename(columns={"target": target})

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 import zoo.training.reports  # noqa: F401  # registers them
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.settings import folded, type_errors
 from zoo.spec import Spec
@@ -112,7 +112,7 @@ def measure(
     if "path" in takes and "path" not in described.keywords:
         raise DataError("its recipe does not name the file that it was trained on, which lay outside $ZOO_DATA")
     wants_root = "root" in takes and "root" not in described.keywords
-    data: TensorDataModule = _called(described, **({"root": str(root)} if wants_root else {}))
+    data: DataModule = _called(described, **({"root": str(root)} if wants_root else {}))
     if download:
         data.prepare_data()
     data.setup("test")

@@ -1,13 +1,11 @@
-"""Answers to many inputs: pictures by name, rows of a table, lines of text or of JSON; from files or standard input."""
+"""Prediction for many inputs: image files, rows of a table, lines of text or of JSON; from files or standard input."""
 
 from __future__ import annotations
 
-import ast
 import csv
 import glob
 import io
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -32,23 +30,22 @@ from zoo.weights.catalogue import load
 if TYPE_CHECKING:
     import pandas as pd
 
-Example = tuple[str, Any]  # what an input is called, and all that the model takes for it
-FILE = re.compile(r".*\.\w{2,5}")  # an example of a raw input that is a file's name
+Example = tuple[str, Any]  # the name of an input, and the inputs of the model
 STANDARD_INPUT = "-"
-LONGEST = 100  # characters of the name of a picture that is made, which may be called by a whole text
+MAX_NAME = 100  # characters of the name of an image that is saved, which may come from a text
 
 
 def predict(cfg: DictConfig) -> int:
-    """Answer all inputs, as `conf/use/predict.yaml` describes; those that do not fit are named on standard error.
+    """Answer all inputs, as `conf/use/predict.yaml` describes; standard error names those that do not fit.
 
     Returns:
-        How many could not be answered.
+        The number of inputs without an answer.
 
     Raises:
-        ConfigError: a setting, or a file, that does not exist.
-        ArtefactError: a model that cannot be loaded.
-        SpecError: a table that does not fit the model, or an option that it does not have.
-        DataError: a table that cannot be read.
+        ConfigError: a setting is impossible, or there is no such file.
+        ArtefactError: the model cannot be loaded.
+        SpecError: a table does not fit the model, or the model has no such option.
+        DataError: a table cannot be read.
     """
     if cfg.format not in WRITERS:
         raise ConfigError(unknown("format", cfg.format, WRITERS))
@@ -77,31 +74,31 @@ def _on_device(artefact: Artefact, device: str | None) -> Artefact:
     try:
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if chosen.type == "meta":
-            raise ConfigError("device=meta computes nothing; take cpu or cuda")
+            raise ConfigError("device=meta computes nothing; choose cpu or cuda")
         return artefact.to(chosen)
-    except (RuntimeError, AssertionError, TypeError) as error:  # of the second kind where torch was built without CUDA
+    except (RuntimeError, AssertionError, TypeError) as error:  # an AssertionError if torch was built without CUDA
         raise ConfigError(f"device={device}: {str(error).splitlines()[0]}") from error
 
 
 class Failures(list[str]):
-    """What could not be answered and why, told on standard error as it turns up: a stream may never end."""
+    """Messages about inputs without an answer, each printed to standard error at once: a stream may never end."""
 
     def append(self, line: str) -> None:
         super().append(line)
         print(line, file=sys.stderr)
 
 
-# What goes in
+# Inputs
 
 
 def _inputs(artefact: Artefact, given: Any) -> list[str]:
-    """As many patterns or files as the model takes things."""
+    """The files or patterns, one for each argument of the model."""
     several = given if isinstance(given, ListConfig) else [given]
     inputs = [str(each) for each in several if each is not None]
     takes = artefact.spec.input.takes
     if inputs != [STANDARD_INPUT] and len(inputs) != len(takes):
         if len(takes) == 1:
-            raise ConfigError(f"give one file or, of pictures, one pattern of files as the input; got {given}")
+            raise ConfigError(f"give one file or one pattern of image files as the input; got {given}")
         raise ConfigError(f"give input=[…] with {len(takes)} patterns of files, for {', '.join(takes)}")
     return inputs
 
@@ -109,10 +106,10 @@ def _inputs(artefact: Artefact, given: Any) -> list[str]:
 def _examples(
     artefact: Artefact, inputs: list[str], batch_size: int, failures: Failures
 ) -> tuple[int | None, Iterator[Example]]:
-    """How many inputs there are, where that can be known, and they themselves.
+    """The number of inputs, if it is known, and the inputs.
 
-    What kind of thing a model takes is told by the example that its spec gives. A reader of lines is given pages, too,
-    and those that have no lines are told in `failures`.
+    The kind of the spec's input decides how they are read. A model for lines of text also takes pages, which are cut
+    into lines; pages without lines are added to `failures`.
     """
     described = artefact.spec.input
     if isinstance(described, Table):
@@ -120,31 +117,28 @@ def _examples(
             frames = (described.read(frame) for frame in stream_table(sys.stdin, batch_size, failures.append))
             return None, (row for frame in frames for row in _rows(frame))
         frame = described.read(inputs[0])
-        described.encode(frame)  # a cell that is wrong shows now, with its row
+        described.encode(frame)  # a wrong cell is an error now, with its row
         return len(frame), _rows(frame)
     if isinstance(described, Series):
         if inputs == [STANDARD_INPUT]:
             return 1, iter([(STANDARD_INPUT, (_table_on_standard_input(),))])
         return _files(inputs)
-    example = ast.literal_eval(f"({described.example},)")
     if isinstance(described, TextLine):
         return None, _lines_of_pages(_files(inputs)[1], failures)
-    if all(isinstance(part, str) and FILE.fullmatch(part) for part in example):
+    if described.reads_files:
         return _files(inputs)
-    lines = (line.rstrip("\r\n") for line in _lines(inputs[0]))
-    if isinstance(example[0], str):
-        return None, ((line, (line,)) for line in lines if line.strip())
-    return None, _values((line for line in lines if line.strip()), failures)
+    lines = (line.rstrip("\r\n") for line in _lines(inputs[0]) if line.strip())
+    return None, ((line, (line,)) for line in lines) if described.is_text else _json_values(lines, failures)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Example]:
-    """The rows of a table by their numbers, each a table of its own."""
+    """The rows of a table with their numbers, each as a table of one row."""
     for place, number in enumerate(frame.index):
         yield str(number), (frame.iloc[place : place + 1],)
 
 
 def _files(inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
-    """Files by pattern, one pattern for each thing that the model takes; or by name, on standard input."""
+    """Files, by one pattern for each argument of the model, or by their names on standard input."""
     if inputs == [STANDARD_INPUT]:
         lines = (line.rstrip("\r\n") for line in _lines(STANDARD_INPUT))
         return None, ((line.split("\t")[0], tuple(line.split("\t"))) for line in lines if line.strip())
@@ -156,12 +150,12 @@ def _files(inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
 
 
 def _lines_of_pages(pages: Iterator[Example], failures: Failures) -> Iterator[Example]:
-    """The lines of pictures, from top to bottom; where a picture has several they are numbered."""
+    """The lines of images, from top to bottom; if an image has several, they are numbered."""
     for name, (page,) in pages:
         try:
             lines = lines_of(page)
         except SpecError as error:
-            failures.append(_told(name, error))
+            failures.append(_message(name, error))
             continue
         for number, line in enumerate(lines, start=1):
             yield (name if len(lines) == 1 else f"{name}, line {number}"), (line,)
@@ -172,11 +166,11 @@ def _matching(pattern: str) -> list[str]:
     found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
     if not found and not Path(pattern).is_file():
         raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
-    return found or [pattern]  # whose name looks like a pattern
+    return found or [pattern]  # a file whose name looks like a pattern
 
 
 def _lines(source: str) -> Iterator[str]:
-    """The lines of a file of text, or of standard input, without the mark of the order of bytes before the first."""
+    """The lines of a text file, or of standard input, without a byte order mark."""
     try:
         if source == STANDARD_INPUT:
             yield next(sys.stdin, "").removeprefix("\ufeff")
@@ -189,13 +183,13 @@ def _lines(source: str) -> Iterator[str]:
         raise ConfigError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _values(lines: Iterator[str], failures: Failures) -> Iterator[Example]:
-    """What lines of JSON hold; those that are none are told in `failures`."""
+def _json_values(lines: Iterator[str], failures: Failures) -> Iterator[Example]:
+    """The values of lines of JSON; other lines are added to `failures`."""
     for line in lines:
         try:
             yield line, (json.loads(line),)
         except (ValueError, RecursionError):
-            failures.append(f"each line is JSON, and this is not: {line[:60]}")
+            failures.append(f"each line must be JSON, and this is not: {line[:60]}")
 
 
 def _table_on_standard_input() -> pd.DataFrame:
@@ -211,12 +205,12 @@ def _table_on_standard_input() -> pd.DataFrame:
 def _answers(
     artefact: Artefact, examples: Iterator[Example], batch_size: int, options: dict[str, Any], failures: Failures
 ) -> Iterator[tuple[str, Any]]:
-    """The name of each input, and its answer; one that does not fit is told in `failures`, and the others go on."""
+    """The name of each input and its answer; an input that does not fit is added to `failures`."""
     import pandas as pd
 
     table = isinstance(artefact.spec.input, Table)
     if not table:
-        artefact(*([] for _ in artefact.spec.input.takes), **options)  # a wrong option shows now
+        artefact(*([] for _ in artefact.spec.input.takes), **options)  # a wrong option is an error now
     while batch := list(islice(examples, batch_size)):
         names, raw = zip(*batch)
         try:
@@ -226,7 +220,7 @@ def _answers(
             answers = [_answer(artefact, example, options) for example in raw]
         for name, answer in zip(names, answers):
             if isinstance(answer, ZooError):
-                failures.append(_told(name, answer))
+                failures.append(_message(name, answer))
             else:
                 yield name, answer
 
@@ -239,28 +233,28 @@ def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any
         return error
 
 
-def _told(name: str, error: ZooError) -> str:
-    """What was wrong with an input, by its name."""
+def _message(name: str, error: ZooError) -> str:
+    """The error's message, with the name of the input."""
     return str(error) if name in str(error) else f"{name}: {error}"
 
 
-# What comes out
+# Outputs
 
 
 @contextmanager
 def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], Path | None]]:
-    """Where answers are written, and the folder of those that are pictures."""
+    """The file for answers, and the folder for answers that are images."""
     if isinstance(artefact.spec.output, Image):
         if output is None:
-            raise ConfigError(f"{artefact.model} answers with pictures: say in which folder, by output=…")
+            raise ConfigError(f"{artefact.model} answers with images: give their folder, output=…")
         folder = Path(output).expanduser()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"{output} cannot be the folder of the pictures: {error.strerror}") from error
+            raise ConfigError(f"{output} cannot be the folder of images: {error.strerror}") from error
         yield sys.stdout, folder
     elif output is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # of files whose names are no text, as \\udcff
+        if isinstance(sys.stdout, io.TextIOWrapper):  # for names of files that are not valid text, as \\udcff
             sys.stdout.reconfigure(errors="backslashreplace")
         yield sys.stdout, None
     else:
@@ -272,17 +266,17 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
 
 
 def _fields(name: str, answer: Any, folder: Path | None) -> dict[str, Any]:
-    """An answer by the names of its parts; a picture is saved, and its file is the answer."""
+    """An answer as a row of named parts; an image is saved, and its file is the answer."""
     if isinstance(answer, PIL.Image.Image):
         assert folder is not None
-        file = _free(folder, Path(name).stem[:LONGEST])
+        file = _free(folder, Path(name).stem[:MAX_NAME])
         answer.save(file)
         return {"answer": str(file)}
     return answer if isinstance(answer, dict) else {"answer": answer}
 
 
 def _free(folder: Path, stem: str) -> Path:
-    """A name in the folder that is not taken: pictures of other folders may be called alike."""
+    """A free name in the folder, since images of different folders may have one name."""
     file, number = folder / f"{stem}.png", 1
     while file.exists():
         number += 1
@@ -291,7 +285,7 @@ def _free(folder: Path, stem: str) -> Path:
 
 
 def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """Aligned columns, for people; probabilities of all classes and the like are left out."""
+    """Aligned columns for people, without the probabilities of all classes and the like."""
     cells: list[list[str]] = []
     for row in rows:
         shown = {name: value for name, value in row.items() if not isinstance(value, dict)}
@@ -303,7 +297,7 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """A header and a row for each answer, at once; what is within a part is a column `part.name`."""
+    """A header and a row for each answer, written at once; a nested part has a column `part.name`."""
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         flat = dict(_flat(row))

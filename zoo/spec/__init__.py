@@ -1,8 +1,8 @@
-"""What goes into a network and what comes out of it.
+"""Descriptions of a network's input and output.
 
-A `Spec` is a pair of descriptions. The input's turns raw input (a path, a picture, an array) into a tensor and
-a batch of those into what the network takes; the output's turns what the network gives into what a person reads.
-Both are frozen dataclasses that go to and from JSON, so an artefact carries all that is needed to use it.
+A `Spec` is a pair of descriptions. The input's description encodes raw input (a path, an image, an array) as a tensor,
+and prepares batches for the network. The output's description decodes the network's output into an answer for people.
+Both are frozen dataclasses that are saved as JSON, so that an artefact holds all that is needed to use it.
 
 Shape letters: B batch, K classes.
 """
@@ -19,6 +19,7 @@ from zoo.spec.calibration import Calibration
 from zoo.spec.counts import Counts, Topics
 from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
+from zoo.spec.kind import InputKind
 from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.ratings import Ratings, Recommendations
 from zoo.spec.series import Forecast, Labels, Series, Video
@@ -27,35 +28,44 @@ from zoo.spec.table import Table, Values
 from zoo.spec.text import Text, Tokens
 
 __all__ = [
+    "Anomaly",
     "Calibration",
     "Classes",
     "Counts",
     "Encoded",
+    "Features",
+    "Forecast",
     "Image",
+    "InputKind",
     "Label",
+    "Labels",
     "MaskedImage",
     "Ratings",
     "Recommendations",
     "Seed",
+    "Series",
     "SmallImage",
     "Spec",
     "Table",
     "Text",
+    "TextLine",
     "Tokens",
     "Topics",
+    "Transcript",
     "Values",
+    "Video",
     "read_image",
 ]
 
-Encoded = Tensor | tuple[Tensor, ...]  # a batch, before or after `prepare`; a tuple is a network's several arguments
+Encoded = Tensor | tuple[Tensor, ...]  # a batch, before or after `prepare`; a tuple holds several arguments
 
 
 @dataclass(frozen=True)
 class Classes:
-    """One of K classes, by name; the network gives logits (B, K).
+    """One of K named classes; the network gives logits (B, K).
 
     Raises:
-        SpecError: fewer than two names, or a name twice.
+        SpecError: there are fewer than two names, or a name occurs twice.
     """
 
     word: ClassVar[str] = "classes"
@@ -73,7 +83,7 @@ class Classes:
             raise SpecError("the names of classes must differ")
 
     def decode(self, output: Tensor) -> list[dict[str, Any]]:
-        """Turn logits (B, K) into B answers: the likeliest label, its probability, and all probabilities."""
+        """Turn logits (B, K) into B answers: the most likely label, its probability, and all probabilities."""
         answers = []
         for probabilities in output.double().softmax(dim=1).tolist():
             best = max(range(len(self.names)), key=probabilities.__getitem__)
@@ -96,10 +106,10 @@ KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *ge
 
 @dataclass(frozen=True)
 class Spec:
-    """What goes in and what comes out.
+    """The description of a network's input and of its output.
 
     Raises:
-        SpecError: one of them is of a kind that stands on the other side only.
+        SpecError: one of them is not a kind of input, or of output.
     """
 
     input: Input
@@ -107,9 +117,9 @@ class Spec:
 
     def __post_init__(self) -> None:
         if type(self.input) not in get_args(Input):
-            raise SpecError(f"what goes in is one of {_words(Input)}, not {_word(self.input)}")
+            raise SpecError(f"an input is one of {_words(Input)}, not {_word(self.input)}")
         if type(self.output) not in get_args(Output):
-            raise SpecError(f"what comes out is one of {_words(Output)}, not {_word(self.output)}")
+            raise SpecError(f"an output is one of {_words(Output)}, not {_word(self.output)}")
 
     def __str__(self) -> str:
         return f"{self.input.word} → {self.output.word}"
@@ -119,13 +129,13 @@ class Spec:
 
     @classmethod
     def from_json(cls, data: object) -> Spec:
-        """Rebuild a spec; nothing is looked up but the kinds of this file.
+        """Rebuild a spec from JSON; only the kinds in this file are looked up.
 
         Raises:
-            SpecError: it is not the JSON of a spec.
+            SpecError: this is not the JSON of a spec.
         """
         if not isinstance(data, dict) or set(data) != {"input", "output"}:
-            raise SpecError("a spec holds an input and an output")
+            raise SpecError("a spec has an input and an output")
         return cls(_from_json(data["input"]), _from_json(data["output"]))
 
 
@@ -147,5 +157,5 @@ def _from_json(data: object) -> Any:
     known = fields(KINDS[kind])
     expected = {field.name for field in known}
     if not {field.name for field in known if field.default is MISSING} <= set(options) <= expected:
-        raise SpecError(f"{kind} holds {', '.join(sorted(expected))}, not {', '.join(sorted(options))}")
+        raise SpecError(f"{kind} has {', '.join(sorted(expected))}, not {', '.join(sorted(options))}")
     return KINDS[kind](**options)

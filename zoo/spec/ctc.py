@@ -1,8 +1,8 @@
-"""Connectionist temporal classification: from a distribution a step to a text.
+"""Connectionist temporal classification (CTC): from one distribution a step to a text.
 
 Graves, Fernández, Gomez, Schmidhuber, "Connectionist temporal classification: labelling unsegmented sequence data with
-recurrent neural networks", 2006. A path has one symbol a step; its text is what remains once repeated symbols are
-merged and blanks are dropped. Symbol 0 is the blank, symbol k the k-th character of the alphabet, from 1.
+recurrent neural networks", 2006. A path has one symbol a step; merging repeated symbols and dropping blanks gives its
+text. Symbol 0 is the blank, symbol k the k-th character of the alphabet, from 1.
 
 Shape letters: B batch, T time (steps), K characters of the alphabet.
 """
@@ -20,13 +20,13 @@ from torch.nn import functional
 from zoo.errors import SpecError
 
 BLANK = 0
-NOTHING = -math.inf  # the logarithm of a probability of 0
-WORTH_A_LOOK = math.log(1e-4)  # what is less likely than that at its step is not tried by a search,
-WORTH_A_LOOK_FOR_WORDS = math.log(1e-8)  # nor by one that a lexicon may force to take it
+IMPOSSIBLE = -math.inf  # logarithm of a probability of 0
+MIN_LOG_PROBABILITY = math.log(1e-4)  # a search ignores symbols that are less likely at their step,
+MIN_LOG_PROBABILITY_WITH_LEXICON = math.log(1e-8)  # and with a lexicon, which may need them, far fewer
 
 
 def best_paths(log_probabilities: Tensor) -> list[list[int]]:
-    """The texts, as symbols, of the likeliest path of each example (B, T, 1 + K): the greedy answer."""
+    """The texts, as symbols, of the most likely path of each example (B, T, 1 + K): greedy decoding."""
     best = log_probabilities.argmax(dim=2).cpu()  # B, T
     changed = best.diff(dim=1, prepend=torch.full_like(best[:, :1], BLANK)) != 0
     return [row[kept].tolist() for row, kept in zip(best, changed & (best != BLANK))]
@@ -42,10 +42,10 @@ def log_likelihoods(log_probabilities: Tensor, texts: Sequence[Sequence[int]]) -
 
 
 class Lexicon:
-    """The words that a text may hold; small and capital letters are the same, and other characters are free.
+    """The words that a text may have, in any case; characters that are not letters are unrestricted.
 
     Raises:
-        SpecError: it holds no word, or something that is not one word of letters.
+        SpecError: there is no word, or one that does not consist of letters.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -54,7 +54,7 @@ class Lexicon:
         self.words = {str(word).casefold() for word in words}
         for word in self.words:
             if not word.isalpha():
-                raise SpecError(f"a lexicon holds words of letters, not {word!r}")
+                raise SpecError(f"a lexicon has words of letters, not {word!r}")
         if not self.words:
             raise SpecError("a lexicon needs at least one word")
         self.beginnings = {word[:length] for word in self.words for length in range(1, len(word) + 1)}
@@ -72,27 +72,27 @@ class Lexicon:
 def beam_search(
     log_probabilities: Tensor, alphabet: str, width: int, lexicon: Lexicon | None = None
 ) -> tuple[int, ...] | None:
-    """The likeliest text of one example (T, 1 + K), as symbols, as far as a search of some width finds it.
+    """The most likely text of one example (T, 1 + K), as symbols, that a search of this width finds.
 
-    Prefix beam search (Graves et al., 2006, section 3.2; Hannun et al., 2014): the paths of one text are summed, where
-    the greedy answer follows a single path.
+    Prefix beam search (Graves et al., 2006, section 3.2; Hannun et al., 2014) sums over the paths of a text, whereas
+    greedy decoding takes a single path.
 
     Args:
         log_probabilities: of each step.
-        alphabet: of K characters.
-        width: how many texts are followed from step to step.
-        lexicon: of the words that the text may hold; None for any.
+        alphabet: the K characters.
+        width: number of beams.
+        lexicon: words that the text may have; None for any.
 
     Returns:
-        None where no text that is followed has only words of the lexicon.
+        The text; None if no beam has only words of the lexicon.
     """
-    floor = WORTH_A_LOOK if lexicon is None else WORTH_A_LOOK_FOR_WORDS
+    floor = MIN_LOG_PROBABILITY if lexicon is None else MIN_LOG_PROBABILITY_WITH_LEXICON
     beams: dict[tuple[int, ...], tuple[float, float]] = {
-        (): (0.0, NOTHING)
+        (): (0.0, IMPOSSIBLE)
     }  # log p of paths that end in a blank, or not
     for step in log_probabilities.tolist():
         likely = [k for k in range(1, len(step)) if step[k] > floor]
-        after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [NOTHING, NOTHING])
+        after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [IMPOSSIBLE, IMPOSSIBLE])
         for text, (blank, symbol) in beams.items():
             both = _add(blank, symbol)
             kept = after[text]
@@ -109,14 +109,14 @@ def beam_search(
                 longer[1] = _add(longer[1], (blank if text and k == text[-1] else both) + step[k])
         ranked = sorted(after.items(), key=lambda item: -_add(*item[1]))
         beams = {text: (ends[0], ends[1]) for text, ends in ranked[:width]}
-    for text in beams:  # the likeliest comes first
+    for text in beams:  # the most likely comes first
         if lexicon is None or lexicon.complete(_last_word(text, alphabet)):
             return text
     return None
 
 
 def _last_word(text: tuple[int, ...], alphabet: str) -> str:
-    """The letters that a text ends in."""
+    """The letters at the end of a text."""
     letters: list[str] = []
     for symbol in reversed(text):
         if not alphabet[symbol - 1].isalpha():
@@ -129,4 +129,4 @@ def _add(a: float, b: float) -> float:
     """log(exp(a) + exp(b))."""
     if a < b:
         a, b = b, a
-    return a if b == NOTHING else a + math.log1p(math.exp(b - a))
+    return a if b == IMPOSSIBLE else a + math.log1p(math.exp(b - a))

@@ -1,4 +1,4 @@
-"""Reading tables and texts from files, with every fault told in one line."""
+"""Reading tables and texts from files; each error is one line."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 
 def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: str = "utf-8") -> pd.DataFrame:
-    """Read a CSV file with a header, or a Parquet file (by its name's ending; that takes pyarrow).
+    """Read a CSV file with a header, or a Parquet file (a name that ends in .parquet or .pq; this needs pyarrow).
 
-    Cells that are empty, "?" or one of pandas' words for it (NA, nan, null, …) are missing. Rows are counted from 1.
+    Cells that are empty, "?" or one of pandas' words for missing (NA, nan, null, …) are missing. Rows count from 1.
 
     Args:
-        path: of the file.
-        separator: of the cells of a CSV file: an ASCII character, of which a tab may be spelled out, \\t.
-        encoding: of its text.
+        path: the file.
+        separator: ASCII character between the cells of a CSV file; a tab may be written as \\t.
+        encoding: text encoding of a CSV file.
 
     Raises:
-        DataError: no such file, or an empty, ragged, wrongly encoded or damaged one; or an impossible separator.
+        DataError: there is no such file, it is empty, ragged, damaged or has another encoding; or the separator is
+            impossible.
     """
     import pandas as pd
 
@@ -56,15 +57,15 @@ def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: 
 
 
 def stream_table(lines: Iterable[str], rows: int, refuse: Callable[[str], None]) -> Iterator[pd.DataFrame]:
-    """Tables of up to so many rows each, as the lines of a CSV file with a header come in; cells as in `read_table`.
+    """Yield tables of up to `rows` rows while the lines of a CSV file come in; cells as in `read_table`.
 
     Args:
-        lines: of the file; its first is the header.
-        rows: of each table.
-        refuse: is told of a row that has another number of cells than the header; the others go on.
+        lines: lines of the file, the header first.
+        rows: largest number of rows of a table.
+        refuse: called with a message for each row with more or fewer cells than the header; the row is dropped.
 
     Raises:
-        DataError: there is no header, a name stands in it twice, or the lines are no CSV.
+        DataError: there is no header, a name occurs in it twice, or the lines are not CSV.
     """
     import pandas as pd
 
@@ -93,9 +94,9 @@ def stream_table(lines: Iterable[str], rows: int, refuse: Callable[[str], None])
 
 
 def _check_shape(path: Path, separator: str, encoding: str) -> None:
-    """See that there is a header of different names, and as many cells in each row; pandas would fill or shift."""
+    """Check that names in the header differ and each row has as many cells; pandas would fill or shift cells."""
     if codecs.lookup(encoding) == codecs.lookup("utf-8"):
-        encoding = "utf-8-sig"  # or what marks the order of bytes would be part of the first name, and before its quote
+        encoding = "utf-8-sig"  # otherwise a byte order mark would be part of the first name
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=separator)
         cells, row = len(_header(next(reader, []), str(path))), 0
@@ -109,7 +110,7 @@ def _check_shape(path: Path, separator: str, encoding: str) -> None:
 
 
 def _header(cells: list[str], source: str) -> list[str]:
-    """The names of columns that the first line gives."""
+    """The names of columns in the first line."""
     if not cells:
         raise DataError(f"{source} is empty")
     names = [name.strip() for name in cells]
@@ -133,10 +134,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:
-    """Read a text file, whole.
+    """Read a text file.
 
     Raises:
-        DataError: no such file, an empty one, or one of another encoding (the message says which it seems to be).
+        DataError: there is no such file, it is empty, or it has another encoding (the message says which is likely).
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -157,7 +158,7 @@ def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:
 
 
 def _encoding_of(data: bytes) -> str:
-    """The first likely encoding that fits; Latin-1 fits everything."""
+    """The first likely encoding that fits; Latin-1 fits any file."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     for encoding in ("utf-8", "cp1252"):

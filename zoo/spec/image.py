@@ -1,4 +1,4 @@
-"""Pictures: of one size or of any, with a hole, or to be enlarged; and reading them from whatever a user has.
+"""Images: of one size or of any size, with a hole, or to be enlarged; and reading them from files and arrays.
 
 Shape letters: B batch, C channels, H height, W width.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
+from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
     RawImage = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor
 
-MAX_SIDE = 65_536  # pixels; a file that asks for more is hostile
+MAX_SIDE = 65_536  # pixels; a spec that asks for more is hostile
 
 
 @dataclass(frozen=True)
-class Image:
-    """A picture, held as uint8 and given to the network as normalised floats.
+class Image(InputKind):
+    """An image, stored as uint8 and given to the network as normalised floats.
 
     Args:
         channels: 1 (grey) or 3 (RGB).
-        height, width: pixels to which a picture is resized; None and None for pictures of any size, kept as they are.
-        mean, std: one number a channel, of the training split, with pixels scaled to 0..1.
+        height, width: pixels to which images are resized; None and None for images of any size, which keep it.
+        mean, std: statistics of each channel in the training split, with pixels scaled to 0..1.
 
     Raises:
-        SpecError: where one of them is impossible.
+        SpecError: an argument is impossible.
     """
 
     word: ClassVar[str] = "image"
-    takes: ClassVar[tuple[str, ...]] = ("image",)  # what `encode` is given
-    example: ClassVar[str] = '"image.png"'  # of that, as Python
+    takes: ClassVar[tuple[str, ...]] = ("image",)
+    reads_files: ClassVar[bool] = True
 
     channels: int
     height: int | None
@@ -67,29 +67,36 @@ class Image:
         """Height and width.
 
         Raises:
-            SpecError: pictures may be of any size.
+            SpecError: images may have any size.
         """
         if self.height is None or self.width is None:
-            raise SpecError("pictures of one size are needed, and these are of any: data.patch=null data.size=64")
+            raise SpecError("images must have one size, and these have any: data.patch=null data.size=64")
         return self.height, self.width
 
+    @property
+    def stacks(self) -> bool:
+        return self.height is not None
+
+    def example(self) -> str:
+        return '"image.png"'
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray, ...]:
+        shape = (self.height or side, self.width or side + 4, self.channels)
+        return (random.integers(0, 256, shape, dtype="uint8"),)
+
     def encode(self, raw: RawImage) -> Tensor:
-        """Turn one raw picture into a uint8 tensor (C, H, W); it is resized and its colours converted to fit.
+        """Turn a raw image into a uint8 tensor (C, H, W), with the size and the channels of this spec.
 
         Args:
             raw: a path, a PIL image, or an array: uint8 0..255 or float 0..1, H x W or H x W x C.
 
         Raises:
-            SpecError: it cannot be read, or is no picture.
+            SpecError: it cannot be read, or is not an image.
         """
         return self._pixels(read_image(raw))
 
-    def collate(self, encoded: Sequence[Tensor]) -> Tensor:
-        """Turn B encoded pictures, all of one size, into a batch."""
-        return torch.stack(list(encoded))
-
     def prepare(self, batch: Tensor) -> Tensor:
-        """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the device where the batch is."""
+        """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the batch's device."""
         mean, std = _per_channel(self.mean, batch.device), _per_channel(self.std, batch.device)
         return batch.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
 
@@ -99,51 +106,57 @@ class Image:
         return ((batch.float() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
     def decode(self, output: Tensor) -> list[PIL.Image.Image]:
-        """Turn a network's normalised pictures (B, C, H, W) into B PIL images."""
+        """Turn a network's normalised images (B, C, H, W) into B PIL images."""
         import PIL.Image
 
         pixels = self.restore(output).permute(0, 2, 3, 1).cpu().numpy()  # B, H, W, C
         return [PIL.Image.fromarray(p[:, :, 0] if self.channels == 1 else p) for p in pixels]
 
-    def _pixels(self, picture: PIL.Image.Image) -> Tensor:
+    def _pixels(self, image: PIL.Image.Image) -> Tensor:
         import numpy as np
         import PIL.Image
 
-        picture = picture.convert("L" if self.channels == 1 else "RGB")
-        size = (self.width or picture.width, self.height or picture.height)
-        if picture.size != size:
-            picture = picture.resize(size, PIL.Image.Resampling.BICUBIC)
-        pixels = torch.from_numpy(np.array(picture))  # H, W or H, W, C
+        image = image.convert("L" if self.channels == 1 else "RGB")
+        size = (self.width or image.width, self.height or image.height)
+        if image.size != size:
+            image = image.resize(size, PIL.Image.Resampling.BICUBIC)
+        pixels = torch.from_numpy(np.array(image))  # H, W or H, W, C
         return pixels.reshape(*size[::-1], self.channels).permute(2, 0, 1).contiguous()
 
 
 @dataclass(frozen=True)
 class MaskedImage(Image):
-    """A picture with a hole: (C + 1, H, W), whose last channel is the mask, 1 inside the hole and 0 outside."""
+    """An image with a hole: (C + 1, H, W), where the last channel is the mask, 1 inside the hole and 0 outside."""
 
     word: ClassVar[str] = "masked image"
     takes: ClassVar[tuple[str, ...]] = ("image", "mask")
-    example: ClassVar[str] = '"image.png", "mask.png"'
+
+    def example(self) -> str:
+        return '"image.png", "mask.png"'
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray, ...]:
+        (image,) = super().sample(random, length=length, side=side)
+        return image, random.random(image.shape[:2]) < 0.3
 
     def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:
-        """Turn a picture and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.
+        """Turn an image and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.
 
         Args:
             raw: as for `Image`.
-            mask: a picture or array of the same height and width; more than half bright (or True) is the hole.
+            mask: an image or array of the same height and width; pixels more than half bright (or True) are the hole.
 
         Raises:
-            SpecError: no mask, one of another size, or one that hides nothing or everything.
+            SpecError: there is no mask, it has another size, or it hides nothing or everything.
         """
         import PIL.Image
 
         if mask is None:
-            raise SpecError("a mask is missing: call it with (image, mask), where the mask is bright in the hole")
-        picture, hole = read_image(raw), read_image(mask).convert("L")
-        if picture.size != hole.size:
+            raise SpecError("the mask is missing: give (image, mask), where the mask is bright in the hole")
+        image, hole = read_image(raw), read_image(mask).convert("L")
+        if image.size != hole.size:
             raise SpecError(
-                f"the mask is {hole.width} x {hole.height} pixels and the image {picture.width} x {picture.height}; "
-                "they must be of one size"
+                f"the mask is {hole.width} x {hole.height} pixels and the image {image.width} x {image.height}; "
+                "they must have one size"
             )
         size = (self.width or hole.width, self.height or hole.height)
         shrunk = Image(1, *size[::-1], mean=(0.0,), std=(1.0,))._pixels(hole.resize(size, PIL.Image.Resampling.NEAREST))
@@ -153,7 +166,7 @@ class MaskedImage(Image):
         if not masked.any():
             resized = "" if hole.size == size else f" once it is resized to {size[0]} x {size[1]} pixels"
             raise SpecError(f"the mask hides nothing{resized}; it is bright (above 127 of 255) or True in the hole")
-        return torch.cat([self._pixels(picture), masked])
+        return torch.cat([self._pixels(image), masked])
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C + 1, H, W) into floats: normalised pixels, 0 in the hole, and the mask as 0.0 or 1.0."""
@@ -163,11 +176,11 @@ class MaskedImage(Image):
 
 @dataclass(frozen=True)
 class SmallImage(Image):
-    """A picture that is to be enlarged.
+    """An image to be enlarged.
 
     Args:
-        channels, height, width, mean, std: as of `Image`.
-        scale: how many times taller and wider it becomes, 2 to 8.
+        channels, height, width, mean, std: as in `Image`.
+        scale: factor by which height and width grow, 2 to 8.
     """
 
     word: ClassVar[str] = "small image"
@@ -177,32 +190,32 @@ class SmallImage(Image):
     def __post_init__(self) -> None:
         super().__post_init__()
         if type(self.scale) is not int or not 2 <= self.scale <= 8:
-            raise SpecError(f"a picture is enlarged 2 to 8 times, not {self.scale!r}")
+            raise SpecError(f"an image is enlarged 2 to 8 times, not {self.scale!r}")
 
 
 def read_image(raw: RawImage) -> PIL.Image.Image:
-    """Read a picture from a path, a PIL image or an array, upright, in mode L or RGB.
+    """Read an image from a path, a PIL image or an array, upright, in mode L or RGB.
 
-    Transparent pixels are laid on white, 16-bit grey is scaled to 8 bits, and a camera's rotation is undone.
+    Transparent pixels become white, 16-bit grey is scaled to 8 bits, and a camera's rotation is undone.
 
     Raises:
-        SpecError: it cannot be read (the file is named), or the array's shape, type or range is not a picture's.
+        SpecError: it cannot be read (the message names the file), or the array's shape, type or range is impossible.
     """
     import PIL.Image
 
     if isinstance(raw, (str, os.PathLike, PIL.Image.Image)):
-        picture = _upright(raw)
+        image = _upright(raw)
     elif hasattr(raw, "__array__"):
-        picture = _picture_of(raw)
+        image = _from_array(raw)
     else:
         raise SpecError(f"an image is a path, a PIL image or an array, not {type(raw).__name__}")
-    if min(picture.size) == 0:
+    if min(image.size) == 0:
         raise SpecError("the image has no pixels")
-    return _eight_bits(picture)
+    return _eight_bits(image)
 
 
 def _upright(raw: str | os.PathLike[str] | PIL.Image.Image) -> PIL.Image.Image:
-    """A picture from a file, or one that was opened and perhaps not yet read, turned as the camera was held."""
+    """An image from a file, or one that is opened and perhaps not yet read, with the camera's rotation undone."""
     import PIL.Image
 
     try:
@@ -212,22 +225,22 @@ def _upright(raw: str | os.PathLike[str] | PIL.Image.Image) -> PIL.Image.Image:
             return _turned(file)
     except FileNotFoundError:
         raise SpecError(f"no such image: {raw}") from None
-    except Exception as error:  # each of Pillow's readers fails on damaged files in ways of its own
-        name = "the picture" if isinstance(raw, PIL.Image.Image) else raw
+    except Exception as error:  # Pillow's readers raise various errors for damaged files
+        name = "the image" if isinstance(raw, PIL.Image.Image) else raw
         raise SpecError(f"cannot read {name} as an image: {error}") from error
 
 
-def _turned(picture: PIL.Image.Image) -> PIL.Image.Image:
+def _turned(image: PIL.Image.Image) -> PIL.Image.Image:
     import PIL.ImageOps
 
-    picture.load()
+    image.load()
     try:
-        return PIL.ImageOps.exif_transpose(picture)
-    except Exception:  # of damaged metadata, each format in its own way; the pixels are whole
-        return picture.copy()
+        return PIL.ImageOps.exif_transpose(image)
+    except Exception:  # of damaged metadata, various errors; the pixels are intact
+        return image.copy()
 
 
-def _picture_of(raw: Any) -> PIL.Image.Image:
+def _from_array(raw: Any) -> PIL.Image.Image:
     import numpy as np
     import PIL.Image
 
@@ -256,19 +269,19 @@ def _picture_of(raw: Any) -> PIL.Image.Image:
     return PIL.Image.fromarray(array)
 
 
-def _eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
+def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
     import numpy as np
     import PIL.Image
 
-    if picture.mode.startswith("I"):  # 16-bit grey; Pillow opens some such files as 32-bit integers
-        return PIL.Image.fromarray((np.asarray(picture) // 257).clip(0, 255).astype(np.uint8))
-    if picture.mode == "F":
-        return _picture_of(np.asarray(picture))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        paper = PIL.Image.new("RGBA", picture.size, "white")
-        return PIL.Image.alpha_composite(paper, picture).convert("RGB")
-    return picture if picture.mode in ("L", "RGB") else picture.convert("L" if picture.mode == "1" else "RGB")
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow opens some such files as 32-bit integers
+        return PIL.Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        return _from_array(np.asarray(image))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        paper = PIL.Image.new("RGBA", image.size, "white")
+        return PIL.Image.alpha_composite(paper, image).convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
 
 
 @lru_cache(maxsize=64)  # a copy to the device in every step would stall it

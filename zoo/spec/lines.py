@@ -1,4 +1,4 @@
-"""A line of text as a picture, and what it says.
+"""A line of text as an image, and its transcript.
 
 Shape letters: B batch, W width, H height, T time (steps), K characters of the alphabet.
 """
@@ -16,22 +16,25 @@ from torch import Tensor
 from zoo.errors import SpecError
 from zoo.spec import ctc
 from zoo.spec.image import read_image
+from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from zoo.spec import Encoded
     from zoo.spec.image import RawImage
 
-MAX_WIDTH = 16_384  # columns of an encoded line
+MAX_WIDTH = 16_384  # pixel columns of an encoded line
 MAX_HEIGHT = 256
-LEXICON_BEAM = 32  # narrower, and too few of the texts that are followed have only words of the lexicon
+LEXICON_BEAMS = 32  # with fewer, too few beams have only words of the lexicon
 
 
 @dataclass(frozen=True)
-class TextLine:
-    """A picture of one line of text: grey, of a fixed height and any width.
+class TextLine(InputKind):
+    """A grey image of one line of text, of fixed height and any width.
 
     Args:
-        height: pixels; 32 shows letters of usual documents well.
+        height: pixels; 32 is enough for the letters of usual documents.
 
     Raises:
         SpecError: the height is impossible.
@@ -39,7 +42,7 @@ class TextLine:
 
     word: ClassVar[str] = "line of text"
     takes: ClassVar[tuple[str, ...]] = ("image",)
-    example: ClassVar[str] = '"line.png"'
+    reads_files: ClassVar[bool] = True
 
     height: int
 
@@ -47,38 +50,44 @@ class TextLine:
         if type(self.height) is not int or not 8 <= self.height <= MAX_HEIGHT:
             raise SpecError(f"a line's height is from 8 to {MAX_HEIGHT} pixels, not {self.height!r}")
 
+    def example(self) -> str:
+        return '"line.png"'
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray]:
+        return (random.integers(0, 256, (self.height, 4 * length, 1), dtype="uint8"),)
+
     def encode(self, raw: RawImage) -> Tensor:
-        """Turn one raw picture into its columns: uint8 (W, H), scaled to the height, with W as its shape asks for.
+        """Turn a raw image into its pixel columns, uint8 (W, H), scaled to the height.
 
         Args:
             raw: a path, a PIL image or an array, as for `Image`.
 
         Raises:
-            SpecError: it cannot be read, is no picture, or is far too wide for a line.
+            SpecError: it cannot be read, is not an image, or is far too wide for a line.
         """
         import numpy as np
         import PIL.Image
 
-        picture = read_image(raw).convert("L")
-        width = max(1, round(picture.width * self.height / picture.height))
+        image = read_image(raw).convert("L")
+        width = max(1, round(image.width * self.height / image.height))
         if width > MAX_WIDTH:
             raise SpecError(
-                f"a line of {picture.width} x {picture.height} pixels is too wide: at most "
+                f"a line of {image.width} x {image.height} pixels is too wide: at most "
                 f"{MAX_WIDTH // self.height} times as wide as high can be read; cut it into pieces"
             )
-        if picture.size != (width, self.height):
-            picture = picture.resize((width, self.height), PIL.Image.Resampling.BICUBIC)
-        return torch.from_numpy(np.array(picture)).T.contiguous()
+        if image.size != (width, self.height):
+            image = image.resize((width, self.height), PIL.Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(image)).T.contiguous()
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Turn B encoded lines into (padded, lengths): uint8 (B, W, H), with zeros beyond each line's end, and (B,)."""
+        """Turn B encoded lines into uint8 (B, W, H), padded with 0, and their lengths (B,)."""
         lengths = torch.tensor([len(line) for line in encoded])
         return torch.nn.utils.rnn.pad_sequence(list(encoded), batch_first=True), lengths
 
     def prepare(self, batch: Encoded) -> tuple[Tensor, Tensor]:
-        """Turn uint8 (B, W, H) into float32 (B, 1, H, W) of mean 0 and standard deviation 1 over each line.
+        """Turn uint8 (B, W, H) into float32 (B, 1, H, W) with mean 0 and standard deviation 1 over each line.
 
-        So a pale scan looks like a dark one. Beyond a line's end there are zeros.
+        Thus pale scans look like dark ones. Beyond a line's end there are zeros.
         """
         padded, lengths = batch
         inside = (torch.arange(padded.shape[1], device=padded.device) < lengths[:, None])[:, :, None]  # B, W, 1
@@ -89,22 +98,22 @@ class TextLine:
         return (centred / deviation.clamp(min=1)).transpose(1, 2)[:, None], lengths  # a blank line stays blank
 
     def restore(self, batch: tuple[Tensor, Tensor]) -> list[Tensor]:
-        """The pictures of a batch as they were encoded, without padding: uint8 (H, W) each, on the CPU."""
+        """The images of a batch without padding: uint8 (H, W) each, on the CPU."""
         padded, lengths = batch
         return [line[:length].T.cpu() for line, length in zip(padded, lengths.tolist())]
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """A text over an alphabet; the network gives logits (B, T, 1 + K) a step, the first of them for the blank of CTC.
+    """A text over an alphabet; the network gives logits (B, T, 1 + K), the first of each step for the blank of CTC.
 
-    Beyond a line's end the network gives the blank all the probability, so that steps need no lengths.
+    Beyond a line's end the network gives the blank a probability of 1, so that no lengths are needed.
 
     Args:
-        alphabet: the characters, each once.
+        alphabet: all characters.
 
     Raises:
-        SpecError: it is no string, empty, or has a character twice.
+        SpecError: the alphabet is not a string, is empty, or has a character twice.
     """
 
     word: ClassVar[str] = "transcript"
@@ -133,25 +142,27 @@ class Transcript:
         """Turn symbols back into a text."""
         return "".join(self.alphabet[symbol - 1] for symbol in symbols)
 
-    def decode(self, output: Tensor, *, beams: int = 1, lexicon: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def decode(
+        self, output: Tensor, *, num_beams: int = 1, lexicon: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
         """Turn logits (B, T, 1 + K) into B answers: the text, and its probability (the sum over all its paths).
 
         Args:
             output: the logits.
-            beams: 1 follows the likeliest path; more is the width of a prefix beam search, which sums over paths.
-            lexicon: words; every run of letters in the text is then one of them, whatever its case. Where no such
-                text is found, the answer is the one without a lexicon.
+            num_beams: 1 takes the most likely path; more is the width of a prefix beam search, which sums over paths.
+            lexicon: words; each run of letters in the text is one of them, in any case. If no such text is found, the
+                answer is the one without a lexicon.
 
         Raises:
-            SpecError: beams is not a positive number, or the lexicon no list of words.
+            SpecError: `num_beams` is not positive, or the lexicon is not a list of words.
         """
-        if type(beams) is not int or beams < 1:
-            raise SpecError(f"beams must be a whole number of at least 1, got {beams!r}")
+        if type(num_beams) is not int or num_beams < 1:
+            raise SpecError(f"num_beams must be a whole number of at least 1, got {num_beams!r}")
         log_probabilities = output.float().log_softmax(dim=2)
         texts: list[Sequence[int]] = list(ctc.best_paths(log_probabilities))
-        if beams > 1 or lexicon is not None:
+        if num_beams > 1 or lexicon is not None:
             words = None if lexicon is None else ctc.Lexicon(lexicon)
-            width = beams if words is None else max(beams, LEXICON_BEAM)
+            width = num_beams if words is None else max(num_beams, LEXICON_BEAMS)
             for row, steps in enumerate(log_probabilities.cpu()):
                 found = ctc.beam_search(steps, self.alphabet, width, words)
                 texts[row] = texts[row] if found is None else found

@@ -1,4 +1,4 @@
-"""Ratings of items by one person, some of them missing, and the items that this person would rate highest.
+"""A user's ratings of items, some of them missing, and the items that the user would rate highest.
 
 Shape letters: B batch, G items, K values of the scale.
 """
@@ -11,29 +11,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from zoo.errors import SpecError
+from zoo.spec.kind import InputKind
 
-MISSING = 0  # the code of an item that was not rated; that of the scale's first value is 1
-MOST_VALUES = 255  # codes are uint8
+if TYPE_CHECKING:
+    import numpy as np
+
+MISSING = 0  # code of an item without a rating; the scale's first value has code 1
+MAX_VALUES = 255  # codes are uint8
 SUGGESTED = 3  # titles, where one is unknown
 
 
 @dataclass(frozen=True)
-class Ratings:
-    """What somebody thinks of some of G items, held as a code for each, uint8 (G,): 0 where there is none.
+class Ratings(InputKind):
+    """A user's ratings of some of G items, stored as a code for each, uint8 (G,); 0 is a missing rating.
 
     Args:
-        titles: of the items.
-        scale: the K values that a rating may have, ascending, such as (1, 2, 3, 4, 5), or (0, 1) for likes.
+        titles: titles of the items.
+        scale: the K possible ratings in ascending order, such as (1, 2, 3, 4, 5), or (0, 1) for likes.
 
     Raises:
-        SpecError: no titles, one twice, or a scale that is none.
+        SpecError: there are no titles, one occurs twice, or the scale is impossible.
     """
 
     word: ClassVar[str] = "ratings"
@@ -46,15 +50,17 @@ class Ratings:
         object.__setattr__(self, "titles", _titles(self.titles))
         object.__setattr__(self, "scale", _scale(self.scale))
 
-    @property
     def example(self) -> str:
         return repr({self.titles[0]: self.scale[-1]})
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[dict[str, float]]:
+        return ({self.titles[0]: self.scale[-1]},)
 
     def encode(self, raw: Mapping[str, float]) -> Tensor:
         """Turn titles and their ratings, at least one, into codes (G,).
 
         Raises:
-            SpecError: it is no dict, it is empty, a title is unknown, or a rating is not on the scale.
+            SpecError: it is not a dict, it is empty, a title is unknown, or a rating is not on the scale.
         """
         if not isinstance(raw, Mapping):
             raise SpecError(f"ratings are a dict of titles and their ratings, not {type(raw).__name__}")
@@ -62,19 +68,16 @@ class Ratings:
         for title, rating in raw.items():
             if title not in self._places:
                 raise SpecError(_unknown(str(title), self.titles))
-            no_number = isinstance(rating, bool) and self.scale != (0, 1)  # True is 1, the worst of five stars
-            if not isinstance(rating, (int, float)) or no_number or rating not in self._codes:
+            not_a_number = isinstance(rating, bool) and self.scale != (0, 1)  # True is 1, the worst of five stars
+            if not isinstance(rating, (int, float)) or not_a_number or rating not in self._codes:
                 raise SpecError(f"'{title}' is rated {rating!r}, and the scale is {_listed(self.scale)}")
             codes[self._places[title]] = self._codes[rating]
         if not raw:
-            raise SpecError(f"there are no ratings; give at least one, such as {self.example}")
+            raise SpecError(f"there are no ratings; give at least one, such as {self.example()}")
         return codes
 
-    def collate(self, encoded: Sequence[Tensor]) -> Tensor:
-        return torch.stack(list(encoded))
-
     def prepare(self, batch: Tensor) -> Tensor:
-        """Turn codes (B, G) into one-hot groups of K numbers, zeros where a rating is missing: float32 (B, G K)."""
+        """Turn codes (B, G) into one-hot groups of K numbers, zeros for a missing rating: float32 (B, G K)."""
         return functional.one_hot(batch.long(), len(self.scale) + 1)[:, :, 1:].flatten(1).float()
 
     @cached_property
@@ -88,7 +91,7 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Recommendations:
-    """What somebody would rate highest; the network gives the rating of each item, NaN where it is known: (B, G).
+    """The items that a user would rate highest; the network gives a rating for each item, NaN for known ones: (B, G).
 
     Args:
         titles, scale: as in `Ratings`.
@@ -106,15 +109,15 @@ class Recommendations:
         object.__setattr__(self, "titles", _titles(self.titles))
         object.__setattr__(self, "scale", _scale(self.scale))
 
-    def decode(self, output: Tensor, *, most: int = 10) -> list[list[dict[str, Any]]]:
-        """Turn ratings (B, G) into B answers: up to `most` titles with the ratings to expect, the highest first.
+    def decode(self, output: Tensor, *, top_k: int = 10) -> list[list[dict[str, Any]]]:
+        """Turn ratings (B, G) into B answers: up to `top_k` titles with their expected ratings, the highest first.
 
         Raises:
-            SpecError: `most` is not a positive whole number.
+            SpecError: `top_k` is not a positive whole number.
         """
-        if type(most) is not int or most < 1:
-            raise SpecError(f"most, the number of titles, is a whole number of at least 1, not {most!r}")
-        ratings, places = output.nan_to_num(nan=-math.inf).topk(min(most, len(self.titles)), dim=1)
+        if type(top_k) is not int or top_k < 1:
+            raise SpecError(f"top_k must be a whole number of at least 1, got {top_k!r}")
+        ratings, places = output.nan_to_num(nan=-math.inf).topk(min(top_k, len(self.titles)), dim=1)
         return [
             [{"title": self.titles[place], "rating": rating} for rating, place in zip(*row) if rating != -math.inf]
             for row in zip(ratings.tolist(), places.tolist())
@@ -123,19 +126,19 @@ class Recommendations:
 
 def _titles(titles: object) -> tuple[str, ...]:
     if not isinstance(titles, (list, tuple)) or not all(isinstance(title, str) for title in titles):
-        raise SpecError("the titles of what is rated are a list of strings")
+        raise SpecError("the titles of items are a list of strings")
     if not titles or len(set(titles)) != len(titles):
-        raise SpecError("what is rated has at least one title, and titles differ")
+        raise SpecError("at least one item is needed, and titles must differ")
     return tuple(titles)
 
 
 def _scale(scale: object) -> tuple[float, ...]:
     if not isinstance(scale, (list, tuple)) or not all(type(value) in (int, float) for value in scale):
         raise SpecError("the scale of ratings is a list of numbers")
-    if not 2 <= len(scale) <= MOST_VALUES or not all(math.isfinite(value) for value in scale):
-        raise SpecError(f"a scale has from 2 to {MOST_VALUES} values, all finite")
+    if not 2 <= len(scale) <= MAX_VALUES or not all(math.isfinite(value) for value in scale):
+        raise SpecError(f"a scale has from 2 to {MAX_VALUES} values, all finite")
     if any(low >= high for low, high in pairwise(scale)):
-        raise SpecError(f"the values of a scale ascend, and these do not: {_listed(scale)}")
+        raise SpecError(f"the values of a scale must ascend, and these do not: {_listed(scale)}")
     return tuple(scale)
 
 
@@ -144,12 +147,12 @@ def _listed(scale: Iterable[float]) -> str:
 
 
 def _unknown(title: str, titles: Sequence[str]) -> str:
-    """Say that there is no such title, and which come nearest: those that hold it, and those spelt alike."""
+    """A message that the title is unknown, with the nearest ones: those that contain it, and those spelt similarly."""
     small = {known.casefold(): known for known in titles}
     sought = title.casefold()
-    holding = sorted((known for known in small if sought and sought in known), key=len)
-    alike = difflib.get_close_matches(sought, small, n=SUGGESTED, cutoff=0.5)
-    nearest = [repr(small[known]) for known in dict.fromkeys([*holding, *alike])][:SUGGESTED]
+    containing = sorted((known for known in small if sought and sought in known), key=len)
+    similar = difflib.get_close_matches(sought, small, n=SUGGESTED, cutoff=0.5)
+    nearest = [repr(small[known]) for known in dict.fromkeys([*containing, *similar])][:SUGGESTED]
     return f"unknown title {title!r}; " + (
-        f"the nearest {'are' if len(nearest) > 1 else 'is'} {', '.join(nearest)}" if nearest else "none is like it"
+        f"the nearest {'are' if len(nearest) > 1 else 'is'} {', '.join(nearest)}" if nearest else "none is similar"
     )

@@ -1,12 +1,12 @@
-"""Sequences of numbers and of pictures, and a label for each of their steps.
+"""Series of numbers, videos, and labels for their steps.
 
-Shape letters: B batch, T steps, F numbers in each, C channels, H height, W width, K classes.
+Shape letters: B batch, T steps, F numbers a step, C channels, H height, W width, K classes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,51 +18,59 @@ from torch.nn.utils.rnn import pad_sequence
 from zoo.errors import SpecError
 from zoo.spec.files import read_table
 from zoo.spec.image import Image
+from zoo.spec.kind import InputKind
 from zoo.spec.table import Values
 
 if TYPE_CHECKING:
     import numpy as np
 
-MAX_NUMBERS = 2**26  # of a padded batch
+MAX_NUMBERS = 2**26  # in a padded batch
 
 
 @dataclass(frozen=True)
-class Series(Values):
-    """Numbers over time, held as float32 (T, F) in their own units and given to the network standardised.
+class Series(Values, InputKind):
+    """Numbers over time, stored as float32 (T, F) in their own units and given to the network standardised.
 
     Args:
-        names: of the F numbers.
-        mean, std: of each, in the training split.
+        names: names of the F numbers.
+        mean, std: statistics of each number in the training split.
 
     Raises:
-        SpecError: no name, a name twice, or statistics that do not fit.
+        SpecError: there is no name, a name occurs twice, or the statistics do not fit.
     """
 
     word: ClassVar[str] = "series"
     takes: ClassVar[tuple[str, ...]] = ("series",)
-    example: ClassVar[str] = "numpy.array([[1.0], [2.0]])"
+
+    def example(self) -> str:
+        columns = [(mean - std, mean, mean + std) for mean, std in zip(self.mean, self.std)]
+        return repr({name: [float(f"{x:.4g}") for x in column] for name, column in zip(self.names, columns)})
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray]:
+        return (random.normal(self.mean, self.std, (length, len(self.names))),)
 
     def encode(self, raw: Any) -> Tensor:
         """Turn numbers into float32 (T, F).
 
         Args:
-            raw: an array (T, F), or (T,) where F is 1; a DataFrame with those columns, or the path of such a CSV file.
+            raw: an array (T, F), or (T,) if F is 1; or columns by name: a dict of lists, a DataFrame, or the path of a
+                CSV file.
 
         Raises:
-            SpecError: it is of another shape, empty, or holds something else than finite numbers.
+            SpecError: it has another shape, is empty, or holds anything but finite numbers.
             DataError: the file cannot be read.
         """
         import numpy as np
 
         if isinstance(raw, (str, os.PathLike)):
             raw = read_table(raw)
-        if hasattr(raw, "columns"):
-            for name in self.names:
-                if name not in raw.columns:
-                    raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(self.names)}")
-            raw = raw[list(self.names)]
+        by_name = isinstance(raw, Mapping) or hasattr(raw, "columns")
+        for name in self.names if by_name else ():
+            if name not in raw:
+                raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(self.names)}")
         try:
-            array = np.asarray(raw, dtype=np.float64)
+            columns = np.stack([raw[name] for name in self.names], axis=1) if by_name else raw
+            array = np.asarray(columns, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise SpecError(f"a series is an array of numbers: {error}") from error
         if array.ndim == 1 and len(self.names) == 1:
@@ -70,7 +78,7 @@ class Series(Values):
         if array.ndim != 2 or array.shape[1] != len(self.names):
             raise SpecError(
                 f"a series is an array of steps x {len(self.names)} numbers ({', '.join(self.names[:5])}), "
-                f"not {' x '.join(map(str, array.shape)) or 'one number'}"
+                f"not {' x '.join(map(str, array.shape)) or 'a number'}"
             )
         if len(array) == 0:
             raise SpecError("the series is empty; give at least one step")
@@ -102,12 +110,12 @@ class Forecast(Values):
     """The values of the next H steps; the network gives them standardised, as (B, H, V).
 
     Args:
-        names: of the V values.
-        mean, std: of each, in the training split.
+        names: names of the V values.
+        mean, std: statistics of each value in the training split.
         horizon: H, at least 1.
 
     Raises:
-        SpecError: names or statistics that do not fit, or an impossible horizon.
+        SpecError: the names or the statistics do not fit, or the horizon is impossible.
     """
 
     word: ClassVar[str] = "forecast"
@@ -120,27 +128,27 @@ class Forecast(Values):
             raise SpecError(f"horizon must be a whole number of at least 1, not {self.horizon!r}")
 
     def decode(self, output: Tensor) -> list[dict[str, Any]]:
-        """Turn a network's output (B, H, V) into B answers: for each value a list of the next H, in its own unit."""
+        """Turn a network's output (B, H, V) into B answers: for each value a list of its next H, in its own unit."""
         columns = self.restore(output).transpose(1, 2).tolist()  # B, V, H
         return [dict(zip(self.names, values)) for values in columns]
 
 
 @dataclass(frozen=True)
-class Video:
-    """Pictures of one size in a row, held as uint8 (T, C, H, W) and given to the network as normalised floats.
+class Video(InputKind):
+    """Frames of one size, stored as uint8 (T, C, H, W) and given to the network as normalised floats.
 
     Args:
         channels: 1 (grey) or 3 (RGB).
-        height, width: pixels.
-        mean, std: one number a channel, of the training split, with pixels scaled to 0..1.
+        height, width: pixels of a frame.
+        mean, std: statistics of each channel in the training split, with pixels scaled to 0..1.
 
     Raises:
-        SpecError: where one of them is impossible.
+        SpecError: an argument is impossible.
     """
 
     word: ClassVar[str] = "video"
     takes: ClassVar[tuple[str, ...]] = ("video",)
-    example: ClassVar[str] = '"video.gif"'
+    reads_files: ClassVar[bool] = True
 
     channels: int
     height: int
@@ -149,28 +157,34 @@ class Video:
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        image = self.image  # which checks them
-        image.size  # noqa: B018  # a video's pictures are of one size
+        image = self.image  # checks the arguments
+        image.size  # noqa: B018  # frames have one size
         object.__setattr__(self, "mean", image.mean)
         object.__setattr__(self, "std", image.std)
 
     @cached_property
     def image(self) -> Image:
-        """One of its pictures, as an `Image`."""
+        """The description of a frame."""
         return Image(self.channels, self.height, self.width, self.mean, self.std)
 
+    def example(self) -> str:
+        return '"video.gif"'
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray]:
+        return (random.integers(0, 256, (length, self.height, self.width, self.channels), dtype="uint8"),)
+
     def encode(self, raw: str | os.PathLike[str] | np.ndarray) -> Tensor:
-        """Turn a video into uint8 (T, C, H, W); each picture is resized and its colours converted to fit.
+        """Turn a video into uint8 (T, C, H, W), with the size and the channels of this spec.
 
         Args:
-            raw: the path of an animated picture (GIF, WebP, APNG, TIFF), or an array T x H x W or T x H x W x C, uint8
+            raw: the path of an animated image (GIF, WebP, APNG, TIFF), or an array T x H x W or T x H x W x C, uint8
                 0..255 or float 0..1.
 
         Raises:
-            SpecError: it cannot be read, or is no video.
+            SpecError: it cannot be read, or is not a video.
         """
         image = self.image
-        return torch.stack([image.encode(picture) for picture in _pictures(raw)])  # one at a time in its own size
+        return torch.stack([image.encode(frame) for frame in _frames(raw)])  # one at a time, as large as it is
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B videos, each (T, C, H, W), into (B, T, C, H, W), padded with 0, and their lengths (B,).
@@ -182,16 +196,16 @@ class Video:
 
     def prepare(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Turn uint8 (B, T, C, H, W) into normalised float32, with lengths (B,), as the network takes it."""
-        pictures, lengths = batch
-        return self.image.prepare(pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]), lengths
+        frames, lengths = batch
+        return self.image.prepare(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), lengths
 
 
 @dataclass(frozen=True)
 class Labels:
-    """A label for each step, by name; the network gives logits (B, T, K) and lengths (B,).
+    """One of K named classes for each step; the network gives logits (B, T, K) and lengths (B,).
 
     Raises:
-        SpecError: fewer than two names, or a name twice.
+        SpecError: there are fewer than two names, or a name occurs twice.
     """
 
     word: ClassVar[str] = "labels"
@@ -204,43 +218,43 @@ class Labels:
         object.__setattr__(self, "names", Classes(self.names).names)
 
     def decode(self, output: tuple[Tensor, Tensor]) -> list[list[dict[str, Any]]]:
-        """Turn logits (B, T, K) and lengths (B,) into B answers: for each step the label and its probability."""
+        """Turn logits (B, T, K) and lengths (B,) into B answers: the label of each step and its probability."""
         logits, lengths = output
         probabilities, codes = logits.double().softmax(dim=2).max(dim=2)
         return [
-            [{"label": self.names[code], "probability": share} for code, share in zip(row[:length], shares)]
-            for row, shares, length in zip(codes.tolist(), probabilities.tolist(), lengths.tolist())
+            [{"label": self.names[code], "probability": p} for code, p in zip(row[:length], likelihoods)]
+            for row, likelihoods, length in zip(codes.tolist(), probabilities.tolist(), lengths.tolist())
         ]
 
 
-def _pictures(raw: Any) -> Iterator[Any]:
+def _frames(raw: Any) -> Iterator[Any]:
     import PIL.Image
     import PIL.ImageSequence
 
     if isinstance(raw, (str, os.PathLike)):
         try:
             with PIL.Image.open(raw) as file:
-                for picture in PIL.ImageSequence.Iterator(file):
-                    yield picture.copy()
+                for frame in PIL.ImageSequence.Iterator(file):
+                    yield frame.copy()
                 return
         except FileNotFoundError:
             raise SpecError(f"no such video: {raw}") from None
-        except Exception as error:  # each of Pillow's readers fails on damaged files in ways of its own
-            raise SpecError(f"cannot read {raw} as an animated picture: {error}") from error
+        except Exception as error:  # Pillow's readers raise various errors for damaged files
+            raise SpecError(f"cannot read {raw} as an animated image: {error}") from error
     if not hasattr(raw, "__array__") or getattr(raw, "ndim", 0) not in (3, 4):
-        raise SpecError("a video is the path of an animated picture, or an array T x H x W or T x H x W x C")
+        raise SpecError("a video is the path of an animated image, or an array T x H x W or T x H x W x C")
     if len(raw) == 0:
-        raise SpecError("the video has no pictures")
+        raise SpecError("the video has no frames")
     yield from raw
 
 
 def padded(encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """B sequences, each (T, …), as one batch (B, T, …) with 0 after their ends, and their lengths (B,)."""
+    """B sequences, each (T, …), as one batch (B, T, …), padded with 0, and their lengths (B,)."""
     lengths = torch.tensor([len(example) for example in encoded])
     size = len(encoded) * int(lengths.max()) * encoded[0][0].numel()
     if size > MAX_NUMBERS:
         raise SpecError(
-            f"{len(encoded)} sequences, the longest of {int(lengths.max()):,} steps, hold {size:,} numbers together, "
-            f"and {MAX_NUMBERS:,} is the limit; give long ones one at a time, or in parts"
+            f"{len(encoded)} sequences, the longest of {int(lengths.max()):,} steps, take {size:,} numbers together; "
+            f"the limit is {MAX_NUMBERS:,}; give long sequences one at a time, or in parts"
         )
     return pad_sequence(list(encoded), batch_first=True), lengths

@@ -1,6 +1,6 @@
-"""Tables: rows of numbers, categories, booleans and dates, some of them missing; and values to predict from them.
+"""Tables: rows of numbers, categories, booleans and dates, some of them missing; and values to predict.
 
-Columns and their statistics are those of the training split, so that a row is read in one way for ever after.
+Columns and their statistics are those of the training split, so that a row is always encoded in the same way.
 
 Shape letters: N rows, B batch, E encoded columns, F numbers that the network sees, C categorical columns, V values.
 """
@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.spec.files import read_table
+from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 TRUE_WORDS = ("true", "yes", "t", "y", "1")
 FALSE_WORDS = ("false", "no", "f", "n", "0")
 _NUMBER = re.compile(r"\+?(?P<minus>-?)(?=\.?\d)0*(?P<whole>\d*)(?:\.(?P<fraction>\d*?)0*)?", re.ASCII)
-MISSING, UNSEEN = 0, 1  # the codes of a category that is not there, and of one that training never saw
+MISSING, UNSEEN = 0, 1  # codes of a missing category, and of one that is not in the training split
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class Number:
     """A column of numbers, standardised.
 
     Args:
-        name: of the column.
-        mean, std: of the training split's known numbers.
-        missing: whether some were missing there; if so, the network is told which are.
+        name: name of the column.
+        mean, std: statistics of the known numbers in the training split.
+        missing: whether some are missing there; if so, the network gets an indicator of missing numbers.
     """
 
     name: str
@@ -58,8 +60,14 @@ class Number:
     def inputs(self) -> tuple[str, ...]:
         return (self.name,)
 
+    def example(self) -> float:
+        return float(f"{self.mean:.4g}")
+
+    def sample(self, random: np.random.Generator) -> float:
+        return random.normal(self.mean, self.std)
+
     def encode(self, cells: pd.Series) -> np.ndarray:
-        """Turn raw cells (N,) into standardised numbers (N, 1), with NaN where they are missing."""
+        """Turn raw cells (N,) into standardised numbers (N, 1), NaN if they are missing."""
         standardised = (numbers(cells, self.name) - self.mean) / self.std
         _refuse(cells, standardised.abs() > torch.finfo(torch.float32).max, self.name, "too large for float32")
         return standardised.to_numpy()[:, None]
@@ -67,7 +75,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Boolean:
-    """A column of two states: True or False, yes or no, 1 or 0; -1.0 and 1.0 to the network."""
+    """A column of booleans (True or False, yes or no, 1 or 0), which the network sees as 1.0 and -1.0."""
 
     name: str
     missing: bool
@@ -80,8 +88,14 @@ class Boolean:
     def inputs(self) -> tuple[str, ...]:
         return (self.name,)
 
+    def example(self) -> bool:
+        return True
+
+    def sample(self, random: np.random.Generator) -> bool:
+        return bool(random.integers(2))
+
     def encode(self, cells: pd.Series) -> np.ndarray:
-        """Turn raw cells (N,) into -1.0 and 1.0 (N, 1), with NaN where they are missing."""
+        """Turn raw cells (N,) into -1.0 and 1.0 (N, 1), NaN if they are missing."""
         states = {**dict.fromkeys(TRUE_WORDS, 1.0), **dict.fromkeys(FALSE_WORDS, -1.0)}
         encoded = words(cells).str.lower().map(states)
         _refuse(cells, encoded.isna() & cells.notna(), self.name, "not a boolean (true, false, yes, no, 1, 0)")
@@ -90,12 +104,12 @@ class Boolean:
 
 @dataclass(frozen=True)
 class Date:
-    """A column of dates: days since 1970 (standardised), and the circles of the year, the week and the day.
+    """A column of dates, encoded as standardised days since 1970, and as sine and cosine of year, week and day.
 
     Args:
-        name: of the column.
-        mean, std: of the training split's known dates, in days since 1970.
-        missing: whether some were missing there.
+        name: name of the column.
+        mean, std: statistics of the known dates in the training split, in days since 1970.
+        missing: whether some are missing there.
     """
 
     name: str
@@ -115,8 +129,14 @@ class Date:
         )
         return (self.name, *circles)
 
+    def example(self) -> str:
+        return (date(1970, 1, 1) + timedelta(days=round(self.mean))).isoformat()
+
+    def sample(self, random: np.random.Generator) -> str:
+        return "2024-12-31"
+
     def encode(self, cells: pd.Series) -> np.ndarray:
-        """Turn raw cells (N,), ISO 8601 text or dates, into (N, 7), with NaN where they are missing."""
+        """Turn raw cells (N,), ISO 8601 text or dates, into (N, 7), NaN if they are missing."""
         import numpy as np
 
         day = days(cells, self.name).to_numpy()
@@ -127,7 +147,7 @@ class Date:
 
 @dataclass(frozen=True)
 class Category:
-    """A column of names: 0 for a missing one, 1 for one that training never saw, and from 2 on those in `values`."""
+    """A column of names; code 0 is a missing name, 1 a name that is not in `values`, and `values` are from 2."""
 
     name: str
     values: tuple[str, ...]
@@ -149,6 +169,12 @@ class Category:
     def codes(self) -> int:
         return len(self.values) + 2
 
+    def example(self) -> str:
+        return self.values[0] if self.values else "other"
+
+    def sample(self, random: np.random.Generator) -> str:
+        return random.choice(self.values)
+
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into codes (N, 1)."""
         codes = {value: code for code, value in enumerate(self.values, start=2)}
@@ -162,19 +188,18 @@ COLUMNS: dict[str, type[Column]] = {"number": Number, "boolean": Boolean, "date"
 
 
 @dataclass(frozen=True)
-class Table:
-    """A row of a table: held as float32 (E,), NaN where a number is missing, a code for each category.
+class Table(InputKind):
+    """A row of a table, stored as float32 (E,): numbers, NaN if they are missing, and the codes of categories.
 
-    The network is given the numbers, then an indicator (0.0 or 1.0) for each of those that training saw missing, then
-    the codes of the categories.
+    The network gets the numbers, then an indicator (0.0 or 1.0) for each number that may be missing, then the codes of
+    the categories.
 
     Raises:
-        SpecError: no column, or a name twice.
+        SpecError: there is no column, or a name occurs twice.
     """
 
     word: ClassVar[str] = "table"
     takes: ClassVar[tuple[str, ...]] = ("rows",)
-    example: ClassVar[str] = '"table.csv"'
 
     columns: tuple[Column, ...]
 
@@ -186,6 +211,12 @@ class Table:
         if len(set(names)) != len(names):
             raise SpecError("the names of columns must differ")
 
+    def example(self) -> str:
+        return repr({column.name: column.example() for column in self.columns})
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[dict[str, Any]]:
+        return ({column.name: column.sample(random) for column in self.columns},)
+
     @property
     def numbers(self) -> int:
         """F: numbers and indicators that the network sees."""
@@ -193,12 +224,12 @@ class Table:
 
     @property
     def categories(self) -> tuple[int, ...]:
-        """How many codes each of the C categorical columns has."""
+        """The number of codes of each of the C categorical columns."""
         return tuple(column.codes for column in self.columns if isinstance(column, Category))
 
     @cached_property
     def slices(self) -> dict[str, slice]:
-        """Where in an encoded row each column lies."""
+        """The places of each column in an encoded row."""
         slices, start = {}, 0
         for column in self.columns:
             slices[column.name] = slice(start, start + len(column.inputs))
@@ -209,7 +240,7 @@ class Table:
         """Turn one row, a list of rows, a DataFrame, or a CSV or Parquet file into a DataFrame of N rows.
 
         Raises:
-            SpecError: it is none of these, or a row has no cell for one of the columns.
+            SpecError: it is none of these, or a row has no cell for a column.
             DataError: the file cannot be read.
         """
         import pandas as pd
@@ -233,7 +264,7 @@ class Table:
         return frame
 
     def is_row(self, raw: object) -> bool:
-        """Whether it is one row (a dict, or a row of a DataFrame), and not several."""
+        """Whether this is one row (a dict, or a row of a DataFrame), not several."""
         return isinstance(raw, Mapping) or (hasattr(raw, "keys") and not hasattr(raw, "columns"))
 
     def encode(self, raw: Row | Sequence[Row] | pd.DataFrame | str | os.PathLike[str]) -> Tensor:
@@ -242,7 +273,7 @@ class Table:
         A cell that is None or NaN is missing. Columns of other names are ignored.
 
         Raises:
-            SpecError: a column is not there, or a cell is of another kind; the message names column and row.
+            SpecError: a column is missing, or a cell is of another kind; the message names column and row.
             DataError: the file cannot be read.
         """
         import numpy as np
@@ -252,20 +283,20 @@ class Table:
         return torch.from_numpy(np.concatenate(encoded, axis=1).astype(np.float32))
 
     def blank(self, encoded: Tensor) -> Tensor:
-        """Which encoded rows (N, E) know of no cell, all being missing: (N,)."""
+        """Whether all cells of an encoded row are missing: (N, E) to (N,)."""
         codes = torch.zeros(encoded.shape[1], dtype=torch.bool)
         codes[list(self._places[2])] = True
         return torch.where(codes, encoded == MISSING, encoded.isnan()).all(dim=1)
 
     def prepare(self, batch: Tensor) -> Tensor:
-        """Turn encoded rows (B, E) into what the network takes (B, F + C); a missing number is 0.0, the mean."""
+        """Turn encoded rows (B, E) into the network's input (B, F + C); a missing number becomes 0.0, the mean."""
         values, indicators, codes = (_index(places, batch.device) for places in self._places)
         known = batch[:, values].nan_to_num()
         return torch.cat([known, batch[:, indicators].isnan().to(batch.dtype), batch[:, codes]], dim=1)
 
     @cached_property
     def _places(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Where in an encoded row the numbers lie, those that can be missing (once a column), and the codes."""
+        """The places in an encoded row of numbers, of numbers that may be missing (one a column), and of codes."""
         values: list[int] = []
         indicators: list[int] = []
         codes: list[int] = []
@@ -283,20 +314,20 @@ class Table:
             raise SpecError(f"a row is a dict of column names and cells, not {type(row).__name__}")
         for name in names:
             if name not in row:
-                raise SpecError(f"the row has no {name}; give None if it is unknown. It takes: {', '.join(names)}")
+                raise SpecError(f"the row has no {name}; give None if it is unknown. Columns: {', '.join(names)}")
         return {name: row[name] for name in names}
 
 
 @dataclass(frozen=True)
 class Values:
-    """One or more numbers, by name; the network gives them standardised, as (B, V).
+    """One or more named numbers; the network gives them standardised, as (B, V).
 
     Args:
-        names: of the V values.
-        mean, std: of each, in the training split.
+        names: names of the V values.
+        mean, std: statistics of each value in the training split.
 
     Raises:
-        SpecError: no name, a name twice, or statistics that do not fit.
+        SpecError: there is no name, a name occurs twice, or the statistics do not fit.
     """
 
     word: ClassVar[str] = "values"
@@ -334,16 +365,16 @@ class Values:
 
 
 def words(cells: pd.Series) -> pd.Series:
-    """Cells as text without spaces around; 1, 1.0, "01" and "1" are the same word, and so are True and "TRUE".
+    """Cells as text without surrounding spaces; 1, 1.0, "01" and "1" are the same word, and so are True and "TRUE".
 
-    It must not depend on what else is in a column, by which pandas tells its type.
+    It must not depend on the other cells of a column, from which pandas infers the column's type.
     """
     text = cells.astype("string").str.strip()
     return text.map({word: _plain(word) for word in text.dropna().unique()}, na_action="ignore").astype("string")
 
 
 def _plain(word: str) -> str:
-    """A number without the zeros that change nothing, True or False with a capital, and other words as they are."""
+    """A number without redundant zeros, True or False with a capital, and other words unchanged."""
     if match := _NUMBER.fullmatch(word):
         whole, fraction = match["whole"] or "0", match["fraction"]
         return match["minus"] + whole + (f".{fraction}" if fraction else "")
@@ -351,7 +382,7 @@ def _plain(word: str) -> str:
 
 
 def numbers(cells: pd.Series, name: str) -> pd.Series:
-    """Cells as float64, NaN where they are missing.
+    """Cells as float64, NaN if they are missing.
 
     Raises:
         SpecError: one is not a number, or not finite.
@@ -360,7 +391,7 @@ def numbers(cells: pd.Series, name: str) -> pd.Series:
     import pandas as pd
 
     if cells.dtype.kind in "Mmc":
-        raise SpecError(f"column '{name}' holds {cells.dtype}, and not numbers")
+        raise SpecError(f"column '{name}' has {cells.dtype}, not numbers")
     values = pd.to_numeric(cells, errors="coerce").astype("float64")
     _refuse(cells, values.isna() & cells.notna(), name, "not a number")
     _refuse(cells, pd.Series(np.isinf(values), index=cells.index), name, "not finite")
@@ -368,17 +399,17 @@ def numbers(cells: pd.Series, name: str) -> pd.Series:
 
 
 def days(cells: pd.Series, name: str) -> pd.Series:
-    """ISO 8601 text, or dates, as days since 1970 (float64, UTC), NaN where they are missing.
+    """ISO 8601 text, or dates, as days since 1970 (float64, UTC), NaN if they are missing.
 
     Raises:
-        SpecError: one is not such a date.
+        SpecError: one is not a date.
     """
     import pandas as pd
 
     text = words(cells) if cells.dtype.kind in "iuf" else cells  # 20241231
     times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
     _refuse(cells, times.isna() & cells.notna(), name, "not a date such as 2024-12-31 or 2024-12-31 18:30")
-    # Nanoseconds end in 2262, and who writes 9999-12-31 means "for ever"
+    # Nanoseconds end in 2262, and some tables have 9999-12-31 for "for ever"
     return (times.dt.as_unit("us") - pd.Timestamp(0, tz="UTC").as_unit("us")) / pd.Timedelta(days=1)
 
 
@@ -413,10 +444,10 @@ def _column(data: object) -> Column:
     try:
         return COLUMNS[data["kind"]](**options)
     except TypeError as error:
-        raise SpecError(f"a column of kind {data['kind']} does not hold {', '.join(options)}") from error
+        raise SpecError(f"a column of kind {data['kind']} does not have {', '.join(options)}") from error
 
 
-@lru_cache(maxsize=64)  # a copy to the device in every step would stall it
+@lru_cache(maxsize=64)  # a copy to the device in each step would stall it
 def _index(places: tuple[int, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return torch.tensor(places, dtype=torch.long, device=device)

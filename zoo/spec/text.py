@@ -1,9 +1,9 @@
 """Text: words or characters as codes, and codes as text.
 
-Code 0 is padding; it also marks where a text that is given ends, and where it begins. Code 1 is whatever the
-vocabulary does not hold, and from 2 on come its words (or characters).
+Code 0 is padding; it also marks the beginning and the end of a text. Code 1 is an unknown token, and the vocabulary's
+tokens (words or characters) have codes from 2.
 
-Shape letters: B batch, T tokens, V codes (the vocabulary and the two others).
+Shape letters: B batch, T tokens, V codes (those of the vocabulary and the two others).
 """
 
 from __future__ import annotations
@@ -14,59 +14,62 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import SpecError, unknown
+from zoo.spec.kind import InputKind
 
-PAD, UNKNOWN, FIRST = 0, 1, 2  # codes; FIRST is that of the vocabulary's first entry
+if TYPE_CHECKING:
+    import numpy as np
+
+PAD, UNKNOWN, FIRST = 0, 1, 2  # codes; FIRST is the code of the vocabulary's first token
 LEVELS = ("words", "characters")
-MAX_TOKENS = 2**20  # of a padded batch: some gigabytes in a network of usual size
+MAX_TOKENS = 2**20  # in a padded batch: some gigabytes in a usual network
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _NO_SPACE_BEFORE = re.compile(r" (?=[.,;:!?%)\]}…])")
 _NO_SPACE_AFTER = re.compile(r"(?<=[(\[{]) ")
 
 
 def tokenise(text: str, level: str) -> list[str]:
-    """Cut a text into lower-case words, and punctuation and symbols one by one; or into characters as they are."""
+    """Split a text into lower-case words and single punctuation marks and symbols; or into unchanged characters."""
     if level == "characters":
         return list(text)
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower().replace("’", "'"))
 
 
 def join(tokens: Iterable[str], level: str) -> str:
-    """Undo `tokenise`, as far as that can be done."""
+    """Undo `tokenise` as far as possible."""
     if level == "characters":
         return "".join(tokens)
     return _NO_SPACE_AFTER.sub("", _NO_SPACE_BEFORE.sub("", " ".join(tokens)))
 
 
-def learn_vocabulary(texts: Iterable[str], level: str = "words", fewest: int = 1) -> tuple[str, ...]:
-    """The tokens that texts hold at least `fewest` times, the most frequent first."""
+def learn_vocabulary(texts: Iterable[str], level: str = "words", min_freq: int = 1) -> tuple[str, ...]:
+    """The tokens that occur at least `min_freq` times in texts, the most frequent first."""
     counts = Counter(token for text in texts for token in tokenise(text, level))
-    return tuple(sorted((t for t, n in counts.items() if n >= fewest), key=lambda token: (-counts[token], token)))
+    return tuple(sorted((t for t, n in counts.items() if n >= min_freq), key=lambda token: (-counts[token], token)))
 
 
 @dataclass(frozen=True)
-class Text:
-    """A text, held as codes (T,).
+class Text(InputKind):
+    """A text, stored as codes (T,).
 
     Args:
-        vocabulary: the tokens that the network knows.
-        level: what a token is: `words` (lower case; punctuation and symbols are tokens too) or `characters`.
-        closed: whether a text that holds another token is refused, since nothing was learned of such; otherwise all of
-            those have the code 1.
+        vocabulary: tokens that the network knows.
+        level: the tokens are `words` (in lower case; also punctuation and symbols) or `characters`.
+        closed: whether other tokens are an error, since nothing was learned about them; otherwise they have code 1.
 
     Raises:
-        SpecError: a vocabulary that is empty or holds something twice, an unknown level, or closed is no bool.
+        SpecError: the vocabulary is empty or has a token twice, the level is unknown, or `closed` is not a bool.
     """
 
     word: ClassVar[str] = "text"
     takes: ClassVar[tuple[str, ...]] = ("text",)
-    example: ClassVar[str] = '"some text"'
+    is_text: ClassVar[bool] = True
 
     vocabulary: tuple[str, ...]
     level: str
@@ -82,39 +85,46 @@ class Text:
         """V."""
         return len(self.vocabulary) + FIRST
 
+    def example(self) -> str:
+        tokens = [token for token in self.vocabulary if token.strip() and tokenise(token, self.level) == [token]]
+        return repr(join(tokens[:5] or self.vocabulary, self.level))
+
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
+        return (("" if self.level == "characters" else " ").join(random.choice(self.vocabulary, length)),)
+
     def encode(self, raw: str) -> Tensor:
         """Turn a text into codes, int64 (T,).
 
         Raises:
-            SpecError: it is no str, nothing is in it, or it holds a token that a closed vocabulary does not.
+            SpecError: it is not a str, it is empty, or it has a token that is not in a closed vocabulary.
         """
         if not isinstance(raw, str):
             raise SpecError(f"a text is a str, not {type(raw).__name__}; for several texts give a list")
         tokens = tokenise(raw, self.level)
         if not tokens:
-            raise SpecError(f"the text {raw[:20]!r} holds no {self.level}; give at least one")
+            raise SpecError(f"the text {raw[:20]!r} has no {self.level}; give at least one")
         if self.closed:
             for token in tokens:
                 if token not in self._index:
                     raise SpecError(unknown(self.level.removesuffix("s"), token, self.vocabulary))
         return torch.tensor([self._index.get(token, UNKNOWN) for token in tokens])
 
-    def collate(self, examples: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B texts, each (T,), into codes (B, T), padded with 0, and their lengths (B,).
 
         Raises:
             SpecError: the batch would not fit into memory.
         """
-        lengths = torch.tensor([len(example) for example in examples])
-        if (size := len(examples) * int(lengths.max())) > MAX_TOKENS:
+        lengths = torch.tensor([len(example) for example in encoded])
+        if (size := len(encoded) * int(lengths.max())) > MAX_TOKENS:
             raise SpecError(
-                f"{len(examples)} texts, the longest of {int(lengths.max()):,} {self.level}, take {size:,} places "
-                f"together, and {MAX_TOKENS:,} is the limit; give long texts one at a time, or in parts"
+                f"{len(encoded)} texts, the longest of {int(lengths.max()):,} {self.level}, take {size:,} codes "
+                f"together; the limit is {MAX_TOKENS:,}; give long texts one at a time, or in parts"
             )
-        return pad_sequence(list(examples), batch_first=True, padding_value=PAD), lengths
+        return pad_sequence(list(encoded), batch_first=True, padding_value=PAD), lengths
 
     def prepare(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """Codes (B, T) and lengths (B,): what the network takes is what `collate` gives."""
+        """Codes (B, T) and lengths (B,), unchanged."""
         codes, lengths = batch
         return codes, lengths
 
@@ -125,14 +135,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A text that comes out, of at most `max_length` tokens; the network writes codes (B, T), which 0 ends.
+    """A generated text of at most `max_length` tokens; the network gives codes (B, T), which end with 0.
 
     Args:
         vocabulary, level: as in `Text`.
-        max_length: the most tokens that are written, at least 1.
+        max_length: largest number of generated tokens, at least 1.
 
     Raises:
-        SpecError: one of them is impossible.
+        SpecError: an argument is impossible.
     """
 
     word: ClassVar[str] = "text"
@@ -153,7 +163,7 @@ class Tokens:
 
     @property
     def as_input(self) -> Text:
-        """The same text, where it goes in."""
+        """The same text as an input."""
         return Text(self.vocabulary, self.level)
 
     def read(self, codes: Tensor) -> list[str]:
@@ -163,7 +173,7 @@ class Tokens:
         return [join((tokens[code] for code in row), self.level) for row in rows]
 
     def decode(self, output: tuple[Tensor, Tensor]) -> list[dict[str, Any]]:
-        """Turn what was written, codes (B, T) and the log-probabilities (B,) of all of it, into B answers."""
+        """Turn codes (B, T) and the log-probabilities (B,) of the texts into B answers."""
         codes, likelihoods = output
         return [
             {"text": text, "confidence": confidence}
@@ -175,14 +185,14 @@ def checked_vocabulary(vocabulary: object, level: object) -> tuple[str, ...]:
     """A vocabulary as a tuple.
 
     Raises:
-        SpecError: it is empty or holds something twice, or an unknown level.
+        SpecError: it is empty or has a token twice, or the level is unknown.
     """
     if level not in LEVELS:
         raise SpecError(unknown("level of a text", str(level), LEVELS))
     if not isinstance(vocabulary, (list, tuple)) or not all(isinstance(token, str) and token for token in vocabulary):
         raise SpecError("a vocabulary is a list of strings, none of them empty")
     if not vocabulary:
-        raise SpecError("a vocabulary holds at least one token")
+        raise SpecError("a vocabulary has at least one token")
     if len(set(vocabulary)) != len(vocabulary):
         raise SpecError("the tokens of a vocabulary must differ")
     return tuple(vocabulary)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 
-from zoo.data.core.loader import TensorDataModule
+from zoo.data.core.data_module import DataModule
 from zoo.training.recipe import command
 from zoo.weights.artefact import Artefact
 
 
 def card(
-    cfg: DictConfig, artefact: Artefact, data: TensorDataModule, notes: Sequence[str], captions: Mapping[str, str]
+    cfg: DictConfig, artefact: Artefact, data: DataModule, notes: Sequence[str], captions: Mapping[str, str]
 ) -> str:
     """The card in Markdown; `captions` are those of the plots beside it, by file."""
     commands = [*artefact.recipe.get("parent_commands", ()), command(cfg.choices.overrides)]
@@ -46,7 +46,7 @@ def card(
         "    import zoo",
         "",
         '    model = zoo.load("model.safetensors")',
-        f"    model({artefact.spec.input.example})",
+        f"    model({artefact.spec.input.example()})",
         "",
         "## Plots",
         "",

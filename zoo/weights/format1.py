@@ -61,6 +61,7 @@ OPTIONS = {
 # Fields of each kind of input and output of a spec
 SPEC_FIELDS = {
     "Anomaly": {"false_alarms": "false_positive_rate"},
+    "Counts": {"longest": "max_length"},
 }
 
 # Arguments in recipes of whatever has a name, or a module, that begins so

@@ -1,4 +1,4 @@
-"""Batches: what is served, in which order, to which process, and from where on after a break."""
+"""SeededBatchSampler: what is served, in which order, to which process, and from where on after a break."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.data.core.loader import Batches, Examples, Joined, Ragged, ResumableLoader, TensorDataModule
+from zoo.data.core.columns import Examples, Joined, Ragged
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.spec import Classes, Image, Spec
 
 COUNT = 23
 
 
-class Numbers(TensorDataModule):
+class Numbers(DataModule):
     """One pixel for each example, which is its number; training has 23 of them, validation 7, test 1."""
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
@@ -55,8 +57,8 @@ def test_a_batch_is_its_examples_stacked(rows: list[int]) -> None:
     batch = examples.__getitems__(torch.tensor(rows, dtype=torch.int64))
     assert len(batch) == 3
     for column, tensor in enumerate(batch):
-        assert tensor.dtype == examples.tensors[column].dtype
-        assert tensor.shape == (len(rows), *examples.tensors[column].shape[1:])
+        assert tensor.dtype == examples.columns[column].dtype
+        assert tensor.shape == (len(rows), *examples.columns[column].shape[1:])
         if rows:
             assert torch.equal(tensor, torch.stack([examples[row][column] for row in rows]))
 
@@ -64,7 +66,7 @@ def test_a_batch_is_its_examples_stacked(rows: list[int]) -> None:
 def test_a_batch_may_be_written_to() -> None:
     examples = Examples(torch.zeros(3, 2))
     examples.__getitems__([0, 1, 2])[0].fill_(1)
-    assert not examples.tensors[0].any()
+    assert not examples.columns[0].any()
 
 
 def test_examples_of_different_lengths_are_refused() -> None:
@@ -112,7 +114,7 @@ def test_pieces_that_do_not_exist_are_refused() -> None:
 def test_like_lengths_come_together_and_nothing_is_lost() -> None:
     """At most a window of batches is sorted at once, so that epochs differ; the batches come in random order."""
     lengths = torch.randint(1, 100, (640,), generator=torch.Generator().manual_seed(0))
-    batches = Batches(640, 10, shuffle=True, lengths=lengths)
+    batches = SeededBatchSampler(640, 10, shuffle=True, lengths=lengths)
     first = list(batches)
     assert sorted(torch.cat(first).tolist()) == list(range(640))
     spread = [int(lengths[batch].max() - lengths[batch].min()) for batch in first]
@@ -128,7 +130,7 @@ def test_like_lengths_come_together_and_nothing_is_lost() -> None:
 
 def test_processes_share_examples_of_unequal_length() -> None:
     lengths = torch.arange(1, 42)
-    shares = [list(Batches(41, 4, shuffle=True, rank=rank, processes=2, lengths=lengths)) for rank in (0, 1)]
+    shares = [list(SeededBatchSampler(41, 4, shuffle=True, rank=rank, processes=2, lengths=lengths)) for rank in (0, 1)]
     assert [len(batch) for share in shares for batch in share] == [4] * 10
     assert len(set(torch.cat([batch for share in shares for batch in share]).tolist())) == 40
 
@@ -240,7 +242,7 @@ def test_an_epoch_that_is_given_up_leaves_the_next_one_whole(data: Numbers) -> N
 def test_in_order_each_example_comes_once_on_one_process(processes: int, examples: int, batch_size: int) -> None:
     shares = []
     for rank in range(processes):
-        batches = Batches(examples, batch_size, shuffle=False, rank=rank, processes=processes)
+        batches = SeededBatchSampler(examples, batch_size, shuffle=False, rank=rank, processes=processes)
         rows = [row.tolist() for row in batches]
         assert len(rows) == len(batches)
         shares += flat(rows)
@@ -251,7 +253,7 @@ def test_in_order_each_example_comes_once_on_one_process(processes: int, example
 def test_shuffled_the_processes_share_the_epoch_in_equal_parts(processes: int) -> None:
     shares: list[list[int]] = []
     for rank in range(processes):
-        batches = Batches(COUNT, 4, shuffle=True, rank=rank, processes=processes, seed=5)
+        batches = SeededBatchSampler(COUNT, 4, shuffle=True, rank=rank, processes=processes, seed=5)
         rows = [row.tolist() for row in batches]
         assert len(rows) == len(batches)
         assert {len(row) for row in rows} == {4}
@@ -261,7 +263,7 @@ def test_shuffled_the_processes_share_the_epoch_in_equal_parts(processes: int) -
 
 
 def test_the_processes_share_in_equal_parts_what_is_less_than_a_batch() -> None:
-    shares = [list(Batches(5, 64, shuffle=True, rank=rank, processes=2)) for rank in range(2)]
+    shares = [list(SeededBatchSampler(5, 64, shuffle=True, rank=rank, processes=2)) for rank in range(2)]
     assert [[len(rows) for rows in share] for share in shares] == [[2], [2]]
 
 
@@ -303,7 +305,7 @@ def test_no_seed_has_the_epochs_of_another() -> None:
     orders = set()
     for seed in range(5):
         for epoch in range(5):
-            batches = Batches(100, 100, shuffle=True, seed=seed)
+            batches = SeededBatchSampler(100, 100, shuffle=True, seed=seed)
             batches.set_epoch(epoch)
             orders.add(tuple(next(iter(batches)).tolist()))
     assert len(orders) == 25
@@ -318,7 +320,7 @@ def test_the_place_in_an_epoch_survives_being_saved_before_the_first_batch(data:
 def test_a_pinned_batch_holds_tuples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside a GPU, earlier versions of torch make lists of them."""
     ragged = Ragged.of([torch.arange(2), torch.arange(3)])
-    loader = ResumableLoader(Examples(ragged, ragged), Batches(2, 2, shuffle=False))
+    loader = ResumableLoader(Examples(ragged, ragged), SeededBatchSampler(2, 2, shuffle=False))
     monkeypatch.setattr(loader, "collate_fn", lambda batch: [list(column) for column in batch])
     (batch,) = loader
     assert [type(part) for part in (batch, *batch)] == [tuple] * 3

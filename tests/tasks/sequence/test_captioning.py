@@ -76,7 +76,7 @@ def test_metrics_of_digits_are_those_of_their_names(digits: Digits) -> None:
     task = Captioning(digits.spec, lambda spec: Dictated(), ADAM)
     assert task.spelled is not None
     task.network.written = task.spelled[torch.tensor([3, 7, 0, 0]), 0]
-    batch = digits.splits["test"].tensors[0][:4], torch.tensor([3, 7, 0, 8])
+    batch = digits.splits["test"].columns[0][:4], torch.tensor([3, 7, 0, 8])
     task.eval_step(batch, 0, "val")
     metrics = {name: float(metric.compute()) for name, metric in task.eval_metrics("val").items()}
     assert metrics["exact"] == 0.75

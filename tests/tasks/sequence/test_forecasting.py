@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from zoo import models
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.data.series import Waves
 from zoo.errors import SpecError
@@ -63,7 +63,7 @@ def test_a_level_that_was_never_seen_is_only_added() -> None:
 
 def test_a_short_run_beats_both_naive_forecasts(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     L.seed_everything(0, verbose=False)
-    data = Waves(length=1_200, past=48, horizon=12)
+    data = Waves(length=1_200, context_length=48, horizon=12)
     data.setup()
     task = Forecasting(data.spec, BUILD, ADAM)
     run = trainer(max_epochs=6)

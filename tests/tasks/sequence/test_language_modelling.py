@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from zoo import models
-from zoo.data.core.loader import Examples
+from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.data.text import ReviewText
 from zoo.errors import SpecError
@@ -38,7 +38,7 @@ def test_bits_of_the_baselines_are_those_of_the_counts() -> None:
 
 def test_a_short_run_on_sentences(trainer: Callable[..., L.Trainer]) -> None:
     L.seed_everything(0, verbose=False)
-    data = ReviewText(sentences=600, window=64, batch_size=16)
+    data = ReviewText(sentences=600, context_length=64, batch_size=16)
     data.setup()
     task = LanguageModelling(data.spec, BUILD, ADAM)
     run = trainer(max_epochs=6)

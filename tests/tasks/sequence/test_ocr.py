@@ -22,11 +22,11 @@ from zoo.data.images import Digits
 from zoo.data.lines import TextLines
 from zoo.errors import SpecError
 from zoo.metrics.readings import Reading, align
-from zoo.plots import readings
 from zoo.tasks.sequence import OCR
 from zoo.tasks.sequence.ocr import ctc_loss, label_loss
 from zoo.training import report
 from zoo.training.report import Evaluation
+from zoo.training.reports import readings
 from zoo.training.run import train
 
 SGD = partial(torch.optim.SGD, lr=0.01)
@@ -81,7 +81,7 @@ def test_labels_count_as_often_as_paths_of_the_text_have_them() -> None:
 
 @pytest.fixture(scope="module")
 def lines() -> TextLines:
-    data = TextLines(lines=64, held_out=40, batch_size=16, augment=Scan())
+    data = TextLines(train_size=64, eval_size=40, batch_size=16, augment=Scan())
     data.setup()
     return data
 
@@ -160,5 +160,5 @@ def test_a_run_leaves_a_reader_and_can_be_resumed_bit_for_bit(
     assert all(torch.equal(state[name], tensor) for name, tensor in resumed.network.state_dict().items())
     answer = resumed(np.full((40, 100), 255, np.uint8), num_beams=4, lexicon=["one"])
     assert set(answer) == {"text", "confidence"}
-    with pytest.raises(SpecError, match="unknown option 'beam'; did you mean 'beams'"):
-        resumed(np.full((40, 100), 255, np.uint8), beam=4)
+    with pytest.raises(SpecError, match="unknown option 'num_beam'; did you mean 'num_beams'"):
+        resumed(np.full((40, 100), 255, np.uint8), num_beam=4)

@@ -79,7 +79,7 @@ def test_long_rows_are_added(trainer: Callable[..., L.Trainer]) -> None:
 
 
 def test_the_copy_problem_is_tagging(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
-    data = Copying(silence=2, train_size=100, val_size=20, test_size=20)
+    data = Copying(delay=2, train_size=100, val_size=20, test_size=20)
     data.setup()
     task = memory_task(data.spec, BUILD, ADAM)
     assert isinstance(task, Tagging)

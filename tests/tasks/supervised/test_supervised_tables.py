@@ -86,7 +86,7 @@ def test_the_classic_network_learns_as_by_hand(compose: Compose, tmp_path: Path)
         tensors = {"w1": first.weight, "b1": first.bias, "w2": last.weight, "b2": last.bias}
         return {name: tensor.detach().double().numpy().copy() for name, tensor in tensors.items()}
 
-    x, y = (tensor.double().numpy() for tensor in data.splits["train"].tensors)
+    x, y = (tensor.double().numpy() for tensor in data.splits["train"].columns)
     expected = by_hand(x, y[:, None], weights(), lr=cfg.task.optimizer.lr, steps=100)
     before = weights()
     trainer(precision="64-true", max_epochs=100, limit_val_batches=0).fit(ours, data)
@@ -150,7 +150,7 @@ def test_metrics_of_values_are_in_their_own_units() -> None:
     torch.manual_seed(0)
     learner = task(data.spec)
     (metrics,) = trainer().test(learner, data, verbose=False)
-    rows, targets = data.splits["test"].tensors
+    rows, targets = data.splits["test"].columns
     with torch.no_grad():
         answers = data.spec.output.restore(learner.network.eval()(data.spec.input.prepare(rows))).numpy()
     truths = data.spec.output.restore(targets).numpy()

@@ -1,1 +1,1 @@
-"""What all data modules share: loaders and splits."""
+"""What all data modules share: columns of examples, the loader, splits, and the base class."""

@@ -52,7 +52,7 @@ def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
     if isinstance(spec.input, Ratings) and isinstance(spec.output, Recommendations):
         return RatingRBM(len(spec.input.titles), num_hidden, scale=spec.input.scale)
     if isinstance(spec.input, Counts) and isinstance(spec.output, Topics):
-        return TopicRBM(len(spec.input.vocabulary), num_hidden, max_length=spec.input.longest)
+        return TopicRBM(len(spec.input.vocabulary), num_hidden, max_length=spec.input.max_length)
     categories: tuple[int, ...] = ()
     if type(spec.input) is Image and spec.input.height and spec.input.width:
         size, kind = spec.input.channels * spec.input.height * spec.input.width, "bernoulli"

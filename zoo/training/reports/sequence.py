@@ -70,7 +70,7 @@ def _(task: Captioning, evaluation: Evaluation, folder: Path) -> dict[str, str]:
 @report.baselines.register
 def _(task: Tagging, evaluation: Evaluation) -> dict[str, float]:
     """The most frequent label, at every step."""
-    train, test = (_labels(evaluation.splits[split].tensors[1]) for split in ("train", "test"))
+    train, test = (_labels(evaluation.splits[split].columns[1]) for split in ("train", "test"))
     most_frequent = train.bincount().argmax()
     return {"accuracy of the most frequent label": float((test == most_frequent).float().mean())}
 
@@ -143,7 +143,7 @@ def _(task: Forecasting, evaluation: Evaluation, folder: Path) -> dict[str, str]
 
 def _windows(task: Forecasting, evaluation: Evaluation, split: str) -> tuple[Tensor, Tensor]:
     """The context (N, T, V) of the values that are forecast, in their own units, and their future (N, H, V)."""
-    context, future = evaluation.splits[split].tensors
+    context, future = evaluation.splits[split].columns
     return context[:, :, task.columns], future  # type: ignore[index, return-value]
 
 
@@ -188,7 +188,7 @@ def _(task: LanguageModelling, evaluation: Evaluation) -> list[str]:
 
 def _codes(evaluation: Evaluation, split: str) -> Tensor:
     """The codes (N, T) of a split's windows."""
-    codes = evaluation.splits[split].tensors[0]
+    codes = evaluation.splits[split].columns[0]
     assert isinstance(codes, Tensor)
     return codes
 

@@ -20,7 +20,7 @@ from zoo.training.report import Evaluation
 
 def targets(evaluation: Evaluation, split: str) -> Tensor:
     """The second column of a split, on the CPU."""
-    column = evaluation.splits[split].tensors[1]
+    column = evaluation.splits[split].columns[1]
     assert isinstance(column, Tensor)
     return column
 
@@ -55,7 +55,7 @@ def importance(task: Supervised, evaluation: Evaluation, folder: Path) -> dict[s
     table = task.spec.input
     if not isinstance(table, Table):
         return {}
-    rows: Any = evaluation.splits["test"].tensors[0]
+    rows: Any = evaluation.splits["test"].columns[0]
     network = task.trained_network.cpu()
     rises = permutation_importance(network, table, rows, targets(evaluation, "test"), task.error)
     plots.importance(rises, task.error_name, folder / "importance.png")
@@ -72,7 +72,7 @@ def _(task: Sentiment, evaluation: Evaluation) -> dict[str, float]:
     model = make_pipeline(
         TfidfVectorizer(analyzer=words_and_pairs, sublinear_tf=True), LogisticRegression(C=10, max_iter=1_000)
     )
-    texts = {split: codes_of(evaluation.splits[split].tensors[0]) for split in ("train", "test")}
+    texts = {split: codes_of(evaluation.splits[split].columns[0]) for split in ("train", "test")}
     model.fit(texts["train"], targets(evaluation, "train").numpy())
     return {"accuracy of a bag of words": model.score(texts["test"], targets(evaluation, "test").numpy())}
 

@@ -1,0 +1,74 @@
+"""The base class of all data modules: a spec, and three splits in memory."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+
+from zoo import check
+from zoo.data.core.columns import Batch, Examples
+from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
+from zoo.spec import Encoded, Spec
+
+
+class DataModule(L.LightningDataModule, ABC):
+    """A LightningDataModule whose splits are columns in memory.
+
+    A subclass implements `load`. After `setup` there is `spec`, which describes the data, and there are the splits
+    `train`, `val` and `test`.
+
+    Args:
+        batch_size: examples a batch, on each process.
+        augment: changes a batch of training inputs, on its device; None leaves it unchanged.
+
+    Raises:
+        ValueError: the batch size is not positive.
+    """
+
+    spec: Spec
+
+    def __init__(self, batch_size: int, augment: Callable[[Any], Encoded] | None = None) -> None:
+        super().__init__()
+        self.batch_size = check.whole("batch_size", batch_size)
+        self.augment = augment
+        self.splits: dict[str, Examples] = {}
+
+    @abstractmethod
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        """Read the data: its spec, and the disjoint splits `train`, `val` and `test`."""
+
+    def setup(self, stage: str | None = None) -> None:
+        if not self.splits:
+            self.spec, self.splits = self.load()
+
+    def train_dataloader(self) -> ResumableLoader:
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> ResumableLoader:
+        return self._loader("val", shuffle=False)
+
+    def test_dataloader(self) -> ResumableLoader:
+        return self._loader("test", shuffle=False)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        if self.augment is None or self.trainer is None or not self.trainer.training:
+            return batch
+        return self.augment(batch[0]), *batch[1:]
+
+    def _loader(self, split: str, *, shuffle: bool) -> ResumableLoader:
+        examples = self.splits[split]
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        batches = SeededBatchSampler(
+            len(examples),
+            self.batch_size,
+            shuffle=shuffle,
+            rank=rank,
+            processes=processes,
+            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),  # set by Lightning's seed_everything
+            lengths=examples.lengths,
+        )
+        return ResumableLoader(examples, batches)
