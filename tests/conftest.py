@@ -1,9 +1,13 @@
-"""Shared by all tests: one fitting spec, small options and a random batch for every model of the zoo."""
+"""Shared by all tests: one fitting spec, small options and a random batch for every model of the zoo.
+
+Networks here are so small that threads only wait for each other: tests take one, unless OMP_NUM_THREADS says more.
+"""
 
 from __future__ import annotations
 
 import argparse
 import functools
+import os
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -68,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Add a number to the seeds of tests and runs; seeds within the zoo, such as those of splits, stay."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start, too
     if shift := config.getoption("seed_shift"):
         for module, name in ((torch, "manual_seed"), (np.random, "default_rng"), (np.random, "seed"), (random, "seed")):
             setattr(module, name, shifted(getattr(module, name), shift, TESTS))
@@ -96,11 +102,18 @@ def shifted(function: Callable[..., Any], shift: int, *folders: Path) -> Callabl
 
 
 @pytest.fixture(autouse=True)
-def seeds() -> None:
-    """Each test starts with the same random numbers, whichever tests came before it."""
+def same_start() -> None:
+    """Each test starts with the same random numbers and threads, whichever tests came before it."""
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.manual_seed(0)
     np.random.seed(0)
     random.seed(0)
+
+
+@pytest.fixture
+def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots are empty files, for tests that train and look at none: to draw takes half the time of a short run."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
 
 
 @pytest.fixture(scope="session")

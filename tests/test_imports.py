@@ -153,9 +153,7 @@ print(json.dumps({"added": sorted(added), "zoo": sorted(set(sys.modules) - alone
 
 
 def test_importing_the_zoo_brings_torch_and_nothing_heavier(tmp_path: Path) -> None:
-    probe = subprocess.run(
-        [sys.executable, "-c", PROBE], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
-    )
+    probe = subprocess.run([sys.executable, "-c", PROBE], cwd=tmp_path, capture_output=True, text=True, check=True)
     modules = json.loads(probe.stdout)
     for names in modules.values():
         assert {name.split(".")[0] for name in names} & HEAVY == set()

@@ -161,6 +161,7 @@ def test_an_unknown_name_is_a_config_error() -> None:
 
 def test_its_config_states_options_that_it_has(model_name: str, spec: Spec, root: Path) -> None:
     options = dict(OmegaConf.to_container(OmegaConf.load(root / "conf" / "model" / f"{model_name}.yaml").model))
+    options.pop("_target_", None)  # of the file that it extends
     assert options.pop("name") == model_name
     build(model_name, spec, **{name: value for name, value in options.items() if value is not None})
 

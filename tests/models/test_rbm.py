@@ -201,8 +201,8 @@ def test_the_stochastic_score_is_the_pseudo_likelihood_on_average() -> None:
         flipped[0, unit] = 1 - flipped[0, unit]
         both = -torch.stack([rbm.free_energy(v), rbm.free_energy(flipped)])
         exact += both.log_softmax(dim=0)[0].item()
-    torch.manual_seed(0)
-    assert rbm.score(v.expand(20_000, -1)).mean().item() == pytest.approx(exact, rel=0.03)
+    scores = rbm.score(v.expand(20_000, -1))
+    assert scores.mean().item() == pytest.approx(exact, abs=5 * scores.std().item() / math.sqrt(20_000))
     with pytest.raises(ValueError, match="pseudo-likelihood is that of Bernoulli"):
         RBM(3, 2, visible="gaussian").score(v)
 
@@ -281,15 +281,15 @@ def test_a_class_rbm_knows_the_conditional_of_its_joint_distribution() -> None:
 
 
 def test_a_value_rbm_knows_the_conditional_of_its_joint_distribution() -> None:
-    rbm = spread(ValueRBM(3, 4), scale=0.4)
+    rbm = spread(ValueRBM(3, 4), scale=0.2)  # so that next to nothing lies beyond its 5 standard deviations
     x = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
-    fine = torch.linspace(-8, 8, 1601)
+    fine = torch.linspace(-5, 5, 1001)
     energies = torch.stack([rbm.free_energy(rbm.joint(x, y.expand(6, 1))) for y in fine], dim=1)
     density = (-energies.double()).softmax(dim=1)
     torch.testing.assert_close(rbm(x)[:, 0].double(), density @ fine.double(), atol=2e-3, rtol=0)
-    targets = fine[[700, 800, 900, 750, 850, 800]][:, None]
-    exact = (density.gather(1, torch.tensor([700, 800, 900, 750, 850, 800])[:, None]) / 0.01).log()
-    assert rbm.conditional_loss(x, targets).item() == pytest.approx(-exact.mean().item(), abs=2e-3)
+    at = torch.tensor([400, 500, 600, 450, 550, 500])[:, None]
+    exact = (density.gather(1, at) / 0.01).log()
+    assert rbm.conditional_loss(x, fine[at]).item() == pytest.approx(-exact.mean().item(), abs=2e-3)
 
 
 def test_biases_start_where_the_data_s_means_are() -> None:

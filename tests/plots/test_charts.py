@@ -19,7 +19,6 @@ Read = Callable[[Path], np.ndarray]
     "names",
     [
         ["no", "yes"],
-        [str(k) for k in range(10)],
         ["tabby cat", "golden retriever", "emu"],
         [f"class {k}" for k in range(100)],
     ],

@@ -20,7 +20,7 @@ def images(*shape: int) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize(("count", "channels", "size"), [(12, 1, 8), (12, 3, 28), (1, 1, 28), (3, 3, 5)])
+@pytest.mark.parametrize(("count", "channels", "size"), [(12, 3, 28), (1, 1, 28), (3, 3, 5)])
 def test_image_rows(tmp_path: Path, count: int, channels: int, size: int, read: Read) -> None:
     rows = {name: images(count, channels, size, size) for name in ("masked", "true")}
     plots.image_rows(rows, tmp_path / "rows.png")

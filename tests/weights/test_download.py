@@ -62,7 +62,7 @@ def gives(
         handler.wfile.write(data[: len(data) // 2])
         if wait is not None:
             handler.wfile.flush()
-            wait.wait(20)
+            wait.wait(120)
         handler.wfile.write(data[len(data) // 2 :])
 
     return answer
