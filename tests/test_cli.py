@@ -47,7 +47,7 @@ def config_folder(root: Path) -> Iterator[None]:
         (["trainer=gpuu"], ["unknown trainer 'gpuu'; did you mean 'gpu'?"]),
         (["model.width=3"], ["unknown setting 'model.width'; did you mean 'model.widths'? choices:", "model.dropout"]),
         (["model=gan", "model.widths=[3]"], ["unknown setting 'model.widths'; did you mean 'model.width'?"]),
-        (["task.optimiser.lrr=1"], ["unknown setting 'task.optimiser.lrr'; did you mean 'task.optimiser.lr'?"]),
+        (["task.optimizer.lrr=1"], ["unknown setting 'task.optimizer.lrr'; did you mean 'task.optimizer.lr'?"]),
         (["epoch=1"], ["unknown setting 'epoch'; did you mean 'epochs'?"]),
         (["data=csv", "data.kinds.city=category"], ["data.kinds has no settings yet; ", "'+data.kinds.city=category'"]),
         (["modle=cnn"], ["modle"]),
@@ -161,20 +161,3 @@ def test_the_script_itself(root: Path, tmp_path: Path) -> None:
     assert traceback.startswith("Traceback")
     assert "MissingConfigException" in traceback
     assert list(tmp_path.iterdir()) == []  # and no run folder is left
-
-
-@pytest.mark.usefixtures("as_a_script")
-@pytest.mark.parametrize("held", [None, "metrics.csv", "train.log"])
-def test_a_refused_command_leaves_no_folder_but_what_was_in_it(
-    compose: Callable[..., DictConfig], tmp_path: Path, held: str | None
-) -> None:
-    folder = tmp_path / "run"
-    (folder / ".hydra").mkdir(parents=True)
-    for name in ("train.log", *(f".hydra/{part}.yaml" for part in ("config", "hydra", "overrides"))):
-        (folder / name).touch()
-    if held:
-        (folder / held).write_text("of an earlier run", encoding="utf-8")
-    compose("train", f"hydra.runtime.output_dir={folder}", "hydra.job.name=train")
-    with pytest.raises(SystemExit), one_line_errors():
-        raise DataError("no such file")
-    assert folder.exists() == bool(held)
