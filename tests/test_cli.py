@@ -155,20 +155,3 @@ def test_the_script_itself(root: Path, tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", MNITS + "\n")
     assert list(tmp_path.iterdir()) == []  # and no run folder is left
-
-
-@pytest.mark.usefixtures("as_a_script")
-@pytest.mark.parametrize("held", [None, "metrics.csv", "train.log"])
-def test_a_refused_command_leaves_no_folder_but_what_was_in_it(
-    compose: Callable[..., DictConfig], tmp_path: Path, held: str | None
-) -> None:
-    folder = tmp_path / "run"
-    (folder / ".hydra").mkdir(parents=True)
-    for name in ("train.log", *(f".hydra/{part}.yaml" for part in ("config", "hydra", "overrides"))):
-        (folder / name).touch()
-    if held:
-        (folder / held).write_text("of an earlier run", encoding="utf-8")
-    compose("train", f"hydra.runtime.output_dir={folder}", "hydra.job.name=train")
-    with pytest.raises(SystemExit), one_line_errors():
-        raise DataError("no such file")
-    assert folder.exists() == bool(held)

@@ -265,14 +265,22 @@ def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule) -> N
 
 
 def _restore_best(trainer: L.Trainer, task: Task) -> None:
-    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    if best:
-        checkpoints.load_weights(Path(best), task)
-    if not all(value.isfinite().all() for value in task.trained_network.state_dict().values()):
+    last_is_finite = _is_finite(task.trained_network)
+    try:
+        if best := getattr(trainer.checkpoint_callback, "best_model_path", ""):
+            checkpoints.load_weights(Path(best), task)
+    except ConfigError:
+        if last_is_finite:
+            raise
+    if not _is_finite(task.trained_network):
         raise ConfigError(
             "the weights are not finite, so that nothing is kept: the training diverged; "
             "take a smaller task.optimizer.lr, or limit steps with task.max_grad_norm=1"
         )
+
+
+def _is_finite(network: nn.Module) -> bool:
+    return all(bool(value.isfinite().all()) for value in network.state_dict().values())
 
 
 def _artefact(cfg: DictConfig, task: Task, start: Artefact | None, metrics: dict[str, float]) -> Artefact:
