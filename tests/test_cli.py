@@ -142,6 +142,7 @@ def test_one_within_the_other_prints_once(capsys: pytest.CaptureFixture[str]) ->
 def test_on_request_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setattr(OmegaConf, "register_new_resolver", lambda *args, **options: None)  # it has been
     wanted = runpy.run_path(console.__file__)["_WITH_TRACEBACK"]
     assert wanted is True
     monkeypatch.setattr(console, "_WITH_TRACEBACK", wanted)

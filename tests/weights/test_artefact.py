@@ -373,7 +373,12 @@ def test_every_bit_counts(small: Path) -> None:
     whole = small.read_bytes()
     header = 8 + int.from_bytes(whole[:8], "little")
     digest = whole.index(b"sha256")
-    for position in {*range(30), *range(digest, digest + 80, 7), *range(30, header, 41), *range(header, len(whole), 23)}:
+    for position in {
+        *range(30),
+        *range(digest, digest + 80, 7),
+        *range(30, header, 41),
+        *range(header, len(whole), 23),
+    }:
         for bit in range(8):
             flipped = bytearray(whole)
             flipped[position] ^= 1 << bit

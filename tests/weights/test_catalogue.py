@@ -67,7 +67,8 @@ def test_its_command_still_says_what_trained_it(
         if name == "model":
             assert part.pop("_target_") == "zoo.models.build"
             part = {**models.defaults(part["name"], weights.spec), **_given(part)}
-        assert _given(part) == _given(recipe[name]), name
+        if part is not None:  # the length of a run that the command leaves open is the recipe's own
+            assert _given(part) == _given(recipe[name]), name
 
 
 def _given(part: Any) -> Any:

@@ -113,7 +113,7 @@ def test_recipes() -> None:
             "config": {
                 "model": {"name": "gru", "hidden_size": 3},
                 "task": {
-                    "_target_": "zoo.tasks.sequence.tagging.Tagging",
+                    "_target_": "zoo.tasks.sequence.Tagging",
                     "optimizer": {"_target_": "torch.optim.SGD", "lr": 1},
                 },
                 "data": {
@@ -133,7 +133,7 @@ def test_a_function_that_chose_a_task_becomes_that_task(output: str) -> None:
     header = {"model": "mlp", "spec": {"output": {"kind": output}}, "recipe": {"config": {"task": task}}}
     chosen = {"Classes": "Classification", "Values": "Regression"}[output]
     found = renamed(header)["recipe"]["config"]["task"]
-    assert found == {"_target_": f"zoo.tasks.supervised.supervised.{chosen}", "ema": None}
+    assert found == {"_target_": f"zoo.tasks.supervised.{chosen}", "ema": None}
 
 
 @pytest.mark.parametrize("part", ["options", "spec", "metrics", "recipe"])

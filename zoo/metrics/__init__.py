@@ -1,1 +1,38 @@
 """Metrics that torchmetrics does not have."""
+
+from zoo.metrics.generation import (
+    CaptionerMetrics,
+    ClassifierMetrics,
+    caption_agreement,
+    classes_present,
+    frechet_distance,
+    generation_metrics,
+    precision_and_recall,
+)
+from zoo.metrics.importance import permutation_importance
+from zoo.metrics.perplexity import Perplexity
+from zoo.metrics.r2 import R2
+from zoo.metrics.ranking import NDCG
+from zoo.metrics.readings import Reading, align
+from zoo.metrics.restoration import MaskedL1, MaskedPSNR, MaskedSSIM, RestorationMetrics, ssim_map
+
+__all__ = [
+    "NDCG",
+    "R2",
+    "CaptionerMetrics",
+    "ClassifierMetrics",
+    "MaskedL1",
+    "MaskedPSNR",
+    "MaskedSSIM",
+    "Perplexity",
+    "Reading",
+    "RestorationMetrics",
+    "align",
+    "caption_agreement",
+    "classes_present",
+    "frechet_distance",
+    "generation_metrics",
+    "permutation_importance",
+    "precision_and_recall",
+    "ssim_map",
+]

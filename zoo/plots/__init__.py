@@ -23,7 +23,7 @@ from zoo.plots.images import (
     image_grid,
     image_rows,
 )
-from zoo.plots.text_lines import NOTHING, character_confusions, character_positions, text_lines
+from zoo.plots.lines import NOTHING, character_confusions, character_positions, text_lines
 
 __all__ = [
     "NOTHING",

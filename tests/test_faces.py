@@ -1,0 +1,54 @@
+"""The names that people import: a change of one is a change for them, and is seen here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+import pytest
+
+# Each package that has a face, with its public names. A new name is a line here, and an old one stays
+FACES = {
+    "zoo": """
+        Artefact ArtefactError ConfigError DataError SpecError ZooError
+        create_model features list_models list_weights load save
+    """,
+    "zoo.models": """
+        CNN CRNN GRU LSTM MLP MODELS RBM RNN
+        Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator ImageReader
+        Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SuperResolver Tagger
+        TextClassifier TopicRBM UNet ValueRBM
+        apply build create_model defaults list_models
+    """,
+    "zoo.metrics": """
+        NDCG R2 CaptionerMetrics ClassifierMetrics MaskedL1 MaskedPSNR MaskedSSIM Perplexity Reading
+        RestorationMetrics align caption_agreement classes_present frechet_distance generation_metrics permutation_importance
+        precision_and_recall ssim_map
+    """,
+    "zoo.optim": """
+        SCHEDULES Manhattan OptimizerBuilder TrainingOptions WeightAverage layer_lr_scales scheduler
+    """,
+    "zoo.plots": """
+        NOTHING animation attention_maps captioned_frames captioned_rows character_confusions character_positions
+        confusion_matrix filmstrip filters forecasts histograms image_grid image_rows importance labelled_scatter
+        learning_curves line_chart predicted_against_true scatter text_lines topic_words
+    """,
+}
+
+
+@pytest.fixture(params=FACES)
+def face(request: pytest.FixtureRequest) -> ModuleType:
+    """Each package in turn."""
+    return importlib.import_module(request.param)
+
+
+def test_its_public_names_are_these(face: ModuleType) -> None:
+    assert sorted(face.__all__) == sorted(FACES[face.__name__].split())
+    assert len(set(face.__all__)) == len(face.__all__)
+    assert [name for name in face.__all__ if not hasattr(face, name)] == []
+
+
+def test_no_submodule_bears_a_public_name(face: ModuleType) -> None:
+    """Else importing the submodule, whenever somebody does, would put it in that name's place."""
+    assert {module.name for module in pkgutil.iter_modules(face.__path__)} & set(face.__all__) == set()
