@@ -23,7 +23,8 @@ FACES = {
     """,
     "zoo.metrics": """
         NDCG R2 CaptionerMetrics ClassifierMetrics MaskedL1 MaskedPSNR MaskedSSIM Perplexity Reading
-        RestorationMetrics align caption_agreement classes_present frechet_distance generation_metrics permutation_importance
+        RestorationMetrics
+        align caption_agreement classes_present frechet_distance generation_metrics permutation_importance
         precision_and_recall ssim_map
     """,
     "zoo.optim": """

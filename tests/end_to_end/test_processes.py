@@ -33,7 +33,7 @@ def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str,
     script = root / "tests" / "end_to_end" / "fit_on_two_processes.py"
     command = [sys.executable, str(script), str(root / "conf"), str(tmp_path / "run"), model, task]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+        command, capture_output=True, text=True, timeout=2400, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "recommended" not in done.stderr  # Lightning's advice on figures that are alike on all processes

@@ -51,5 +51,5 @@ def test_rows_without_gains_are_skipped() -> None:
 
 
 def test_its_length_is_a_whole_number() -> None:
-    with pytest.raises(ValueError, match="top_k must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="top_k"):
         NDCG(0)

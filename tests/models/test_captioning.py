@@ -144,10 +144,10 @@ def test_an_unknown_token_is_never_written(captioner: Captioner) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_beams": 0}, "num_beams must be a whole number of at least 1, got 0"),
-        ({"temperature": -1.0}, "temperature must be at least 0 and finite, got -1.0"),
-        ({"temperature": float("nan")}, "temperature must be at least 0 and finite, got nan"),
-        ({"num_beams": 2, "temperature": 1.0}, "give one of them"),
+        ({"num_beams": 0}, "num_beams"),
+        ({"temperature": -1.0}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"num_beams": 2, "temperature": 1.0}, "one of them"),
     ],
 )
 def test_what_cannot_work_is_refused(captioner: Captioner, options: dict[str, float], message: str) -> None:

