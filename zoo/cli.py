@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +35,6 @@ def one_line_errors() -> Iterator[None]:
         yield
     except (ZooError, HydraException, OmegaConfBaseException) as error:
         print(one_line(error), file=sys.stderr)
-        _remove_bare_folder()
         sys.exit(1)
     except ValueError as error:
         if not str(error).startswith("Config group override"):  # model=null; Hydra has no error of its own for it
@@ -46,19 +43,6 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(1)
     except BrokenPipeError:  # whoever reads has had enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _remove_bare_folder() -> None:
-    """A command that was refused leaves no folder, where all that this holds is what Hydra put there."""
-    if not HydraConfig.initialized() or "LOCAL_RANK" in os.environ:  # several processes share the folder
-        return
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
-    log = folder / f"{hydra.job.name}.log"
-    ours = {".hydra", "config.yaml", "hydra.yaml", "overrides.yaml", log.name}
-    if {path.name for path in folder.rglob("*")} == ours and log.stat().st_size == 0:
-        logging.shutdown()  # which has the file open
-        shutil.rmtree(folder)
 
 
 def settings() -> str:
@@ -88,8 +72,8 @@ def one_line(error: Exception) -> str:
             return f"{parent} has no settings yet" + (f"; this adds one: '+{asked[1]}'" if asked else "")
         prefix = f"{parent}." if parent else ""
         return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
-    if (group := re.match(r"(?:In '[^']*': )?Could not override '(\w+)'", str(error))) and (now := new_name(group[1])):
-        return f"{group[1]} is now {now}"
+    if (named := re.match(r"(?:In '[^']*': )?Could not override '(\w+)'", str(error))) and (now := new_name(named[1])):
+        return f"{named[1]} is now {now}"
     text = str(error)
     if not isinstance(error, ZooError):  # Hydra's go on and on
         text = (text.strip().splitlines() or [type(error).__name__])[0]

@@ -37,6 +37,14 @@ def batches_per_epoch(trainer: Trainer) -> int:
     return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
 
+def attach(trainer: Trainer, task: Any, data: Any) -> None:
+    """Let trainer, task and data know each other, as they do in `fit`, so that a checkpoint can be checked before.
+
+    Lightning 2.6 does so in `fit` alone, by which time a run's folder is in use.
+    """
+    trainer._data_connector.attach_data(task, datamodule=data)
+
+
 def _is_shared_out(loader: DataLoader[Any]) -> bool:
     """Whether Lightning gives each process its part of a loader."""
     return isinstance(loader.sampler, RandomSampler | SequentialSampler)

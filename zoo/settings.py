@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from pydoc import ErrorDuringImport, locate
 from types import NoneType, UnionType
@@ -36,7 +36,8 @@ def folded(build: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, 
     """Settings in which those of an options record are put together to it.
 
     A config is flat: `task.optimizer`, `task.schedule`, `task.ema`. What it is given to takes them as one argument,
-    `optimizer: TrainingOptions`, whose type hint says so.
+    `optimizer: TrainingOptions`, whose type hint says so. Options that are not given are those of the argument's
+    default.
 
     Raises:
         TypeError, ValueError: what the record raises.
@@ -45,7 +46,8 @@ def folded(build: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, 
     for argument, record in _records(build).items():
         its = {field.name: found.pop(field.name) for field in fields(record) if field.name in settings}
         if its:
-            found[argument] = record(**its)
+            default = inspect.signature(build).parameters[argument].default
+            found[argument] = replace(default, **its) if isinstance(default, record) else record(**its)
     return found
 
 

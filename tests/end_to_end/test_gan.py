@@ -1,4 +1,4 @@
-"""Every use of the adversarial recipe from end to end: it runs, resumes exactly, and leaves pictures."""
+"""Every use of the adversarial recipe from end to end: it runs, resumes exactly, and leaves plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = ["epochs=2", "task.discriminator.width=8", "task.max_grad_norm=1", "task
 TASKS = {
     "inpainting": ["data.batch_size=256"],
     "super_resolution": [*PHOTOS, "model.blocks=1"],
-    "colourisation": [*PHOTOS, "model.depth=1", "task.adversarial_weight=0.02", "task.penalty=0.1"],
+    "colourisation": [*PHOTOS, "model.depth=1", "task.adversarial_weight=0.02", "task.gradient_penalty=0.1"],
     "generation": ["data.batch_size=256"],
     "text_to_image": ["data.train_size=64", "data.val_size=32", "data.test_size=32", "data.batch_size=16"],
 }
@@ -29,7 +29,7 @@ TASKS = {
 
 @pytest.fixture
 def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
-    """Train with some overrides; gives the run's folder."""
+    """Trains with some overrides; gives the run's folder."""
 
     def run(name: str, *overrides: str) -> Path:
         train(compose("train", "model=gan", "trainer=cpu", f"folder={tmp_path / name}", *SMALL, *overrides))
@@ -45,15 +45,15 @@ def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
     "task", [pytest.param(task, marks=[] if task == "generation" else pytest.mark.slow) for task in TASKS]
 )
 def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str) -> None:
-    """From a checkpoint within the first epoch: both optimisers, the average, and all that is drawn at random."""
+    """From a checkpoint within the first epoch: both optimizers, the average, and all that is drawn at random."""
     overrides = [f"task={task}", *TASKS[task]]
     keep = "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, every_n_train_steps: 4, save_top_k: -1, "
     keep += "filename: '{step}', "
     whole = run(
         "whole", *overrides, f"+callbacks.way={keep} auto_insert_metric_name: false, dirpath: ${{folder}}/way}}"
     )
-    for picture in ("growth.png", "growth.gif", "curves.png"):
-        assert (whole / picture).stat().st_size > 500
+    for plot in ("growth.png", "growth.gif", "curves.png"):
+        assert (whole / plot).stat().st_size > 500
     assert sorted(file.name for file in (whole / "samples").iterdir()) == ["00000.png", "00001.png"]
     first = min((whole / "way").iterdir(), key=lambda file: int(file.stem))
     shutil.copytree(whole / "way", whole.parent / "resumed")
@@ -66,21 +66,21 @@ def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str) -> None
 
 
 @pytest.mark.parametrize("task", ["super_resolution", "colourisation"])
-def test_restorers_take_pictures_of_any_size(run: Run, tmp_path: Path, task: str) -> None:
+def test_restorers_take_images_of_any_size(run: Run, tmp_path: Path, task: str) -> None:
     restore = zoo.load(run(task, f"task={task}", *TASKS[task], "epochs=1") / "model.safetensors")
     sizes = [(40, 31), (17, 90)]
-    pictures = [np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
-    PIL.Image.fromarray(pictures[0]).save(tmp_path / "photo.png")
-    one, two = restore([tmp_path / "photo.png", pictures[1]])
+    images = [np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    PIL.Image.fromarray(images[0]).save(tmp_path / "photo.png")
+    one, two = restore([tmp_path / "photo.png", images[1]])
     if task == "super_resolution":
         assert (one.size, two.size) == ((62, 80), (180, 34))
-        tiled = restore(pictures[1], tile=8)
+        tiled = restore(images[1], tile=8)
         assert np.abs(np.asarray(tiled).astype(int) - np.asarray(two)).max() <= 1  # where rounding is a close call
     else:
         assert (one.size, two.size) == ((31, 40), (90, 17))
-        assert (np.asarray(one.convert("L")) == np.asarray(PIL.Image.fromarray(pictures[0]).convert("L"))).all()
-        with pytest.raises(zoo.SpecError, match="pictures of 1 x 9 pixels are too small to be halved 1 times"):
-            restore(pictures[0][:1, :9])
+        assert (np.asarray(one.convert("L")) == np.asarray(PIL.Image.fromarray(images[0]).convert("L"))).all()
+        with pytest.raises(zoo.SpecError, match="1 x 9 pixels are too small"):
+            restore(images[0][:1, :9])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -93,22 +93,22 @@ def test_mixed_precision_on_a_gpu(run: Run, task: str, mixed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("overrides", "fault"),
     [
-        (["task=colourisation", "data=digits"], "to learn colours takes pictures in colour, and these are grey"),
-        (["task=super_resolution", "data=digits"], "pictures of 8 x 8 pixels are too small to be shrunk 2 times"),
-        (["task=super_resolution", "task.adversarial_weight=0"], "task: feature_weight takes a discriminator that is"),
-        (["task=colourisation", "model.depth=7"], "pictures of 64 x 64 pixels are too small to be halved 7 times"),
-        (["task=inpainting", "model.depth=4"], "pictures of 8 x 8 pixels are too small; depth asks for 16"),
-        (["task=generation", "data=photos"], "pictures of one size are needed, and these are of any"),
-        (
-            ["task=generation", "task.judge.source=cnn.digit"],
-            "task: unknown weights 'cnn.digit'; did you mean 'cnn.digits'",
-        ),
+        (["task=colourisation", "data=digits"], "colour"),
+        (["task=super_resolution", "data=digits"], "8 x 8 pixels are too small"),
+        (["task=super_resolution", "task.adversarial_weight=0"], "feature_weight"),
+        (["task=colourisation", "model.depth=7"], "64 x 64 pixels are too small"),
+        (["task=inpainting", "model.depth=4"], "8 x 8 pixels are too small"),
+        (["task=inpainting", "task.gan_loss=hing"], "did you mean 'hinge'"),
+        (["task=generation", "data=photos"], "one size"),
+        (["task=generation", "task.evaluator.source=cnn.digit"], "did you mean 'cnn.digits'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_work_is_refused_before_training(run: Run, overrides: list[str], message: str) -> None:
-    with pytest.raises(zoo.ZooError) as error:
+def test_what_cannot_work_is_refused_before_training(
+    run: Run, tmp_path: Path, overrides: list[str], fault: str
+) -> None:
+    with pytest.raises(zoo.ZooError, match=fault):
         run("refused", *overrides)
-    assert str(error.value).startswith(message)
+    assert not (tmp_path / "refused").exists()

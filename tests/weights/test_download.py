@@ -9,8 +9,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -204,12 +206,74 @@ def test_another_file_than_was_promised_is_refused(server: Server, cache: Path) 
     assert left(cache) == []
 
 
-def test_a_damaged_cache_is_mended(server: Server, cache: Path) -> None:
+@pytest.mark.parametrize("sha256", [SHA256, None])
+@pytest.mark.parametrize("damaged", [WHOLE[:500], WHOLE[:-1] + b"?", b""])
+def test_a_damaged_cache_is_mended(server: Server, cache: Path, sha256: str | None, damaged: bytes) -> None:
     url = server.url("/m", gives(WHOLE))
-    cached = download(url, sha256=SHA256)
-    cached.write_bytes(WHOLE[:500])
-    assert zoo.load(url, sha256=SHA256).model == "mlp"
+    cached = download(url, sha256=sha256)
+    cached.write_bytes(damaged)
+    assert zoo.load(url, sha256=sha256).model == "mlp"
     assert cached.read_bytes() == WHOLE
+
+
+def test_the_mode_is_that_of_the_umask(server: Server) -> None:
+    before = os.umask(0o077)
+    try:
+        cached = download(server.url("/m", gives(WHOLE)))
+    finally:
+        os.umask(before)
+    assert cached.stat().st_mode & 0o777 == 0o600
+
+
+def drips(handler: BaseHTTPRequestHandler) -> None:
+    send(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"a")
+
+
+def drips_headers(handler: BaseHTTPRequestHandler) -> None:
+    send(handler, b"HTTP/1.1 200 OK\r\nX: ", b"a")
+
+
+def continues(handler: BaseHTTPRequestHandler) -> None:
+    send(handler, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def redirects_for_ever(handler: BaseHTTPRequestHandler) -> None:
+    send(handler, b"HTTP/1.1 302 Found\r\nLocation: /m\r\n\r\n", bytes(2**14))
+
+
+def trails(handler: BaseHTTPRequestHandler) -> None:
+    send(handler, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", b"X: y\r\n")
+
+
+def send(handler: BaseHTTPRequestHandler, first: bytes, again: bytes) -> None:
+    with suppress(OSError):  # the client has gone, as it should
+        handler.wfile.write(first)
+        while True:
+            handler.wfile.write(again)
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("answer", [drips, drips_headers, continues, redirects_for_ever, trails])
+def test_a_server_that_never_ends_is_given_up(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    monkeypatch.setattr(downloads, "SECONDS", 0.5)
+    began = time.monotonic()
+    with pytest.raises(ArtefactError) as caught:
+        zoo.load(server.url("/m", answer))
+    assert time.monotonic() - began < 5
+    assert len(str(caught.value)) <= 300
+    assert left(cache) == []
+
+
+def test_what_a_server_says_is_shown_in_one_line(server: Server) -> None:
+    def coloured(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 500 \x1b[31mbad\x07\x1b[2J" + b"x" * 9000 + b"\r\nContent-Length: 0\r\n\r\n")
+
+    with pytest.raises(ArtefactError, match="500") as caught:
+        zoo.load(server.url("/" + "y" * 500, coloured))
+    assert len(str(caught.value)) <= 300
+    assert str(caught.value).isprintable()
 
 
 def test_a_silent_server_is_given_up(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,17 +323,10 @@ def test_a_full_disk_leaves_nothing(server: Server, cache: Path, monkeypatch: py
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_disk_that_is_really_full(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tempfile
-
-    part = cache / ".x.part"
-
-    def on_full(dir: Path, prefix: str, suffix: str) -> tuple[int, str]:  # noqa: A002
-        part.symlink_to("/dev/full")
-        return os.open(part, os.O_WRONLY), str(part)
-
-    monkeypatch.setattr(tempfile, "mkstemp", on_full)
-    with pytest.raises(ArtefactError, match="No space left on device"):
-        zoo.load(server.url("/m", gives(WHOLE)))
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(os, "fsync", lambda handle: full.write(b"x"))
+        with pytest.raises(ArtefactError, match="No space left on device"):
+            zoo.load(server.url("/m", gives(WHOLE)))
     assert left(cache) == []
 
 

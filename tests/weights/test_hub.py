@@ -121,13 +121,32 @@ def test_what_is_damaged_there_is_refused(server: Hub) -> None:
         zoo.load("hf://owner/name")
 
 
+def test_more_than_the_limit_is_not_received(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files["owner/name/main/model.safetensors"] = WHOLE
+    monkeypatch.setattr(hub, "MAX_BYTES", 1000)
+    with pytest.raises(ArtefactError, match="1000 is the limit"):
+        zoo.load("hf://owner/name")
+
+
 def test_no_such_repository(server: Hub) -> None:
     with pytest.raises(ArtefactError, match="hf://owner/other: ") as caught:
         zoo.load("hf://owner/other")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["hf://", "hf://name", "hf://owner/name/../x", "hf://owner/name@", "hf://a b/c"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "hf://",
+        "hf://name",
+        "hf://owner/name/../x",
+        "hf://owner/name@",
+        "hf://a b/c",
+        "hf://owner/name@../other",
+        "hf://owner/name@a/../b",
+        "hf://../x",
+    ],
+)
 def test_what_is_no_repository_s_address(address: str) -> None:
     pytest.importorskip("huggingface_hub")
     with pytest.raises(ArtefactError, match="is not of the form hf://owner/name"):

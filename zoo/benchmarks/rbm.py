@@ -26,7 +26,8 @@ from zoo.benchmarks.training import fit
 from zoo.data.core.data_module import DataModule
 from zoo.data.images import MNIST
 from zoo.models import RBM
-from zoo.tasks.rbm.features import FeatureLearning
+from zoo.optim.options import TrainingOptions
+from zoo.tasks.rbm import DivergenceOptions, FeatureLearning
 
 NUM_HIDDEN, BATCH_SIZE, LEARNING_RATE = 256, 100, 0.05
 ROUNDS, EPOCHS = 3, 5
@@ -89,11 +90,8 @@ def _ours(data: MNIST, chains: int, seed: int) -> tuple[RBM, list[float]]:
     task = FeatureLearning(
         data.spec,
         partial(models.build, "rbm", num_hidden=NUM_HIDDEN),
-        partial(torch.optim.SGD, lr=LEARNING_RATE),
-        steps_per_batch=data.batch_size // BATCH_SIZE,
-        particles=chains,
-        binarise="threshold",
-        schedule="constant",
+        TrainingOptions(partial(torch.optim.SGD, lr=LEARNING_RATE), steps_per_batch=data.batch_size // BATCH_SIZE),
+        divergence=DivergenceOptions(particles=chains, binarize="threshold"),
     )
     return task.network, fit(task, data, EPOCHS)
 

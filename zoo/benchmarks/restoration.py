@@ -21,7 +21,7 @@ import zoo
 from zoo.data.images import MNIST
 from zoo.metrics.restoration import RestorationMetrics
 from zoo.spec import Image, SmallImage
-from zoo.tasks.gan.degradations import Degradation, Downscale, Mask
+from zoo.tasks.gan import Degradation, Downscale, Mask
 
 NUM_IMAGES = 1000  # of MNIST, since biharmonic inpainting takes some hundredths of a second each
 COLOUR = Image(3, None, None, (0.5,) * 3, (0.5,) * 3)
@@ -62,8 +62,8 @@ def _evaluate(degradation: Degradation, restore: Method, batches: Iterator[Tenso
     metrics, sharpness = RestorationMetrics(degradation.margin), MeanMetric()
     for place, batch in enumerate(batches):
         spoilt, true, region = degradation(batch, torch.Generator().manual_seed(place))
-        found, where = degradation.judged(restore(spoilt), region)
-        wanted, _ = degradation.judged(true, region)
+        found, where = degradation.metric_input(restore(spoilt), region)
+        wanted, _ = degradation.metric_input(true, region)
         metrics.update(found, wanted, where)
         sharpness.update(_variation(found) / _variation(wanted))
     return {name: float(value) for name, value in {**metrics.compute(), "sharpness": sharpness.compute()}.items()}
@@ -79,7 +79,7 @@ def _folder(folder: Path) -> Iterator[Tensor]:
 
 
 def _simple(degradation: Degradation, method: str) -> Method:
-    return lambda spoilt: degradation.simple(spoilt)[method]
+    return lambda spoilt: degradation.baselines(spoilt)[method]
 
 
 def _network(artefact: zoo.Artefact) -> Method:

@@ -20,8 +20,9 @@ from zoo.benchmarks.training import fit
 from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.models.rbm import log_likelihood, log_partition
+from zoo.optim.options import TrainingOptions
 from zoo.spec import Classes, Image, Spec
-from zoo.tasks.rbm.features import FeatureLearning
+from zoo.tasks.rbm import DivergenceOptions, FeatureLearning
 
 SAMPLERS: dict[str, dict[str, int]] = {
     "100 chains from the data, 10 steps": {"gibbs_steps": 10},
@@ -66,6 +67,11 @@ def likelihood(data: Digits, num_hidden: int, seed: int, options: dict[str, int]
     L.seed_everything(seed, verbose=False)
     build = partial(models.build, "rbm", num_hidden=num_hidden)
     sgd = partial(torch.optim.SGD, lr=LEARNING_RATE)
-    task = FeatureLearning(data.spec, build, sgd, binarise="threshold", **options)  # type: ignore[arg-type]
+    task = FeatureLearning(
+        data.spec,
+        build,
+        TrainingOptions(sgd, schedule="cosine"),
+        divergence=DivergenceOptions(binarize="threshold", **options),
+    )
     fit(task, data, STEPS // len(data.train_dataloader()))
     return float(log_likelihood(task.network, binarized(data, "test"), log_partition(task.network)).mean())

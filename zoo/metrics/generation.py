@@ -91,6 +91,7 @@ class ClassifierMetrics(EvaluatorMetric):
     def __init__(self, evaluator: Evaluator, same_classes: bool) -> None:
         super().__init__(evaluator)
         self.same_classes = same_classes
+        self.names = ("frechet", "precision", "recall", "classes") + (("as_asked",) if same_classes else ())
         for name in ("real", "fake", "real_classes", "fake_classes", "condition"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
@@ -132,6 +133,7 @@ class CaptionerMetrics(EvaluatorMetric):
     `real_exact` and `real_words`, which are an upper bound.
     """
 
+    names = ("exact", "words", "real_exact", "real_words")  # of what `compute` gives
     count: Tensor
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -149,8 +151,7 @@ class CaptionerMetrics(EvaluatorMetric):
                 setattr(self, name, getattr(self, name) + values.float().sum())
 
     def compute(self) -> dict[str, Tensor]:
-        names = ("exact", "words", "real_exact", "real_words")
-        return {name: getattr(self, name) / self.count for name in names}
+        return {name: getattr(self, name) / self.count for name in self.names}
 
 
 def caption_agreement(written: Tensor, captions: Tensor) -> Tensor:

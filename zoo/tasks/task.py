@@ -17,12 +17,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from zoo import private
-from zoo.errors import ConfigError, unknown
+from zoo.errors import unknown
 from zoo.models import apply
 from zoo.optim.average import WeightAverage
 from zoo.optim.layerwise import layer_lr_scales
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
-from zoo.optim.schedules import scheduler, steps_of
+from zoo.optim.schedules import scheduler
 from zoo.spec import Spec
 
 NetworkBuilder = Callable[[Spec], nn.Module]
@@ -137,13 +137,6 @@ class Task(L.LightningModule, ABC):
         self._sums, self._batches, self._epoch = progress["sums"], progress["batches"], progress["epoch"]
         if self.average is not None:
             self.average.steps = progress["averaged"]
-        for schedule in checkpoint["lr_schedulers"]:
-            then, now = steps_of(schedule), max(self.training_steps(), 1)
-            if then not in (None, now):
-                raise ConfigError(
-                    f"resume: that run was to take {then} steps, and this one would take {now}; give the same epochs "
-                    "or batches, or start anew from its weights: init_from=…/model.safetensors"
-                )
 
     # Exact repetition
 

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ import lightning as L
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -34,11 +35,14 @@ from zoo.hardware import precision
 from zoo.settings import folded, type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
+from zoo.training import checkpoint as checkpoints
+from zoo.training import folder as folders
 from zoo.training import kinds, report
 from zoo.training.card import card
+from zoo.training.checkpoint_io import RunCheckpoints
+from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
 from zoo.training.recipe import plain, recipe
 from zoo.training.report import Evaluation
-from zoo.training.resume import check_resume, keep_earlier_metrics
 from zoo.training.runtime import limit_threads, prepare_once, prepare_process
 from zoo.weights.artefact import Artefact, save
 from zoo.weights.catalogue import load
@@ -46,9 +50,6 @@ from zoo.weights.transfer import start_from
 
 log = logging.getLogger(__name__)
 Found = TypeVar("Found")
-
-# For conf/train.yaml: a run that resumes goes on in the folder of its checkpoint
-OmegaConf.register_new_resolver("folder_of", lambda file, otherwise: str(Path(file).parent) if file else otherwise)
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
@@ -70,8 +71,18 @@ def train(cfg: DictConfig) -> dict[str, float]:
     limit_threads(cfg.threads)
     start = _start(cfg)
     settings = {name: plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
-    step = 0 if cfg.resume is None else check_resume(Path(cfg.resume), settings)
+    checkpoint = _checkpoint(cfg, settings)
+    name = f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}"
+    wanted, chosen = folders.choose(cfg.folder or folders.given_to_hydra(), cfg.resume, name)
+    with folders.claimed(wanted, chosen) as folder:
+        cfg.folder = str(folder)
+        return _train(cfg, settings, start, checkpoint)
 
+
+def _train(
+    cfg: DictConfig, settings: dict[str, Any], start: Artefact | None, checkpoint: dict[str, Any] | None
+) -> dict[str, float]:
+    """The run itself, in a folder that is its own."""
     data = _instantiate(cfg, "data")
     prepare_once(data)
     data.setup("fit")
@@ -81,12 +92,16 @@ def train(cfg: DictConfig) -> dict[str, float]:
     kinds.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = _trainer(cfg, task, data)
-    if step:
-        keep_earlier_metrics(trainer, step)
-    if trainer.is_global_zero:
-        _make_folder(Path(cfg.folder))
+    if checkpoint is not None:
+        _go_on(cfg, checkpoint, trainer, task, data)
+    with _written(cfg, trainer):  # all is checked
         log.info(_summary(cfg, task, data, trainer))
+        return _fit_and_keep(cfg, trainer, task, data, start)
 
+
+def _fit_and_keep(
+    cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None
+) -> dict[str, float]:
     began = time.perf_counter()
     _fit(cfg, trainer, task, data)
     seconds = round(time.perf_counter() - began, 1)
@@ -190,6 +205,9 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
         options["strategy"] = DDPStrategy(find_unused_parameters=task.alternates)
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
+    chooser = next((callback for callback in callbacks if isinstance(callback, ModelCheckpoint)), None)
+    options["plugins"] = [RunCheckpoints(Path(cfg.folder), chooser)]
+    callbacks.append(RowsBeforeCheckpoints())
     trainer: L.Trainer = _instantiate(
         cfg, "trainer", callbacks=callbacks, logger=loggers, default_root_dir=cfg.folder, **options
     )
@@ -199,13 +217,35 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
     return trainer
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"folder: {folder} cannot be made: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise ConfigError(f"folder: {folder} cannot be written to")
+@contextmanager
+def _written(cfg: DictConfig, trainer: L.Trainer) -> Iterator[None]:
+    """Write to the run's folder what was asked for, and from now on what is logged."""
+    if not trainer.is_global_zero:
+        yield
+        return
+    folders.write_config(Path(cfg.folder), cfg)
+    with folders.logged(Path(cfg.folder)):
+        yield
+
+
+def _checkpoint(cfg: DictConfig, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The checkpoint to resume, once it is seen to be of a run with these settings."""
+    if cfg.resume is None:
+        return None
+    path = Path(cfg.resume)
+    checkpoint = checkpoints.read(path)
+    checkpoints.check_settings(checkpoint, path, settings)
+    return checkpoint
+
+
+def _go_on(cfg: DictConfig, checkpoint: dict[str, Any], trainer: L.Trainer, task: Task, data: DataModule) -> None:
+    """Have the trainer resume from a checkpoint, once all that is in it is seen to fit this run."""
+    cleaned = checkpoints.check(checkpoint, Path(cfg.resume), trainer, task, data)
+    checkpoint_io: Any = trainer.strategy.checkpoint_io
+    checkpoint_io.resume_from(cleaned)
+    for logger in trainer.loggers:
+        if isinstance(logger, MetricsFile):
+            logger.resume(checkpoints.batches_seen(cleaned))
 
 
 def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule) -> None:
@@ -227,8 +267,7 @@ def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule) -> N
 def _restore_best(trainer: L.Trainer, task: Task) -> None:
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     if best:
-        checkpoint = torch.load(best, map_location="cpu", weights_only=True)
-        task.load_state_dict(checkpoint["state_dict"])
+        checkpoints.load_weights(Path(best), task)
     if not all(value.isfinite().all() for value in task.trained_network.state_dict().values()):
         raise ConfigError(
             "the weights are not finite, so that nothing is kept: the training diverged; "
@@ -274,9 +313,11 @@ def _report(cfg: DictConfig, task: Task, data: DataModule, artefact: Artefact) -
         **{f"baseline/{name}": float(value) for name, value in simpler.items()},
     }
     _save(cfg, artefact)
-    captions = _attempt("plots", lambda: report.plots(task, evaluation, folder), {})
-    captions |= _attempt("curves", lambda: _curves(folder), {})
-    notes = _attempt("notes", lambda: report.notes(task, evaluation), [])
+    undrawn: dict[str, str] = {}
+    captions = _attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
+    captions = captions | _attempt("curves", lambda: _curves(folder), undrawn)
+    unsaid: list[str] = []
+    notes = _attempt("notes", lambda: report.notes(task, evaluation), unsaid)
     artefact.network.cpu()
     text = _attempt("the card", lambda: card(cfg, artefact, data, notes, captions), "")
     (folder / "card.md").write_text(text, encoding="utf-8")

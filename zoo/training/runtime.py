@@ -55,7 +55,7 @@ def prepare_once(data: L.LightningDataModule) -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         store = torch.distributed.TCPStore(address, port, is_master=False, timeout=PREPARATION)
-    if rank_zero_only.rank == 0:
+    if getattr(rank_zero_only, "rank", 0) == 0:
         data.prepare_data()
         if store is not None:
             store.set("zoo/prepared", "yes")

@@ -13,7 +13,6 @@ import inspect
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
+from zoo.files import replacing
 from zoo.spec import Calibration, Encoded, Features, Spec, Table
 from zoo.weights import format1
 
@@ -233,7 +233,8 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
     if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
         raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
     data = data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
-    _write(Path(path), data)
+    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
+        file.write(data)
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact:
@@ -288,19 +289,6 @@ def _halved(name: str, tensor: Tensor) -> Tensor:
     if not torch.equal(halved.isfinite(), tensor.isfinite()):
         raise ArtefactError(f"{name} holds numbers above 65504, too large for half precision")
     return halved
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)  # a reader sees the old file or the new one, never half of one
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _read(path: Path, *, header_alone: bool = False) -> bytes:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ArtefactError
+from zoo.files import one_line
 from zoo.weights.artefact import check
+from zoo.weights.download import MAX_BYTES
 
 ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 FILE = "model.safetensors"
@@ -22,9 +24,10 @@ def fetch(address: str) -> Path:
     hub = _hub()
     repo, revision = parse(address)
     try:
+        _check_size(hub, repo, revision)
         return Path(hub.hf_hub_download(repo, FILE, revision=revision, library_name="zoo"))
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
-        raise ArtefactError(f"{address}: {_first_line(error)}") from error
+    except (OSError, ValueError, ArtefactError, hub.errors.HfHubHTTPError) as error:
+        raise ArtefactError(one_line(f"{one_line(address, 120)}: {_first_line(error)}")) from error
 
 
 def push(folder: Path, address: str, *, licence: str, private: bool = False) -> str:
@@ -58,7 +61,7 @@ def push(folder: Path, address: str, *, licence: str, private: bool = False) -> 
         api.create_repo(repo, private=private, exist_ok=True)
         done = api.create_commit(repo, files, commit_message="Upload from zoo", revision=revision)
     except (OSError, ValueError, ArtefactError, hub.errors.HfHubHTTPError) as error:
-        raise ArtefactError(f"{address}: {_first_line(error)}") from error
+        raise ArtefactError(one_line(f"{one_line(address, 120)}: {_first_line(error)}")) from error
     return str(done.commit_url)
 
 
@@ -69,9 +72,20 @@ def parse(address: str) -> tuple[str, str | None]:
         ArtefactError: it is none.
     """
     match = ADDRESS.fullmatch(address)
-    if match is None:
-        raise ArtefactError(f"{address} is not of the form hf://owner/name or hf://owner/name@revision")
+    if match is None or {"", ".", ".."} & {*match["repo"].split("/"), *(match["revision"] or "main").split("/")}:
+        shown = one_line(address, 120)
+        raise ArtefactError(f"{shown} is not of the form hf://owner/name or hf://owner/name@revision")
     return match["repo"], match["revision"]
+
+
+def _check_size(hub: Any, repo: str, revision: str | None) -> None:
+    """See that the file that is promised is not too large, before any of it is received."""
+    try:
+        size = hub.get_hf_file_metadata(hub.hf_hub_url(repo, FILE, revision=revision), library_name="zoo").size
+    except Exception:  # of no connection, or no such file: the download says so, or finds the file in its cache
+        return
+    if size is not None and size > MAX_BYTES:
+        raise ArtefactError(f"it has {size} bytes; {MAX_BYTES} is the limit")
 
 
 def _hub() -> Any:

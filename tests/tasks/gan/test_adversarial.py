@@ -1,10 +1,11 @@
-"""The adversarial recipe itself, played with points in the plane."""
+"""The adversarial recipe itself, on points in the plane."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import lightning as L
 import pytest
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.optim.options import TrainingOptions
 from zoo.spec import Image, Seed, Spec
-from zoo.tasks.gan.adversarial import Adversarial, Attempt, _parts
+from zoo.tasks.gan import Adversarial, AdversarialOptions, GeneratorOutput
+from zoo.tasks.gan.adversarial import parts_of
 
 TrainerBuilder = Callable[..., L.Trainer]
 MODES = 8
@@ -30,8 +33,8 @@ def ring(count: int) -> Tensor:
 
 class Points(DataModule):
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        picture = Image(1, 1, 2, (0.5,), (0.5,))
-        return Spec(picture, picture), {split: Examples(ring(12_800)) for split in ("train", "val", "test")}
+        image = Image(1, 1, 2, (0.5,), (0.5,))
+        return Spec(image, image), {split: Examples(ring(12_800)) for split in ("train", "val", "test")}
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Module:
@@ -43,27 +46,29 @@ def perceptron(inputs: int, outputs: int) -> nn.Module:
 class Plane(Adversarial):
     """Points from noise."""
 
-    def attempt(self, batch: tuple[Tensor, ...]) -> Attempt:
-        return Attempt(self.network(torch.randn(len(batch[0]), 4)), batch[0])
+    def generator_output(self, batch: tuple[Tensor, ...]) -> GeneratorOutput:
+        return GeneratorOutput(self.network(torch.randn(len(batch[0]), 4)), batch[0])
 
-    def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
-        return self.discriminator(picture)
+    def score(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
+        return self.discriminator(image)
 
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Nothing is validated."""
+    def eval_step(self, batch: tuple[Tensor, ...], batch_idx: int, split: str) -> None:
+        """Nothing is evaluated."""
 
-    def samples(self) -> Tensor:
-        return self.trained_network(torch.randn(2000, 4, generator=torch.Generator().manual_seed(1)))
-
-    def pictures(self, folder: object) -> dict[str, str]:
+    def eval_metrics(self, split: str) -> dict[str, Any]:
         return {}
 
 
-def plane(**options: object) -> Plane:
+def plane(optimizer: Any = ADAM, *, ema: float | None = 0.99, adversarial_weight: float = 1.0, **options: Any) -> Plane:
     torch.manual_seed(0)
-    picture = Image(1, 1, 2, (0.5,), (0.5,))
-    settings = {"penalty": 0.2, "schedule": "cosine", **options}
-    return Plane(Spec(Seed(), picture), lambda spec: perceptron(4, 2), ADAM, discriminator=perceptron(2, 1), **settings)
+    return Plane(
+        Spec(Seed(), Image(1, 1, 2, (0.5,), (0.5,))),
+        lambda spec: perceptron(4, 2),
+        TrainingOptions(optimizer, schedule="cosine", ema=ema),
+        discriminator=perceptron(2, 1),
+        adversarial=AdversarialOptions(**{"gradient_penalty": 0.2, **options}),
+        adversarial_weight=adversarial_weight,
+    )
 
 
 def covered(points: Tensor) -> tuple[int, float]:
@@ -81,7 +86,7 @@ def test_it_does_not_collapse(trainer: TrainerBuilder) -> None:
     data, task = Points(batch_size=128), plane()
     trainer(max_epochs=15, limit_val_batches=0).fit(task, data)
     with torch.no_grad():
-        modes, share = covered(task.samples())
+        modes, share = covered(task(torch.randn(2000, 4, generator=torch.Generator().manual_seed(1))))
     assert modes == MODES
     assert share > 0.5
 
@@ -94,39 +99,39 @@ def test_a_generator_that_collapses_would_be_found() -> None:
     assert covered(torch.rand(1000, 2) * 4 - 2)[1] < 0.15
 
 
-@pytest.mark.parametrize("game", ["hinge", "logistic", "relativistic"])
-def test_losses_against_their_definitions(game: str) -> None:
+@pytest.mark.parametrize("gan_loss", ["hinge", "logistic", "relativistic"])
+def test_losses_against_their_definitions(gan_loss: str) -> None:
     """Scores of single points, in plain Python."""
-    task = plane(game=game, penalty=0.0)
-    made, real = torch.randn(5, 2), torch.randn(5, 2)
-    ours, theirs = (task.score(points, ())[:, 0].tolist() for points in (made, real))
+    task = plane(gan_loss=gan_loss, gradient_penalty=0.0)
+    fake, real = torch.randn(5, 2), torch.randn(5, 2)
+    ours, theirs = (task.score(points, ())[:, 0].tolist() for points in (fake, real))
 
     def softplus(x: float) -> float:
         return math.log1p(math.exp(x))
 
     generator, discriminator = {
-        "hinge": (lambda m, r: -m, lambda m, r: max(0, 1 - r) + max(0, 1 + m)),
-        "logistic": (lambda m, r: softplus(-m), lambda m, r: softplus(-r) + softplus(m)),
-        "relativistic": (lambda m, r: softplus(r - m), lambda m, r: softplus(m - r)),
-    }[game]
+        "hinge": (lambda f, r: -f, lambda f, r: max(0, 1 - r) + max(0, 1 + f)),
+        "logistic": (lambda f, r: softplus(-f), lambda f, r: softplus(-r) + softplus(f)),
+        "relativistic": (lambda f, r: softplus(r - f), lambda f, r: softplus(f - r)),
+    }[gan_loss]
     pairs = list(zip(ours, theirs))
-    wanted = sum(generator(m, r) for m, r in pairs) / 5, sum(discriminator(m, r) for m, r in pairs) / 5
-    assert task._generator_loss(Attempt(made, real)).item() == pytest.approx(wanted[0], rel=1e-5)
-    assert task._discriminator_loss(Attempt(made, real)).item() == pytest.approx(wanted[1], rel=1e-5)
+    wanted = sum(generator(f, r) for f, r in pairs) / 5, sum(discriminator(f, r) for f, r in pairs) / 5
+    assert task._generator_loss(GeneratorOutput(fake, real)).item() == pytest.approx(wanted[0], rel=1e-5)
+    assert task._discriminator_loss(GeneratorOutput(fake, real)).item() == pytest.approx(wanted[1], rel=1e-5)
 
 
 def test_the_penalty_is_the_mean_squared_gradient() -> None:
-    """Of a linear score, whose gradient is its weight, on real points and in the relativistic game on made ones too."""
-    task = plane(penalty=3.0)
+    """Of a linear score, whose gradient is its weight, on real points and, with the relativistic loss, on fake ones."""
+    task = plane(gradient_penalty=3.0)
     task.discriminator = nn.Linear(2, 1)
     square = task.discriminator.weight.square().sum().item()
-    attempt = Attempt(torch.zeros(4, 2), torch.zeros(4, 2))
-    assert task._discriminator_loss(attempt).item() == pytest.approx(math.log(2) + 3 / 2 * 2 * square, rel=1e-5)
+    output = GeneratorOutput(torch.zeros(4, 2), torch.zeros(4, 2))
+    assert task._discriminator_loss(output).item() == pytest.approx(math.log(2) + 3 / 2 * 2 * square, rel=1e-5)
 
 
 def test_a_batch_is_cut_into_parts_with_all_its_columns() -> None:
     batch = (torch.arange(10), (torch.arange(20).view(10, 2), torch.arange(10)))
-    shares, parts = zip(*_parts(batch, 3))
+    shares, parts = zip(*parts_of(batch, 3))
     assert shares == (0.4, 0.4, 0.2)
     assert torch.equal(torch.cat([part[0] for part in parts]), batch[0])
     assert torch.equal(torch.cat([part[1][0] for part in parts]), batch[1][0])
@@ -137,8 +142,8 @@ def test_gradients_that_accumulate_are_one_step(trainer: TrainerBuilder) -> None
     """A batch in four parts moves both networks as it does in one."""
     weights = []
     for accumulate in (1, 4):
-        task, data = plane(accumulate=accumulate, penalty=0.1, ema=None), Points(batch_size=128)
-        task.optimiser = task.discriminator_optimiser = partial(torch.optim.SGD, lr=0.1)
+        sgd = partial(torch.optim.SGD, lr=0.1)
+        task, data = plane(sgd, ema=None, accumulate=accumulate, gradient_penalty=0.1), Points(batch_size=128)
         trainer(max_epochs=1, limit_train_batches=3, limit_val_batches=0).fit(task, data)
         weights.append(torch.cat([parameter.detach().flatten() for parameter in task.parameters()]))
     assert torch.allclose(*weights, atol=1e-6)
@@ -146,9 +151,11 @@ def test_gradients_that_accumulate_are_one_step(trainer: TrainerBuilder) -> None
     assert not torch.allclose(weights[0], before, atol=1e-3)
 
 
-def test_without_a_weight_there_is_no_game(trainer: TrainerBuilder) -> None:
+def test_without_a_weight_no_discriminator_is_trained(trainer: TrainerBuilder) -> None:
     task, data = plane(adversarial_weight=0.0), Points(batch_size=128)
-    task.attempt = lambda batch: Attempt(made := task.network(torch.randn(8, 4)), batch[0], distance=made.mean())  # type: ignore[method-assign]
+    task.generator_output = lambda batch: GeneratorOutput(  # type: ignore[method-assign]
+        fake := task.network(torch.randn(8, 4)), batch[0], distance=fake.mean()
+    )
     before = [parameter.clone() for parameter in task.discriminator.parameters()]
     fitted = trainer(max_epochs=1, limit_train_batches=3, limit_val_batches=0)
     fitted.fit(task, data)
@@ -159,12 +166,13 @@ def test_without_a_weight_there_is_no_game(trainer: TrainerBuilder) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"game": "hing"}, "unknown game 'hing'; did you mean 'hinge'"),
-        ({"penalty": -1.0}, "penalty must be at least 0, got -1"),
-        ({"adversarial_weight": float("nan")}, "adversarial_weight must be at least 0, got nan"),
-        ({"accumulate": 0}, "accumulate must be a whole number of at least 1, got 0"),
+        ({"gan_loss": "hing"}, "did you mean 'hinge'"),
+        ({"gradient_penalty": -1.0}, "gradient_penalty"),
+        ({"adversarial_weight": float("nan")}, "adversarial_weight"),
+        ({"accumulate": 0}, "accumulate"),
+        ({"discriminator_optimizer": partial(torch.optim.Adam, lr=-1.0)}, "learning rate"),
     ],
 )
-def test_options_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
+def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         plane(**options)

@@ -1,4 +1,4 @@
-"""Generation: what is made, and how it is measured."""
+"""Generation: what is generated, and how it is evaluated."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
+from scipy.linalg import sqrtm
 from torch import nn
 
 import zoo
@@ -18,19 +20,27 @@ from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.data.shapes import Shapes
 from zoo.errors import ConfigError, SpecError
+from zoo.metrics.generation import caption_agreement as agree
+from zoo.metrics.generation import frechet_distance, precision_and_recall
 from zoo.models import Discriminator, Generator
+from zoo.optim.options import TrainingOptions
 from zoo.spec import Classes, Image, Label, Seed, Spec, Text, Tokens
-from zoo.tasks.gan.adversarial import Attempt
-from zoo.tasks.gan.generation import Generation
+from zoo.tasks.gan import AdversarialOptions, Generation, GeneratorOutput
 
 TrainerBuilder = Callable[..., L.Trainer]
 ADAM = partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99))
 
 
-def generation(spec: Spec, **options: Any) -> Generation:
+def generation(spec: Spec, *, gradient_penalty: float = 1.0, **options: Any) -> Generation:
     torch.manual_seed(0)
-    network = partial(models.build, "gan", width=8, latent_dim=8)
-    return Generation(spec, network, ADAM, discriminator=partial(Discriminator, width=8), **options)
+    return Generation(
+        spec,
+        partial(models.build, "gan", width=8, latent_dim=8),
+        TrainingOptions(ADAM, schedule="cosine", ema=0.99),
+        discriminator=partial(Discriminator, width=8),
+        adversarial=AdversarialOptions(gradient_penalty=gradient_penalty),
+        **options,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +48,35 @@ def shapes() -> Shapes:
     data = Shapes(train_size=64, val_size=32, test_size=32, batch_size=32)
     data.setup()
     return data
+
+
+# Metrics
+
+
+def test_frechet_distance_against_scipy() -> None:
+    random = np.random.default_rng(0)
+    real, fake = random.normal(size=(500, 6)), random.normal(size=(400, 6)) @ random.normal(size=(6, 6)) + 0.5
+    covariances = np.cov(real.T), np.cov(fake.T)
+    apart = ((real.mean(0) - fake.mean(0)) ** 2).sum()
+    wanted = apart + np.trace(covariances[0] + covariances[1] - 2 * sqrtm(covariances[0] @ covariances[1]).real)
+    found = frechet_distance(torch.from_numpy(real), torch.from_numpy(fake))
+    assert found.item() == pytest.approx(wanted, rel=1e-5)
+    assert frechet_distance(torch.from_numpy(real), torch.from_numpy(real)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_precision_and_recall_by_counting() -> None:
+    """What is generated covers one of two clusters, and half of it lies nowhere near."""
+    left, right, nowhere = (torch.randn(60, 2) * 0.1 + shift for shift in (-5, 5, 50))
+    precision, recall = precision_and_recall(torch.cat([left, right]), torch.cat([left + 0.01, nowhere]))
+    assert precision.item() == pytest.approx(0.5, abs=0.05)
+    assert recall.item() == pytest.approx(0.5, abs=0.05)
+    assert [share.item() for share in precision_and_recall(left, left)] == [1, 1]
+
+
+def test_a_text_agrees_with_the_best_of_its_captions() -> None:
+    captions = torch.tensor([[[2, 3, 4, 0], [5, 3, 4, 6]]])
+    for text, share in (([2, 3, 4], 1), ([5, 3, 4, 6], 1), ([5, 3, 4], 0.75), ([2, 3, 9, 9], 0.5), ([9], 0)):
+        assert agree(torch.tensor([text]), captions).item() == pytest.approx(share)
 
 
 # The task
@@ -52,160 +91,166 @@ def shapes() -> Shapes:
     ],
     ids=lambda side: type(side).__name__,
 )
-def test_pictures_are_made_from_what_the_data_tells(said: Any, source: Any) -> None:
+def test_images_are_generated_from_what_the_data_holds(said: Any, source: Any) -> None:
     spec = generation(Spec(Image(3, 9, 12, (0.4,) * 3, (0.3,) * 3), said)).spec
     assert spec.input == source
     assert (spec.output.channels, spec.output.height, spec.output.width) == (3, 9, 12)
 
 
 def test_it_learns_what_each_class_looks_like(trainer: TrainerBuilder, digits: Digits) -> None:
-    """After half a minute, a classifier that has never seen a made picture reads most as what they were to be."""
+    """After half a minute, a classifier that has seen real images alone reads most as what they were to be."""
     torch.manual_seed(0)
     data = Digits(batch_size=64)
     data.setup()
-    task = generation(data.spec, judge=zoo.load("cnn.digits"), penalty=2.0)
+    task = generation(data.spec, evaluator=zoo.load("cnn.digits"), gradient_penalty=2.0)
     fitted = trainer(max_epochs=12, check_val_every_n_epoch=12)
     untrained = fitted.validate(task, data, verbose=False)[0]
     fitted.fit(task, data)
-    figures = fitted.test(task, data, verbose=False)[0]
+    metrics = fitted.test(task, data, verbose=False)[0]
     assert untrained["val/as_asked"] < 0.2
-    assert figures["test/as_asked"] > 0.5
-    assert figures["test/classes"] >= 8
-    assert figures["test/frechet"] < 0.5 * untrained["val/frechet"]
+    assert metrics["test/as_asked"] > 0.5
+    assert metrics["test/classes"] >= 8
+    assert metrics["test/frechet"] < 0.5 * untrained["val/frechet"]
 
 
 def test_sentences_are_read(trainer: TrainerBuilder, shapes: Shapes) -> None:
-    task = generation(shapes.spec, layout_weight=1.0, contrast_weight=1.0)
+    task = generation(shapes.spec, layout_weight=1.0, contrastive_weight=1.0)
     fitted = trainer(max_epochs=1)
     fitted.fit(task, shapes)
     assert fitted.callback_metrics["train/layout"] > 0
-    assert task.samples().shape == (50, 3, 32, 32)
-    noise, (codes, lengths) = task._fixed()
-    other = codes.flip(0), lengths.flip(0)
-    assert not torch.equal(task.network(noise, codes, lengths), task.network(noise, *other))
+    images, captions, _ = shapes.splits["val"].__getitems__(torch.arange(20))
+    generated = task.predict_step((images, captions))
+    assert (generated.dtype, generated.shape) == (torch.uint8, (20, 3, 32, 32))
+    assert torch.equal(generated, task.predict_step((images, captions)))
+    assert not torch.equal(generated, task.predict_step((images, captions.flip(0))))
 
 
-def test_a_sentence_is_told_from_those_of_other_pictures_by_its_definition(shapes: Shapes) -> None:
-    """The discriminator's loss has it as a part: mean negative log-probability of the own sentence, and own picture."""
-    task = generation(shapes.spec, contrast_weight=3.0, penalty=0.0)
+def test_the_contrastive_loss_against_its_definition(shapes: Shapes) -> None:
+    """The discriminator's loss has it as a part: mean negative log-probability of the own sentence, and own image."""
+    task = generation(shapes.spec, contrastive_weight=3.0, gradient_penalty=0.0)
     images, captions, _ = shapes.splits["train"].__getitems__(torch.arange(5))
-    real = task.picture.prepare(images)
-    attempt = Attempt(torch.zeros_like(real), real, sentences(captions))
+    real = task.image.prepare(images)
+    output = GeneratorOutput(torch.zeros_like(real), real, sentences(captions))
     network = task.discriminator
     with torch.no_grad():
         alone = network.score(network.encode_image(real))
-        scores = [network(real, *(part[[n] * 5] for part in attempt.beside)) - alone for n in range(5)]
+        scores = [network(real, *(part[[n] * 5] for part in output.condition)) - alone for n in range(5)]
     scores = torch.cat(scores, dim=1).exp()
     losses = [-math.log(scores[n, n] / scores[n].sum()) - math.log(scores[n, n] / scores[:, n].sum()) for n in range(5)]
-    with_it = task._discriminator_loss(attempt)
-    assert attempt.figures["contrast"].item() == pytest.approx(3 * sum(losses) / 10, rel=1e-4)
-    task.contrast_weight = 0.0
-    assert (with_it - task._discriminator_loss(attempt)).item() == pytest.approx(3 * sum(losses) / 10, rel=1e-4)
+    with_it = task._discriminator_loss(output)
+    assert output.losses["contrastive"].item() == pytest.approx(3 * sum(losses) / 10, rel=1e-4)
+    task.contrastive_weight = 0.0
+    assert (with_it - task._discriminator_loss(output)).item() == pytest.approx(3 * sum(losses) / 10, rel=1e-4)
 
 
 def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
     """Both read with the same network; the averaged generator has a copy of its own."""
-    task = generation(shapes.spec, contrast_weight=1.0, penalty=0.0)
+    task = generation(shapes.spec, contrastive_weight=1.0, gradient_penalty=0.0)
     reader = task.discriminator.reader
     assert task.network.reader is reader
     assert not set(task.trained_network.reader.parameters()) & set(reader.parameters())
     trained = task.trained_network
     again = Generation(shapes.spec, lambda spec: trained, ADAM, discriminator=partial(Discriminator, width=8))
     assert again.network is trained
-    assert again.network.reader is trained.reader is not reader  # what was trained is judged as it is
+    assert again.network.reader is trained.reader is not reader  # a trained generator keeps its own
     batch = shapes.splits["train"].__getitems__(torch.arange(4))
     task.discriminator.requires_grad_(False)
-    attempt = task.attempt(batch)
-    task._generator_loss(attempt).backward()
+    output = task.generator_output(batch)
+    task._generator_loss(output).backward()
     assert all(parameter.grad is None for parameter in reader.parameters())
     assert all(p.grad is not None for n, p in task.network.named_parameters() if not n.startswith("reader"))
     task.discriminator.requires_grad_(True)
-    task._discriminator_loss(Attempt(attempt.made.detach(), attempt.real, attempt.beside)).backward()
+    task._discriminator_loss(GeneratorOutput(output.fake.detach(), output.real, output.condition)).backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in reader.parameters())
 
 
-def test_it_learns_which_sentence_a_new_picture_fits() -> None:
-    """After a few seconds of it most new pictures fit their own sentence best of 50 (by chance one would)."""
+def test_it_learns_which_sentence_a_new_image_fits() -> None:
+    """After a few seconds of it most new images fit their own sentence best of 50 (by chance one would)."""
     torch.manual_seed(0)
     data = Shapes(train_size=1600, val_size=50, test_size=1, batch_size=64)
     data.setup()
-    task = generation(data.spec, contrast_weight=1.0)
+    task = generation(data.spec, contrastive_weight=1.0)
     network = task.discriminator
-    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3, betas=(0.0, 0.99))
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3, betas=(0.0, 0.99))
     for _ in range(120):
         images, captions, _ = data.splits["train"].__getitems__(torch.randint(1600, (64,)))
-        contrast = task.contrast(network.encode_image(task.picture.prepare(images)), task.read(sentences(captions)))
-        assert contrast is not None
-        optimiser.zero_grad()
-        contrast.backward()
-        optimiser.step()
+        loss = task.contrastive_loss(
+            task.encode_image(task.image.prepare(images)), task.encode_condition(sentences(captions))
+        )
+        assert loss is not None
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
     images, captions, _ = data.splits["val"].__getitems__(torch.arange(50))
     with torch.no_grad():
-        matches = network.match(network.encode_image(task.picture.prepare(images)), *task.read(sentences(captions)))
+        encoded = task.encode_image(task.image.prepare(images))
+        matches = network.match(encoded, *task.encode_condition(sentences(captions)))
     assert (matches.argmax(dim=1) == torch.arange(50)).float().mean() > 0.5
 
 
 @pytest.mark.parametrize(("scale", "counted"), [(0.05, 0.05), (0.5, 0.1)])
-def test_pictures_of_one_sentence_are_to_differ_up_to_a_bound(shapes: Shapes, scale: float, counted: float) -> None:
-    """One pixel value a picture, drawn from two: they differ by `scale`, and what exceeds 0.1 counts for nothing."""
+def test_images_of_one_sentence_are_to_differ_up_to_a_bound(shapes: Shapes, scale: float, counted: float) -> None:
+    """One pixel value an image, drawn from two: they differ by `scale`, and what exceeds 0.1 counts for nothing."""
     task = generation(shapes.spec, diversity_weight=2.0)
     values = iter([0.0, scale])
     task.network.forward = lambda noise, *condition: torch.full((len(noise), 3, 32, 32), next(values))
-    attempt = task.attempt(shapes.splits["train"].__getitems__(torch.arange(8)))
-    assert attempt.figures["diversity"].item() == pytest.approx(counted)
-    assert attempt.distance is not None
-    assert attempt.distance.item() == pytest.approx(-2 * counted)
+    output = task.generator_output(shapes.splits["train"].__getitems__(torch.arange(8)))
+    assert output.losses["diversity"].item() == pytest.approx(counted)
+    assert output.distance is not None
+    assert output.distance.item() == pytest.approx(-2 * counted)
 
 
 def sentences(captions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The first wording of each picture, and its length."""
+    """The first wording of each image, and its length."""
     return captions[:, 0], (captions[:, 0] != 0).sum(dim=1)
 
 
-def test_a_contrast_of_what_is_no_text_is_refused(digits: Digits) -> None:
-    with pytest.raises(ValueError, match="contrast_weight is for texts, and the pictures are made from a class"):
-        generation(digits.spec, contrast_weight=1.0)
-    with pytest.raises(ValueError, match="contrast_weight must be at least 0, got -1"):
-        generation(digits.spec, contrast_weight=-1.0)
+def test_a_contrastive_loss_without_texts_is_refused(digits: Digits) -> None:
+    with pytest.raises(ValueError, match="contrastive_weight is for texts"):
+        generation(digits.spec, contrastive_weight=1.0)
+    with pytest.raises(ValueError, match="contrastive_weight must be"):
+        generation(digits.spec, contrastive_weight=-1.0)
 
 
-def test_a_captioner_reads_what_was_made(trainer: TrainerBuilder, shapes: Shapes) -> None:
+def test_a_captioner_reads_what_was_generated(trainer: TrainerBuilder, shapes: Shapes) -> None:
     """One that always writes the right caption of the first scene."""
 
     class Captioner(nn.Module):
         def generate(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
             return shapes.splits["test"].columns[1][0, :1].expand(len(x), -1), None
 
-    judge = zoo.Artefact("lstm", {}, Spec(Image(3, 16, 16, (0.5,) * 3, (0.5,) * 3), shapes.spec.output), Captioner())
-    task = generation(shapes.spec, judge=judge)
+    evaluator = zoo.Artefact(
+        "lstm", {}, Spec(Image(3, 16, 16, (0.5,) * 3, (0.5,) * 3), shapes.spec.output), Captioner()
+    )
+    task = generation(shapes.spec, evaluator=evaluator)
     assert (task.monitor, task.mode) == ("val/words", "max")
-    figures = trainer().test(task, shapes, verbose=False)[0]
-    assert figures["test/exact"] == figures["test/real_exact"] == pytest.approx(1 / 32)
-    assert 0.2 < figures["test/words"] < 0.8
+    metrics = trainer().test(task, shapes, verbose=False)[0]
+    assert metrics["test/exact"] == metrics["test/real_exact"] == pytest.approx(1 / 32)
+    assert 0.2 < metrics["test/words"] < 0.8
 
 
-def test_a_judge_that_cannot_judge_is_refused(digits: Digits) -> None:
-    with pytest.raises(ConfigError, match="an evaluator is a cnn"):
-        generation(digits.spec, judge=zoo.load("mlp.breast_cancer"))
+def test_an_evaluator_that_cannot_evaluate_is_refused(digits: Digits) -> None:
+    with pytest.raises(ConfigError, match="captioner"):
+        generation(digits.spec, evaluator=zoo.load("mlp.breast_cancer"))
     tokens = Tokens(("cat", "dog"), "words", 5)
-    judge = zoo.Artefact("lstm", {}, Spec(digits.spec.input, Tokens(("emu",), "words", 5)), nn.Identity())
-    with pytest.raises(ConfigError, match="vocabulary"):
-        generation(Spec(digits.spec.input, tokens), judge=judge)
+    evaluator = zoo.Artefact("lstm", {}, Spec(digits.spec.input, Tokens(("emu",), "words", 5)), nn.Identity())
+    with pytest.raises(ConfigError, match="writes with"):
+        generation(Spec(digits.spec.input, tokens), evaluator=evaluator)
 
 
-def test_a_single_picture_to_validate_on_is_too_few_for_a_judge(trainer: TrainerBuilder, digits: Digits) -> None:
-    task = generation(digits.spec, judge=zoo.load("cnn.digits"))
+def test_a_single_image_to_validate_on_is_too_few_for_an_evaluator(trainer: TrainerBuilder, digits: Digits) -> None:
+    task = generation(digits.spec, evaluator=zoo.load("cnn.digits"))
     data = Digits(batch_size=64)
     data.setup()
     data.splits["val"] = Examples(*(column[:1] for column in digits.splits["val"].columns))
-    with pytest.raises(ConfigError, match="one image is too few"):
+    with pytest.raises(ConfigError, match="too few"):
         trainer().validate(task, data)
 
 
-def test_data_without_pictures_of_one_size_is_refused() -> None:
-    with pytest.raises(SpecError, match="pictures of one size are needed"):
+def test_data_without_images_of_one_size_is_refused() -> None:
+    with pytest.raises(SpecError, match="one size"):
         generation(Spec(Image(1, None, None, (0.5,), (0.5,)), Classes(("a", "b"))))
-    with pytest.raises(ValueError, match="too small to generate; they need 4 each way"):
+    with pytest.raises(ValueError, match="4 each way"):
         generation(Spec(Image(1, 3, 8, (0.5,), (0.5,)), Classes(("a", "b"))))
 
 
@@ -272,14 +317,14 @@ def test_the_order_of_words_matters() -> None:
 
 def test_numbers_out_of_range_are_named() -> None:
     for options, message in (
-        ({"latent_dim": 0}, "latent_dim must be a whole number of at least 1, got 0"),
-        ({"width": 12}, "width must be a multiple of 8, got 12"),
-        ({"blocks": 0}, "blocks must be a whole number of at least 1, got 0"),
+        ({"latent_dim": 0}, "latent_dim must be"),
+        ({"width": 12}, "width must be a multiple of 8"),
+        ({"blocks": 0}, "blocks must be"),
         ({"classes": 2, "codes": 3}, "a class or a text, not both"),
     ):
         with pytest.raises(ValueError, match=message):
             Generator(1, (8, 8), **options)
-    with pytest.raises(ValueError, match="width must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="width must be"):
         Discriminator(1, (8, 8), width=0)
 
 

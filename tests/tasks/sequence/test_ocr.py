@@ -22,11 +22,11 @@ from zoo.data.images import Digits
 from zoo.data.lines import TextLines
 from zoo.errors import SpecError
 from zoo.metrics.readings import Reading, align
-from zoo.plots import readings
 from zoo.tasks.sequence import OCR
 from zoo.tasks.sequence.ocr import ctc_loss, label_loss
 from zoo.training import report
 from zoo.training.report import Evaluation
+from zoo.training.reports import readings
 from zoo.training.run import train
 
 SGD = partial(torch.optim.SGD, lr=0.01)

@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchmetrics import Metric
 
-from zoo import plots
-from zoo.errors import ConfigError, DataError, SpecError
+from zoo import check
+from zoo.errors import ConfigError, SpecError
 from zoo.metrics.restoration import RestorationMetrics
 from zoo.models.gan import PatchDiscriminator
+from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Encoded, Image, Spec
-from zoo.tasks.gan.adversarial import SHOWN, Adversarial, Attempt
+from zoo.tasks.gan.adversarial import DEFAULTS, Adversarial, AdversarialOptions, GeneratorOutput
 from zoo.tasks.gan.degradations import Degradation
-from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
-
-CHECKED = 64  # pictures that are looked at together
-VIEW = 96  # pixels each way of what is shown of a larger picture
+from zoo.tasks.task import NetworkBuilder
 
 
 class Restoration(Adversarial):
-    """Undo a degradation: the generator restores, the discriminator tells restored pictures from true ones.
+    """Undo a degradation: the generator restores, the discriminator distinguishes restored images from true ones.
 
     The generator minimises L1 distance (mean over what is to be restored, pixels in -1..1), plus the distance between
-    the features that the discriminator finds in the restored and the true picture (Larsen et al., "Autoencoding
-    beyond pixels using a learned similarity metric", 2016), plus its loss in the game. The discriminator sees each
-    picture with the region that was to be restored as one more channel.
+    the features that the discriminator computes of the restored and the true image (Larsen et al., "Autoencoding
+    beyond pixels using a learned similarity metric", 2016), plus its adversarial loss. The discriminator is given each
+    image with the region that was to be restored as one more channel.
 
     Logs, besides what `Adversarial` does, within what was to be restored and with pixels in 0..1, `l1` of `train`,
-    `val` and `test`, and `psnr` (dB) and `ssim` of the latter two: means over pictures, of what the degradation says
-    is judged. The same of simple methods on the test split, as `baseline/<method>_<figure>`.
+    `val` and `test`, and `psnr` (dB) and `ssim` of the latter two: means over images, of what the degradation gives
+    as `metric_input`.
 
     Args:
+        spec: what the data holds: images, and whatever else.
+        build: builds the generator.
+        optimizer: as in `Task`.
         degradation: what is to be undone.
         discriminator: builds the discriminator for a number of input channels.
-        adversarial_weight: of the game's loss beside the L1 distance, at least 0; with 0 what is restored is the
-            likeliest, and blurred where that is unsure.
-        feature_weight: of the distance of features, at least 0.
-        spec, network, optimiser, discriminator_optimiser, game, penalty, accumulate, schedule, max_grad_norm, ema: as
-            in `Adversarial`.
+        adversarial: as in `Adversarial`.
+        adversarial_weight: weight of the adversarial loss beside the L1 distance, at least 0; with 0 restored images
+            are the likeliest ones, and blurred where that is unsure.
+        feature_weight: weight of the distance of features, at least 0.
 
     Raises:
-        SpecError: the data has no pictures.
+        SpecError: the data has no images.
+        ConfigError: the images are too small for the discriminator.
         ValueError: an option is out of range.
     """
 
@@ -55,25 +56,18 @@ class Restoration(Adversarial):
     def __init__(
         self,
         spec: Spec,
-        network: NetworkBuilder,
-        optimiser: OptimiserBuilder,
+        build: NetworkBuilder,
+        optimizer: OptimizerBuilder | TrainingOptions,
         *,
         degradation: Degradation,
         discriminator: Callable[[int], PatchDiscriminator],
-        discriminator_optimiser: OptimiserBuilder | None = None,
-        game: str = "relativistic",
+        adversarial: AdversarialOptions = DEFAULTS,
         adversarial_weight: float = 0.1,
         feature_weight: float = 0.0,
-        penalty: float = 0.0,
-        accumulate: int = 1,
-        schedule: str = "cosine",
-        max_grad_norm: float | None = None,
-        ema: float | None = 0.99,
     ) -> None:
-        if not feature_weight >= 0:
-            raise ValueError(f"feature_weight must be at least 0, got {feature_weight}")
+        check.at_least_zero("feature_weight", feature_weight)
         if feature_weight and not adversarial_weight:
-            raise ValueError("feature_weight takes a discriminator that is trained: give adversarial_weight, too")
+            raise ValueError("feature_weight needs a discriminator that is trained: give adversarial_weight, too")
         if type(spec.input) is not Image:
             raise SpecError(f"restoration needs data with images, and this is {spec}")
         example = spec.input
@@ -81,188 +75,114 @@ class Restoration(Adversarial):
         assert isinstance(spec.output, Image)
         super().__init__(
             spec,
-            network,
-            optimiser,
+            build,
+            optimizer,
             discriminator=discriminator(spec.output.channels + 1),
-            discriminator_optimiser=discriminator_optimiser,
-            game=game,
+            adversarial=adversarial,
             adversarial_weight=adversarial_weight,
-            penalty=penalty,
-            accumulate=accumulate,
-            schedule=schedule,
-            max_grad_norm=max_grad_norm,
-            ema=ema,
         )
         self.degradation = degradation
-        self.picture = spec.output
+        self.image = spec.output
         self.feature_weight = feature_weight
-        if example.height is not None and example.width is not None:
-            self._check_reach(example.height, example.width)
-            self._check_discriminator(example.height, example.width)
         self.quality = RestorationMetrics(degradation.margin)
-        self._to_show = torch.zeros(0)  # places among the test pictures of this process
-        self._tested = 0
-        self._shown: list[dict[str, Tensor]] = []
+        if example.height is not None and example.width is not None:
+            self.check_size(example.height, example.width)
+            self.check_training_size(example.height, example.width)
 
-    def attempt(self, batch: tuple[Encoded, ...]) -> Attempt:
-        degraded, whole, region = self.degradation(_pictures(batch))
-        true = self.picture.prepare(whole)
+    def generator_output(self, batch: tuple[Encoded, ...]) -> GeneratorOutput:
+        degraded, target, region = self.degradation(images_of(batch))
+        true = self.image.prepare(target)
         restored = self.network(self._input(degraded))
-        l1 = ((restored - true).abs() * region).sum() / (region.sum() * self.picture.channels)
+        l1 = ((restored - true).abs() * region).sum() / (region.sum() * self.image.channels)
         distance = l1
-        figures = {"l1": l1 / 2}  # of pixels in 0..1
+        losses = {"l1": l1 / 2}  # of pixels in 0..1
         if self.feature_weight:
-            figures["features"] = self._feature_distance(restored, true, region)
-            distance = l1 + self.feature_weight * figures["features"]
-        touched = region  # scores of patches in which nothing was restored tell nothing
+            losses["features"] = self._feature_distance(restored, true, region)
+            distance = l1 + self.feature_weight * losses["features"]
+        touched = region  # scores of patches in which nothing was restored say nothing
         for _ in range(self.discriminator.depth):
             touched = functional.max_pool2d(touched, kernel_size=2)
-        return Attempt(restored, true, (region,), touched, distance, figures)
+        return GeneratorOutput(restored, true, (region,), touched, distance, losses)
 
-    def score(self, picture: Tensor, beside: tuple[Tensor, ...]) -> Tensor:
-        scores: Tensor = self.discriminator(torch.cat([picture, *beside], dim=1))
+    def score(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
+        scores: Tensor = self.discriminator(torch.cat([image, *condition], dim=1))
         return scores
 
-    def on_fit_start(self) -> None:
-        splits: Any = self.trainer.datamodule.splits  # type: ignore[attr-defined]
-        columns = {split: splits[split].columns[0] for split in ("train", "val", "test")}
-        self._check_discriminator(*columns["train"][0].shape[-2:])
-        if self.degradation.colours:
-            _check_colours(splits["train"])
-        sizes = [getattr(column, "smallest", column[0].shape[-2:]) for column in columns.values()]
-        for size in dict.fromkeys(sizes):  # a test picture that is too small would show after all the training
-            self._check_reach(*size)
+    def eval_step(self, batch: Sequence[Encoded], batch_idx: int, split: str) -> None:
+        place = batch_idx * self.trainer.world_size + self.global_rank  # in the split: no two batches are alike
+        degraded, target, region = self.degrade(batch, place)
+        self.compare(self.quality, self.restore(degraded), target, region)
 
-    def validation_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
-        self._judge(batch, batch_idx, "val")
+    def eval_metrics(self, split: str) -> Mapping[str, Metric]:
+        return dict(self.quality.items())
 
-    def on_test_epoch_start(self) -> None:
-        tested = len(self.trainer.datamodule.splits["test"])  # type: ignore[attr-defined]
-        self._to_show = _spread(len(range(self.global_rank, tested, self.trainer.world_size)))
-        self._shown, self._tested = [], 0
+    def predict_step(self, batch: Sequence[Encoded], batch_idx: int = 0) -> Tensor:
+        """What the trained network restores of a batch of true images, once degraded: uint8 (B, C, H, W)."""
+        with torch.autocast(self.device.type, enabled=False):
+            return self.restore(self.degrade(batch, batch_idx)[0])
 
-    def test_step(self, batch: tuple[Encoded, ...], batch_idx: int) -> None:
-        with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
-            shown = self._judge(batch, batch_idx, "test")
-        places = self._tested + torch.arange(len(shown["true"]))
-        self._tested += len(places)
-        for row in torch.isin(places, self._to_show).nonzero()[:, 0].tolist():
-            self._shown.append({name: self._view(rows[row]) for name, rows in shown.items()})
-
-    def samples(self) -> Tensor:
-        split = self.trainer.datamodule.splits["val"]  # type: ignore[attr-defined]
-        batch = _pictures(split.__getitems__(_spread(len(split)))).to(self.device)
-        degraded, _, _ = self.degradation(batch, torch.Generator(self.device).manual_seed(0))
-        return self._restore(degraded)
-
-    def pictures(self, folder: Path) -> dict[str, str]:
-        shown = {name: [picture[name] for picture in self._shown] for name in self._shown[0]}
-        plots.image_rows(shown, folder / "restored.png")
-        caption = "Pictures of the test split: what the network saw, what it made of it, and the truth."
-        return {"restored.png": caption, **self.growth(folder)}
-
-    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        loader = self.trainer.datamodule.test_dataloader()  # type: ignore[attr-defined]
-        loader.batches.rank, loader.batches.processes = 0, 1  # all pictures, and not this process's share
-        found: dict[str, RestorationMetrics] = {}
-        for index, batch in enumerate(loader):
-            degraded, true, region = self._degrade(_pictures(batch), index)
-            for method, restored in self.degradation.simple(degraded).items():
-                quality = found.setdefault(method, RestorationMetrics(self.degradation.margin))
-                self._compare(quality, restored, true, region)
-        return {
-            f"{method}_{name}": float(value)
-            for method, quality in found.items()
-            for name, value in quality.compute().items()
-        }
-
-    def _degrade(self, batch: Tensor, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Degrade a batch of the validation or test split, always alike."""
-        place = batch_idx * self.trainer.world_size + self.global_rank
-        return self.degradation(batch, torch.Generator(batch.device).manual_seed(place))
-
-    def _judge(self, batch: tuple[Encoded, ...], batch_idx: int, split: str) -> dict[str, Tensor]:
-        """Restore one batch and count the errors within what was to be restored."""
-        degraded, true, region = self._degrade(_pictures(batch), batch_idx)
-        restored = self._restore(degraded)
-        self._compare(self.quality, restored, true, region)
-        figures = {f"{split}/{name}": metric for name, metric in self.quality.items().items()}
-        self.log_dict(figures, on_step=False, on_epoch=True)
-        return {**self.degradation.show(degraded), "restored": restored, "true": true}
-
-    def _compare(self, quality: RestorationMetrics, restored: Tensor, true: Tensor, region: Tensor) -> None:
-        found, where = self.degradation.judged(restored, region)
-        quality.update(found, self.degradation.judged(true, region)[0], where)
+    def degrade(self, batch: Sequence[Encoded], seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Degrade the images of a batch, as the degradation gives it; with one seed always alike."""
+        images = images_of(batch)
+        return self.degradation(images, torch.Generator(images.device).manual_seed(seed))
 
     @torch.no_grad()
-    def _restore(self, degraded: Tensor) -> Tensor:
-        """Whole uint8 pictures, as the artefact gives them."""
+    def restore(self, degraded: Tensor) -> Tensor:
+        """What the trained network restores of degraded images, as the artefact gives them: uint8 (B, C, H, W)."""
         network: Any = self.trained_network
-        return self.picture.restore(getattr(network, "generate", network)(self._input(degraded)))
+        return self.image.restore(getattr(network, "generate", network)(self._input(degraded)))
+
+    def compare(self, quality: RestorationMetrics, restored: Tensor, target: Tensor, region: Tensor) -> None:
+        """Add restored uint8 images to metrics, beside the true ones."""
+        found, where = self.degradation.metric_input(restored, region)
+        quality.update(found, self.degradation.metric_input(target, region)[0], where)
+
+    @torch.no_grad()
+    def check_size(self, height: int, width: int) -> None:
+        """See that images of a size can be degraded, restored and compared.
+
+        Raises:
+            SpecError: they are too small.
+        """
+        middle = (0.5,) * self.image.channels
+        self.degradation.spec(Image(self.image.channels, height, width, middle, middle))
+        degraded, _, _ = self.degradation(self._blank(height, width))
+        self.trained_network(self._input(degraded))
+
+    @torch.no_grad()
+    def check_training_size(self, height: int, width: int) -> None:
+        """See that images of a size can be scored by the discriminator.
+
+        Raises:
+            ConfigError: they are too small.
+        """
+        _, target, region = self.degradation(self._blank(height, width))
+        training = self.discriminator.training
+        try:  # in eval mode, since in training spectral norms move with each call
+            self.discriminator.eval()(torch.cat([self.image.prepare(target), region], dim=1))
+        except RuntimeError as error:
+            raise ConfigError(f"images of {height} x {width} pixels are too small for the discriminator") from error
+        finally:
+            self.discriminator.train(training)
 
     def _input(self, degraded: Tensor) -> Tensor:
         assert isinstance(self.spec.input, Image)
         return self.spec.input.prepare(degraded)
 
     def _feature_distance(self, restored: Tensor, true: Tensor, region: Tensor) -> Tensor:
-        """Mean L1 distance over all layers of the discriminator, which here passes the gradient on alone."""
-        discriminator: Any = self.discriminator
+        """Mean L1 distance over all layers of the discriminator, through which the gradient passes."""
         with torch.no_grad():
-            wanted = list(discriminator.features(torch.cat([true, region], dim=1)))
-        found = list(discriminator.features(torch.cat([restored, region], dim=1)))
+            wanted = list(self.discriminator.features(torch.cat([true, region], dim=1)))
+        found = list(self.discriminator.features(torch.cat([restored, region], dim=1)))
         distances = [functional.l1_loss(ours.float(), theirs.float()) for ours, theirs in zip(found, wanted)]
         return torch.stack(distances).mean()
 
-    @torch.no_grad()
-    def _check_reach(self, height: int, width: int) -> None:
-        """See that pictures are not too small to be spoilt, restored and judged."""
-        middle = (0.5,) * self.picture.channels
-        self.degradation.spec(Image(self.picture.channels, height, width, middle, middle))
-        degraded, _, _ = self.degradation(self._blank(height, width))
-        self.trained_network(self._input(degraded))
-
-    @torch.no_grad()
-    def _check_discriminator(self, height: int, width: int) -> None:
-        """See that it does not halve the pictures away."""
-        _, whole, region = self.degradation(self._blank(height, width))
-        training = self.discriminator.training
-        try:  # in eval mode, since in training spectral norms move with each call
-            self.discriminator.eval()(torch.cat([self.picture.prepare(whole), region], dim=1))
-        except RuntimeError as error:
-            raise ConfigError(f"pictures of {height} x {width} pixels are too small for the discriminator") from error
-        finally:
-            self.discriminator.train(training)
-
-    def _view(self, picture: Tensor) -> Tensor:
-        """What of a picture (C, H, W) is shown in a row, where it is too large: its middle, or all of it made small."""
-        height, width = picture.shape[-2:]
-        if max(height, width) <= VIEW:
-            return picture.cpu()
-        if self.degradation.detail:
-            top, left = max(0, height - VIEW) // 2, max(0, width - VIEW) // 2
-            return picture[:, top : top + VIEW, left : left + VIEW].cpu()
-        size = [max(1, round(length * VIEW / max(height, width))) for length in (height, width)]
-        small = functional.interpolate(picture[None].float(), size=size, mode="bilinear", antialias=True)[0]
-        return small.round().to(torch.uint8).cpu()
-
     def _blank(self, height: int, width: int) -> Tensor:
-        return torch.zeros(1, self.picture.channels, height, width, dtype=torch.uint8, device=self.device)
+        return torch.zeros(1, self.image.channels, height, width, dtype=torch.uint8, device=self.device)
 
 
-def _check_colours(examples: Any) -> None:
-    """See that pictures in three channels are not all grey; it looks no further than to the first in colour."""
-    for rows in torch.arange(len(examples)).split(CHECKED):
-        batch = _pictures(examples.__getitems__(rows))
-        if not torch.equal(batch, batch[:, :1].expand_as(batch)):
-            return
-    raise DataError("the pictures to learn from are all grey, and colours are learned from pictures in colour")
-
-
-def _spread(count: int) -> Tensor:
-    """The places of those that are shown of so many pictures: neighbours may be parts of one sky."""
-    return torch.linspace(0, count - 1, min(SHOWN, count)).long()
-
-
-def _pictures(batch: Any) -> Tensor:
-    pictures: Tensor = batch[0]
-    return pictures
+def images_of(batch: Sequence[Encoded]) -> Tensor:
+    """The first column of a batch."""
+    images = batch[0]
+    assert isinstance(images, Tensor)
+    return images

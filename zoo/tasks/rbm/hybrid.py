@@ -8,38 +8,41 @@ Shape letters: B batch, V visible, K classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, MeanSquaredError
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+from torchmetrics import MeanMetric, MeanSquaredError, Metric
+from torchmetrics.classification import MulticlassAccuracy
 
-from zoo import plots
 from zoo.errors import SpecError
 from zoo.metrics.r2 import R2
 from zoo.models.rbm import LabelledRBM
+from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Spec, Values
-from zoo.tasks.rbm.contrastive_divergence import ContrastiveDivergence, check_weights, in_unit_range, prepared
-from zoo.tasks.task import NetworkBuilder, OptimiserBuilder
+from zoo.tasks.rbm.contrastive_divergence import (
+    ContrastiveDivergence,
+    DivergenceOptions,
+    check_loss_weights,
+    in_unit_range,
+    prepared,
+)
+from zoo.tasks.task import NetworkBuilder
 
 
 class Hybrid(ContrastiveDivergence):
     """A restricted Boltzmann machine with label units, of classes or of one value.
 
-    It minimises discriminative · (-log p(label | visible), exactly) + generative · (-log p(label, visible), by
+    It minimizes discriminative · (-log p(label | visible), exactly) + generative · (-log p(label, visible), by
     contrastive divergence), in nats, mean over the batch.
 
     Logs `loss`, -log p(label | visible), of `train`, `val` and `test`, and of the latter two `accuracy` (0..1) of
-    classes; `rmse` (in the value's own unit) and `r2` of values. The baseline is scikit-learn's linear model: logistic
-    or ridge regression.
+    classes; `rmse` (in the value's own unit) and `r2` of values.
 
     Args:
-        discriminative, generative: weights of the two, at least 0 and not both 0.
-        gibbs_steps, particles, centring, sparsity, sparsity_cost, binarise: as in `ContrastiveDivergence`.
-        spec, network, optimiser, schedule, max_grad_norm, ema: as in `Task`.
+        spec, build, optimizer: as in `Task`.
+        divergence: as in `ContrastiveDivergence`.
+        discriminative, generative: weights of the two losses, at least 0 and not both 0.
 
     Raises:
         SpecError: the data has neither classes nor one value.
@@ -47,42 +50,22 @@ class Hybrid(ContrastiveDivergence):
     """
 
     network: LabelledRBM
+    kind = None  # it is trained as long as others that learn labels
 
     def __init__(
         self,
         spec: Spec,
-        network: NetworkBuilder,
-        optimiser: OptimiserBuilder,
+        build: NetworkBuilder,
+        optimizer: OptimizerBuilder | TrainingOptions,
         *,
+        divergence: DivergenceOptions = DivergenceOptions(binarize="none"),
         discriminative: float = 1.0,
         generative: float = 0.01,
-        gibbs_steps: int = 1,
-        particles: int = 0,
-        centring: bool = True,
-        sparsity: float | None = None,
-        sparsity_cost: float = 0.1,
-        binarise: str = "none",
-        schedule: str = "cosine",
-        max_grad_norm: float | None = None,
-        ema: float | None = None,
     ) -> None:
-        check_weights(discriminative, generative)
+        check_loss_weights(discriminative, generative)
         if not isinstance(spec.output, (Classes, Values)):
             raise SpecError(f"hybrid learning needs data with classes or values, and this is {spec}")
-        super().__init__(
-            Spec(in_unit_range(spec.input), spec.output),
-            network,
-            optimiser,
-            gibbs_steps=gibbs_steps,
-            particles=particles,
-            centring=centring,
-            sparsity=sparsity,
-            sparsity_cost=sparsity_cost,
-            binarise=binarise,
-            schedule=schedule,
-            max_grad_norm=max_grad_norm,
-            ema=ema,
-        )
+        super().__init__(Spec(in_unit_range(spec.input), spec.output), build, optimizer, divergence=divergence)
         self.discriminative = discriminative
         self.generative = generative
         if not generative:
@@ -91,12 +74,10 @@ class Hybrid(ContrastiveDivergence):
         if isinstance(spec.output, Classes):
             self.monitor, self.mode = "val/accuracy", "max"
             self.accuracy = MulticlassAccuracy(len(spec.output.names), average="micro")
-            self.confusion = MulticlassConfusionMatrix(len(spec.output.names))
         else:
             self.monitor, self.mode = "val/loss", "min"
             self.rmse = MeanSquaredError(squared=False)
             self.r2 = R2()
-        self._answers: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         x, targets = self.binary(prepared(self.spec.input, batch[0])), batch[1]
@@ -104,63 +85,31 @@ class Hybrid(ContrastiveDivergence):
         self.record(loss=conditional)
         if not self.generative:
             return self.discriminative * conditional
-        return self.discriminative * conditional + self.generative * self.contrast(self.network.joint(x, targets))
+        joint = self.divergence_loss(self.network.joint(x, targets))
+        return self.discriminative * conditional + self.generative * joint
 
     def vectors(self, batch: Any) -> Tensor:
         return self.network.joint(prepared(self.spec.input, batch[0]), batch[1])
 
-    def on_test_start(self) -> None:
-        self._answers.clear()
-        if isinstance(self.spec.output, Classes):
-            self.confusion.reset()
-
-    def judge(self, batch: Any, batch_idx: int, split: str) -> Tensor:
-        place = torch.Generator(self.device).manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
+    def eval_step(self, batch: Any, batch_idx: int, split: str) -> None:
         network: Any = self.trained_network
-        x, targets = self.binary(prepared(self.spec.input, batch[0]), place), batch[1]
+        generator = self.generator(self.number_of(batch_idx))
+        x, targets = self.binary(prepared(self.spec.input, batch[0]), generator), batch[1]
         outputs: Tensor = network(x)
         self.loss.update(network.conditional_loss(x, targets), weight=len(targets))
         if isinstance(self.spec.output, Values):
-            answers, truths = self.spec.output.restore(outputs), self.spec.output.restore(targets)
-            self.rmse.update(answers, truths)
+            self.rmse.update(self.spec.output.restore(outputs), self.spec.output.restore(targets))
             self.r2.update(outputs, targets)
-            if split == "test":
-                self._answers.append((answers.cpu(), truths.cpu()))
-            figures: dict[str, Any] = {f"{split}/{name}": getattr(self, name) for name in ("loss", "rmse", "r2")}
         else:
             self.accuracy.update(outputs, targets)
-            if split == "test":
-                self.confusion.update(outputs, targets)
-            figures = {f"{split}/{name}": getattr(self, name) for name in ("loss", "accuracy")}
-        self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=split == "val")
-        return outputs
 
-    def on_test_epoch_end(self) -> None:
-        if isinstance(self.spec.output, Classes):
-            self.counts = self.confusion.compute()  # here, where all processes take part
-
-    def baselines(self, splits: Mapping[str, Any]) -> dict[str, float]:
-        from sklearn.linear_model import LogisticRegression, Ridge
-
-        (train, labels), (test, truths) = self._inputs("train"), self._inputs("test")
+    def eval_metrics(self, split: str) -> Mapping[str, Metric]:
         if isinstance(self.spec.output, Values):
-            return {"r2_ridge": float(Ridge().fit(train, labels).score(test, truths))}
-        linear = LogisticRegression(max_iter=1000).fit(train, labels)
-        return {"accuracy_logistic_regression": float(linear.score(test, truths))}
+            return {"loss": self.loss, "rmse": self.rmse, "r2": self.r2}
+        return {"loss": self.loss, "accuracy": self.accuracy}
 
-    def _inputs(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """What is seen (N, V) of a split, without the label, and the labels (N,)."""
-        width = self.network.label.width
-        vectors, labels = zip(*((v[:, :-width].cpu(), others[0].cpu()) for v, others in self.whole(split)))
-        return torch.cat(vectors).numpy(), torch.cat(labels).flatten().numpy()
-
-    def pictures(self, folder: Path) -> dict[str, str]:
-        if isinstance(self.spec.output, Classes):
-            plots.confusion_matrix(self.counts, self.spec.output.names, folder / "confusion_matrix.png")
-            return {
-                "confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."
-            }
-        answers, truths = (torch.cat(parts) for parts in zip(*self._answers))
-        names = self.spec.output.names if isinstance(self.spec.output, Values) else ()
-        plots.predicted_against_true(answers, truths, names, folder / "predicted.png")
-        return {"predicted.png": "Predicted against true values of the test split."}
+    def predict_step(self, batch: Any, batch_idx: int = 0) -> Tensor:
+        """What the network gives for a batch, binarized as for the test."""
+        with torch.autocast(self.device.type, enabled=False):
+            x = self.binary(prepared(self.spec.input, batch[0]), self.generator(batch_idx))
+            return self.trained_network(x).float()

@@ -1,4 +1,6 @@
 """Reports by kind of task; importing this registers them."""
 
+from zoo.training.reports import gan as gan
+from zoo.training.reports import rbm as rbm
 from zoo.training.reports import sequence as sequence
 from zoo.training.reports import supervised as supervised

@@ -1,0 +1,53 @@
+"""Files are replaced whole or not at all, and messages about them fit on a line."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from zoo.files import is_regular, one_line, quoted, remove_abandoned, replacing
+
+
+def test_a_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file"
+    with replacing(path) as file:
+        file.write(b"old")
+        assert not path.exists()
+    with replacing(path, sync=False) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    with suppress(KeyboardInterrupt), replacing(path) as file:
+        file.write(b"newer")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"new"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_what_a_killed_process_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    for name in (".a.part", ".b.part", "c.part"):
+        (tmp_path / name).write_text("")
+    os.utime(tmp_path / ".a.part", (time.time() - 10**6,) * 2)
+    remove_abandoned(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".b.part", "c.part"]
+
+
+def test_only_files_are_regular(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(__file__)
+    assert is_regular(Path(__file__))
+    assert is_regular(tmp_path / "link")
+    assert not any(map(is_regular, (tmp_path, tmp_path / "nowhere", Path("/dev/null"), Path("a\0b"))))
+
+
+def test_what_is_quoted_is_short_and_steers_no_terminal() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    wide = [[[["x" * 1000] * 1000] * 1000] * 1000] * 1000
+    for value in (endless, wide, "\x1b[2J\ud800\n" * 1000, 10**4000, {i: i for i in range(10**5)}):
+        text = one_line(f"it is {quoted(value)}")
+        assert len(text) <= 300
+        assert text.isprintable()
+        text.encode()
+    assert one_line("a\n b\x07" + "c" * 10**6, 20).startswith(r"a b\x07ccc")

@@ -1,0 +1,90 @@
+"""How checkpoints are written and removed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.errors import ConfigError
+from zoo.training.checkpoint_io import RunCheckpoints
+
+SMALL = {"global_step": 1, "state_dict": {"a": torch.zeros(3)}}
+
+
+def test_it_is_written_in_its_own_folder_with_the_mode_of_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    before = os.umask(0o077)
+    try:
+        RunCheckpoints(tmp_path).save_checkpoint(SMALL, tmp_path / "new" / "last.ckpt")
+    finally:
+        os.umask(before)
+    assert os.listdir(tmp_path / "new") == ["last.ckpt"]
+    assert stat.S_IMODE((tmp_path / "new" / "last.ckpt").stat().st_mode) == 0o600
+    kept = torch.load(tmp_path / "new" / "last.ckpt", weights_only=True)
+    assert kept["zoo"] == {"format": 2, "best": None}
+
+
+@pytest.mark.parametrize("what", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    io, path = RunCheckpoints(tmp_path), tmp_path / "last.ckpt"
+    io.save_checkpoint(SMALL, path)
+    before = path.read_bytes()
+
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, what, full)
+    with pytest.raises(ConfigError, match=r"last\.ckpt cannot be written: No space left"):
+        io.save_checkpoint(SMALL | {"global_step": 2}, path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["last.ckpt"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    code = f"""
+import resource, torch
+from pathlib import Path
+from zoo.training.checkpoint_io import RunCheckpoints
+io, path = RunCheckpoints(Path({str(tmp_path)!r})), Path({str(tmp_path)!r}, "last.ckpt")
+io.save_checkpoint({{"global_step": 1, "state_dict": {{}}}}, path)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    io.save_checkpoint({{"global_step": 2, "state_dict": {{"a": torch.zeros(100_000)}}}}, path)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("ConfigError")
+    assert "cannot be written: File too large" in done.stdout
+    assert os.listdir(tmp_path) == ["last.ckpt"]
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 1
+
+
+def test_only_a_checkpoint_within_the_run_s_folder_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = tmp_path / "run"
+    (run / "folder.ckpt").mkdir(parents=True)
+    outside, card, link = tmp_path / "outside.ckpt", run / "card.md", run / "link.ckpt"
+    for file in (outside, card, run / "old.ckpt"):
+        file.write_text("x")
+    link.symlink_to(outside)
+    io = RunCheckpoints(run)
+    for path in (outside, card, link, run / "folder.ckpt", run / ".." / "outside.ckpt", run / "nowhere.ckpt"):
+        io.remove_checkpoint(path)
+    assert outside.exists()
+    assert card.exists()
+    assert link.exists()
+    assert (run / "folder.ckpt").exists()
+    assert "stays" in caplog.text
+    io.remove_checkpoint(str(run / "old.ckpt"))
+    assert not (run / "old.ckpt").exists()

@@ -1,0 +1,88 @@
+"""Files on this machine: replaced whole or not at all, told of in one line, removed where a kill left them."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+PART = ".part"  # the end of the name of a file that is being written
+_ABANDONED = 24 * 60 * 60  # seconds after which what a killed process left is removed
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxtuple = 3, 4, 4, 4
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write to, which takes the place of `path` once it is whole; whatever goes wrong, the old one stays.
+
+    It is written in the same folder, never by way of the system's temporary folder, which may be another disk. Its
+    mode is that of the umask.
+
+    Args:
+        path: of the file; its folder is made if need be.
+        sync: wait until the disk has it, so that it outlasts a power failure and not only a kill.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}{PART}")
+    try:
+        with open(part, "xb") as file:
+            yield file
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            part.unlink()
+        raise
+    if sync:
+        _sync_folder(path.parent)
+
+
+def remove_abandoned(folder: Path, seconds: float = _ABANDONED) -> None:
+    """Remove what processes that were killed while they wrote have left, unless it is younger than some seconds."""
+    for part in folder.glob(f".*{PART}"):
+        with suppress(FileNotFoundError):  # another process has just finished it
+            if time.time() - part.stat().st_mtime > seconds:
+                part.unlink()
+
+
+def is_regular(path: Path) -> bool:
+    """Whether it is a file, and no folder, pipe or device; a link is what it leads to."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):  # of a name that no file can have
+        return False
+
+
+def quoted(value: Any) -> str:
+    """A value of unknown size as a message shows it: short, on one line, control characters escaped."""
+    return _SHORT.repr(value)
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """A text on one line of at most `limit` characters; what would steer a terminal is escaped."""
+    words = " ".join(text[: 20 * limit].split())
+    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
+    return shown if len(shown) <= limit else f"{shown[: limit - 2]} …"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk keep the new name too; not every system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,77 @@
+"""Simpler methods that restricted Boltzmann machines are compared with.
+
+Shape letters: N examples, V words of the vocabulary, H features or topics, U users, G items, K values of a scale.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+NEIGHBOURS = 5
+SHRINKAGE = 5.0  # ratings of the mean that each item and each user is taken to have had besides
+ROUNDS = 10  # of fitting items and users in turns
+DRAWS = 1000  # of the shares of topics, by which a document's probability under LDA is estimated
+
+
+def knn_accuracy(train: Tensor, labels: Tensor, test: Tensor, truths: Tensor) -> float:
+    """The share of test examples (N, H) whose class most of the 5 nearest training examples have."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    neighbours = KNeighborsClassifier(NEIGHBOURS, algorithm="brute").fit(train.numpy(), labels.numpy())
+    return float(neighbours.score(test.numpy(), truths.numpy()))
+
+
+def item_and_user_effects(codes: Tensor, scale: Tensor) -> Tensor:
+    """Ratings (U, G) as the mean of all, plus an effect of the item, plus one of the user.
+
+    The effects are those of least squares, with a penalty of 5 times the square of each, fitted in turns.
+
+    Args:
+        codes: known ratings (U, G), 0 for none.
+        scale: what the codes from 1 stand for (K,).
+    """
+    known = (codes > 0).float()
+    ratings = scale[(codes.long() - 1).clamp(min=0)]
+    mean = (ratings * known).sum() / known.sum()
+    user = torch.zeros(len(codes), 1)
+    for _ in range(ROUNDS):
+        item = ((ratings - mean - user) * known).sum(dim=0) / (known.sum(dim=0) + SHRINKAGE)
+        user = (((ratings - mean - item) * known).sum(dim=1) / (known.sum(dim=1) + SHRINKAGE))[:, None]
+    return mean + item + user
+
+
+def lda_perplexity(train: Tensor, test: Tensor, topics: int) -> float:
+    """exp(-log p / words) of test documents (N, V) by latent Dirichlet allocation of training documents.
+
+    p(document) is estimated without bias, by importance sampling from the variational posterior, and not by the
+    variational bound, which is lower: the mean of p(document | shares of topics) over draws of the shares, each
+    weighted by how much likelier it is a priori than there.
+
+    Args:
+        train, test: counts (N, V).
+        topics: how many.
+    """
+    from sklearn.decomposition import LatentDirichletAllocation
+
+    prior = 1 / topics
+    lda = LatentDirichletAllocation(topics, doc_topic_prior=prior, learning_method="batch", max_iter=50, random_state=0)
+    lda.fit(train.numpy())
+    words = torch.from_numpy(lda.components_)
+    words = words / words.sum(dim=1, keepdim=True)  # H, V
+    lengths = test.sum(dim=1).double()
+    shares = torch.from_numpy(lda.transform(test.numpy())).double()  # the mean of the posterior, whose parameters
+    posterior = torch.distributions.Dirichlet(shares * (topics * prior + lengths[:, None]))  # add up to that
+    before = torch.distributions.Dirichlet(torch.full((topics,), prior, dtype=torch.float64))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        logs = []
+        for _ in range(DRAWS):
+            drawn = posterior.sample().clamp(min=1e-12)
+            drawn = drawn / drawn.sum(dim=1, keepdim=True)
+            given = (test.double() * (drawn @ words).log()).sum(dim=1)
+            logs.append(given + before.log_prob(drawn) - posterior.log_prob(drawn))
+    total = float((torch.stack(logs).logsumexp(dim=0) - math.log(DRAWS)).sum())
+    return math.exp(-total / float(lengths.sum()))

@@ -1,0 +1,384 @@
+"""Reports of restricted Boltzmann machines: likelihoods, features, labels, anomalies, recommendations and topics.
+
+Shape letters: N examples, V visible, H hidden, U users, G items, K values of a scale.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo import plots
+from zoo.errors import DataError
+from zoo.metrics.perplexity import Perplexity
+from zoo.metrics.ranking import NDCG
+from zoo.models.rbm import annealed_importance_sampling, log_partition
+from zoo.models.rbm.likelihood import MOST_ENUMERATED
+from zoo.models.rbm.units import bernoulli
+from zoo.spec import Classes, Image, Values
+from zoo.spec.calibration import Calibration
+from zoo.tasks.rbm import (
+    AnomalyDetection,
+    ContrastiveDivergence,
+    FeatureLearning,
+    Hybrid,
+    Recommendation,
+    TopicModelling,
+)
+from zoo.tasks.rbm.contrastive_divergence import CHUNK, prepared
+from zoo.tasks.rbm.recommendation import RANKED, gains
+from zoo.training import report
+from zoo.training.report import Evaluation
+from zoo.training.reports.baseline_models import item_and_user_effects, knn_accuracy, lda_perplexity
+from zoo.training.reports.supervised import confusion_matrix, targets
+
+log = logging.getLogger(__name__)
+
+SHOWN = 12  # images in a row
+FILTERS = 64
+GIBBS_STEPS = 1000  # after which samples of the model are shown
+MAPPED = 1000  # test examples in the map of features
+MAPPED_ITEMS = 60
+USERS = 3  # whose recommendations the card shows
+ESTIMATED = 50  # test documents by which the perplexity is estimated, as in the paper
+SAME = 1e-6  # share of the largest number by which points differ at least, or they are one
+
+
+# What all of them share
+
+
+def inputs(task: ContrastiveDivergence, evaluation: Evaluation, split: str) -> Tensor:
+    """The visible vectors (N, V) of a split, not binarized and without labels, on the CPU."""
+    network: Any = task.network
+    batches = evaluation.batches(split, CHUNK)
+    return torch.cat([network.vector(prepared(task.spec.input, batch[0])).cpu() for batch in batches])
+
+
+def base_rates(task: ContrastiveDivergence, evaluation: Evaluation) -> Tensor:
+    """The means (V,) of the training data; a network that was trained elsewhere comes without them."""
+    if task.visible_mean.isfinite().all():
+        return task.visible_mean
+    return task.moments(evaluation.batches("train", CHUNK))[0]
+
+
+def in_the_plane(points: Tensor, *, perplexity: float, metric: str = "euclidean") -> Tensor:
+    """Points (N, H), laid out in the plane by t-SNE: (N, 2).
+
+    Raises:
+        ValueError: they are fewer than 3, not finite, or all the same. There scikit-learn (1.9) divides by a standard
+            deviation of 0, and its search among the NaN that follow ends the process.
+    """
+    from sklearn.manifold import TSNE
+
+    points = points.double()
+    size = points.abs().max()
+    if len(points) < 3 or not size.isfinite() or not (points - points[0]).abs().max() > SAME * size:
+        raise ValueError(f"t-SNE lays out 3 or more points that differ, and these are {len(points)} that do not")
+    points = (points / size).float()  # squares of tiny numbers would be 0, and those of huge ones infinite
+    start = "pca" if min(points.shape) > 1 else "random"  # in the plane, of two components
+    perplexity = min(perplexity, (len(points) - 1) / 3)
+    layout = TSNE(perplexity=perplexity, init=start, random_state=0, metric=metric).fit_transform(points.numpy())
+    return torch.from_numpy(layout)
+
+
+# Features
+
+
+@report.split_metrics.register
+def _(task: FeatureLearning, evaluation: Evaluation) -> dict[str, float]:
+    """With Bernoulli units the `log_likelihood` (nats, an example; of rounded ones with `binarize=none`), by `log_z`,
+    which is exact for up to 20 hidden units and estimated by annealed importance sampling for more; with classes the
+    `knn_accuracy`, that of the 5 nearest neighbours among the training examples' features.
+    """
+    metrics: dict[str, float] = {}
+    if task.bernoulli:
+        metrics |= likelihood(task, evaluation)
+    if task.classes is not None:
+        train, test = (torch.cat(evaluation.predictions(split)) for split in ("train", "test"))
+        metrics["knn_accuracy"] = knn_accuracy(train, targets(evaluation, "train"), test, targets(evaluation, "test"))
+    return metrics
+
+
+@torch.no_grad()
+def likelihood(task: FeatureLearning, evaluation: Evaluation) -> dict[str, float]:
+    """The mean log-likelihood of the test split and log Z, each with its standard error."""
+    network: Any = task.trained_network
+    if len(network.hidden_bias) <= MOST_ENUMERATED:
+        log_z, error = log_partition(network), 0.0
+    else:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            log_z, error = annealed_importance_sampling(network, base_rates(task, evaluation), **task.ais)
+    batches = enumerate(evaluation.batches("test"))
+    visible = (task.rounded(task.visible(batch, task.generator(number))) for number, batch in batches)
+    energies = torch.cat([network.free_energy(v).double() for v in visible])
+    count = len(energies)
+    total, squares = energies.sum().item(), energies.square().sum().item()
+    variance = squares / count - (total / count) ** 2
+    return {
+        "log_likelihood": -total / count - log_z,
+        "log_likelihood_error": math.sqrt(variance / count + error**2),
+        "log_z": log_z,
+        "log_z_error": error,
+    }
+
+
+@report.baselines.register
+def _(task: FeatureLearning, evaluation: Evaluation) -> dict[str, float]:
+    """The same neighbours by as many principal components, and by the inputs themselves."""
+    if task.classes is None:
+        return {}
+    from sklearn.decomposition import PCA
+
+    train, test = (inputs(task, evaluation, split) for split in ("train", "test"))
+    labels, truths = (targets(evaluation, split) for split in ("train", "test"))
+    components = PCA(min(len(task.network.hidden_bias), *train.shape), random_state=0).fit(train)
+    projected = [torch.from_numpy(components.transform(x)) for x in (train, test)]
+    return {
+        "knn_accuracy_pca": knn_accuracy(projected[0], labels, projected[1], truths),
+        "knn_accuracy_inputs": knn_accuracy(train, labels, test, truths),
+    }
+
+
+@report.plots.register
+def _(task: FeatureLearning, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    captions = draw_images(task, evaluation, folder) if isinstance(task.spec.input, Image) else {}
+    features = torch.cat(evaluation.predictions("test"))[:MAPPED]
+    try:
+        layout = in_the_plane(features, perplexity=30.0)
+    except ValueError as error:
+        log.warning("map.png is not drawn: %s", error)
+        return captions
+    plots.scatter(layout, targets(evaluation, "test")[:MAPPED], task.classes, folder / "map.png")
+    return {**captions, "map.png": f"Features of {len(features)} test examples, laid out in the plane by t-SNE."}
+
+
+@torch.no_grad()
+def draw_images(task: FeatureLearning, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    """Draw filters, reconstructions and samples of a network of images."""
+    described, network = task.spec.input, task.trained_network
+    assert isinstance(described, Image)
+    any_network: Any = network
+    size = described.channels, described.height, described.width
+    strongest = any_network.weight.norm(dim=0).argsort(descending=True)[:FILTERS]
+    plots.filters(any_network.weight[:, strongest].t().unflatten(1, size).mean(dim=1), folder / "filters.png")
+    first = task.vectors(next(evaluation.batches("test", SHOWN)))
+    binary = task.binary(first, task.generator(0))
+    rows = {"original": first, "binarized": binary, "reconstructed": any_network.reconstruct(binary)}
+    restored = {name: described.restore(v.unflatten(1, size)) for name, v in rows.items()}
+    plots.image_rows(restored, folder / "reconstructions.png")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        start = bernoulli(base_rates(task, evaluation).expand(SHOWN * 5, -1))
+        samples = any_network.reconstruct(any_network.gibbs(start, GIBBS_STEPS))
+    plots.image_grid(described.restore(samples.unflatten(1, size)), folder / "samples.png", columns=SHOWN)
+    return {
+        "filters.png": "Weights of the hidden units with the largest ones: blue draws a pixel on, red off.",
+        "reconstructions.png": "Test images, binarized as the network gets them, and their mean reconstructions.",
+        "samples.png": f"Samples of the model, {GIBBS_STEPS} Gibbs steps after noise.",
+    }
+
+
+# Labels
+
+
+@report.baselines.register
+def _(task: Hybrid, evaluation: Evaluation) -> dict[str, float]:
+    """scikit-learn's linear model: logistic or ridge regression."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    train, test = (inputs(task, evaluation, split).numpy() for split in ("train", "test"))
+    labels, truths = (targets(evaluation, split).flatten().numpy() for split in ("train", "test"))
+    if isinstance(task.spec.output, Values):
+        return {"r2_ridge": float(Ridge().fit(train, labels).score(test, truths))}
+    linear = LogisticRegression(max_iter=1000).fit(train, labels)
+    return {"accuracy_logistic_regression": float(linear.score(test, truths))}
+
+
+@report.plots.register
+def _(task: Hybrid, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    outputs, truths = torch.cat(evaluation.predictions("test")), targets(evaluation, "test")
+    described = task.spec.output
+    if isinstance(described, Classes):
+        return confusion_matrix(outputs.argmax(dim=1), truths, described.names, folder)
+    assert isinstance(described, Values)
+    predicted, true = described.restore(outputs), described.restore(truths)
+    plots.predicted_against_true(predicted, true, described.names, folder / "predicted.png")
+    return {"predicted.png": "Predicted against true values of the test split."}
+
+
+# Anomalies
+
+
+@report.check_splits.register
+def _(task: AnomalyDetection, splits: Any) -> None:
+    for split in ("train", "val"):
+        if not task.is_normal[splits[split].columns[1]].any():
+            raise DataError(f"the {split} split has no example of {' or '.join(task.normal_classes)} to learn from")
+
+
+def scores_and_normal(task: AnomalyDetection, evaluation: Evaluation, split: str) -> tuple[Tensor, Tensor]:
+    """Of all examples of a split, on the CPU: free energies (N,), and whether each is normal (N,)."""
+    scores = torch.cat(evaluation.predictions(split))[:, 0]
+    return scores, task.is_normal.cpu()[targets(evaluation, split)]
+
+
+def threshold(task: AnomalyDetection, evaluation: Evaluation) -> float:
+    """The free energy that the chosen share of normal validation examples exceeds."""
+    scores, normal = scores_and_normal(task, evaluation, "val")
+    return float(scores[normal].quantile(1 - task.false_positive_rate))
+
+
+@report.calibrate.register
+def _(task: AnomalyDetection, evaluation: Evaluation) -> Calibration:
+    return Calibration(threshold=threshold(task, evaluation))
+
+
+@report.split_metrics.register
+def _(task: AnomalyDetection, evaluation: Evaluation) -> dict[str, float]:
+    """The shares of normal examples and of anomalies above the threshold."""
+    scores, normal = scores_and_normal(task, evaluation, "test")
+    above = (scores > threshold(task, evaluation)).float()
+    return {"false_positive_rate": float(above[normal].mean()), "recall": float(above[~normal].mean())}
+
+
+@report.baselines.register
+def _(task: AnomalyDetection, evaluation: Evaluation) -> dict[str, float]:
+    """scikit-learn's isolation forest of the normal training examples."""
+    from sklearn.ensemble import IsolationForest
+    from sklearn.metrics import roc_auc_score
+
+    normal = {split: task.is_normal.cpu()[targets(evaluation, split)] for split in ("train", "test")}
+    forest = IsolationForest(random_state=0).fit(inputs(task, evaluation, "train")[normal["train"]].numpy())
+    scores = -forest.score_samples(inputs(task, evaluation, "test").numpy())
+    return {"auroc_isolation_forest": float(roc_auc_score(~normal["test"].numpy(), scores))}
+
+
+@report.notes.register
+def _(task: AnomalyDetection, evaluation: Evaluation) -> list[str]:
+    normal = " and ".join(f"`{name}`" for name in task.normal_classes)
+    return [f"Normal is {normal}; all else is an anomaly, of which training saw none."]
+
+
+@report.plots.register
+def _(task: AnomalyDetection, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    scores, normal = scores_and_normal(task, evaluation, "test")
+    groups = {"normal": scores[normal], "anomalies": scores[~normal]}
+    plots.histograms(groups, threshold(task, evaluation), "free energy (nats)", folder / "scores.png")
+    return {"scores.png": "Free energies of the test split, and the threshold that was chosen on validation."}
+
+
+# Recommendations
+
+
+@report.baselines.register
+def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
+    """The regularized effects of items and users, and the order of items by how many users rated them."""
+    known, held_out = evaluation.splits["test"].columns
+    assert isinstance(known, Tensor)
+    assert isinstance(held_out, Tensor)
+    codes, asked, scale = held_out.long(), held_out > 0, task.network.scale.cpu()
+    errors = item_and_user_effects(known, scale)[asked] - scale[codes[asked] - 1]
+    popularity = (known > 0).sum(dim=0).float().expand(len(known), -1)
+    ranking = NDCG(top_k=RANKED)
+    ranking.update(popularity, gains(codes), asked)
+    return {
+        "rmse_item_and_user_effects": float(errors.square().mean().sqrt()),
+        "ndcg_popularity": float(ranking.compute()),
+    }
+
+
+@report.notes.register
+def _(task: Recommendation, evaluation: Evaluation) -> list[str]:
+    output: Any = task.spec.output
+    titles: tuple[str, ...] = task.spec.input.titles  # type: ignore[union-attr]
+    known: Any = next(evaluation.batches("test", USERS))[0]
+    answers = output.decode(torch.cat(evaluation.predictions("test"))[:USERS])
+    lines = ["| highest ratings of a user | recommendations, with the expected ratings |", "|---|---|"]
+    for codes, answer in zip(known.cpu(), answers):
+        liked = [titles[place] for place in codes.argsort(descending=True, stable=True)[:5].tolist()]
+        recommended = [f"{entry['title']} {entry['rating']:.2f}" for entry in answer[:5]]
+        lines.append(f"| {'; '.join(liked)} | {'; '.join(recommended)} |")
+    return ["\n".join(lines)]
+
+
+@report.plots.register
+def _(task: Recommendation, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    network: Any = task.trained_network
+    titles: tuple[str, ...] = task.spec.input.titles  # type: ignore[union-attr]
+    codes: Any = evaluation.splits["train"].columns[0]
+    most_rated = (codes > 0).sum(dim=0).argsort(descending=True)[:MAPPED_ITEMS]
+    weights = network.weight.detach().cpu()[most_rated]
+    try:
+        layout = in_the_plane(weights, perplexity=12.0, metric="cosine")
+    except ValueError as error:
+        log.warning("items.png is not drawn: %s", error)
+        return {}
+    plots.labelled_scatter(layout, [titles[place] for place in most_rated], folder / "items.png")
+    return {"items.png": f"The {len(most_rated)} items that most users rated, laid out by their weights (t-SNE)."}
+
+
+# Topics
+
+
+@report.split_metrics.register
+def _(task: TopicModelling, evaluation: Evaluation) -> dict[str, float]:
+    """The perplexity of the first 50 test documents, where there are too many topics for the exact one.
+
+    Each length's partition function is estimated by annealed importance sampling, as in the paper.
+    """
+    return {} if task.is_exact("test") else {"perplexity": estimated_perplexity(task, evaluation)}
+
+
+@torch.no_grad()
+def estimated_perplexity(task: TopicModelling, evaluation: Evaluation, documents: int = ESTIMATED) -> float:
+    """exp(-log p / words) of the first test documents, by an estimate of log Z of each length."""
+    network: Any = task.trained_network
+    counts = task.vectors(next(evaluation.batches("test", documents)))
+    rates = base_rates(task, evaluation)
+    lengths, places = counts.sum(dim=1).long().unique(return_inverse=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        estimates = [
+            annealed_importance_sampling(network, rates, words=words, **task.ais)[0] for words in lengths.tolist()
+        ]
+    log_z = torch.tensor(estimates, device=counts.device)[places]
+    energies = network.free_energy(counts).double()
+    perplexity = Perplexity().to(counts.device)
+    perplexity.update((energies + log_z) / lengths[places], weight=lengths[places])
+    return float(perplexity.compute())
+
+
+@report.baselines.register
+def _(task: TopicModelling, evaluation: Evaluation) -> dict[str, float]:
+    """scikit-learn's latent Dirichlet allocation with as many topics, on the same test documents."""
+    train, test = (evaluation.splits[split].columns[0] for split in ("train", "test"))
+    assert isinstance(train, Tensor)
+    assert isinstance(test, Tensor)
+    test = test if task.is_exact("test") else test[:ESTIMATED]
+    return {"perplexity_lda": lda_perplexity(train, test.float(), task.topics)}
+
+
+@report.notes.register
+def _(task: TopicModelling, evaluation: Evaluation) -> list[str]:
+    network: Any = task.trained_network
+    shares = torch.cat(evaluation.predictions("train")).mean(dim=0).tolist()
+    words = [task.spec.output.words(places) for places in network.top_words().tolist()]  # type: ignore[union-attr]
+    lines = ["| topic | share of the training documents | words |", "|---|---|---|"]
+    lines += [f"| {topic} | {share:.1%} | {', '.join(its)} |" for topic, (share, its) in enumerate(zip(shares, words))]
+    return ["\n".join(lines)]
+
+
+@report.plots.register
+def _(task: TopicModelling, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    network: Any = task.trained_network
+    places = network.top_words()
+    weights = network.weight.detach().t().gather(1, places).cpu()
+    words = [task.spec.output.words(row) for row in places.tolist()]  # type: ignore[union-attr]
+    plots.topic_words(words, weights, folder / "topics.png")
+    return {"topics.png": "The words of each topic, and by how many nats it makes them likelier."}
