@@ -102,7 +102,7 @@ def test_texts_that_are_none(text: Any, fault: str) -> None:
 def test_a_learning_rate_that_is_too_high_ends_the_run(compose: Compose, tmp_path: Path) -> None:
     """In the first epoch there is no checkpoint yet; later the last one is from before."""
     with pytest.raises(ConfigError, match=r"no longer finite in epoch 1; try a learning rate of 1e\+38 .* of it$"):
-        train(compose("train", "model=rbm", "task.optimiser.lr=1e39", "epochs=3", f"folder={tmp_path}"))
+        train(compose("train", "model=rbm", "task.optimizer.lr=1e39", "epochs=3", f"folder={tmp_path}"))
     assert not (tmp_path / "last.ckpt").exists()
     assert not (tmp_path / "model.safetensors").exists()
     assert torch.tensor(1e39).isinf()  # as a float32

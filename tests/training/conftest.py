@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, TensorDataset
 
+from zoo.optim.options import TrainingOptions
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
 
@@ -25,6 +27,7 @@ class Task(L.LightningModule):
         super().__init__()
         torch.manual_seed(0)
         self.network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+        self.options = TrainingOptions(partial(torch.optim.AdamW, lr=0.01))
         self.save_hyperparameters({"seed": 1})
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:

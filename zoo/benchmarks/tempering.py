@@ -10,6 +10,7 @@ import statistics
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -62,7 +63,7 @@ def two_modes() -> Digits:
     return data
 
 
-def likelihood(data: Digits, num_hidden: int, seed: int, options: dict[str, int]) -> float:
+def likelihood(data: Digits, num_hidden: int, seed: int, options: dict[str, Any]) -> float:
     """The mean log-likelihood of the test split, in nats, exactly."""
     L.seed_everything(seed, verbose=False)
     build = partial(models.build, "rbm", num_hidden=num_hidden)

@@ -17,7 +17,7 @@ from zoo.data.images import Digits
 from zoo.data.tables import BreastCancer
 from zoo.errors import ConfigError, SpecError
 from zoo.spec import Classes, Image, Spec
-from zoo.tasks.rbm.anomaly_detection import AnomalyDetection
+from zoo.tasks.rbm import AnomalyDetection, DivergenceOptions
 from zoo.training.run import train
 
 ADAM = partial(torch.optim.Adam, lr=1e-3)
@@ -41,7 +41,7 @@ def test_it_learns_from_normal_examples_alone(trainer: Callable[..., L.Trainer],
         moved = images + shift * (labels != 0)[:, None]
         data.splits = {**masses.splits, "train": type(masses.splits["train"])(moved, labels)}
         torch.manual_seed(0)
-        task = AnomalyDetection(data.spec, NETWORK, ADAM, particles=20)
+        task = AnomalyDetection(data.spec, NETWORK, ADAM, divergence=DivergenceOptions(particles=20))
         L.seed_everything(0, verbose=False)
         trainer(max_epochs=2, limit_val_batches=0).fit(task, data)
         weights.append(torch.cat([parameter.detach().flatten() for parameter in task.network.parameters()]))
@@ -50,9 +50,8 @@ def test_it_learns_from_normal_examples_alone(trainer: Callable[..., L.Trainer],
 
 @pytest.mark.parametrize("particles", [0, 20])
 def test_nothing_is_learned_from_a_batch_without_a_normal_example(particles: int) -> None:
-    task = AnomalyDetection(
-        Spec(Image(1, 2, 3, (0.5,), (0.5,)), Classes(("fine", "odd"))), NETWORK, ADAM, particles=particles
-    )
+    spec = Spec(Image(1, 2, 3, (0.5,), (0.5,)), Classes(("fine", "odd")))
+    task = AnomalyDetection(spec, NETWORK, ADAM, divergence=DivergenceOptions(particles=particles))
     loss = task.training_step((torch.zeros(4, 1, 2, 3, dtype=torch.uint8), torch.ones(4, dtype=torch.int64)), 0)
     loss.backward()
     assert loss.item() == 0
@@ -64,7 +63,13 @@ def test_nothing_is_learned_from_a_batch_without_a_normal_example(particles: int
 def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
     compose: Callable[..., DictConfig], tmp_path: Path, masses: BreastCancer
 ) -> None:
-    overrides = ["model=rbm", "task=anomaly_detection", "epochs=30", "task.false_alarms=0.1", f"folder={tmp_path}"]
+    overrides = [
+        "model=rbm",
+        "task=anomaly_detection",
+        "epochs=30",
+        "task.false_positive_rate=0.1",
+        f"folder={tmp_path}",
+    ]
     metrics = train(compose("train", *overrides))
     assert metrics["test/auroc"] > 0.85
     assert metrics["baseline/auroc_isolation_forest"] > 0.9
@@ -85,18 +90,17 @@ def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
 
 
 def test_a_class_may_be_named_by_a_number(digits: Digits) -> None:
-    assert AnomalyDetection(digits.spec, NETWORK, ADAM, normal=3).is_normal.tolist() == [n == 3 for n in range(10)]
-    assert AnomalyDetection(digits.spec, NETWORK, ADAM, normal=[0, "1"]).is_normal.tolist() == [
-        n < 2 for n in range(10)
-    ]
+    for normal, classes in ((3, [3]), ([0, "1"], [0, 1])):
+        task = AnomalyDetection(digits.spec, NETWORK, ADAM, normal_classes=normal)
+        assert task.is_normal.nonzero().flatten().tolist() == classes
 
 
 def test_what_cannot_be_is_refused(masses: BreastCancer) -> None:
     with pytest.raises(ConfigError, match="unknown normal class 'bening'; did you mean 'benign'"):
-        AnomalyDetection(masses.spec, NETWORK, ADAM, normal="bening")
+        AnomalyDetection(masses.spec, NETWORK, ADAM, normal_classes="bening")
     with pytest.raises(ConfigError, match="leaves no others"):
-        AnomalyDetection(masses.spec, NETWORK, ADAM, normal=["benign", "malignant"])
-    with pytest.raises(ValueError, match="false_alarms must be above 0 and below 1, got 1"):
-        AnomalyDetection(masses.spec, NETWORK, ADAM, false_alarms=1)
+        AnomalyDetection(masses.spec, NETWORK, ADAM, normal_classes=["benign", "malignant"])
+    with pytest.raises(ValueError, match=r"false_positive_rate .* 1"):
+        AnomalyDetection(masses.spec, NETWORK, ADAM, false_positive_rate=1)
     with pytest.raises(SpecError, match="anomaly detection needs data with classes"):
         AnomalyDetection(Spec(masses.spec.input, Image(1, 4, 4, (0.5,), (0.5,))), NETWORK, ADAM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,24 +14,30 @@ import lightning as L
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from zoo import models
 from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
 from zoo.errors import ConfigError
 from zoo.models.rbm import RBM, log_likelihood, log_partition
-from zoo.spec import Classes, Image, Spec
-from zoo.tasks.rbm.features import FeatureLearning, _tsne
+from zoo.optim.options import TrainingOptions
+from zoo.spec import Classes, Image, Spec, Table
+from zoo.spec.table import Number
+from zoo.tasks.rbm import DivergenceOptions, FeatureLearning
+from zoo.tasks.rbm.contrastive_divergence import in_order
+from zoo.training import report
+from zoo.training.report import Evaluation
 
 TrainerBuilder = Callable[..., L.Trainer]
 SMALL = Spec(Image(1, 2, 3, (0.5,), (0.5,)), Classes(("a", "b")))
 SGD = partial(torch.optim.SGD, lr=0.1)
 
 
-def feature_learning(spec: Spec = SMALL, hidden: int = 4, optimiser: Any = SGD, **options: Any) -> FeatureLearning:
+def feature_learning(spec: Spec = SMALL, hidden: int = 4, optimizer: Any = SGD, **options: Any) -> FeatureLearning:
     torch.manual_seed(0)
-    network = partial(models.build, "rbm", num_hidden=hidden)
-    return FeatureLearning(spec, network, optimiser, ais_temperatures=100, **options)
+    build = partial(models.build, "rbm", num_hidden=hidden)
+    return FeatureLearning(spec, build, optimizer, divergence=DivergenceOptions(**options), ais_temperatures=100)
 
 
 def spread(task: FeatureLearning, scale: float = 0.6) -> FeatureLearning:
@@ -61,7 +67,7 @@ def test_the_gradient_with_particles_is_that_of_the_likelihood() -> None:
     task = spread(feature_learning(particles=50_000, gibbs_steps=25))
     v = every_state(6)[[3, 3, 17, 40, 63]]
     torch.manual_seed(2)
-    found = gradients(task.contrast(v), task.network)
+    found = gradients(task.divergence_loss(v), task.network)
     torch.testing.assert_close(found, exact_gradient(task, v), atol=0.01, rtol=0)
 
 
@@ -70,7 +76,7 @@ def test_the_gradient_with_tempered_particles_is_that_of_the_likelihood() -> Non
     v = every_state(6)[[3, 3, 17, 40, 63]]
     task.visible_mean.fill_(0.5)
     torch.manual_seed(2)
-    found = gradients(task.contrast(v), task.network)
+    found = gradients(task.divergence_loss(v), task.network)
     torch.testing.assert_close(found, exact_gradient(task, v), atol=0.01, rtol=0)
 
 
@@ -81,17 +87,17 @@ def test_the_gradient_of_contrastive_divergence_nears_that_of_the_likelihood_wit
     torch.manual_seed(2)
     apart = []
     for steps in (1, 50):
-        task.gibbs_steps = steps
-        apart.append((gradients(task.contrast(many), task.network) - exact).norm().item())
+        task.divergence = DivergenceOptions(gibbs_steps=steps)
+        apart.append((gradients(task.divergence_loss(many), task.network) - exact).norm().item())
     assert apart[0] > 0.1
     assert apart[1] < 0.02
 
 
 def test_particles_go_on_from_step_to_step() -> None:
     task = spread(feature_learning(particles=7))
-    task.contrast(every_state(6)[:5])
+    task.divergence_loss(every_state(6)[:5])
     first = task._hidden_particles
-    task.contrast(every_state(6)[:5])
+    task.divergence_loss(every_state(6)[:5])
     assert first is not None
     assert task._hidden_particles is not None
     assert first.shape == task._hidden_particles.shape == (7, 4)
@@ -100,12 +106,12 @@ def test_particles_go_on_from_step_to_step() -> None:
 
 def test_a_sparsity_target_is_reached() -> None:
     task = feature_learning(sparsity=0.1, sparsity_cost=5.0)
-    optimiser = torch.optim.SGD(task.network.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(task.network.parameters(), lr=0.1)
     v = every_state(6)
     for _ in range(200):
-        optimiser.zero_grad()
-        task.contrast(v).backward()
-        optimiser.step()
+        optimizer.zero_grad()
+        task.divergence_loss(v).backward()
+        optimizer.step()
     active = task.network.transform(v).mean(dim=0)
     torch.testing.assert_close(active, torch.full((4,), 0.1), atol=0.03, rtol=0)
 
@@ -114,19 +120,18 @@ def test_a_sparsity_target_is_reached() -> None:
 def test_four_steps_a_batch_are_those_of_four_smaller_batches(
     trainer: TrainerBuilder, monkeypatch: pytest.MonkeyPatch, schedule: str
 ) -> None:
-    monkeypatch.setattr(FeatureLearning, "_dream", lambda self, v: v.flip(1))  # without chance
+    monkeypatch.setattr(FeatureLearning, "_samples", lambda self, v: v.flip(1))  # without chance
     found = []
     for size, steps in ((64, 4), (16, 1)):
         data = Digits(size)
         data.setup()
-        task = feature_learning(
-            data.spec, binarise="threshold", schedule=schedule, max_grad_norm=0.5, ema=0.9, steps_per_batch=steps
-        )
+        options = TrainingOptions(SGD, schedule, max_grad_norm=0.5, ema=0.9, steps_per_batch=steps)
+        task = feature_learning(data.spec, optimizer=options, binarize="threshold")
         fitted = trainer(max_epochs=2, limit_train_batches=20 // steps, limit_val_batches=0)
         fitted.fit(task, data)
         assert fitted.global_step == task.training_steps() == 40
         assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 if schedule == "constant" else 0)
-        found.append([*task.state_dict().values(), fitted.callback_metrics["train/contrast"]])
+        found.append([*task.state_dict().values(), fitted.callback_metrics["train/divergence_loss"]])
     torch.testing.assert_close(*found)
 
 
@@ -134,7 +139,7 @@ def test_four_steps_a_batch_are_those_of_four_smaller_batches(
 def test_a_limit_of_steps_is_rounded_up_to_whole_batches(
     trainer: TrainerBuilder, digits: Digits, schedule: str
 ) -> None:
-    task = feature_learning(digits.spec, schedule=schedule, steps_per_batch=4)
+    task = feature_learning(digits.spec, optimizer=TrainingOptions(SGD, schedule, steps_per_batch=4))
     fitted = trainer(max_epochs=9, max_steps=30, limit_val_batches=0)
     fitted.fit(task, digits)
     assert fitted.global_step == task.training_steps() == 32
@@ -142,7 +147,7 @@ def test_a_limit_of_steps_is_rounded_up_to_whole_batches(
 
 
 def test_more_steps_than_a_batch_has_examples_are_refused(trainer: TrainerBuilder, digits: Digits) -> None:
-    task = feature_learning(digits.spec, steps_per_batch=65)
+    task = feature_learning(digits.spec, optimizer=TrainingOptions(SGD, steps_per_batch=65))
     with pytest.raises(ConfigError, match=r"steps_per_batch=65 is more than the 64 examples of a batch; .*batch_size"):
         trainer(max_epochs=1).fit(task, digits)
 
@@ -151,7 +156,7 @@ def test_free_energies_are_float32_in_mixed_precision() -> None:
     task = spread(feature_learning(particles=5))
     v = every_state(6)[:8]
     with torch.autocast("cpu", torch.bfloat16):
-        task.contrast(v).backward()
+        task.divergence_loss(v).backward()
         energies = task.network.free_energy(v)
     assert energies.dtype == torch.float32
     torch.testing.assert_close(energies, task.network.free_energy(v), atol=0.05, rtol=0.02)
@@ -183,7 +188,7 @@ def patterns() -> Digits:
     return data
 
 
-@pytest.mark.parametrize("options", [{"particles": 50}, {"gibbs_steps": 1}, {"particles": 50, "centring": False}])
+@pytest.mark.parametrize("options", [{"particles": 50}, {"gibbs_steps": 1}, {"particles": 50, "centering": False}])
 def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digits, options: dict[str, Any]) -> None:
     """It comes as near to the likelihood of the machine that the data was drawn from as the most likely one would.
 
@@ -193,46 +198,80 @@ def test_it_learns_a_known_distribution(trainer: TrainerBuilder, patterns: Digit
     L.seed_everything(0, verbose=False)
     fitted = trainer(max_epochs=40, limit_val_batches=0)
     fitted.fit(task, patterns)
-    figures = fitted.test(task, patterns, verbose=False)[0]
+    evaluation = Evaluation(task, patterns.splits, 50)
+    metrics = report.split_metrics(task, evaluation)
     images, labels = patterns.splits["test"].columns
     v = images.flatten(1) / 255.0
     own, best = (log_likelihood(rbm, v, log_partition(rbm)) for rbm in (task.network, teacher()))
-    assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
+    assert metrics["log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
     short = sum(parameter.numel() for parameter in task.network.parameters()) / (2 * 2000)
     error = (own - best).std().item() / math.sqrt(len(v))
     assert abs((own - best).mean().item() + short) < 4 * error
     usual = labels.float().mean().item()
     chance = max(usual, 1 - usual) + 4 * math.sqrt(0.25 / len(v))  # how many hit a class at random, and its error
-    assert figures["test/knn_accuracy"] > chance
-    assert task.baselines(patterns.splits)["knn_accuracy_inputs"] > chance
+    assert metrics["knn_accuracy"] > chance
+    assert report.baselines(task, evaluation)["knn_accuracy_inputs"] > chance
 
 
-def test_a_log_likelihood_is_of_0_and_1_where_grey_is_learned_from(trainer: TrainerBuilder, digits: Digits) -> None:
-    task = feature_learning(digits.spec, binarise="none")
-    figures = trainer().test(task, digits, verbose=False)[0]
+def test_a_log_likelihood_is_of_0_and_1_where_grey_is_learned_from(digits: Digits) -> None:
+    task = feature_learning(digits.spec, binarize="none")
+    metrics = report.split_metrics(task, Evaluation(task, digits.splits, 64))
     v = (digits.splits["test"].columns[0].flatten(1) / 255.0).round()
     own = log_likelihood(task.network, v, log_partition(task.network))
-    assert figures["test/log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
+    assert metrics["log_likelihood"] == pytest.approx(own.mean().item(), abs=1e-3)
+
+
+def test_a_report_knows_the_base_rates_of_a_network_trained_elsewhere(patterns: Digits) -> None:
+    """Its estimate of log Z starts from them, and leaves the task as it is."""
+    task = feature_learning(patterns.spec, hidden=21)  # too many for the exact one
+    metrics = report.split_metrics(task, Evaluation(task, patterns.splits, 50))
+    log_z = torch.logsumexp(-task.network.free_energy(every_state(16)), dim=0)
+    assert metrics["log_z"] == pytest.approx(log_z.item(), abs=0.05)
+    assert metrics["log_z_error"] > 0
+    assert task.visible_mean.isnan().all()
 
 
 def test_biases_start_at_the_training_data_but_for_those_that_are_trained(
     trainer: TrainerBuilder, patterns: Digits
 ) -> None:
-    task = feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0), ema=0.9)
+    still = partial(torch.optim.SGD, lr=0.0)
+    task = feature_learning(patterns.spec, optimizer=TrainingOptions(still, ema=0.9))
     trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(task, patterns)
     mean = patterns.splits["train"].columns[0].flatten(1).float().mean(dim=0) / 255
-    for network in (task.network, task.average):
+    for network in (task.network, task.trained_network):
         torch.testing.assert_close(network.visible.bias.sigmoid(), mean, atol=1e-4, rtol=0)
-    trained = spread(feature_learning(patterns.spec, optimiser=partial(torch.optim.SGD, lr=0.0)))
+    trained = spread(feature_learning(patterns.spec, optimizer=still))
     before = trained.network.visible.bias.detach().clone()
     trained.finetune(["visible"], 1.0)  # the centred gradient knows that it stays
     trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(trained, patterns)
     assert torch.equal(trained.network.visible.bias, before)
 
 
-@pytest.mark.parametrize("features", [1, 2, 5])
-def test_few_features_are_laid_out_too(features: int) -> None:
-    assert _tsne(torch.rand(12, features, generator=torch.Generator().manual_seed(0))).isfinite().all()
+class Stream(IterableDataset[Any]):
+    """Examples that come one after the other, with no number."""
+
+    def __init__(self, examples: list[Any]) -> None:
+        self.examples = examples
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.examples)
+
+
+def test_the_means_are_those_of_any_loader(patterns: Digits) -> None:
+    """In the order of the data set where it has one, and without a random number."""
+    split = patterns.splits["train"]
+    tuples = [*zip(*split.columns)]
+    task = feature_learning(patterns.spec)
+    indexed, plain = DataLoader(split, 7, True, collate_fn=lambda batch: batch), DataLoader(tuples, 64, True)
+    state = torch.random.get_rng_state()
+    means = [task.moments(in_order(loader))[0] for loader in (indexed, plain)]
+    assert torch.equal(*means)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    halves = [split.__getitems__(range(start, start + 1000)) for start in (0, 1000)]
+    means += [task.moments(in_order(loader))[0] for loader in (DataLoader(Stream(tuples), 100), halves)]
+    expected = split.columns[0].flatten(1).float().mean(dim=0) / 255
+    for mean in means:
+        torch.testing.assert_close(mean, expected)
 
 
 def test_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_checkpoint(
@@ -274,17 +313,26 @@ def test_particles_are_kept_in_the_checkpoint(
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"steps_per_batch": 0}, "steps_per_batch must be a whole number of at least 1, got 0"),
-        ({"gibbs_steps": 0}, "gibbs_steps must be a whole number of at least 1, got 0"),
-        ({"particles": -1}, "particles must be a whole number of at least 0, got -1"),
-        ({"temperatures": 0}, "temperatures must be a whole number of at least 1, got 0"),
-        ({"temperatures": 5}, "parallel tempering is of particles, and there are none"),
-        ({"sparsity": 1.0}, r"sparsity must be above 0 and below 1, got 1\.0"),
-        ({"sparsity_cost": -1}, "sparsity_cost must be at least 0, got -1"),
-        ({"binarise": "smaple"}, "unknown binarise 'smaple'; did you mean 'sample'"),
-        ({"ais_runs": 1}, "ais_runs are at least 2"),
+        ({"gibbs_steps": 0}, "gibbs_steps .* 0"),
+        ({"particles": -1}, "particles .* -1"),
+        ({"temperatures": 0}, "temperatures .* 0"),
+        ({"temperatures": 5}, "parallel tempering"),
+        ({"sparsity": 1.0}, r"sparsity .* 1\.0"),
+        ({"sparsity_cost": -1}, "sparsity_cost .* -1"),
+        ({"binarize": "smaple"}, "binarize 'smaple'; did you mean 'sample'"),
     ],
 )
 def test_an_option_out_of_range_is_a_value_error(options: dict[str, Any], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
-        FeatureLearning(SMALL, partial(models.build, "rbm"), SGD, **options)
+        DivergenceOptions(**options)
+
+
+def test_annealing_is_checked_before_training() -> None:
+    with pytest.raises(ValueError, match="ais_runs"):
+        FeatureLearning(SMALL, partial(models.build, "rbm"), SGD, ais_runs=1)
+
+
+def test_tempering_is_of_bernoulli_units() -> None:
+    table = Spec(Table((Number("age", 0.0, 1.0, False),)), Classes(("a", "b")))
+    with pytest.raises(ValueError, match="Bernoulli"):
+        feature_learning(table, particles=5, temperatures=2)

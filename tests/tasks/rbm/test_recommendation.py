@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -20,7 +21,11 @@ from zoo.data.images import Digits
 from zoo.data.ratings import BinaryRatings
 from zoo.errors import SpecError
 from zoo.models.rbm import RatingRBM
-from zoo.tasks.rbm.recommendation import Recommendation, item_and_person_effects
+from zoo.optim.options import TrainingOptions
+from zoo.tasks.rbm import DivergenceOptions, Recommendation
+from zoo.training import report
+from zoo.training.report import Evaluation
+from zoo.training.reports.baseline_models import item_and_user_effects
 from zoo.training.run import train
 
 SGD = partial(torch.optim.SGD, lr=0.4)
@@ -52,7 +57,7 @@ def test_expected_ratings_are_those_of_the_joint_distribution() -> None:
 
 def test_only_what_is_asked_and_not_given_counts(likes: BinaryRatings) -> None:
     """Other ratings of what is asked change the loss, and gaps do not."""
-    task = Recommendation(likes.spec, NETWORK, SGD, targets=5)
+    task = Recommendation(likes.spec, NETWORK, SGD, max_targets=5)
     spread(task.network)
     codes = likes.splits["train"].columns[0][:30]
     v = likes.spec.input.prepare(codes)
@@ -79,37 +84,42 @@ def test_it_nears_what_can_be_known_of_tastes(trainer: Callable[..., L.Trainer],
     """It closes most of the gap between the effects of films and people and the posterior of the true tastes."""
     torch.manual_seed(0)
     L.seed_everything(0, verbose=False)
-    task = Recommendation(likes.spec, partial(models.build, "rbm", num_hidden=40), SGD, ema=0.99)
+    task = Recommendation(
+        likes.spec, partial(models.build, "rbm", num_hidden=40), TrainingOptions(SGD, "cosine", ema=0.99)
+    )
     fitted = trainer(max_epochs=40, limit_val_batches=0)
     fitted.fit(task, likes)
-    figures = fitted.test(task, likes, verbose=False)[0]
+    metrics = fitted.test(task, likes, verbose=False)[0]
     known, held = likes.splits["test"].columns
     chances = likes.chances()
     taste = (known == 2).float() @ chances.log().t() + (known == 1).float() @ (1 - chances).log().t()
     best = taste.softmax(dim=1) @ chances
     chosen = held > 0
     bound = (best[chosen] - (held[chosen] - 1.0)).square().mean().sqrt().item()
-    simple = task.baselines(likes.splits)
-    gap = simple["rmse_item_and_person_effects"] - bound
+    simple = report.baselines(task, Evaluation(task, likes.splits, 64))
+    gap = simple["rmse_item_and_user_effects"] - bound
     assert gap > 0.1
-    assert figures["test/rmse"] < bound + 0.4 * gap
-    assert figures["test/ndcg"] > simple["ndcg_popularity"] + 0.03
+    assert metrics["test/rmse"] < bound + 0.4 * gap
+    assert metrics["test/ndcg"] > simple["ndcg_popularity"] + 0.03
 
     answers = task.trained_network(likes.spec.input.prepare(known)).detach()
     gains = [(answers[row, items], held[row, items] - 1.0) for row, items in enumerate(chosen)]
     expected = [ndcg_score([truth.numpy()], [answer.numpy()], k=10) for answer, truth in gains if truth.any()]
-    assert figures["test/ndcg"] == pytest.approx(np.mean(expected), abs=1e-5)
+    assert metrics["test/ndcg"] == pytest.approx(np.mean(expected), abs=1e-5)
 
 
 def test_contrastive_divergence_alone_learns_too(trainer: Callable[..., L.Trainer], likes: BinaryRatings) -> None:
     torch.manual_seed(0)
     task = Recommendation(
-        likes.spec, NETWORK, partial(torch.optim.Adam, lr=0.02), discriminative=0, generative=1, item_rate=1 / 72
+        likes.spec, NETWORK, partial(torch.optim.Adam, lr=0.02), discriminative=0, generative=1, item_lr_scale=1 / 72
     )
     fitted = trainer(max_epochs=15, limit_val_batches=0)
     fitted.fit(task, likes)
-    figures = fitted.test(task, likes, verbose=False)[0]
-    assert figures["test/rmse"] < task.baselines(likes.splits)["rmse_item_and_person_effects"] - 0.02
+    metrics = fitted.test(task, likes, verbose=False)[0]
+    assert (
+        metrics["test/rmse"]
+        < report.baselines(task, Evaluation(task, likes.splits, 64))["rmse_item_and_user_effects"] - 0.02
+    )
 
 
 def test_effects_are_those_of_ridge_regression() -> None:
@@ -121,7 +131,7 @@ def test_effects_are_those_of_ridge_regression() -> None:
     columns = torch.cat([functional.one_hot(person, 30), functional.one_hot(item, 8)], dim=1).numpy()
     ratings = codes[person, item].numpy().astype(float)
     ridge = Ridge(alpha=5.0, fit_intercept=False).fit(columns, ratings - ratings.mean())
-    found = item_and_person_effects(codes, scale)[person, item]
+    found = item_and_user_effects(codes, scale)[person, item]
     expected = ridge.predict(columns) + ratings.mean()
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-3)
 
@@ -129,9 +139,9 @@ def test_effects_are_those_of_ridge_regression() -> None:
 def test_a_run_names_what_to_see(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
     overrides = ["model=rbm", "task=recommendation", "data.num_users=100", "epochs=2", "model.num_hidden=5"]
     metrics = train(compose("train", *overrides, f"folder={tmp_path}"))
-    assert {"test/rmse", "test/ndcg", "baseline/rmse_item_and_person_effects", "baseline/ndcg_popularity"} <= {*metrics}
+    assert {"test/rmse", "test/ndcg", "baseline/rmse_item_and_user_effects", "baseline/ndcg_popularity"} <= {*metrics}
     assert (tmp_path / "items.png").stat().st_size > 1000
-    assert "what is recommended" in (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert "recommendations, with" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")
     answer = model({"comedy 1": 1, "horror 2": 0}, top_k=72)
     assert len(answer) == 70
@@ -147,13 +157,15 @@ def test_a_run_names_what_to_see(compose: Callable[..., DictConfig], tmp_path: P
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"discriminative": 0.0}, "discriminative and generative are at least 0, and one is above"),
-        ({"targets": 0}, "targets must be a whole number of at least 1, got 0"),
-        ({"given": 1.0}, r"given must be above 0 and below 1, got 1\.0"),
-        ({"item_rate": 0.0}, r"item_rate must be above 0, got 0\.0"),
+        ({"discriminative": 0.0}, "discriminative and generative"),
+        ({"max_targets": 0}, "max_targets .* 0"),
+        ({"given_fraction": 1.0}, r"given_fraction .* 1\.0"),
+        ({"item_lr_scale": 0.0}, r"item_lr_scale .* 0\.0"),
+        ({"divergence": DivergenceOptions(particles=5, centering=False)}, "no particles"),
+        ({"divergence": DivergenceOptions()}, "no centering"),
     ],
 )
-def test_an_option_out_of_range_is_a_value_error(likes: BinaryRatings, options: dict[str, float], fault: str) -> None:
+def test_an_option_out_of_range_is_a_value_error(likes: BinaryRatings, options: dict[str, Any], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         Recommendation(likes.spec, NETWORK, SGD, **options)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
@@ -19,17 +20,26 @@ from zoo.data.documents import Newsletters
 from zoo.data.images import Digits
 from zoo.errors import SpecError
 from zoo.models.rbm import TopicRBM, log_partition, log_partitions
+from zoo.optim.options import TrainingOptions
 from zoo.spec import Counts, Spec, Topics
-from zoo.tasks.rbm.topics import TopicModelling, lda_perplexity
+from zoo.tasks.rbm import DivergenceOptions, TopicModelling
+from zoo.training import report
+from zoo.training.report import Evaluation
+from zoo.training.reports.baseline_models import lda_perplexity
+from zoo.training.reports.rbm import estimated_perplexity
 from zoo.training.run import train
 
 ADAM = partial(torch.optim.Adam, lr=0.02)
 SMALL = Spec(Counts(("a", "b", "c"), 4), Topics(("a", "b", "c")))
 
 
-def modelling(spec: Spec = SMALL, topics: int = 3, **options: object) -> TopicModelling:
+def modelling(spec: Spec = SMALL, topics: int = 3, optimizer: Any = ADAM, **options: Any) -> TopicModelling:
     torch.manual_seed(0)
-    return TopicModelling(spec, partial(models.build, "rbm", num_hidden=topics), ADAM, **options)
+    return TopicModelling(spec, partial(models.build, "rbm", num_hidden=topics), optimizer, **options)
+
+
+def sparse() -> DivergenceOptions:
+    return DivergenceOptions(centering=False, sparsity=0.2, binarize="none")
 
 
 def test_the_loss_is_the_surprise_of_a_word() -> None:
@@ -80,18 +90,18 @@ def truth(data: Newsletters) -> tuple[list[torch.Tensor], torch.Tensor]:
 def test_the_gradient_is_centred_at_the_shares_of_words(
     trainer: Callable[..., L.Trainer], letters: Newsletters
 ) -> None:
-    task = modelling(letters.spec, topics=13, centring=True)
+    task = modelling(letters.spec, topics=13, divergence=DivergenceOptions(centering=True))
     task.configure_optimizers = lambda: torch.optim.SGD(task.parameters(), lr=0.0)  # type: ignore[method-assign]
     trainer(max_epochs=1, limit_train_batches=5, limit_val_batches=0).fit(task, letters)
     counts = letters.splits["train"].columns[0].float()
     shares = counts.sum(dim=0) / counts.sum()
-    torch.testing.assert_close(task.drive_mean, shares, atol=1e-3, rtol=0)
+    torch.testing.assert_close(task.statistics_mean, shares, atol=1e-3, rtol=0)
 
 
 def test_it_finds_the_subjects_and_nears_the_true_perplexity(
     trainer: Callable[..., L.Trainer], letters: Newsletters
 ) -> None:
-    task = modelling(letters.spec, 12, sparsity=0.2, ema=0.99)
+    task = modelling(letters.spec, 12, TrainingOptions(ADAM, "cosine", ema=0.99), divergence=sparse())
     L.seed_everything(0, verbose=False)
     fitted = trainer(max_epochs=25, limit_val_batches=0)
     fitted.fit(task, letters)
@@ -128,7 +138,9 @@ def test_more_topics_are_learned_by_contrastive_divergence(
     trainer: Callable[..., L.Trainer], letters: Newsletters
 ) -> None:
     """The estimate of the perplexity is checked against the exact one."""
-    task = modelling(letters.spec, 13, sparsity=0.2, ais_runs=20, ais_temperatures=100)
+    task = modelling(
+        letters.spec, 13, TrainingOptions(ADAM, "cosine"), divergence=sparse(), ais_runs=20, ais_temperatures=100
+    )
     assert not task.exact
     assert task.monitor == "val/reconstruction"
     fitted = trainer(max_epochs=6, limit_val_batches=0)
@@ -138,9 +150,9 @@ def test_more_topics_are_learned_by_contrastive_divergence(
     counts = letters.splits["test"].columns[0].double()
     unigram = math.exp(-(counts.sum(dim=0) @ (alone / alone.sum() + 1e-9).log() / counts.sum()).item())
     assert exact < 0.8 * unigram
-    task.topics = 17  # as if there were too many to add up
-    task._test_documents = lambda: letters.splits["test"].columns[0][:8].float()
-    estimate = fitted.test(task, letters, verbose=False)[0]["test/perplexity"]
+    evaluation = Evaluation(task, letters.splits, 64)
+    assert report.split_metrics(task, evaluation) == {}  # the test has it
+    estimate = estimated_perplexity(task, evaluation, documents=8)
     few = counts[:8].float()
     lengths = few.sum(dim=1)
     log_z = log_partitions(task.network, lengths)
@@ -167,7 +179,9 @@ def test_a_run_tells_its_topics(compose: Callable[..., DictConfig], tmp_path: Pa
 def test_what_cannot_be_is_refused(digits: Digits) -> None:
     with pytest.raises(SpecError, match="topics are learned from word counts"):
         modelling(digits.spec)
-    with pytest.raises(ValueError, match="ais_runs are at least 2"):
+    with pytest.raises(ValueError, match="ais_runs"):
         modelling(ais_runs=1)
     with pytest.raises(ValueError, match="exact is for up to 16 topics, not 17"):
         modelling(topics=17, exact=True)
+    with pytest.raises(ValueError, match="no particles"):
+        modelling(divergence=DivergenceOptions(particles=5))
