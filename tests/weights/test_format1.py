@@ -105,7 +105,7 @@ def test_recipes() -> None:
         "calibration": {},
         "metrics": {"test/loss": 1.0},
         "recipe": {
-            "command": "python scripts/train.py model=gru +model.num_layers=2 task.optimizer.lr=0.1 "
+            "command": "python scripts/train.py model=gru ++model.num_layers=2 task.optimizer.lr=0.1 "
             '"data.context_length=a hidden=3"',
             "parent_commands": [
                 "python scripts/train.py data.root=$ZOO_DATA/past data.augment.rotate90=true optimizer=sgd"
@@ -113,7 +113,7 @@ def test_recipes() -> None:
             "config": {
                 "model": {"name": "gru", "hidden_size": 3},
                 "task": {
-                    "_target_": "zoo.tasks.sequence.tagging.Tagging",
+                    "_target_": "zoo.tasks.sequence.Tagging",
                     "optimizer": {"_target_": "torch.optim.SGD", "lr": 1},
                 },
                 "data": {
@@ -133,7 +133,7 @@ def test_a_function_that_chose_a_task_becomes_that_task(output: str) -> None:
     header = {"model": "mlp", "spec": {"output": {"kind": output}}, "recipe": {"config": {"task": task}}}
     chosen = {"Classes": "Classification", "Values": "Regression"}[output]
     found = renamed(header)["recipe"]["config"]["task"]
-    assert found == {"_target_": f"zoo.tasks.supervised.supervised.{chosen}", "ema": None}
+    assert found == {"_target_": f"zoo.tasks.supervised.{chosen}", "ema": None}
 
 
 @pytest.mark.parametrize("part", ["options", "spec", "metrics", "recipe"])
