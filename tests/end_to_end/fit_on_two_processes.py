@@ -22,7 +22,7 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
         overrides = [f"model={model}", f"task={task}", *where, *small]
         cfg = hydra.compose("train", overrides, return_hydra_config=True)
     HydraConfig.instance().cfg = None  # so that Lightning starts the second process as it would any script
-    cfg.run = {"model": model, "task": task, "data": cfg.hydra.runtime.choices.data, "overrides": []}
+    cfg.choices = {"model": model, "task": task, "data": cfg.hydra.runtime.choices.data, "overrides": []}
 
     apart = {}
     fit = training.L.Trainer.fit

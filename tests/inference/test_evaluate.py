@@ -275,11 +275,11 @@ def test_a_recipe_keeps_no_path_of_this_machine(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What lies in the folder of data sets is named below $ZOO_DATA; other places are nobody's business."""
-    from zoo.training.run import _recipe
+    from zoo.training.recipe import recipe as _recipe
 
     def recipe(path: str) -> dict[str, Any]:
         cfg = compose("train", "model=mlp", "data=csv", f"data.path={path}", "data.target=y", f"folder={tmp_path}")
-        cfg.run = {"overrides": [f"data.path={path}", "data.target=y"]}
+        cfg.choices = {"overrides": [f"data.path={path}", "data.target=y"]}
         return _recipe(cfg)
 
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
@@ -289,6 +289,6 @@ def test_a_recipe_keeps_no_path_of_this_machine(
     assert "elsewhere" not in json.dumps(outside)
     augment = "data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"
     cfg = compose("train", augment, f"folder={tmp_path}")
-    cfg.run = {"overrides": [augment, "model.widths=[4,8]"]}
+    cfg.choices = {"overrides": [augment, "model.widths=[4,8]"]}
     assert shlex.split(_recipe(cfg)["command"]) == ["python", "scripts/train.py", augment, "model.widths=[4,8]"]
     assert str(tmp_path) not in json.dumps(inside)

@@ -44,6 +44,4 @@ def test_a_length_that_cannot_be(given: object, word: str) -> None:
 def test_at_most_six_kinds_and_each_says_the_same_things() -> None:
     files = sorted((config_folder() / "run").glob("*.yaml"))
     assert 0 < len(files) <= 6
-    assert {tuple(OmegaConf.load(file)) for file in files} == {
-        ("epochs", "batches", "threads", "precision", "monitor", "mode")
-    }
+    assert {tuple(OmegaConf.load(file)) for file in files} == {("epochs", "batches", "threads", "precision", "by_loss")}

@@ -105,7 +105,7 @@ def test_recipes() -> None:
         "calibration": {},
         "metrics": {"test/loss": 1.0},
         "recipe": {
-            "command": "python scripts/train.py model=gru +model.num_layers=2 task.optimizer.lr=0.1 "
+            "command": "python scripts/train.py model=gru ++model.num_layers=2 task.optimizer.lr=0.1 "
             '"data.context_length=a hidden=3"',
             "parent_commands": [
                 "python scripts/train.py data.root=$ZOO_DATA/past data.augment.rotate90=true optimizer=sgd"

@@ -33,11 +33,13 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 ABOUT = """# Published weights
 
-They come with the package. Metrics are those of the test split; this computes them again:
+All of these come with the package. Metrics are those of the test split. To compute them again:
 
     python scripts/evaluate.py weights=all
 
-Commands name the folder of your data sets `$ZOO_DATA`. `python scripts/publish.py` writes this page.
+`$ZOO_DATA` in a command is the folder of your data sets. `python scripts/publish.py` writes this page.
+
+## Load pretrained weights
 
     import zoo
 
@@ -47,15 +49,20 @@ Commands name the folder of your data sets `$ZOO_DATA`. `python scripts/publish.
 
     python scripts/predict.py model=cnn.digits input='scans/*.png'
     python scripts/export.py model=cnn.digits format=onnx
+
+## Fine-tune
+
     python scripts/train.py model=cnn data=mnist init_from=cnn.digits freeze=[stages.0] layer_decay=0.8
 
-Weights of others load in the same way, from a file (`zoo.load("model.safetensors")`), by http or https
-(`zoo.load("https://…", sha256="…")`, kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), or from the Hugging Face hub
-(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). Yours go there, with card and plots, by
+## Load and share other weights
+
+`zoo.load` also takes a file (`zoo.load("model.safetensors")`), an address (`zoo.load("https://…", sha256="…")`; the
+file is kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), and a repository of the Hugging Face hub
+(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). This uploads a run of yours, with card and plots:
 
     python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
 
-and whoever prefers torch.hub finds `load` and `create_model` in `hubconf.py`.
+For torch.hub, `hubconf.py` has `load` and `create_model`.
 """
 
 

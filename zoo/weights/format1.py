@@ -103,10 +103,11 @@ ARGUMENTS = {
 METRICS = {
     "test/false_alarms": "test/false_positive_rate",
     "test/detected": "test/recall",
+    "baseline/rmse_item_and_person_effects": "baseline/rmse_item_and_user_effects",
 }
 
 RECIPE = {"before": "parent_commands"}
-GROUPS = {"optimiser": "optimizer"}  # of the command line
+GROUPS = {"optimiser": "optimizer", "scale": "task.degradation.scale"}  # of the command line
 
 
 def renamed(header: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def _recipe(recipe: Any, model: str, output: str) -> Any:
     if isinstance(commands := recipe.get("parent_commands"), list):
         recipe["parent_commands"] = [_command(command, model) for command in commands]
     if "command" in recipe:
-        recipe["command"] = _command(recipe["command"], model)
+        recipe["command"] = _with_length(_command(recipe["command"], model), recipe.get("config"))
     if isinstance(config := recipe.get("config"), dict):
         recipe["config"] = {
             name: _named(part, OPTIONS.get(model, {})) if name == "model" else _built(part, output)
@@ -196,4 +197,15 @@ def _command(command: Any, model: str) -> Any:
         group, *path = match[0].split(".")
         return ".".join([GROUPS.get(group, group), *(groups.get(group, {}).get(name, name) for name in path)])
 
-    return re.sub(r"(?<![\w.$/])[a-z_]+(\.\w+)*(?==)", override, command)
+    command = re.sub(r"(?<![\w.$/])[a-z_]+(\.\w+)*(?==)", override, command)
+    return re.sub(r"(?<=\s)\+(?=\w)", "++", command)  # what had to be added may stand in the config now
+
+
+def _with_length(command: Any, config: Any) -> Any:
+    """A command with the length of its run, which stood in the config of the data or the task."""
+    if not isinstance(command, str) or not isinstance(config, dict):
+        return command
+    if re.search(r"\b(experiment|epochs|batches)=", command):
+        return command
+    lengths = [f"{name}={config[name]}" for name in ("epochs", "batches") if type(config.get(name)) is int]
+    return " ".join([command, *lengths[:1]])

@@ -49,6 +49,7 @@ class AnomalyDetection(ContrastiveDivergence):
 
     monitor = "val/reconstruction"
     mode = "min"
+    kind = None  # of run: that of the spec
 
     def __init__(
         self,
