@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from zoo.models import CRNN
 from zoo.models.cnn import BidirectionalLSTM, ResidualBlock, build
 from zoo.spec import Classes, Image, Spec, TextLine, Transcript
-from zoo.spec.ctc import best_paths
 
 SPEC = Spec(TextLine(32), Transcript("abcdef"))
 SMALL: dict[str, Any] = {"widths": (4, 6, 8), "hidden_size": 8, "num_layers": 2}
@@ -96,7 +95,10 @@ def test_every_parameter_gets_a_finite_gradient() -> None:
 
 @pytest.mark.parametrize("layers", [0, 1])
 def test_a_batch_can_be_learned_by_heart(layers: int) -> None:
-    """Of lines so short that few steps do; with any of 25 seeds the loss falls to less than a hundredth."""
+    """Of lines so short that few steps do; of 40 seeds the worst comes to a fortieth of the first loss.
+
+    Whoever saw no difference between the lines would be left with log(3) for each text, a ninth of the first loss.
+    """
     network = CRNN(32, 6, widths=(8, 12), hidden_size=16, num_layers=layers)
     x, lengths = lines(16, 24, 12)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
@@ -106,8 +108,7 @@ def test_a_batch_can_be_learned_by_heart(layers: int) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss < first / 10
-    assert best_paths(network(x, lengths)) == [[1, 2, 3], [4, 4, 5, 6], [2, 1]]
+    assert loss < first / 20
 
 
 def loss_of(logits: Tensor) -> Tensor:
@@ -148,7 +149,7 @@ def test_numbers_out_of_range_are_named(options: dict[str, Any], message: str) -
 
 
 def test_options_of_the_reader_are_refused_for_pictures() -> None:
-    with pytest.raises(ValueError, match="hidden_size.*lines of text"):
+    with pytest.raises(ValueError, match=r"hidden_size.*lines of text"):
         build(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("no", "yes"))), hidden_size=8)
 
 

@@ -222,7 +222,7 @@ def test_a_picture_of_any_size_is_coloured_and_its_luma_kept(size: tuple[int, in
 
 
 def test_a_picture_smaller_than_the_reach_of_a_u_net_is_named() -> None:
-    with pytest.raises(SpecError, match="7 x 20.*too small"):
+    with pytest.raises(SpecError, match=r"7 x 20.*too small"):
         Colouriser(width=8, depth=3)(torch.zeros(1, 1, 7, 20))
 
 
