@@ -12,7 +12,7 @@ from zoo.training import run as training
 
 def main(conf: str, folder: str, model: str, task: str) -> None:
     with hydra.initialize_config_dir(conf, version_base="1.3"):
-        machine = ["model.num_hidden=16", "task.particles=20", "+task.steps_per_batch=3"]
+        machine = ["model.num_hidden=16", "task.particles=20", "task.steps_per_batch=3"]
         smaller = {"gan": ["model.width=8"], "rbm": machine}
         small = ["epochs=2", "data.batch_size=128", *smaller.get(model, [])]
         small += ["data.stride=32"] if task in ("super_resolution", "colourisation") else []

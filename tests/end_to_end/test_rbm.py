@@ -90,7 +90,7 @@ def test_ratings_that_are_none(ratings: dict[str, float], fault: str) -> None:
     [
         ("", "the text is empty; give some words"),
         (" \n", "the text is empty; give some words"),
-        ("xyzzy", "the text 'xyzzy' holds none of the 2,000 words that count"),
+        ("xyzzy", "the text 'xyzzy' has none of the 2,000 words"),
         (7, "a text is a str, not int"),
     ],
 )

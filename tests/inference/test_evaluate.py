@@ -278,7 +278,9 @@ def test_a_recipe_keeps_no_path_of_this_machine(
     from zoo.training.recipe import recipe as _recipe
 
     def recipe(path: str) -> dict[str, Any]:
-        cfg = compose("train", "model=mlp", "data=csv", f"data.path={path}", "data.target=y", f"folder={tmp_path}")
+        cfg = compose(
+            "train", "model=mlp", "data=csv", f"data.path={path}", "data.target=y", "trainer=cpu", f"folder={tmp_path}"
+        )
         cfg.choices = {"overrides": [f"data.path={path}", "data.target=y"]}
         return _recipe(cfg)
 
@@ -288,7 +290,7 @@ def test_a_recipe_keeps_no_path_of_this_machine(
     assert inside["config"]["data"]["path"] == "$ZOO_DATA/houses/a.csv"
     assert "elsewhere" not in json.dumps(outside)
     augment = "data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"
-    cfg = compose("train", augment, f"folder={tmp_path}")
+    cfg = compose("train", augment, "trainer=cpu", f"folder={tmp_path}")
     cfg.choices = {"overrides": [augment, "model.widths=[4,8]"]}
     assert shlex.split(_recipe(cfg)["command"]) == ["python", "scripts/train.py", augment, "model.widths=[4,8]"]
     assert str(tmp_path) not in json.dumps(inside)

@@ -43,6 +43,8 @@ def choose(folder: str | None, resume: str | None, generated: str) -> tuple[Path
 
 def given_to_hydra() -> str | None:
     """The folder of `hydra.run.dir=…`, or of one run of a sweep; None where the user gave none."""
+    if not HydraConfig.initialized():
+        return None
     hydra = HydraConfig.get()
     several = str(hydra.mode).endswith("MULTIRUN")
     given = any(part.lstrip("+").startswith("hydra.run.dir=") for part in hydra.overrides.hydra)
@@ -81,8 +83,9 @@ def claimed(folder: Path, chosen_by_user: bool) -> Iterator[Path]:
 
 def write_config(folder: Path, cfg: DictConfig) -> None:
     """Write what was asked for and what was chosen to `.hydra/`, as Hydra does before anything is checked."""
-    hydra: Any = HydraConfig.instance().cfg
-    parts = {"config": cfg, "hydra": hydra, "overrides": OmegaConf.select(hydra, "hydra.overrides.task")}
+    parts: dict[str, Any] = {"config": cfg, "overrides": cfg.choices.overrides}
+    if HydraConfig.initialized():  # and not composed by a program of one's own
+        parts["hydra"] = HydraConfig.instance().cfg
     for name, part in parts.items():
         with replacing(folder / ".hydra" / f"{name}.yaml", sync=False) as file:
             file.write(OmegaConf.to_yaml(part).encode("utf-8", "backslashreplace"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.errors import ArtefactError
 from zoo.files import one_line
-from zoo.weights.artefact import check
+from zoo.weights.artefact import check, describe
 from zoo.weights.download import MAX_BYTES
 
 ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
@@ -54,6 +54,7 @@ def push(folder: Path, address: str, *, licence: str, private: bool = False) -> 
     try:
         check(folder / FILE)
         card = f"---\nlibrary_name: zoo\nlicense: {licence.lower()}\n---\n\n" + (folder / "card.md").read_text("utf-8")
+        card = _with_portable_commands(card, folder / FILE)
         card = card.replace(f'zoo.load("{FILE}")', f'zoo.load("{address}")')
         files = [hub.CommitOperationAdd("README.md", card.encode())]
         files += [hub.CommitOperationAdd(path.name, path) for path in [folder / FILE, *sorted(folder.glob("*.png"))]]
@@ -98,3 +99,11 @@ def _hub() -> Any:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _with_portable_commands(card: str, file: Path) -> str:
+    """The card with the commands of the artefact's recipe, which name no place on this disk."""
+    recipe = describe(file)["recipe"]
+    commands = [*recipe.get("parent_commands", ()), recipe.get("command", "")]
+    lines = "".join(f"    {command}\n" for command in commands if command)
+    return re.sub(r"(?<=## Command\n\n)(?:    .*\n)+", lambda _: lines, card)
