@@ -1,4 +1,4 @@
-"""Compute figures anew and compare: python scripts/evaluate.py weights=all (exit code 1 where they differ)"""
+"""Compute metrics again and compare: python scripts/evaluate.py weights=all (exit code 1 where they differ)"""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""What a trained network is used for: answers, figures anew, exports, publication."""
+"""What a trained network is used for: answers, metrics again, exports, publication."""

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Drawing(Callback):
-    """Draws `sweep.png` in the folder of a sweep once its runs are done, and prints the figures.
+    """Draws `sweep.png` in the folder of a sweep once its runs are done, and prints the metrics.
 
     Args:
         setting: what the runs differ in besides the model, such as `data.length`.
