@@ -21,6 +21,23 @@ FACES = {
         TextClassifier TopicRBM UNet ValueRBM
         apply build create_model defaults list_models
     """,
+    "zoo.tasks": """
+        Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale
+        FeatureLearning Forecasting Generation Grey Hybrid LanguageModelling Mask OCR Recommendation Regression
+        Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
+    """,
+    "zoo.data": """
+        Adding Admissions BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings CsvSeries
+        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST ImageFolder Imdb Joined
+        LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters Photos Ragged RandomAffine RandomFlip
+        RandomShift RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
+        TextFile TextFolder TextLines TwentyNewsgroups Waves Wine
+    """,
+    "zoo.spec": """
+        Anomaly Calibration Classes Counts Encoded Features Forecast Image InputKind Label Labels MaskedImage
+        Ratings Recommendations Seed Series SmallImage Spec Table Text TextLine Tokens Topics Transcript Values
+        Video read_image
+    """,
     "zoo.metrics": """
         NDCG R2 CaptionerMetrics ClassifierMetrics MaskedL1 MaskedPSNR MaskedSSIM Perplexity Reading
         RestorationMetrics

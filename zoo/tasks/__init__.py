@@ -1,1 +1,47 @@
-"""Lightning modules: each trains a network for one kind of use. They know specs, never data sources."""
+"""Lightning modules: each trains a network for one kind of use. They know specs and batches, never data sources.
+
+from zoo.tasks import Classification, TrainingOptions
+Trainer(max_epochs=3).fit(Classification(spec, build, partial(torch.optim.AdamW, lr=1e-3)), loader)
+"""
+
+from zoo.optim.options import TrainingOptions
+from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
+from zoo.tasks.rbm import (
+    AnomalyDetection,
+    DivergenceOptions,
+    FeatureLearning,
+    Hybrid,
+    Recommendation,
+    TopicModelling,
+)
+from zoo.tasks.sequence import OCR, Adding, Captioning, Forecasting, LanguageModelling, Tagging, memory_task
+from zoo.tasks.supervised import Classification, Regression, Sentiment, supervised_task
+from zoo.tasks.task import Task
+
+__all__ = [
+    "OCR",
+    "Adding",
+    "AdversarialOptions",
+    "AnomalyDetection",
+    "Captioning",
+    "Classification",
+    "DivergenceOptions",
+    "Downscale",
+    "FeatureLearning",
+    "Forecasting",
+    "Generation",
+    "Grey",
+    "Hybrid",
+    "LanguageModelling",
+    "Mask",
+    "Recommendation",
+    "Regression",
+    "Restoration",
+    "Sentiment",
+    "Tagging",
+    "Task",
+    "TopicModelling",
+    "TrainingOptions",
+    "memory_task",
+    "supervised_task",
+]
