@@ -79,7 +79,7 @@ def test_its_metrics_are_those_of_the_hole(trainer: TrainerBuilder, digits: Digi
     task = restoration(digits.spec)
     metrics = trainer(limit_test_batches=1).test(task, digits, verbose=False)[0]
     images = digits.splits["test"].columns[0][: digits.batch_size]
-    degraded, _, region = task.degrade(images, 0)
+    degraded, _, region = task.degrade((images,), 0)
     errors = []
     for image, masked, hole in zip(images, degraded, region):
         restored = task.image.restore(task(task.spec.input.prepare(masked[None])))[0]

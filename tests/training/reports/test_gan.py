@@ -74,11 +74,10 @@ def test_grey_images_are_refused_where_colours_are_to_be_learned(photos: Photos)
 
 def test_baselines_are_those_of_the_test_s_own_holes(digits: Digits) -> None:
     """Degraded batch by batch, each with its place as seed, and filled by hand."""
-    quality = RestorationMetrics()
+    quality, task = RestorationMetrics(), restoration(digits.spec, Mask())
     for index, images in enumerate(digits.splits["test"].columns[0].split(32)):
-        degraded, target, region = Mask()(images, torch.Generator().manual_seed(index))
+        degraded, target, region = task.degrade((images,), index)
         quality.update(Mask().baselines(degraded)["mean_fill"] / 255, target / 255, region)
-    task = restoration(digits.spec, Mask())
     found = report.baselines(task, Evaluation(task, digits.splits, batch_size=32))
     assert found == {f"mean_fill_{name}": value for name, value in quality.compute().items()}
 
