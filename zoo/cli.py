@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import re
 import sys
@@ -30,6 +32,7 @@ def one_line_errors() -> Iterator[None]:
     if _WITH_TRACEBACK:
         yield
         return
+    _replace_what_cannot_be_shown()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print what goes wrong in its own way, and leave
     try:
         yield
@@ -43,6 +46,14 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(1)
     except BrokenPipeError:  # whoever reads has had enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _replace_what_cannot_be_shown() -> None:
+    """A console may have few characters, a disk may be full and a pipe closed: none of that may end a run."""
+    logging.raiseExceptions = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def settings() -> str:

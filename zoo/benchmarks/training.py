@@ -32,7 +32,7 @@ from zoo.private import keep_freed_memory
 from zoo.spec import Image, Spec
 from zoo.tasks.supervised import Classification
 from zoo.tasks.task import Task
-from zoo.training.run import ProgressBar
+from zoo.training.progress import ProgressBar
 
 BATCH = 256
 ROUNDS = 3  # of each, in alternation; the first epoch of each is a warm-up

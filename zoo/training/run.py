@@ -19,7 +19,7 @@ import lightning as L
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -197,6 +197,10 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
         if callback is not None  # null leaves one out
     ]
     loggers: list[Logger] = [logger for logger in _instantiate(cfg, "logger").values() if logger is not None]
+    for kind, built in ((Callback, callbacks), (Logger, loggers)):
+        for value in built:
+            if not isinstance(value, kind):
+                raise ConfigError(f"callbacks and loggers are classes of Lightning; {value!r} is no {kind.__name__}")
     if loggers:  # a run that keeps nothing draws nothing
         callbacks += report.callbacks(task, data.splits)
     options: dict[str, Any] = {"precision": precision(cfg.trainer.precision, cfg.trainer.accelerator)}
@@ -350,20 +354,6 @@ def _curves(folder: Path) -> dict[str, str]:
         return {}
     plots.learning_curves(folder / "metrics.csv", folder / "curves.png")
     return {"curves.png": "Training and validation, by epoch."}
-
-
-class ProgressBar(RichProgressBar):
-    """Lightning's, but metrics are gathered only for a refresh, and the logger's version is not shown."""
-
-    def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
-        shown = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        if shown % self.refresh_rate == 0 or shown == trainer.num_training_batches:
-            super().on_train_batch_end(trainer, *args)
-
-    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)
-        return metrics
 
 
 def _summary(cfg: DictConfig, task: Task, data: DataModule, trainer: L.Trainer) -> str:
