@@ -92,6 +92,64 @@ def test_lightning_still_sets_its_current_hook_on_the_module() -> None:
     assert private.CURRENT_HOOK in vars(Line())
 
 
+def test_optimizers_are_made_in_fit_alone() -> None:
+    module = Line()
+    trainer = L.Trainer(accelerator="cpu", max_epochs=1, **QUIET)
+    assert trainer.strategy.optimizers == []
+    data = L.LightningDataModule.from_datasets(TensorDataset(torch.randn(12, 2)), batch_size=2)
+    private.attach(trainer, module, data)
+    optimizers, schedulers = private.optimizers_of(module)
+    assert [type(optimizer) for optimizer in optimizers] == [torch.optim.SGD]
+    assert schedulers == []
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_checkpoint_s_callback_does_not_tell_how_it_names_files(numbers: bool) -> None:
+    callback = ModelCheckpoint(enable_version_counter=numbers)
+    assert private.numbers_its_files(callback) is numbers
+    assert not hasattr(callback, "enable_version_counter")
+
+
+class Rows(L.pytorch.loggers.CSVLogger):
+    """Tells of each row as it is logged."""
+
+    def __init__(self, folder: Any, told: list[str]) -> None:
+        super().__init__(folder)
+        self.told = told
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.told.append(f"row {step}")
+
+
+class Keep(ModelCheckpoint):
+    """Tells of each checkpoint as it is saved, and of the row that is to come, and of the steps it holds."""
+
+    told: list[str]
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        row = private.row_to_come(trainer)
+        steps = checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"][private.STEPS]
+        self.told.append(f"checkpoint of {steps}, then row {None if row is None else row[1]}")
+        assert private.batches_of_epoch(trainer) == 6
+
+
+class Logged(Line):
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        self.log("loss", loss, on_step=False, on_epoch=True)
+        return loss
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*is smaller than the logging interval")
+def test_lightning_saves_a_checkpoint_before_it_logs_the_epoch(tmp_path: Any) -> None:
+    """Once the row comes first, `row_to_come` may go."""
+    keep = Keep(tmp_path / "kept", save_on_train_epoch_end=True)
+    keep.told = []
+    options = {**QUIET, "enable_checkpointing": True, "callbacks": [keep], "logger": Rows(tmp_path, keep.told)}
+    L.Trainer(accelerator="cpu", max_epochs=1, **options).fit(Logged(), loader())
+    assert keep.told == ["checkpoint of 6, then row 5", "row 5"]
+
+
 FAULTS = """
 import resource, torch
 from zoo import private

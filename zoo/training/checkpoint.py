@@ -14,7 +14,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.core.optimizer import _init_optimizers_and_lr_schedulers
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -124,7 +123,7 @@ def batches_seen(checkpoint: Mapping[str, Any]) -> int:
     """
     loop = checkpoint["loops"]["fit_loop"]
     seen = loop["epoch_loop.batch_progress"]["total"]
-    return int(loop["epoch_loop.state_dict"]["_batches_that_stepped"] + seen["ready"] - seen["completed"])
+    return int(loop["epoch_loop.state_dict"][private.STEPS] + seen["ready"] - seen["completed"])
 
 
 def load_weights(path: Path, task: nn.Module) -> None:
@@ -229,8 +228,8 @@ def _loop(loops: Mapping[str, Any], trainer: L.Trainer, loader: Any) -> dict[str
             raise Fault(f"{name}: {order[-1]} are ready and {order[0]} completed; they differ by 1 at most")
     batches, epochs = checked["epoch_loop.batch_progress"], checked["epoch_progress"]
     whole(batches["current"]["ready"], "loops.fit_loop.epoch_loop.batch_progress.current.ready", most=len(loader))
-    seen, stepped = batches["total"]["ready"], checked["epoch_loop.state_dict"]["_batches_that_stepped"]
-    whole(stepped, "loops.fit_loop.epoch_loop.state_dict._batches_that_stepped", most=seen)
+    seen, stepped = batches["total"]["ready"], checked["epoch_loop.state_dict"][private.STEPS]
+    whole(stepped, f"loops.fit_loop.epoch_loop.state_dict.{private.STEPS}", most=seen)
     done, wanted = epochs["current"]["processed"], trainer.max_epochs
     if wanted not in (None, -1) and done > wanted:
         raise Fault(f"its run has seen {done} epochs, and this one would take {wanted}; give epochs={done} or more")
@@ -257,8 +256,7 @@ def _optimizers(
 ) -> tuple[list[Optimizer], list[Any]]:
     """Optimizers and schedulers as Lightning makes them when it fits; by then the folder is in use."""
     private.attach(trainer, task, data)
-    optimizers, configs = _init_optimizers_and_lr_schedulers(task)
-    return optimizers, [config.scheduler for config in configs]
+    return private.optimizers_of(task)
 
 
 def _schedules(states: list[Any], schedulers: Sequence[Any], most: int) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from zoo import private
 from zoo.files import is_regular, quoted
 from zoo.training.checkpoint_values import Fault, check_keys, kind_of, matched
 
@@ -161,6 +162,6 @@ def _score(score: Any, name: str) -> Tensor:
 def _own_file(path: Any, callback: ModelCheckpoint, name: str) -> Path:
     file = re.split(r"[\\/]", path)[-1] if isinstance(path, str) else ""
     pattern = re.sub(r"\{.*?\}", "*", callback.filename or "{}")
-    if not fnmatchcase(file, f"{pattern}{'*' * callback._enable_version_counter}{callback.FILE_EXTENSION}"):
+    if not fnmatchcase(file, f"{pattern}{'*' * private.numbers_its_files(callback)}{callback.FILE_EXTENSION}"):
         raise Fault(f"{name}: it names {quoted(path)}, which is no file of this run")
     return Path(callback.dirpath or "", file)

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers.logger import DummyExperiment, Logger, rank_zero_experiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from zoo import private
 from zoo.errors import ConfigError
 from zoo.files import one_line, replacing
 
@@ -126,14 +127,9 @@ class RowsBeforeCheckpoints(Callback):
     """
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        connector: Any = trainer._logger_connector
         files = [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]
-        if not files or connector._first_loop_iter is not None or trainer._results is None:  # within an epoch
-            return
-        metrics = {name: float(value) for name, value in connector.metrics["log"].items()}
-        if metrics:
-            # Lightning counts one back as it logs the end of an epoch; within its validation it has done so already
-            step = trainer.fit_loop.epoch_loop._batches_that_stepped - (not trainer.validating)
+        if files and (row := private.row_to_come(trainer)) is not None:
+            metrics, step = row
             for file in files:
                 file.expect(metrics | {"epoch": trainer.current_epoch}, step)
 

@@ -9,6 +9,8 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
 
+from zoo import private
+
 
 class TolerantStream(io.TextIOBase):
     """Writes to standard output; characters that it cannot show are replaced, and once it fails it is left alone.
@@ -52,7 +54,7 @@ class ProgressBar(RichProgressBar):
         super().__init__(refresh_rate=refresh_rate, console_kwargs={"file": TolerantStream()})
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
-        shown = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        shown = private.batches_of_epoch(trainer)
         if shown % self.refresh_rate == 0 or shown == trainer.num_training_batches:
             super().on_train_batch_end(trainer, *args)
 

@@ -73,8 +73,8 @@ class Layer(nn.Module):
         if state is None:
             zeros = x.new_zeros(1, len(x), self.rnn.hidden_size)
             state = (zeros, zeros) if self.cell == "lstm" else zeros
-        into, through, *biases = self.rnn._flat_weights
-        weights = [into, functional.dropout(through, self.recurrent_dropout), *biases]
+        through = functional.dropout(self.rnn.weight_hh_l0, self.recurrent_dropout)
+        weights = [self.rnn.weight_ih_l0, through, self.rnn.bias_ih_l0, self.rnn.bias_hh_l0]
         outputs, *last = KERNELS[self.cell](x, state, weights, True, 1, 0.0, True, False, True)
         return outputs, tuple(last) if self.cell == "lstm" else last[0]
 
