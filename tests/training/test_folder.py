@@ -83,3 +83,15 @@ def test_config_and_log_are_as_hydra_writes_them(compose: Callable[..., DictConf
         logging.getLogger("zoo").warning("said \ud800")
     logging.getLogger("zoo").warning("not said")
     assert (tmp_path / "train.log").read_text() == "said \\ud800\n"
+
+
+def test_a_refused_run_changes_nothing_of_a_killed_one(tmp_path: Path) -> None:
+    left = {tmp_path / ".lock", tmp_path / ".last.ckpt.0a1b2c3d.part"}
+    for file in left:
+        file.touch()
+    with pytest.raises(RuntimeError), folders.claimed(tmp_path, True):
+        raise RuntimeError
+    assert set(tmp_path.iterdir()) == left
+    with folders.claimed(tmp_path, True):
+        pass
+    assert not (tmp_path / ".lock").exists()

@@ -1,0 +1,121 @@
+"""Once trained, nothing stands between the weights and the disk: whatever else fails costs a line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+from omegaconf import DictConfig
+
+import zoo
+from zoo.training import report
+from zoo.training import run as runs
+from zoo.training.run import train
+
+SMALL = ["model=mlp", "data=digits", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "threads=1"]
+QUIET = ["callbacks.progress=null"]
+Fault = Callable[..., Any]
+
+
+def _raise(*args: Any, **options: Any) -> Any:
+    raise RuntimeError("a fault\nof two lines")
+
+
+@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.parametrize(
+    ("place", "name", "said"),
+    [
+        (L.Trainer, "test", "the test"),
+        (report, "calibrate", "calibration"),
+        (report, "split_metrics", "metrics of whole splits"),
+        (report, "baselines", "baselines"),
+        (report, "plots", "plots"),
+        (report, "notes", "notes"),
+        (runs, "card", "the card"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_fails_after_training_costs_one_line(
+    compose: Callable[..., DictConfig],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: Any,
+    name: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr(place, name, _raise)
+    train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}"))
+    lines = [record.getMessage() for record in caplog.records if "failed" in record.getMessage()]
+    assert lines == [f"{said} failed: RuntimeError: a fault of two lines; the trained network is kept"]
+    zoo.load(tmp_path / "model.safetensors")
+    assert (tmp_path / "card.md").read_text().startswith("# mlp · supervised · digits\n")
+
+
+def test_the_artefact_is_there_before_the_test(
+    compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def test(*args: Any, **options: Any) -> None:
+        seen.append(zoo.load(tmp_path / "model.safetensors").metrics.keys())
+        sys.exit(1)  # as Lightning does on Ctrl-C
+
+    monkeypatch.setattr(L.Trainer, "test", test)
+    with pytest.raises(SystemExit) as ended:
+        train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}"))
+    assert ended.value.code == 130
+    assert seen == [{"train/seconds"}]
+
+
+def test_a_disk_that_is_full_after_training(
+    compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs, "replacing", write)
+    train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}"))
+    zoo.load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["callbacks.last=5"], "callbacks: each is a Callback"),
+        (["model.hidden_sizes=[9000000000]"], "memory is too small"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(
+    compose: Callable[..., DictConfig], tmp_path: Path, overrides: list[str], said: str
+) -> None:
+    with pytest.raises(zoo.ConfigError, match=said) as caught:
+        train(compose("train", *SMALL, *QUIET, f"folder={tmp_path / 'a' / 'b'}", *overrides))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= 300
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_console_that_is_full_and_knows_only_ascii(root: Path, tmp_path: Path) -> None:
+    """The progress bar, and what is logged, hold more."""
+    command = [sys.executable, str(root / "scripts" / "train.py"), *SMALL, f"folder={tmp_path / 'run'}"]
+    plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**plain, "PYTHONIOENCODING": "ascii"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    said = "standard output cannot be written to (No space left on device); the run goes on\n"
+    assert (ended.returncode, ended.stderr) == (0, said)
+    assert {"model.safetensors", "card.md", "train.log"} <= {file.name for file in (tmp_path / "run").iterdir()}
