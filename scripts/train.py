@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from zoo.cli import one_line_errors
+from zoo.cli import one_line_errors, optional_console
 from zoo.training.run import train
 
 
@@ -14,5 +14,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():  # of composing the config
+    with optional_console(), one_line_errors():  # of composing the config
         main()

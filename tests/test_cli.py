@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import runpy
 import subprocess
@@ -16,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo import cli as console
-from zoo.cli import one_line, one_line_errors, settings
+from zoo.cli import one_line, one_line_errors, optional_console, settings
 from zoo.errors import DataError, SpecError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -124,7 +125,7 @@ def test_a_choice_is_no_null(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("as_a_script")
-@pytest.mark.parametrize("bug", [KeyError("a bug"), KeyboardInterrupt(), SystemExit(3), ValueError("a bug")], ids=repr)
+@pytest.mark.parametrize("bug", [KeyError("a bug"), SystemExit(3), ValueError("a bug")], ids=repr)
 def test_what_is_no_user_s_mistake_passes(bug: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(type(bug)) as caught, one_line_errors():
         raise bug
@@ -156,3 +157,30 @@ def test_the_script_itself(root: Path, tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", MNITS + "\n")
     assert list(tmp_path.iterdir()) == []  # and no run folder is left
+
+
+@pytest.mark.usefixtures("as_a_script")
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (OSError(28, "No space left on device", "a.ckpt"), 1, "No space left on device: 'a.ckpt'\n"),
+        (KeyboardInterrupt(), 130, "Stopped\n"),
+    ],
+    ids=repr,
+)
+def test_what_the_machine_or_ctrl_c_ends(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end, one_line_errors():
+        raise error
+    assert end.value.code == code
+    assert capsys.readouterr().err == line
+
+
+def test_a_console_shows_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with optional_console():
+        print("a ━ b")
+    assert sys.stdout is stream
+    assert stream.buffer.getvalue() == b"a ? b\n"  # type: ignore[attr-defined]

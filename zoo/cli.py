@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from zoo import files
 from zoo.errors import ZooError, unknown
 from zoo.renamed import new_name
 
@@ -32,7 +34,6 @@ def one_line_errors() -> Iterator[None]:
     if _WITH_TRACEBACK:
         yield
         return
-    _replace_what_cannot_be_shown()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print what goes wrong in its own way, and leave
     try:
         yield
@@ -46,14 +47,60 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(1)
     except BrokenPipeError:  # whoever reads has had enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a disk that is full, a folder that vanished or cannot be written to
+        print(files.one_line(str(error).partition("] ")[2] or str(error)), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
-def _replace_what_cannot_be_shown() -> None:
-    """A console may have few characters, a disk may be full and a pipe closed: none of that may end a run."""
-    logging.raiseExceptions = False
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+class _Console:
+    """A stream to which nothing that a run says is an error: what it cannot take is left out, and said once."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._lost = False
+        stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except OSError as error:
+            self._lose(error)
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # what it holds goes there as it is closed
+        if not self._lost and not isinstance(error, BrokenPipeError) and self._stream is sys.__stdout__:
+            print(f"standard output cannot be written to ({error.strerror}); the run goes on", file=sys.stderr)
+        self._lost = True
+
+
+@contextmanager
+def optional_console() -> Iterator[None]:
+    """Let a run go on where the console is full or closed, or cannot show a letter: its results are in its folder."""
+    before = sys.stdout, sys.stderr
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:  # where it was closed, or the next file would be the console
+        pass
+    os.close(free)
+    sys.stdout, sys.stderr = (_Console(stream) if isinstance(stream, TextIOWrapper) else stream for stream in before)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        sys.stdout, sys.stderr = before
 
 
 def settings() -> str:

@@ -124,3 +124,8 @@ def look_for_gpus_once() -> None:
 def is_batch_too_small(error: ValueError) -> bool:
     """Whether torch (2.15) refused to normalise over a single example, of which it has no error of its own."""
     return "more than 1 value per channel" in str(error)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was too small: torch (2.15) has an error of its own for that of a GPU, and none for the CPU's."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -43,7 +43,8 @@ def test_a_folder_in_use_is_refused_until_its_run_ends_or_is_killed(tmp_path: Pa
         process.kill()
     (folder / ".last.ckpt.0123.part").write_text("half")
     with claimed(folder, chosen_by_user=True):
-        assert os.listdir(folder) == [".lock"]
+        write_config(folder, OmegaConf.create({"choices": {"overrides": []}}))  # the first that is written
+        assert sorted(os.listdir(folder)) == [".hydra", ".lock"]
 
 
 @pytest.mark.parametrize("where", ["/dev/null/x", "{}/file/x", "{}/file"])
@@ -83,3 +84,15 @@ def test_config_and_log_are_as_hydra_writes_them(compose: Callable[..., DictConf
         logging.getLogger("zoo").warning("said \ud800")
     logging.getLogger("zoo").warning("not said")
     assert (tmp_path / "train.log").read_text() == "said \\ud800\n"
+
+
+def test_a_refused_run_changes_nothing_of_a_killed_one(tmp_path: Path) -> None:
+    left = {tmp_path / ".lock", tmp_path / ".last.ckpt.0a1b2c3d.part"}
+    for file in left:
+        file.touch()
+    with pytest.raises(RuntimeError), claimed(tmp_path, True):
+        raise RuntimeError
+    assert set(tmp_path.iterdir()) == left
+    with claimed(tmp_path, True):
+        pass
+    assert not (tmp_path / ".lock").exists()

@@ -1,8 +1,9 @@
-"""What has been trained is kept, whatever fails after it."""
+"""Once trained, nothing stands between the weights and the disk: whatever else fails costs a line."""
 
 from __future__ import annotations
 
-import io
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,65 +15,107 @@ from omegaconf import DictConfig
 
 import zoo
 from zoo.training import report
-from zoo.training.progress import TolerantStream
+from zoo.training import run as runs
 from zoo.training.run import train
 
-SMALL = ("epochs=1", "trainer=cpu", "model.widths=[4,8]", "data.batch_size=256", "callbacks.progress=null")
+SMALL = ["model=mlp", "data=digits", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "threads=1"]
+QUIET = ["callbacks.progress=null"]
+Fault = Callable[..., Any]
 
 
-def fails(*args: Any, **kwargs: Any) -> Any:
-    raise RuntimeError("no more of this")
+def _raise(*args: Any, **options: Any) -> Any:
+    raise RuntimeError("a fault\nof two lines")
 
 
-def test_the_network_is_on_disk_before_the_test(
-    compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept: list[dict[str, float]] = []
-
-    def test(trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
-        kept.append(zoo.load(tmp_path / "run" / "model.safetensors").metrics)
-
-    monkeypatch.setattr(L.Trainer, "test", test)
-    train(compose("train", *SMALL, f"folder={tmp_path / 'run'}"))
-    assert [list(metrics) for metrics in kept] == [["train/seconds"]]
-
-
-@pytest.mark.parametrize("step", ["test", "baselines", "split_metrics", "plots", "notes"])
-def test_each_step_after_training_may_fail_alone(
+@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.parametrize(
+    ("place", "name", "said"),
+    [
+        (L.Trainer, "test", "the test"),
+        (report, "calibrate", "calibration"),
+        (report, "split_metrics", "metrics of whole splits"),
+        (report, "baselines", "baselines"),
+        (report, "plots", "plots"),
+        (report, "notes", "notes"),
+        (runs, "card", "the card"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_fails_after_training_costs_one_line(
     compose: Callable[..., DictConfig],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    step: str,
+    place: Any,
+    name: str,
+    said: str,
 ) -> None:
-    monkeypatch.setattr(L.Trainer if step == "test" else report, step, fails)
-    train(compose("train", *SMALL, f"folder={tmp_path / 'run'}"))
-    assert zoo.load(tmp_path / "run" / "model.safetensors").metrics["train/seconds"] >= 0
-    assert (tmp_path / "run" / "card.md").is_file()
-    assert [line for line in caplog.messages if "no more of this" in line and "\n" not in line]
+    monkeypatch.setattr(place, name, _raise)
+    train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}"))
+    lines = [record.getMessage() for record in caplog.records if "failed" in record.getMessage()]
+    assert lines == [f"{said} failed: RuntimeError: a fault of two lines; the trained network is kept"]
+    zoo.load(tmp_path / "model.safetensors")
+    assert (tmp_path / "card.md").read_text().startswith("# mlp · supervised · digits\n")
 
 
-class Full(io.StringIO):
-    """Standard output on a disk that is full."""
+def test_the_artefact_is_there_before_the_test(
+    compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
 
-    encoding = "utf-8"
+    def test(*args: Any, **options: Any) -> None:
+        seen.append(zoo.load(tmp_path / "model.safetensors").metrics.keys())
+        sys.exit(1)  # as Lightning does on Ctrl-C
 
-    def write(self, text: str) -> int:
-        raise OSError("No space left on device")
-
-
-def test_a_console_with_few_characters_gets_what_it_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    TolerantStream().write("0:00:01 • 5")
-    sys.stdout.flush()
-    assert raw.getvalue() == b"0:00:01 ? 5"
+    monkeypatch.setattr(L.Trainer, "test", test)
+    with pytest.raises(SystemExit) as ended:
+        train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}"))
+    assert ended.value.code == 130
+    assert seen == [{"train/seconds"}]
 
 
-@pytest.mark.parametrize("stdout", [Full(), None], ids=["full", "none"])
-def test_a_console_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch, stdout: Any) -> None:
-    monkeypatch.setattr(sys, "stdout", stdout)
-    stream = TolerantStream()
-    assert stream.write("a bar") == 5
-    assert stream.failed
-    stream.flush()
+def test_a_disk_that_is_full_after_training(
+    compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs, "replacing", write)
+    train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}"))
+    zoo.load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["callbacks.last=5"], "callbacks: each is a Callback"),
+        (["model.hidden_sizes=[9000000000]"], "memory is too small"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(
+    compose: Callable[..., DictConfig], tmp_path: Path, overrides: list[str], said: str
+) -> None:
+    with pytest.raises(zoo.ConfigError, match=said) as caught:
+        train(compose("train", *SMALL, *QUIET, f"folder={tmp_path / 'a' / 'b'}", *overrides))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= 300
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_console_that_is_full_and_knows_only_ascii(root: Path, tmp_path: Path) -> None:
+    """The progress bar, and what is logged, hold more."""
+    command = [sys.executable, str(root / "scripts" / "train.py"), *SMALL, f"folder={tmp_path / 'run'}"]
+    plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**plain, "PYTHONIOENCODING": "ascii"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    said = "standard output cannot be written to (No space left on device); the run goes on\n"
+    assert (ended.returncode, ended.stderr) == (0, said)
+    assert {"model.safetensors", "card.md", "train.log"} <= {file.name for file in (tmp_path / "run").iterdir()}

@@ -66,23 +66,27 @@ def claimed(folder: Path, chosen_by_user: bool) -> Iterator[Path]:
         return
     try:
         folder, made = _make(folder, chosen_by_user)
+        found = (folder / LOCK).exists()  # of a run that was killed
         handle = _lock(folder)
     except OSError as error:
         raise ConfigError(one_line(f"folder: {folder} cannot be written to: {error.strerror or error}")) from error
     os.environ[SHARED] = str(folder)
-    remove_abandoned(folder, seconds=0)
+    refused = True
     try:
         yield folder
+        refused = False
     finally:
         os.environ.pop(SHARED, None)
         with suppress(FileNotFoundError):
-            (folder / LOCK).unlink()
+            if not (found and refused):  # which changes nothing
+                (folder / LOCK).unlink()
         os.close(handle)
         _remove_empty(folder, made)
 
 
 def write_config(folder: Path, cfg: DictConfig) -> None:
     """Write what was asked for and what was chosen to `.hydra/`, as Hydra does before anything is checked."""
+    remove_abandoned(folder, seconds=0)
     parts: dict[str, Any] = {"config": cfg, "overrides": cfg.choices.overrides}
     if HydraConfig.initialized():  # and not composed by a program of one's own
         parts["hydra"] = HydraConfig.instance().cfg

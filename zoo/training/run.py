@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import lightning as L
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -31,6 +31,7 @@ import zoo.training.reports  # noqa: F401  # registers them
 from zoo import models, plots, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
+from zoo.files import one_line, quoted, replacing
 from zoo.hardware import precision
 from zoo.settings import folded, type_errors
 from zoo.spec import Spec
@@ -74,7 +75,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     checkpoint = _checkpoint(cfg, settings)
     name = f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}"
     wanted, chosen = folders.choose(cfg.folder or folders.given_to_hydra(), cfg.resume, name)
-    with folders.claimed(wanted, chosen) as folder:
+    with _within_memory(), folders.claimed(wanted, chosen) as folder:
         cfg.folder = str(folder)
         return _train(cfg, settings, start, checkpoint)
 
@@ -114,6 +115,18 @@ def _fit_and_keep(
     artefact.metrics = {**measured, **artefact.metrics}
     _report(cfg, task, data, artefact)
     return artefact.metrics
+
+
+@contextmanager
+def _within_memory() -> Iterator[None]:
+    """Tell of a network or a batch for which this machine is too small."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not private.is_out_of_memory(error):
+            raise
+        fault = "this machine's memory is too small for this network or batch; give smaller sizes in model or data"
+        raise ConfigError(one_line(f"{fault} ({error})")) from error
 
 
 def _check_pair(cfg: DictConfig) -> None:
@@ -197,16 +210,16 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
         if callback is not None  # null leaves one out
     ]
     loggers: list[Logger] = [logger for logger in _instantiate(cfg, "logger").values() if logger is not None]
-    for kind, built in ((Callback, callbacks), (Logger, loggers)):
-        for value in built:
-            if not isinstance(value, kind):
-                raise ConfigError(f"callbacks and loggers are classes of Lightning; {value!r} is no {kind.__name__}")
+    _check_kind("callbacks", callbacks, Callback)
+    _check_kind("logger", loggers, Logger)
     if loggers:  # a run that keeps nothing draws nothing
         callbacks += report.callbacks(task, data.splits)
     options: dict[str, Any] = {"precision": precision(cfg.trainer.precision, cfg.trainer.accelerator)}
     several = cfg.trainer.strategy == "auto" and cfg.trainer.devices not in (1, "auto")
     if several or cfg.trainer.strategy == "ddp":
         options["strategy"] = DDPStrategy(find_unused_parameters=task.alternates)
+    if not any(isinstance(callback, ProgressBar) for callback in callbacks):
+        options["enable_progress_bar"] = False  # or Lightning adds one of its own
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
     chooser = next((callback for callback in callbacks if isinstance(callback, ModelCheckpoint)), None)
@@ -219,6 +232,13 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
     batches = len(data.train_dataloader()) * task.options.steps_per_batch
     private.set_epochs(trainer, kinds.epochs(cfg, batches))
     return trainer
+
+
+def _check_kind(part: str, given: Sequence[object], kind: type) -> None:
+    for one in given:
+        if not isinstance(one, kind):
+            fault = f"{part}: each is a {kind.__name__} of Lightning, or null to leave it out; got {quoted(one)}"
+            raise ConfigError(fault)
 
 
 @contextmanager
@@ -265,7 +285,13 @@ def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule) -> N
     except SystemExit as stop:  # on Ctrl-C, and on SIGTERM with no code, as if all were done
         if trainer.is_global_zero and (last := Path(cfg.folder, "last.ckpt")).exists():
             log.warning("Stopped; the same command with resume=%s goes on", os.path.relpath(last))
-        sys.exit(stop.code or 128 + signal.SIGTERM)
+        sys.exit(_exit_code(stop, trainer))
+
+
+def _exit_code(stop: SystemExit, trainer: L.Trainer) -> Any:
+    """As a shell tells of a signal, where Lightning exits with 1 on Ctrl-C, and with none on SIGTERM."""
+    on_ctrl_c = stop.code == 1 and trainer.world_size == 1  # or another process has died
+    return 128 + signal.SIGINT if on_ctrl_c else stop.code or 128 + signal.SIGTERM
 
 
 def _restore_best(trainer: L.Trainer, task: Task) -> None:
@@ -304,7 +330,11 @@ def _save(cfg: DictConfig, artefact: Artefact) -> None:
 
 
 def _test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
-    _attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
+    try:
+        _attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
+    except SystemExit as stop:
+        log.warning("Stopped in the test; the trained network is kept")
+        sys.exit(_exit_code(stop, trainer))
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
 
 
@@ -316,26 +346,36 @@ def _report(cfg: DictConfig, task: Task, data: DataModule, artefact: Artefact) -
     nothing: dict[str, float] = {}
     if (calibration := _attempt("calibration", lambda: report.calibrate(task, evaluation), None)) is not None:
         artefact.calibration = calibration
-    more = _attempt("metrics of whole splits", lambda: report.split_metrics(task, evaluation), nothing)
-    simpler = _attempt("baselines", lambda: report.baselines(task, evaluation), nothing)
+    more = _attempt("metrics of whole splits", lambda: _named("test", report.split_metrics(task, evaluation)), nothing)
+    simpler = _attempt("baselines", lambda: _named("baseline", report.baselines(task, evaluation)), nothing)
     artefact.metrics = {
         **{name: value for name, value in artefact.metrics.items() if name.startswith("test/")},
-        **{f"test/{name}": float(value) for name, value in more.items()},
+        **more,
         "train/seconds": artefact.metrics["train/seconds"],
-        **{f"baseline/{name}": float(value) for name, value in simpler.items()},
+        **simpler,
     }
-    _save(cfg, artefact)
+    _attempt("to add metrics to the artefact", lambda: _save(cfg, artefact), None)
     undrawn: dict[str, str] = {}
     captions = _attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
     captions = captions | _attempt("curves", lambda: _curves(folder), undrawn)
     unsaid: list[str] = []
     notes = _attempt("notes", lambda: report.notes(task, evaluation), unsaid)
     artefact.network.cpu()
-    text = _attempt("the card", lambda: card(cfg, artefact, data, notes, captions), "")
-    (folder / "card.md").write_text(text, encoding="utf-8")
+    title = f"# {cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data}\n\nThe rest could not be written.\n"
+    text = _attempt("the card", lambda: card(cfg, artefact, data, notes, captions), title)
+    _attempt("to write the card", lambda: _write_text(folder / "card.md", text), None)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in artefact.metrics.items()))
     log.info("Results: %s; see card.md and %s", folder, ", ".join(captions))
     log.info('Use it: zoo.load("%s")(%s)', folder / "model.safetensors", artefact.spec.input.example())
+
+
+def _named(part: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{part}/{name}": float(value) for name, value in metrics.items()}
+
+
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
@@ -343,7 +383,7 @@ def _attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
     try:
         return step()
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(str(error), 200)
         log.warning("%s failed: %s: %s; the trained network is kept", what, type(error).__name__, reason)
         log.debug("", exc_info=True)
         return otherwise
