@@ -97,7 +97,7 @@ def test_every_published_weight(tmp_path: Path, name: str, format: str) -> None:
     made_up = isinstance(artefact.network, Generator) or isinstance(artefact.spec.output, Tokens)
     reasons = ["draws noise or writes step by step"] * made_up
     reasons += ["unrolls recurrent layers"] * (recurrent and format == "torch_export")
-    reasons += ["ONNX does not hold what reads the pictures"] * (
+    reasons += ["ONNX does not hold what reads the frames"] * (
         isinstance(artefact.spec.input, Video) and format == "onnx"
     )
     if reasons:

@@ -191,7 +191,7 @@ def _checked(described: Any, root: Path) -> Any:
 
 
 def _is_published(described: dict[str, Any]) -> bool:
-    """Whether it loads one of the catalogue's weights, as the judge of generated pictures is."""
+    """Whether it loads one of the catalogue's weights, as the evaluator of generated images is."""
     names = [record.name for record in catalogue.list_weights("*")]
     return (
         set(described) == {"_target_", "source"}

@@ -135,7 +135,7 @@ def _check_that_it_is_one_graph(network: nn.Module, arguments: Arguments, dynami
             "export it with format=onnx or format=torchscript"
         )
     if format == "onnx" and recurrent and arguments[0].ndim == 5:  # torch would print hundreds of lines of its graph
-        raise ConfigError("ONNX does not hold what reads the pictures of a video; export it with format=torchscript")
+        raise ConfigError("ONNX does not hold what reads the frames of a video; export it with format=torchscript")
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What several runs show together: a figure of each against a setting, a line for each model."""
+"""What several runs show together: a metric of each against a setting, a line for each model."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Drawing(Callback):
 
     Args:
         setting: what the runs differ in besides the model, such as `data.length`.
-        metric: the figure, such as `test/rmse`.
-        baseline: a figure that is drawn beside it, from the first run of each setting; None for none.
+        metric: its name, such as `test/rmse`.
+        baseline: a metric that is drawn beside it, from the first run of each setting; None for none.
     """
 
     def __init__(self, setting: str, metric: str, baseline: str | None = None) -> None:
