@@ -96,3 +96,9 @@ def test_a_refused_run_changes_nothing_of_a_killed_one(tmp_path: Path) -> None:
     with claimed(tmp_path, True):
         pass
     assert not (tmp_path / ".lock").exists()
+
+
+def test_an_empty_folder_that_was_there_stays(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), claimed(tmp_path, True):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []

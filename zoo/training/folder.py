@@ -81,7 +81,8 @@ def claimed(folder: Path, chosen_by_user: bool) -> Iterator[Path]:
             if not (found and refused):  # which changes nothing
                 (folder / LOCK).unlink()
         os.close(handle)
-        _remove_empty(folder, made)
+        hydra_made = (hydra := given_to_hydra()) is not None and Path(hydra).absolute() == folder
+        _remove_empty([folder, *made] if hydra_made else made)
 
 
 def write_config(folder: Path, cfg: DictConfig) -> None:
@@ -142,8 +143,8 @@ def _lock(folder: Path) -> int:
             raise ConfigError(one_line(f"folder: {folder} is in use by another run; give another one")) from error
 
 
-def _remove_empty(folder: Path, made: list[Path]) -> None:
-    """Remove a folder that holds nothing, and those above it that were made for it."""
-    for path in dict.fromkeys([folder, *made]):
+def _remove_empty(made: list[Path]) -> None:
+    """Remove those folders that were made for a run which leaves nothing in them."""
+    for path in dict.fromkeys(made):
         with suppress(OSError):  # it holds something
             path.rmdir()
