@@ -41,7 +41,7 @@ from zoo.training import folder as folders
 from zoo.training import kinds, report
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
-from zoo.training.recipe import plain, recipe
+from zoo.training.recipe import plain, recipe, title
 from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
 from zoo.training.trained import TrainedArtefact, keep
@@ -106,7 +106,7 @@ def _train(
     checkpoint: dict[str, Any] | None,
 ) -> TrainedArtefact:
     """The run itself, in a folder that is its own."""
-    data = _instantiate(cfg, "data", **given.arguments) if given.data is None else given.data
+    data = _data(cfg, given)
     prepare_once(data)
     data.setup("fit")
     task = _task(cfg, data, start)
@@ -155,25 +155,33 @@ def _within_memory() -> Iterator[None]:
 def _check_pair(cfg: DictConfig) -> None:
     model, task = cfg.model.name, cfg.choices.task
     can = models.find(model).tasks
-    if task not in can:
+    if can and task not in can:
         raise ConfigError(f"{model} cannot do {task}; it does: {', '.join(can)}")
 
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
     """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
+    described = {argument: setting for argument, setting in plain(cfg[name]).items() if argument not in more}
     for missing in sorted(OmegaConf.missing_keys(cfg[name])):
         raise ConfigError(f"{missing} is needed: give {missing}=…")
-    for fault in type_errors(plain(cfg[name]), name):
+    for fault in type_errors(described, name):
         raise ConfigError(fault)
     try:  # plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
-        described = instantiate(cfg[name], _partial_="_target_" in cfg[name], _convert_="all")
+        made = instantiate(cfg[name], _partial_="_target_" in cfg[name], _convert_="all")
         if "_target_" not in cfg[name]:
-            return described
-        return described.func(**{**folded(described.func, described.keywords), **more})
+            return made
+        return made.func(**{**folded(made.func, made.keywords), **more})
     except InstantiationException as error:
         raise ConfigError(f"{name}: {error.__cause__ or error}") from error
     except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # of a TPU, torch_xla is missing
         raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
+
+
+def _data(cfg: DictConfig, given: Given) -> DataModule:
+    data = _instantiate(cfg, "data", **given.arguments) if given.data is None else given.data
+    if not isinstance(data, DataModule):  # data=module on the command line
+        raise ConfigError(f"data={cfg.choices.data} is for Python: zoo.train(data=…) with a data module of zoo.data")
+    return data
 
 
 def _start(cfg: DictConfig) -> Artefact | None:
@@ -378,7 +386,7 @@ def _summary(cfg: DictConfig, task: Task, data: DataModule, trainer: L.Trainer) 
     counts = ", ".join(f"{len(examples)} {split}" for split, examples in data.splits.items())
     parameters = sum(parameter.numel() for parameter in task.trained_network.parameters())
     return (
-        f"{cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data} ({counts}): {task.spec}, "
+        f"{title(cfg)} ({counts}): {task.spec}, "
         f"{parameters:,} parameters, "
         f"{trainer.max_epochs} epochs, {trainer.precision} on {trainer.accelerator.name()}"
     )
