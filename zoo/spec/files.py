@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import DataError
+from zoo.errors import DataError, install
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path).reset_index(drop=True)
     except ImportError as error:
-        raise DataError('reading Parquet takes pyarrow: pip install "zoo[parquet]"') from error
+        raise DataError(f"reading Parquet takes pyarrow: {install('parquet')}") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise DataError(f"cannot read {path}: {error}") from error
     frame.index += 1
