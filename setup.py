@@ -2,8 +2,4 @@
 
 from setuptools import find_packages, setup
 
-setup(
-    packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo.conf"],
-    package_dir={"zoo.conf": "conf"},
-    package_data={"zoo.conf": ["**/*.yaml"]},
-)
+setup(packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo.conf"], package_dir={"zoo.conf": "conf"})
