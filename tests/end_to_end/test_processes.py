@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,39 @@ def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str,
     assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
     artefact = zoo.load(tmp_path / "run" / "model.safetensors")
     assert artefact.metrics == {name: value for name, value in seen.items() if "/" in name}
+
+
+def test_two_machines_train_one_network(root: Path, tmp_path: Path) -> None:
+    """By the command of docs/training.md, with one process a machine: torchrun knows them apart by their addresses."""
+    (tmp_path / "seen").mkdir()
+    (tmp_path / "shared").mkdir()
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    machines = []
+    for number in range(2):
+        command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-id=test"]
+        command += [f"--node-rank={number}", "--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}"]
+        command += [str(root / "tests" / "end_to_end" / "fit_on_two_machines.py"), str(tmp_path / "seen")]
+        command += ["model=cnn", "data=digits", "epochs=1", "model.widths=[4,8]", "data.batch_size=128"]
+        command += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.num_nodes=2", "trainer.devices=1"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        machines.append(
+            subprocess.Popen(
+                command, cwd=tmp_path / "shared", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        )
+        time.sleep(1.1)  # so that a folder named by the second would be another one
+    try:
+        said = [machine.communicate(timeout=1200)[0].decode() for machine in machines]
+    finally:
+        for machine in machines:
+            machine.kill()
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    seen = [json.loads((tmp_path / "seen" / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
+    assert seen[0]["weights"] == seen[1]["weights"]
+    assert [len(one["prepared"]) >= 1 for one in seen] == [True, False]
+    folders = [path.parent for path in (tmp_path / "shared").rglob("*") if path.is_file()]
+    runs = {path.relative_to(tmp_path / "shared").parts[:3] for path in folders}
+    assert len(runs) == 1, runs
+    assert (tmp_path / "shared").joinpath(*runs.pop(), "model.safetensors").is_file()

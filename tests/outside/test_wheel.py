@@ -12,11 +12,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from PIL import Image
 
-from zoo.errors import DISTRIBUTION
+import zoo
+from zoo.errors import DISTRIBUTION, install
 
 pytestmark = pytest.mark.outside
 BUILT = ("zoo", "conf", "pyproject.toml", "setup.py", "README.md", "LICENSE")
@@ -73,15 +77,15 @@ def test_the_wheel_is_whole(root: Path, wheel: Path) -> None:
 
 def test_train_and_use_what_was_trained(installed: Path, tmp_path: Path) -> None:
     """The README's first command in short, by the command that the wheel brings, then all that follows."""
-    zoo = str(installed / "bin" / "zoo")
-    trained = run(installed, tmp_path, zoo, "train", "model=gan", "batches=10", "folder=run")
+    command = str(installed / "bin" / "zoo")
+    trained = run(installed, tmp_path, command, "train", "model=gan", "batches=10", "folder=run")
     assert trained.returncode == 0, trained.stderr[-2000:]
     assert (tmp_path / "run" / "restored.png").is_file()
     program = "import zoo, sys; print(zoo.load(sys.argv[1])('scan.png', 'mask.png').size)"
-    from PIL import Image
-
     Image.new("L", (8, 8), 100).save(tmp_path / "scan.png")
-    Image.new("1", (8, 8), 0).save(tmp_path / "mask.png")
+    mask = Image.new("1", (8, 8), 0)
+    mask.putpixel((3, 3), 1)
+    mask.save(tmp_path / "mask.png")
     used = run(installed, tmp_path, "-c", program, "run/model.safetensors")
     assert used.stdout == "(8, 8)\n", used.stderr
     predicted = run(
@@ -108,3 +112,50 @@ def test_each_verb_starts(installed: Path, tmp_path: Path, arguments: list[str],
     assert says in ended.stdout + ended.stderr, ended.stderr[-2000:]
     assert "Traceback" not in ended.stderr
     assert ended.returncode == (arguments[0] in ("publish", "benchmark"))
+
+
+@pytest.fixture(scope="session")
+def bare(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with links to what the wheel asks for without an extra, and what that asks for; nothing else."""
+    folder = tmp_path_factory.mktemp("bare")
+    (about,) = installed.glob("*.dist-info/METADATA")
+    lines = about.read_text(encoding="utf-8").splitlines()
+    wanted = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
+    seen: set[str] = set()
+    while wanted:
+        requirement = Requirement(wanted.pop())
+        if requirement.name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(requirement.name)
+        found = distribution(requirement.name)
+        wanted += found.requires or []
+        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(Path(str(found.locate_file(top))))
+    return folder
+
+
+ANSWER = """
+import zoo
+from zoo.weights.samples import random_inputs
+for weights in zoo.list_weights():
+    artefact = zoo.load(weights)
+    artefact(*random_inputs(artefact.spec.input, 1)[0])
+    print(weights.name)
+"""
+
+
+def test_the_bare_wheel_answers_with_every_published_weight(installed: Path, bare: Path, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, (installed, bare)))}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        python = [sys.executable, "-S", *command]  # without the folder of installed packages
+        return subprocess.run(python, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    answered = run("-c", ANSWER)
+    assert answered.returncode == 0, answered.stderr[-2000:]
+    assert answered.stdout.split() == [weights.name for weights in zoo.list_weights()]
+    assert "scipy" in run("-c", "import scipy").stderr
+    refused = run("-m", "zoo", "train", "model=gan")
+    assert refused.returncode == 1
+    assert refused.stderr == f"zoo train takes hydra: {install('train')}\n"

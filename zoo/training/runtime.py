@@ -95,6 +95,7 @@ def prepare_once(data: L.LightningDataModule) -> None:
     Lightning starts its other processes once the first one has come to `fit`, and so after this. Those that torchrun
     starts are there from the beginning, and wait for the first one's word in torchrun's own store.
     """
+    data.prepare_data_per_node = False  # for Lightning, too: one process of all machines, which share the folder of data
     store = None
     if "TORCHELASTIC_RUN_ID" in os.environ:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
