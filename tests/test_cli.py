@@ -91,7 +91,9 @@ def test_help_tells_of_every_setting(compose: Callable[..., DictConfig], verb: s
 
 
 def test_help_and_version_import_neither_torch_nor_hydra(tmp_path: Path) -> None:
-    program = "from zoo.cli import main; main(); import sys; print(sorted({'torch', 'hydra', 'numpy'} & {*sys.modules}))"
+    program = (
+        "from zoo.cli import main; main(); import sys; print(sorted({'torch', 'hydra', 'numpy'} & {*sys.modules}))"
+    )
     told = run("-c", program, "--help", cwd=tmp_path)
     assert told.stdout.endswith("[]\n"), told.stderr
 
