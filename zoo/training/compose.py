@@ -12,6 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from zoo import files, private
 from zoo.errors import ConfigError, ZooError, unknown
 from zoo.renamed import new_name
 from zoo.settings import config_folder
@@ -32,7 +33,7 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
             raise ConfigError(f"{override}: settings of Hydra are for the command line; a run's folder is folder=…")
     searched = [] if config_dir is None else [f"hydra.searchpath=[{override_value(str(Path(config_dir).absolute()))}]"]
     try:
-        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        with private.resolvers_kept(), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
             composed = hydra.compose("train", [*searched, *overrides], return_hydra_config=True)
         chosen = composed.hydra.runtime.choices
         with open_dict(composed):
@@ -40,7 +41,7 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
             composed.choices = OmegaConf.create(choices)
             del composed["hydra"]
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(one_line(error)) from error
+        raise ConfigError(files.one_line(one_line(error))) from error
     except ValueError as error:
         if not is_null_choice(error):
             raise
@@ -61,8 +62,8 @@ def overrides_of(settings: Mapping[str, Any]) -> Iterator[str]:
         try:
             yield f"{name}={override_value(value)}"
         except TypeError:
-            fault = f"a setting is a number, text, true, false, null, or lists and dicts of them; got {value!r:.60}"
-            raise ConfigError(f"{name}: {' '.join(fault.split())}") from None
+            kinds = "a number, text, true, false, null, or lists and dicts of them"
+            raise ConfigError(f"{name}: a setting is {kinds}; got {files.quoted(value)}") from None
 
 
 def override_value(value: Any) -> str:
