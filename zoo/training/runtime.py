@@ -23,6 +23,8 @@ from zoo import private
 from zoo.errors import ConfigError
 
 PREPARATION = timedelta(hours=6)  # that a download may take
+# By these the processes of a distributed run know each other, which all go on with the program that calls it
+OF_PROCESSES = {"MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"}
 NOISE = (
     ".*does not have many workers",  # the data is in memory
     ".*is smaller than the logging interval",  # losses are logged once an epoch
@@ -112,7 +114,7 @@ def _environment() -> Iterator[None]:
     try:
         yield
     finally:
-        for name in os.environ.keys() - before.keys():
+        for name in os.environ.keys() - before.keys() - OF_PROCESSES:
             del os.environ[name]
         os.environ.update(before)
 
