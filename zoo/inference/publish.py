@@ -177,7 +177,7 @@ def _shrink(artefact: Artefact, file: Path, root: Path, tolerance: dict[str, flo
         runs = [measure(load(file), root, seed=seed + more) for more in range(EVALUATIONS)]
         stated = {name: tolerance.get(name) or _tolerance([run[name] for run in runs]) for name in runs[0]}
         for name, claimed, found, allowed in compare(artefact.metrics, runs[0], stated):
-            log.info("%s, %s precision: %.5g in the run, %.5g anew", name, "half" if half else "full", claimed, found)
+            log.info("%s, %s precision: %.5g in the run, %.5g again", name, "half" if half else "full", claimed, found)
             if not abs(claimed - found) <= allowed:
                 faults.append(f"{name} was {claimed:.5g} and is {found:.5g}, which differs by more than {allowed:.2g}")
         if not faults:
