@@ -66,7 +66,7 @@ def by_slurm(number: int, port: int) -> tuple[list[str], dict[str, str]]:
 
 @pytest.mark.parametrize("start", [by_torchrun, pytest.param(by_slurm, marks=pytest.mark.slow)])
 def test_two_machines_train_one_network(root: Path, tmp_path: Path, start: Callable[..., Any]) -> None:
-    """By the commands of docs/training.md, with one process a machine, both of them this one."""
+    """By the commands of docs/machines.md, with one process a machine, both of them this one."""
     seen, shared = tmp_path / "seen", tmp_path / "shared"
     seen.mkdir()
     shared.mkdir()

@@ -361,7 +361,7 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     """Build the network without memory for its parameters, and fill it after names and shapes are found to fit."""
     try:
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
-        with torch.device("meta"), _parameters_at_most(2 * len(tensors) + 1000):
+        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(tensors) + 1000):
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
@@ -374,6 +374,17 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(filled, assign=True)
     return network, spec, calibration
+
+
+@contextmanager
+def _float32_by_default() -> Iterator[None]:
+    """Networks compute in float32, whatever the type that a program has set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager
