@@ -155,10 +155,9 @@ def prepare_once(data: L.LightningDataModule) -> None:
 def _store() -> tuple[torch.distributed.TCPStore | None, range]:
     """What processes that are there from the beginning tell each other by, and the ranks of all but the first."""
     if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun has one
-        address, port, world_size = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), os.environ["WORLD_SIZE"]
-        return torch.distributed.TCPStore(address, port, is_master=False, timeout=PREPARATION), range(
-            1, int(world_size)
-        )
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = torch.distributed.TCPStore(address, port, is_master=False, timeout=PREPARATION)
+        return store, range(1, int(os.environ["WORLD_SIZE"]))
     if SLURMEnvironment.detect():
         slurm = SLURMEnvironment()
         address, port, first = slurm.main_address, slurm.main_port + 1, slurm.global_rank() == 0
