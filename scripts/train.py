@@ -4,13 +4,13 @@ import hydra
 from omegaconf import DictConfig
 
 from zoo.cli import one_line_errors, optional_console
-from zoo.training.run import train
+from zoo.training.doors import from_command
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> float:
     with one_line_errors():
-        train(cfg)
+        return from_command(cfg)
 
 
 if __name__ == "__main__":

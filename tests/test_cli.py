@@ -17,8 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo import cli as console
-from zoo.cli import one_line, one_line_errors, optional_console, settings
+from zoo.cli import one_line_errors, optional_console, settings
 from zoo.errors import DataError, SpecError
+from zoo.training.compose import one_line
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 

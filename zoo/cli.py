@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo import files
-from zoo.errors import ZooError, unknown
-from zoo.renamed import new_name
+from zoo.errors import ZooError
+from zoo.training.compose import NULL_CHOICE, is_null_choice, one_line
 
 # Read before we set it; the other processes of a distributed run inherit what their parent has set
 _WITH_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
@@ -41,9 +41,9 @@ def one_line_errors() -> Iterator[None]:
         print(one_line(error), file=sys.stderr)
         sys.exit(1)
     except ValueError as error:
-        if not str(error).startswith("Config group override"):  # model=null; Hydra has no error of its own for it
+        if not is_null_choice(error):
             raise
-        print("a choice, such as model=cnn, is a name, and cannot be null", file=sys.stderr)
+        print(NULL_CHOICE, file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:  # whoever reads has had enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -113,31 +113,3 @@ def settings() -> str:
 
 
 OmegaConf.register_new_resolver("settings", settings)
-
-
-def one_line(error: Exception) -> str:
-    """The error in one line, with the nearest name that exists where one was not found."""
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return unknown(group, name, error.options)
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and "not in struct" in str(cause):
-        parent = str(cause.full_key).rpartition(".")[0]
-        if (now := new_name(str(cause.full_key))) is not None:
-            return f"{cause.full_key} is now {now}"
-        if not cause.parent_node:  # of names that a user chooses, or null until all of it is given
-            asked = re.search(r"use \+(.*)", str(error))
-            return f"{parent} has no settings yet" + (f"; this adds one: '+{asked[1]}'" if asked else "")
-        prefix = f"{parent}." if parent else ""
-        return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
-    if (named := re.match(r"(?:In '[^']*': )?Could not override '(\w+)'", str(error))) and (now := new_name(named[1])):
-        return f"{named[1]} is now {now}"
-    text = str(error)
-    if not isinstance(error, ZooError):  # Hydra's go on and on
-        text = (text.strip().splitlines() or [type(error).__name__])[0]
-    if isinstance(error, OverrideParseException):
-        text = f"cannot read '{error.override}': {text}"
-        name, _, value = str(error.override).partition("=")
-        if value and value[0] not in "[{('\"":
-            text += f"; text with such characters is read in quotes: \"{name}='{value}'\""
-    return " ".join(text.split())

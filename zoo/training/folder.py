@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -41,18 +40,15 @@ def choose(folder: str | None, resume: str | None, generated: str) -> tuple[Path
     return Path(generated).absolute() / f"{datetime.now():%Y-%m-%d_%H-%M-%S}", False
 
 
-def given_to_hydra() -> str | None:
+def given_to_hydra(hydra: DictConfig) -> str | None:
     """The folder of `hydra.run.dir=…`, or of one run of a sweep; None where the user gave none."""
-    if not HydraConfig.initialized():
-        return None
-    hydra = HydraConfig.get()
     several = str(hydra.mode).endswith("MULTIRUN")
     given = any(part.lstrip("+").startswith("hydra.run.dir=") for part in hydra.overrides.hydra)
     return hydra.runtime.output_dir if several or given else None
 
 
 @contextmanager
-def claimed(folder: Path, chosen_by_user: bool) -> Iterator[Path]:
+def claimed(folder: Path, chosen_by_user: bool, made_by_hydra: bool = False) -> Iterator[Path]:
     """Have a folder for this run alone, from now until the end; the kernel gives it back where the run is killed.
 
     A generated name that another run has taken gets a number. A run that ends without leaving anything leaves no
@@ -81,16 +77,15 @@ def claimed(folder: Path, chosen_by_user: bool) -> Iterator[Path]:
             if not (found and refused):  # which changes nothing
                 (folder / LOCK).unlink()
         os.close(handle)
-        hydra_made = (hydra := given_to_hydra()) is not None and Path(hydra).absolute() == folder
-        _remove_empty([folder, *made] if hydra_made else made)
+        _remove_empty([folder, *made] if made_by_hydra else made)
 
 
-def write_config(folder: Path, cfg: DictConfig) -> None:
+def write_config(folder: Path, cfg: DictConfig, hydra: DictConfig | None = None) -> None:
     """Write what was asked for and what was chosen to `.hydra/`, as Hydra does before anything is checked."""
     remove_abandoned(folder, seconds=0)
     parts: dict[str, Any] = {"config": cfg, "overrides": cfg.choices.overrides}
-    if HydraConfig.initialized():  # and not composed by a program of one's own
-        parts["hydra"] = HydraConfig.instance().cfg
+    if hydra is not None:
+        parts["hydra"] = OmegaConf.create({"hydra": hydra})
     for name, part in parts.items():
         with replacing(folder / ".hydra" / f"{name}.yaml", sync=False) as file:
             file.write(OmegaConf.to_yaml(part).encode("utf-8", "backslashreplace"))

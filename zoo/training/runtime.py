@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import random
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 import torch.distributed
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -31,6 +37,45 @@ NOISE = (
 )
 
 
+@contextmanager
+def left_as_found() -> Iterator[None]:
+    """Give the process back as it was: what a run, a test or Lightning sets in it holds until the end of this alone.
+
+    That is: random states, threads, precisions and the default type of torch; filters of warnings; levels and handlers
+    of loggers; handlers of signals; and the environment. Within, the default type is float32.
+    """
+    loggers = [logging.getLogger(), *(one for one in logging.Logger.manager.loggerDict.values())]
+    logging_before = [(one, one.level, one.handlers[:]) for one in loggers if isinstance(one, logging.Logger)]
+    environment, threads = dict(os.environ), torch.get_num_threads()
+    matmul, dtype = torch.get_float32_matmul_precision(), torch.get_default_dtype()
+    cudnn = {name: getattr(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    python, numpy = random.getstate(), np.random.get_state()
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    torch.set_default_dtype(torch.float32)
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(device_type="cuda"):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(matmul)
+        torch.set_default_dtype(dtype)
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        for name, value in cudnn.items():
+            setattr(torch.backends.cudnn, name, value)
+        for logger, level, its in logging_before:
+            logger.setLevel(level)
+            logger.handlers[:] = its
+        if threading.current_thread() is threading.main_thread():
+            for one, handler in handlers.items():
+                signal.signal(one, handler)
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
+
+
 def prepare_process(seed: Any) -> None:
     """Seed all generators, and spare each step what costs more than a small network's arithmetic.
 
@@ -41,7 +86,6 @@ def prepare_process(seed: Any) -> None:
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ConfigError(f"seed must be a whole number from 0 to {2**32 - 1}, got {seed}")
     L.seed_everything(seed, workers=True, verbose=False)
-    private.keep_freed_memory()
     private.look_for_gpus_once()
 
 
