@@ -27,9 +27,9 @@ FACES = {
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
     """,
     "zoo.data": """
-        Adding Admissions BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings CsvSeries
-        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST ImageFolder Imdb Joined
-        LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters Photos Ragged RandomAffine RandomFlip
+        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings CsvSeries
+        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame ImageArrays ImageFolder
+        Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters Photos Ragged RandomAffine RandomFlip
         RandomShift RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
         TextFile TextFolder TextLines TwentyNewsgroups Waves Wine
     """,

@@ -60,6 +60,7 @@ def register_model(
     *,
     network: Callable[..., nn.Module] | None = None,
     defaults: Callable[[Spec], dict[str, object]] = lambda spec: {},
+    plugin: str | None = None,
 ) -> Callable[[Builder], Builder] | Builder:
     """Add a technique to the list, as a decorator of its builder or with it: `register_model("mine", build)`.
 
@@ -70,17 +71,18 @@ def register_model(
         build: `build(spec, **options)` gives the network for a spec, and raises `SpecError` where it has none.
         network: the class of the network, for `zoo.create_model(name, **options)`.
         defaults: `defaults(spec)` gives the options that suit a spec in a training.
+        plugin: the module to import where an artefact is to be loaded; None for the one that calls this.
 
     Raises:
         ConfigError: the name is taken, or is none; or the builder is not callable.
     """
+    plugin = plugin or str(sys._getframe(1).f_globals.get("__name__"))
     if build is None:
-        return partial(register_model, name, network=network, defaults=defaults)  # type: ignore[return-value]
+        return partial(register_model, name, network=network, defaults=defaults, plugin=plugin)
     if not isinstance(name, str) or not name.isidentifier():
         raise ConfigError(f"a model's name has letters, digits and _ alone, and {name!r:.50} has others")
     if not callable(build):
         raise ConfigError(f"model {name!r} needs a function build(spec, **options), got {build!r:.50}")
-    plugin = str(sys._getframe(1).f_globals.get("__name__"))
     if (known := MODELS.get(name)) is not None and known.plugin != plugin:  # a module may be read again in a notebook
         raise ConfigError(f"there is a model {name!r} already, of {known.plugin or 'zoo'}; give yours another name")
     MODELS[name] = Model(build, network, defaults, plugin)
@@ -168,4 +170,3 @@ def _working_directory_searched() -> Iterator[None]:
         sys.path.reverse()
         sys.path.remove(here)  # the last one, which is ours
         sys.path.reverse()
-

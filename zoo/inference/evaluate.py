@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 import zoo.training.reports  # noqa: F401  # registers them
+from zoo.data.arrays import not_at_hand
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.settings import folded, type_errors
@@ -107,6 +108,8 @@ def measure(
     if type(config["seed"]) is not int or not 0 <= config["seed"] < 2**32:
         raise ArtefactError(f"its recipe has no seed but {config['seed']!r}")
     L.seed_everything(config["seed"] if seed is None else seed, workers=True, verbose=False)
+    if isinstance(config["data"], dict) and "module" in config["data"]:
+        raise not_at_hand(config["data"]["module"])
     described = _builder(config["data"], root)
     takes = inspect.signature(described.func).parameters
     if "path" in takes and "path" not in described.keywords:

@@ -130,4 +130,3 @@ def defaults(name: str, spec: Spec) -> dict[str, Any]:
 def apply(network: Callable[..., Any], x: Encoded) -> Any:
     """Call a network on the result of `spec.input.prepare`: one tensor, or a tuple of its arguments."""
     return network(*x) if isinstance(x, tuple) else network(x)
-

@@ -13,14 +13,17 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from zoo import private
-from zoo.data.arrays import given_as
+from zoo import private, registry
+from zoo.data.arrays import describe, given_as
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
-from zoo.training.compose import compose, override_value, overrides_of
+from zoo.files import quoted
+from zoo.training.compose import compose, overrides_of
 from zoo.training.run import Given, train
 from zoo.training.runtime import left_as_found
 from zoo.training.trained import TrainedArtefact
+
+TABLES = ("frame", "arrays")  # sources of rows, for which the default model is no network
 
 
 def from_command(cfg: DictConfig) -> float:
@@ -42,28 +45,51 @@ def from_python(
     """See `zoo.train`."""
     for override in overrides:
         if not isinstance(override, str):
-            raise ConfigError(f'an override is text such as "task.optimizer.lr=0.01", not {override!r:.60}')
-    named: dict[str, Any] = {"model": model, "task": task}
-    given = Given()
-    if isinstance(data, DataModule):
-        named["data"], given = "module", Given(data=data)
-        settings |= {"data.module": type(data).__name__}
-    elif data is not None and not isinstance(data, str):
-        named["data"], arguments = given_as(data)
-        given = Given(arguments=arguments)
-    else:
-        named["data"] = data
-    if target is not None:
-        settings = {"data.target": target, **settings}
-    chosen = [f"{name}={override_value(value)}" for name, value in named.items() if value is not None]
+            raise ConfigError(f'an override is text such as "task.optimizer.lr=0.01", not {quoted(override)}')
+    source, given = _source(data)
+    if source in TABLES and model is None and not any(override.startswith("model=") for override in overrides):
+        model = "mlp"
+    name, built = _builder(model)
+    if built and source in TABLES and task is None:
+        task = "supervised"
+    described = {f"data.{argument}": describe(one) for argument, one in given.arguments.items()}
+    if given.data is not None:
+        described = {"data.module": type(given.data).__name__}
+    chosen = {"model": "given" if built else name, "task": task, "data": source}
+    chosen |= {"model.name": name if built else None, "data.target": target, **described}
+    named = {part: one for part, one in chosen.items() if one is not None}
     with left_as_found(), _said():
-        cfg = compose([*chosen, *overrides, *overrides_of(settings)], config_dir)
+        cfg = compose([*overrides_of(named), *overrides, *overrides_of(settings)], config_dir)
         try:
             return train(cfg, given)
         except SystemExit as stop:
             if stop.code == 128 + signal.SIGINT:
                 raise KeyboardInterrupt from None  # which ends a cell of a notebook, and not its kernel
             raise
+
+
+def _source(data: Any) -> tuple[str | None, Given]:
+    """The file of conf/data for what is given as data, and what it is given."""
+    if data is None or isinstance(data, str):
+        return data, Given()
+    if isinstance(data, DataModule):
+        return "module", Given(data=data)
+    source, arguments = given_as(data)
+    return source, Given(arguments=arguments)
+
+
+def _builder(model: Any) -> tuple[str | None, bool]:
+    """The name of a model, and whether a builder was given, which is then known by that name."""
+    if model is None or isinstance(model, str):
+        return model, False
+    name = next((name for name, known in registry.MODELS.items() if known.build is model), None)
+    if name is None:
+        name = str(getattr(model, "__name__", ""))
+        if not callable(model) or not name.isidentifier():
+            fault = "a name, or a function build(spec) -> nn.Module with a name of its own"
+            raise ConfigError(f"model is {fault}, not {quoted(model)}")
+        registry.register_model(name, model, plugin=getattr(model, "__module__", None))
+    return name, True
 
 
 @contextmanager

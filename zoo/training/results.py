@@ -20,6 +20,7 @@ from zoo.files import one_line, replacing
 from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.card import card
+from zoo.training.recipe import title
 from zoo.training.report import Evaluation
 from zoo.training.trained import TrainedArtefact, keep
 
@@ -51,8 +52,8 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     unsaid: list[str] = []
     notes = attempt("notes", lambda: report.notes(task, evaluation), unsaid)
     artefact.network.cpu()
-    title = f"# {cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data}\n\nThe rest could not be written.\n"
-    text = attempt("the card", lambda: card(cfg, artefact, data, notes, captions), title)
+    heading = f"# {title(cfg)}\n\nThe rest could not be written.\n"
+    text = attempt("the card", lambda: card(cfg, artefact, data, notes, captions), heading)
     attempt("to write the card", lambda: _write_text(folder / "card.md", text), None)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in artefact.metrics.items()))
     log.info("Results: %s; see card.md and %s", folder, ", ".join(captions))

@@ -39,7 +39,7 @@ from zoo.training import folder as folders
 from zoo.training import kinds, report, trust
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
-from zoo.training.recipe import plain, recipe
+from zoo.training.recipe import plain, recipe, title
 from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
 from zoo.training.trained import TrainedArtefact, keep
@@ -104,7 +104,7 @@ def _train(
     checkpoint: dict[str, Any] | None,
 ) -> TrainedArtefact:
     """The run itself, in a folder that is its own."""
-    data = _instantiate(cfg, "data", **given.arguments) if given.data is None else given.data
+    data = _data(cfg, given)
     prepare_once(data)
     data.setup("fit")
     task = _task(cfg, data, start)
@@ -165,6 +165,13 @@ def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
         return found.build(**more)
     except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # of a TPU, torch_xla is missing
         raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
+
+
+def _data(cfg: DictConfig, given: Given) -> DataModule:
+    data = _instantiate(cfg, "data", **given.arguments) if given.data is None else given.data
+    if not isinstance(data, DataModule):  # data=module on the command line
+        raise ConfigError(f"data={cfg.choices.data} is for Python: zoo.train(data=…) with a data module of zoo.data")
+    return data
 
 
 def _start(cfg: DictConfig) -> Artefact | None:
@@ -369,7 +376,7 @@ def _summary(cfg: DictConfig, task: Task, data: DataModule, trainer: L.Trainer) 
     counts = ", ".join(f"{len(examples)} {split}" for split, examples in data.splits.items())
     parameters = sum(parameter.numel() for parameter in task.trained_network.parameters())
     return (
-        f"{cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data} ({counts}): {task.spec}, "
+        f"{title(cfg)} ({counts}): {task.spec}, "
         f"{parameters:,} parameters, "
         f"{trainer.max_epochs} epochs, {trainer.precision} on {trainer.accelerator.name()}"
     )

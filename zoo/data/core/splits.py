@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from zoo import check
 
@@ -32,3 +33,17 @@ def random_split(count: int, fractions: tuple[float, float], seed: int) -> dict[
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     val, test = held_out_sizes(count, fractions)
     return {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
+
+
+def stratified_split(labels: Tensor, fractions: tuple[float, float], seed: int) -> dict[str, Tensor]:
+    """The rows of each split, in random order: of each class (N,) the fractions of validation and test."""
+    random = torch.Generator().manual_seed(seed)
+    parts: dict[str, list[Tensor]] = {"train": [], "val": [], "test": []}
+    for label in labels.unique():
+        rows = (labels == label).nonzero()[:, 0]
+        rows = rows[torch.randperm(len(rows), generator=random)]
+        val, test = held_out_sizes(len(rows), fractions)
+        for split, part in zip(("val", "test", "train"), rows.split([val, test, len(rows) - val - test])):
+            parts[split].append(part)
+    joined = {split: torch.cat(part) for split, part in parts.items()}
+    return {split: rows[torch.randperm(len(rows), generator=random)] for split, rows in joined.items()}

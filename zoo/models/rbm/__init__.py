@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 
-
 def defaults(spec: Spec) -> dict[str, int]:
     """The options that suit a spec in a training, where they are not given."""
     sizes: dict[type, int] = {Anomaly: 32, Recommendations: 100, Topics: 12}
