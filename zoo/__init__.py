@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ArtefactError, ConfigError, DataError, SpecError, ZooError
 from zoo.models import list_models
+from zoo.registry import register_model
 from zoo.weights.artefact import Artefact, save
 from zoo.weights.catalogue import create_model, features, list_weights, load
 
@@ -40,6 +41,7 @@ __all__ = [
     "list_models",
     "list_weights",
     "load",
+    "register_model",
     "save",
     "train",
 ]

@@ -17,8 +17,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from zoo import files
+from zoo import files, private
 from zoo.errors import ZooError
+from zoo.training import plugins
 from zoo.training.compose import NULL_CHOICE, is_null_choice, one_line
 
 # Read before we set it; the other processes of a distributed run inherit what their parent has set
@@ -113,3 +114,6 @@ def settings() -> str:
 
 
 OmegaConf.register_new_resolver("settings", settings)
+private.compose_by(
+    plugins.for_command
+)  # here, since jobs of a sweep may run in processes that import no more than this

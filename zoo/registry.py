@@ -13,12 +13,12 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any
 
 from torch import nn
 
@@ -29,7 +29,6 @@ from zoo.spec import Spec
 log = logging.getLogger(__name__)
 
 GROUP = "zoo.plugins"
-Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Model:
 
     build: Callable[..., nn.Module]
     network: Callable[..., nn.Module] | None = None
-    defaults: Callable[[Spec], dict[str, object]] = lambda spec: {}
+    defaults: Callable[[Spec], Mapping[str, Any]] = lambda spec: {}
     plugin: str = ""
 
 
@@ -56,12 +55,12 @@ _announced: list[str] = []  # modules of entry points that were imported
 
 def register_model(
     name: str,
-    build: Builder | None = None,
+    build: Callable[..., nn.Module] | None = None,
     *,
     network: Callable[..., nn.Module] | None = None,
-    defaults: Callable[[Spec], dict[str, object]] = lambda spec: {},
+    defaults: Callable[[Spec], Mapping[str, Any]] = lambda spec: {},
     plugin: str | None = None,
-) -> Callable[[Builder], Builder] | Builder:
+) -> Any:
     """Add a technique to the list, as a decorator of its builder or with it: `register_model("mine", build)`.
 
     From then on `model=mine` can be trained, and its artefacts be loaded, evaluated, exported and used.
@@ -72,6 +71,9 @@ def register_model(
         network: the class of the network, for `zoo.create_model(name, **options)`.
         defaults: `defaults(spec)` gives the options that suit a spec in a training.
         plugin: the module to import where an artefact is to be loaded; None for the one that calls this.
+
+    Returns:
+        The builder.
 
     Raises:
         ConfigError: the name is taken, or is none; or the builder is not callable.

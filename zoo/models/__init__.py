@@ -72,7 +72,6 @@ __all__ = [
     "build",
     "create_model",
     "defaults",
-    "find",
     "list_models",
 ]
 
@@ -124,7 +123,7 @@ def defaults(name: str, spec: Spec) -> dict[str, Any]:
     Raises:
         ConfigError: no such model.
     """
-    return find(name).defaults(spec)
+    return dict(find(name).defaults(spec))
 
 
 def apply(network: Callable[..., Any], x: Encoded) -> Any:

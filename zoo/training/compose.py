@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from zoo.errors import ConfigError, ZooError, unknown
 from zoo.renamed import new_name
 from zoo.settings import config_folder
+from zoo.training import plugins
 
 PLAIN = re.compile(r"[A-Za-z_./~][\w./~-]*")  # text that Hydra reads as it stands
 NO_TEXT = {"null", "true", "false", "nan", "inf"}  # in capitals too
@@ -33,7 +34,7 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
     searched = [] if config_dir is None else [f"hydra.searchpath=[{override_value(str(Path(config_dir).absolute()))}]"]
     try:
         with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-            composed = hydra.compose("train", [*searched, *overrides], return_hydra_config=True)
+            composed = plugins.composed(_compose, "train", [*searched, *overrides])
         chosen = composed.hydra.runtime.choices
         with open_dict(composed):
             choices = {"model": chosen.model, "task": chosen.task, "data": chosen.data, "overrides": overrides}
@@ -46,6 +47,10 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
             raise
         raise ConfigError(NULL_CHOICE) from error
     return composed
+
+
+def _compose(name: str | None, overrides: Sequence[str]) -> DictConfig:
+    return hydra.compose(name, list(overrides), return_hydra_config=True)
 
 
 def overrides_of(settings: Mapping[str, Any]) -> Iterator[str]:

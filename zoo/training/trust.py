@@ -46,8 +46,8 @@ PLACES: dict[str, type] = {
     r"task\.(\w+_)?optimizer": Optimizer,
     r"task\.(loss|discriminator)": nn.Module,
 }
-PARTS = (nn.Module, Metric, Optimizer, LRScheduler, Strategy, Accelerator, Profiler)
-PARTS += (CheckpointIO, ClusterEnvironment, Precision)
+PARTS: tuple[type, ...] = (nn.Module, Metric, Optimizer, LRScheduler)
+PARTS += (Accelerator, CheckpointIO, ClusterEnvironment, Precision, Profiler, Strategy)  # of a trainer
 OWN = ("zoo.data.", "zoo.tasks.", "zoo.models.", "zoo.optim.", "zoo.metrics.", "zoo.spec.")  # any class of these, too
 # And the functions, by the place that takes what they give
 FUNCTIONS = {
@@ -135,9 +135,8 @@ def find(target: Any, place: str) -> Any:
     if not isinstance(target, str) or not all(re.fullmatch(r"[^\W\d_]\w*", part) for part in target.split(".")):
         raise ConfigError(one_line(f"{place}: {quoted(target)} names no class"))
     if not _is_within(target, (*ROOTS, *registry.plugins())):
-        trusted = "zoo, torch, torchmetrics, lightning or an installed plug-in"
-        module = target.rpartition(".")[0] or target
-        raise ConfigError(one_line(f"{place}: {target} is not of {trusted}; plugins=[{module}] would trust it"))
+        trusted = "zoo, torch, torchmetrics, lightning, an installed plug-in or a module of plugins=[…]"
+        raise ConfigError(one_line(f"{place}: {target} is not of {trusted}"))
     try:
         found = locate(target)
     except ErrorDuringImport as error:
