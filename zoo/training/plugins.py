@@ -1,7 +1,7 @@
 """Plug-ins of a command: imported before its config is composed, and nothing of a config may name others.
 
-A config may come from anybody. So modules to import are named on the command line or in `zoo.train(plugins=…)` alone, and
-what Hydra itself would call (callbacks, loggers, launchers, sweepers) is as zoo's config and the command line say.
+A config may come from anybody. So modules to import are named on the command line or in `zoo.train(plugins=…)` alone,
+and what Hydra itself would call (callbacks, loggers, launchers, sweepers) is as zoo and the command line say.
 """
 
 from __future__ import annotations
