@@ -39,6 +39,7 @@ from zoo.training import folder as folders
 from zoo.training import kinds, report, trust
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
+from zoo.training.output_check import check_output
 from zoo.training.recipe import plain, recipe, title
 from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
@@ -196,6 +197,7 @@ def _task(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Task:
                 fault = f"{cfg.init_from} is for {start.spec}, and {cfg.choices.task} on {cfg.choices.data} for {spec}"
                 raise ConfigError(f"init_from: {fault}; the options of its network do not fit") from error
             raise error if isinstance(error, SpecError) else ConfigError(f"model: {error}") from error
+        check_output(cfg.model.name, network, spec)
         if start is not None:
             for line in start_from(start.network.state_dict(), start.spec, network, spec):
                 log.info("init_from=%s: %s", cfg.init_from, line)

@@ -361,7 +361,7 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     try:
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
         _check_registered(header)
-        with torch.device("meta"), _parameters_at_most(2 * len(tensors) + 1000):
+        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(tensors) + 1000):
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
@@ -384,9 +384,22 @@ def _check_registered(header: dict[str, Any]) -> None:
         plugin = header.get("plugin")
         if not isinstance(plugin, str) or not re.fullmatch(r"[\w.]{1,100}", plugin):
             raise
-        how = "in a notebook or a script" if plugin == "__main__" else f"by {plugin}: if you trust that, import it"
-        fault = f"its model {quoted(header['model'])} is not registered; it was, {how}, or name it in plugins=[…]"
+        known = f"its model {quoted(header['model'])} is not registered"
+        by_module = f"; {plugin} did that: if you trust it, import it, or give plugins=[{plugin}]"
+        in_script = "; a notebook or a script did that: run the part with zoo.register_model"
+        fault = known + (in_script if plugin == "__main__" else by_module)
         raise ConfigError(fault) from error
+
+
+@contextmanager
+def _float32_by_default() -> Iterator[None]:
+    """Networks compute in float32, whatever the type that a program has set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager
