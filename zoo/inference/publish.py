@@ -58,7 +58,7 @@ All of these come with the package. Metrics are those of the test split. To comp
 
 `zoo.load` also takes a file (`zoo.load("model.safetensors")`), an address (`zoo.load("https://…", sha256="…")`; the
 file is kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), and a repository of the Hugging Face hub
-(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). This uploads a run of yours, with card and plots:
+(`zoo.load("hf://owner/name")`, with `pip install "classic-zoo[hub]"`). This uploads a run of yours, with card and plots:
 
     python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
 

@@ -82,6 +82,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         DataError: data that is missing or damaged, likewise.
     """
     with left_as_found(), _within_memory():
+        _check_whole(cfg)
         models.find(cfg.model.name)
         prepare_process(cfg.seed)
         limit_threads(cfg.threads)
@@ -89,7 +90,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         settings = {name: plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
         checkpoint = _checkpoint(cfg, settings)
         name = f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}"
-        by_hydra = None if given.hydra is None else folders.given_to_hydra(given.hydra)
+        by_hydra = None if given.hydra is None else folders.of_sweep(given.hydra)
         wanted, chosen = folders.choose(cfg.folder or by_hydra, cfg.resume, name)
         made = by_hydra is not None and Path(by_hydra).absolute() == wanted
         with folders.claimed(wanted, chosen, made_by_hydra=made) as folder:
@@ -149,6 +150,12 @@ def _within_memory() -> Iterator[None]:
             raise
         fault = "this machine's memory is too small for this network or batch; give smaller sizes in model or data"
         raise ConfigError(one_line(f"{fault} ({error})")) from error
+
+
+def _check_whole(cfg: DictConfig) -> None:
+    for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
+        if OmegaConf.select(cfg, group) is None:
+            raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
 
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:

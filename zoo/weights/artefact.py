@@ -181,10 +181,13 @@ class Artefact:
         """As `_examples`, for the rows of a table, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
-        frame = table.read(raw)
+        plain = isinstance(raw, (list, tuple)) or table.is_row(raw)
+        frame = raw if plain else table.read(raw)
         encoded = table.encode(frame)
         if (blank := table.blank(encoded)).any():
-            raise SpecError(f"row {frame.index[int(blank.int().argmax())]}: all cells are missing; give at least one")
+            place = int(blank.int().argmax())
+            row = place + 1 if plain else frame.index[place]
+            raise SpecError(f"row {row}: all cells are missing; give at least one")
         return not table.is_row(raw), iter(encoded.split(BATCH))
 
     @torch.inference_mode()
