@@ -12,7 +12,7 @@ import pytest
 FACES = {
     "zoo": """
         Artefact ArtefactError ConfigError DataError SpecError ZooError
-        create_model features list_models list_weights load save train
+        create_model features list_models list_weights load register_model save train
     """,
     "zoo.models": """
         CNN CRNN GRU LSTM MLP MODELS RBM RNN
