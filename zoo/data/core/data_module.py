@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,12 +15,14 @@ from zoo.data.core.columns import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.spec import Encoded, Spec
 
+log = logging.getLogger(__name__)
+
 
 class DataModule(L.LightningDataModule, ABC):
     """A LightningDataModule whose splits are columns in memory.
 
     A subclass implements `load`. After `setup` there is `spec`, which describes the data, and there are the splits
-    `train`, `val` and `test`.
+    `train`, `val` and `test`, and `notes` on what was guessed or left out.
 
     Args:
         batch_size: examples a batch, on each process.
@@ -36,6 +39,12 @@ class DataModule(L.LightningDataModule, ABC):
         self.batch_size = check.whole("batch_size", batch_size)
         self.augment = augment
         self.splits: dict[str, Examples] = {}
+        self.notes: list[str] = []
+
+    def note(self, text: str, *, warn: bool = False) -> None:
+        """Say something that was guessed or left out when the data was read, in the log and in the card."""
+        log.log(logging.WARNING if warn else logging.INFO, "%s", text)
+        self.notes.append(text)
 
     @abstractmethod
     def load(self) -> tuple[Spec, dict[str, Examples]]:
