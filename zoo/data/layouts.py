@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from zoo.data.core.cache import ImageFiles
 from zoo.errors import DataError
@@ -74,24 +77,20 @@ def listed(root: Path) -> tuple[ImageFiles, tuple[str, ...]]:
     Raises:
         DataError: there is no image.
     """
-    names: list[str] = []
-    stats: dict[str, os.stat_result] = {}
+    images: list[tuple[str, int, int]] = []
     others: Counter[str] = Counter()
     for name, stat in _walk(root):
         ending = os.path.splitext(name)[1].lower()
-        if name.rsplit("/", 1)[-1].lower() == LABELS:
-            continue
         if ending in ENDINGS:
-            names.append(name)
-            stats[name] = stat
-        else:
+            images.append((name, stat.st_size, stat.st_mtime_ns))
+        elif name != LABELS:
             others[ending or "without an ending"] += 1
     passed = f"{others.total()} files are no images and are passed over: {_counted(others)}" if others else ""
-    if not names:
+    if not images:
         raise DataError(f"{root.resolve()} has no images ({', '.join(ENDINGS)}){passed and f'; {passed}'}")
-    names.sort(key=lambda name: name.split("/"))  # as paths are sorted
-    sizes, times = ([getattr(stats[name], part) for name in names] for part in ("st_size", "st_mtime_ns"))
-    return ImageFiles(root.resolve(), names, sizes, times), (passed,) if passed else ()
+    images.sort(key=lambda image: image[0].replace("/", "\0"))  # as paths are sorted: part by part
+    names, sizes, times = zip(*images)
+    return ImageFiles(root.resolve(), names, np.array(sizes), np.array(times)), (passed,) if passed else ()
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -157,14 +156,14 @@ def _with_classes(found: Layout, tops: Sequence[str], *, needed: bool) -> Layout
 def only(found: Layout, rows: Sequence[int]) -> Layout:
     """The layout of some of its images."""
     files = found.files
-    columns = ([column[row] for row in rows] for column in (files.names, files.sizes, files.times))
+    names = [files.names[row] for row in rows]
     parts = (None if part is None else tuple(part[row] for row in rows) for part in (found.splits, found.folders))
-    return Layout(ImageFiles(files.root, *columns), *parts, notes=found.notes)
+    return Layout(ImageFiles(files.root, names, files.sizes[rows], files.times[rows]), *parts, notes=found.notes)
 
 
 def _top(name: str) -> str:
     """The first folder of a name; "" if there is none."""
-    return name.split("/", 1)[0] if "/" in name else ""
+    return sys.intern(name.split("/", 1)[0]) if "/" in name else ""
 
 
 def _some(names: Sequence[str]) -> str:

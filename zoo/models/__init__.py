@@ -89,7 +89,7 @@ class Model:
 
 
 MODELS: dict[str, Model] = {
-    "cnn": Model(CNN, cnn.build, ("classification", "ocr"), cnn.defaults),
+    "cnn": Model(CNN, cnn.build, ("classification", "regression", "ocr"), cnn.defaults),
     "gan": Model(Inpainter, gan.build, gan.TASKS, gan.defaults),
     "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS, rnn.defaults),
     "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS, rnn.defaults),

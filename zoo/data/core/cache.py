@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 IN_MEMORY = 64 * 2**20  # bytes of files, and of pixels, up to which nothing is cached
 FEW = 2_000  # files, likewise
-AT_ONCE = 32 * 2**20  # bytes of a map that stay in this process's memory
+AT_ONCE = 16 * 2**20  # bytes of a map that stay in this process's memory
 AROUND = 64 * 2**10  # bytes that Linux maps around each that is read
 MAX_PROCESSES = 32
 
@@ -53,8 +53,8 @@ class ImageFiles:
 
     root: Path
     names: Sequence[str]
-    sizes: Sequence[int]
-    times: Sequence[int]
+    sizes: np.ndarray
+    times: np.ndarray
 
     def path(self, row: int) -> str:
         return os.path.join(self.root, self.names[row])
@@ -62,8 +62,9 @@ class ImageFiles:
     @property
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for name, size, time in zip(self.names, self.sizes, self.times):
-            digest.update(f"{name}\0{size}\0{time}\0".encode(errors="surrogatepass"))
+        for name in self.names:
+            digest.update(f"{name}\0".encode(errors="surrogatepass"))
+        digest.update(np.stack([self.sizes, self.times]).astype("<i8").tobytes())
         return digest.hexdigest()
 
 
@@ -171,7 +172,7 @@ def decoded(
     pixels = [image.height * image.width] * len(files.names) if image.height and image.width else list(shapes or ())
     sizes = image.channels * np.array(pixels, dtype=np.int64)
     decoder = Decoder(image, draft)
-    if len(sizes) <= FEW and max(int(sizes.sum()), sum(files.sizes)) <= IN_MEMORY:
+    if len(sizes) <= FEW and max(int(sizes.sum()), int(files.sizes.sum())) <= IN_MEMORY:
         return _in_memory(files, decoder, sizes, stop)
     settings = {"version": VERSION, "root": str(files.root), **asdict(decoder)}
     settings["image"] = {name: settings["image"][name] for name in ("channels", "height", "width", "fit")}
@@ -265,7 +266,7 @@ def _write(
         np.lib.format.write_array_header_1_0(file, header)
         begin = file.tell()
         file.truncate(begin + total)
-    processes = _processes(len(sizes), sum(files.sizes))
+    processes = _processes(len(sizes), int(files.sizes.sum()))
     log.info(
         "Decoding %s images of %s once, in %d process%s: %s, in %s (delete it at any time)",
         f"{len(sizes):,}", files.root, processes, "es" * (processes > 1), _gigabytes(total), folder.parent,
