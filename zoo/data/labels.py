@@ -195,7 +195,9 @@ def _labels(frame: pd.DataFrame, targets: list[str], kind: str, path: Path) -> L
         return Labels(tuple(targets), None, values)
     if len(targets) > 1:
         shown = ", ".join(targets[:NAMED]) + " …" * (len(targets) > NAMED)
-        raise DataError(f"{path} has several columns that are no numbers ({shown}); choose one: data.target={targets[0]}")
+        raise DataError(
+            f"{path} has several columns that are no numbers ({shown}); choose one: data.target={targets[0]}"
+        )
     cells = frame[targets[0]].tolist()
     if len(set(cells)) < 2:
         raise DataError(f"{path}: '{targets[0]}' is the same for all images: {quoted(cells[0])}")

@@ -131,7 +131,9 @@ def _with_splits(found: Layout, tops: Sequence[str], words: Mapping[str, str | N
         raise DataError(f"the images of {flat[0]} in {root} are not all in folders of classes, those of the others are")
     for split, tops in kinds.items():
         if unknown := sorted(tops - kinds["train"]):
-            raise DataError(f"{_some(unknown)} in {split} of {root} is no class of train: {_some(sorted(kinds['train']))}")
+            raise DataError(
+                f"{_some(unknown)} in {split} of {root} is no class of train: {_some(sorted(kinds['train']))}"
+            )
     return replace(found, splits=splits, folders=tuple(inner), notes=(*found.notes, note))
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo import check
+from zoo.data.augmentation import RandomFlip
 from zoo.data.core.cache import DecodedImages, ImageFiles, decoded
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
@@ -28,27 +29,6 @@ log = logging.getLogger(__name__)
 
 UNREADABLE = ("stop", "skip")
 TARGET_KINDS = ("auto", "classes", "values")
-
-
-class RandomFlip:
-    """Flip each image of a batch (B, C, H, W) horizontally with probability 0.5.
-
-    Args:
-        rotate90: also flip vertically, and transpose square images, so that all rotations by 90 degrees and their
-            mirror images are equally likely.
-    """
-
-    def __init__(self, rotate90: bool = False) -> None:
-        self.rotate90 = rotate90
-
-    def __call__(self, batch: Tensor) -> Tensor:
-        chance = torch.rand(3, len(batch), 1, 1, 1, device=batch.device) < 0.5
-        batch = torch.where(chance[0], batch.flip(-1), batch)
-        if self.rotate90:
-            batch = torch.where(chance[1], batch.flip(-2), batch)
-            if batch.shape[-1] == batch.shape[-2]:
-                batch = torch.where(chance[2], batch.transpose(-1, -2), batch)
-        return batch
 
 
 class SizedImages:
@@ -88,9 +68,7 @@ class Patches:
         rows: those images that patches are cut from; None for all.
     """
 
-    def __init__(
-        self, images: Sequence[Tensor], size: int, stride: int, rows: Sequence[int] | None = None
-    ) -> None:
+    def __init__(self, images: Sequence[Tensor], size: int, stride: int, rows: Sequence[int] | None = None) -> None:
         self.images = images if isinstance(images, DecodedImages) else DecodedImages.of(images)
         self.size, self.stride = size, stride
         chosen = torch.arange(len(images)) if rows is None else torch.tensor(rows)

@@ -187,7 +187,9 @@ def decoded(
         raise DataError(str(error)) from error
     except (OSError, RuntimeError) as error:  # of a home that cannot be told, the second
         where = "the user's cache folder" if cache is None else cache
-        raise DataError(one_line(f"no images can be cached in {where} ({error}); set data.cache to a folder")) from error
+        raise DataError(
+            one_line(f"no images can be cached in {where} ({error}); set data.cache to a folder")
+        ) from error
 
 
 def opened(folder: Path) -> DecodedImages:
@@ -219,7 +221,9 @@ def _in_memory(files: ImageFiles, decoder: Decoder, sizes: np.ndarray, stop: boo
     table = _table(files, decode_here(decoder, _jobs(files, starts, sizes), pixels), decoder.image.channels, stop)
     buffer = pixels.getbuffer()
     values = torch.frombuffer(buffer, dtype=torch.uint8) if len(buffer) else torch.empty(0, dtype=torch.uint8)
-    return DecodedImages(values, torch.from_numpy(starts), **{name: torch.from_numpy(part) for name, part in table.items()})
+    return DecodedImages(
+        values, torch.from_numpy(starts), **{name: torch.from_numpy(part) for name, part in table.items()}
+    )
 
 
 def _from_cache(
@@ -322,9 +326,7 @@ def _shown(results: Iterable[Decoded], count: int) -> Iterator[Decoded]:
     from rich.progress import track
 
     console = Console(stderr=True)
-    return iter(
-        track(results, "Decoding", count, console=console, transient=True, disable=not sys.stderr.isatty())
-    )
+    return iter(track(results, "Decoding", count, console=console, transient=True, disable=not sys.stderr.isatty()))
 
 
 def _gigabytes(size: int) -> str:

@@ -26,7 +26,8 @@ class DataModule(L.LightningDataModule, ABC):
 
     Args:
         batch_size: examples a batch, on each process.
-        augment: changes a batch of training inputs, on its device; None leaves it unchanged.
+        augment: changes a batch of training inputs, on its device; None leaves it unchanged. Where its `mixes` is
+            true, its `mix(inputs, targets, output)` changes both.
 
     Raises:
         ValueError: the batch size is not positive.
@@ -66,7 +67,10 @@ class DataModule(L.LightningDataModule, ABC):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
-        return self.augment(batch[0]), *batch[1:]
+        inputs: Any = self.augment(batch[0])
+        if getattr(self.augment, "mixes", False):  # targets, too
+            return self.augment.mix(inputs, batch[-1], self.spec.output)  # type: ignore[attr-defined, no-any-return]
+        return inputs, *batch[1:]
 
     def _loader(self, split: str, *, shuffle: bool) -> ResumableLoader:
         examples = self.splits[split]

@@ -64,7 +64,9 @@ class Classification(Supervised):
         if isinstance(self.criterion, nn.CrossEntropyLoss):
             return self.criterion(outputs, targets)
         probabilities = outputs.softmax(dim=1)
-        return self.criterion(probabilities, functional.one_hot(targets, len(self.names)).to(probabilities.dtype))
+        if not targets.is_floating_point():  # mixup gives probabilities
+            targets = functional.one_hot(targets, len(self.names))
+        return self.criterion(probabilities, targets.to(probabilities.dtype))
 
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.cross_entropy(outputs, targets)
