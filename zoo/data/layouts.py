@@ -124,16 +124,15 @@ def _with_splits(found: Layout, tops: Sequence[str], words: Mapping[str, str | N
     inner = [_top(name.split("/", 1)[1]) for name in found.files.names]
     note = f"the folders {_some([f'{top}/' for top in words])} are taken as the splits"
     kinds = {split: {top for top, its in zip(inner, splits) if its == split} for split in dict.fromkeys(splits)}
-    if all("" in tops or len(tops) < 2 for tops in kinds.values()):
+    if all("" in its or len(its) < 2 for its in kinds.values()):
         return replace(found, splits=splits, notes=(*found.notes, note))
-    flat = [split for split, tops in kinds.items() if "" in tops]
+    flat = [split for split, its in kinds.items() if "" in its]
     if flat:
         raise DataError(f"the images of {flat[0]} in {root} are not all in folders of classes, those of the others are")
-    for split, tops in kinds.items():
-        if unknown := sorted(tops - kinds["train"]):
-            raise DataError(
-                f"{_some(unknown)} in {split} of {root} is no class of train: {_some(sorted(kinds['train']))}"
-            )
+    for split, its in kinds.items():
+        if strange := sorted(its - kinds["train"]):
+            known = _some(sorted(kinds["train"]))
+            raise DataError(f"{_some(strange)} in {split} of {root} is no class of train: {known}")
     return replace(found, splits=splits, folders=tuple(inner), notes=(*found.notes, note))
 
 
@@ -159,8 +158,8 @@ def only(found: Layout, rows: Sequence[int]) -> Layout:
     """The layout of some of its images."""
     files = found.files
     names = [files.names[row] for row in rows]
-    parts = (None if part is None else tuple(part[row] for row in rows) for part in (found.splits, found.folders))
-    return Layout(ImageFiles(files.root, names, files.sizes[rows], files.times[rows]), *parts, notes=found.notes)
+    splits, folders = (part and tuple(part[row] for row in rows) for part in (found.splits, found.folders))
+    return Layout(ImageFiles(files.root, names, files.sizes[rows], files.times[rows]), splits, folders, found.notes)
 
 
 def _top(name: str) -> str:

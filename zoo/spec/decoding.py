@@ -72,9 +72,10 @@ class Decoder:
         if pixels.numel() != size:
             return Decoded(row, error=f"cannot read {file} as an image: it changed while it was read")
         target.seek(place)
-        target.write(memoryview(pixels.numpy()).cast("B"))
+        target.write(pixels.numpy().tobytes())
         sums, squares = (tuple(numbers.tolist()) for numbers in channel_sums(pixels))
-        return Decoded(row, *pixels.shape[1:], sums, squares)
+        height, width = pixels.shape[1:]
+        return Decoded(row, height, width, sums, squares)
 
 
 def channel_sums(pixels: Tensor) -> tuple[Tensor, Tensor]:

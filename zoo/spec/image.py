@@ -258,7 +258,7 @@ def _upright(raw: str | os.PathLike[str] | PIL.Image.Image, at_least: int | None
             return _turned(raw)
         with PIL.Image.open(raw) as file:
             if at_least is not None and file.format == "JPEG":
-                file.draft(None, (at_least, at_least))  # type: ignore[arg-type]  # PIL's own way to keep the mode
+                file.draft(None, (at_least, at_least))
             return _turned(file)
     except FileNotFoundError:
         raise SpecError(f"no such image: {raw}") from None

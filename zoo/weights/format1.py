@@ -171,7 +171,7 @@ def _built(part: Any, output: str) -> Any:
     names = _arguments(target) if isinstance(target, str) else {}
     built = {names.get(name, name): _built(value, output) for name, value in part.items()}
     if isinstance(target, str):
-        built |= ADDED.get(target, {})
+        built.update(ADDED.get(target, {}))
         built["_target_"] = _target(target, output)
     return built
 

@@ -99,13 +99,14 @@ class DecodedImages(Sequence[Tensor]):
     @classmethod
     def of(cls, images: Sequence[Tensor]) -> DecodedImages:
         """These images (C, H, W), in memory."""
-        shapes = torch.tensor([image.shape for image in images])  # N, 3
-        counts = shapes.prod(dim=1)
+        channels, heights, widths = torch.tensor([image.shape for image in images]).T
+        counts = channels * heights * widths
         sums, squares = zip(*(channel_sums(image) for image in images))
         return cls(
             torch.cat([image.flatten() for image in images]),
             counts.cumsum(0) - counts,
-            *shapes[:, 1:].T,
+            heights,
+            widths,
             torch.stack(sums),
             torch.stack(squares),
         )
@@ -187,9 +188,8 @@ def decoded(
         raise DataError(str(error)) from error
     except (OSError, RuntimeError) as error:  # of a home that cannot be told, the second
         where = "the user's cache folder" if cache is None else cache
-        raise DataError(
-            one_line(f"no images can be cached in {where} ({error}); set data.cache to a folder")
-        ) from error
+        fault = f"no images can be cached in {where} ({error}); set data.cache to a folder"
+        raise DataError(one_line(fault)) from error
 
 
 def opened(folder: Path) -> DecodedImages:
@@ -221,9 +221,10 @@ def _in_memory(files: ImageFiles, decoder: Decoder, sizes: np.ndarray, stop: boo
     table = _table(files, decode_here(decoder, _jobs(files, starts, sizes), pixels), decoder.image.channels, stop)
     buffer = pixels.getbuffer()
     values = torch.frombuffer(buffer, dtype=torch.uint8) if len(buffer) else torch.empty(0, dtype=torch.uint8)
-    return DecodedImages(
-        values, torch.from_numpy(starts), **{name: torch.from_numpy(part) for name, part in table.items()}
+    heights, widths, sums, squares = (
+        torch.from_numpy(table[name]) for name in ("heights", "widths", "sums", "squares")
     )
+    return DecodedImages(values, torch.from_numpy(starts), heights, widths, sums, squares)
 
 
 def _from_cache(
@@ -284,7 +285,7 @@ def _write(
         )
         table = _table(files, _shown(results, len(sizes)), decoder.image.channels, stop)
         os.fsync(file.fileno())
-    np.savez(folder / "images.npz", starts=starts, **table)
+    np.savez(folder / "images.npz", starts=starts, **table)  # type: ignore[arg-type]  # it takes them for options
     about = {
         "from": made_from,
         "bytes": begin + total,

@@ -69,7 +69,7 @@ class DataModule(L.LightningDataModule, ABC):
             return batch
         inputs: Any = self.augment(batch[0])
         if getattr(self.augment, "mixes", False):  # targets, too
-            return self.augment.mix(inputs, batch[-1], self.spec.output)  # type: ignore[attr-defined, no-any-return]
+            return self.augment.mix(inputs, batch[-1], self.spec.output)  # type: ignore[attr-defined]
         return inputs, *batch[1:]
 
     def _loader(self, split: str, *, shuffle: bool) -> ResumableLoader:
