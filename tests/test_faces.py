@@ -29,8 +29,8 @@ FACES = {
     "zoo.data": """
         Adding Admissions BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings CsvSeries
         DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST ImageFolder Imdb Joined
-        LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters Photos Ragged RandomAffine RandomFlip
-        RandomShift RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
+        LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters PhotoAugmentation Photos Ragged RandomAffine
+        RandomFlip RandomShift RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
         TextFile TextFolder TextLines TwentyNewsgroups Waves Wine
     """,
     "zoo.spec": """

@@ -21,9 +21,9 @@ from zoo.data.core.loader import ResumableLoader
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.labels import Labels, of_folders, of_table
 from zoo.data.layouts import LABELS, LAYOUTS, NAMED, Layout, layout
-from zoo.errors import DataError, SpecError
+from zoo.errors import DataError
 from zoo.spec import Image, Spec
-from zoo.spec.image import FITS, image_size
+from zoo.spec.image import FITS
 
 log = logging.getLogger(__name__)
 
@@ -344,7 +344,7 @@ class ImageFolder(DataModule):
         images = decoded(
             files,
             Image(self.channels, self.size, self.size, half, half, fit=self.fit),
-            shapes=None if self.patch is None else [self._pixels(files, row, whole) for row in range(len(files.names))],
+            smallest=0 if whole else self.patch or 0,
             draft=self.draft,
             cache=self.cache,
             stop=self.unreadable == "stop",
@@ -356,19 +356,6 @@ class ImageFolder(DataModule):
             names = ", ".join(files.names[row] for row in unusable[:NAMED]) + " …" * (len(unusable) > NAMED)
             self.note(f"Skipped {len(unusable)} of {len(images)} files that are not usable images: {names}", warn=True)
         return images
-
-    def _pixels(self, files: ImageFiles, row: int, whole: bool) -> int:
-        """Height times width of an image, from the file's header; 0 for a file to be skipped."""
-        file = files.path(row)
-        try:
-            width, height = image_size(file)
-            if self.patch is not None and not whole and min(height, width) < self.patch:
-                raise SpecError(f"{file}, of {height} x {width} pixels, is smaller than a patch of {self.patch}")
-        except SpecError as error:
-            if self.unreadable == "stop":
-                raise DataError(f"{error}; data.unreadable=skip ignores such files") from error
-            return 0
-        return width * height
 
     def _split(self, found: Layout, labels: Labels | None, usable: Sequence[int]) -> dict[str, list[int]]:
         """The rows of each split: those that the folder gives, the others drawn from its images for training."""

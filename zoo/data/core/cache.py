@@ -16,9 +16,10 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from zoo.errors import DataError, SpecError
 from zoo.files import PART, cache_folder, one_line
 from zoo.spec import Image
 from zoo.spec.decoding import Decoded, Decoder, Job, channel_sums, decode_here, decode_in_processes
+from zoo.spec.image import image_size
 
 log = logging.getLogger(__name__)
 
@@ -154,15 +156,20 @@ class DecodedImages(Sequence[Tensor]):
 
 
 def decoded(
-    files: ImageFiles, image: Image, *, shapes: Sequence[int] | None, draft: bool, cache: str | None, stop: bool
+    files: ImageFiles,
+    image: Image,
+    *,
+    smallest: int = 0,
+    draft: bool = True,
+    cache: str | None = None,
+    stop: bool = True,
 ) -> DecodedImages:
     """The pixels of image files: decoded, or from a cache of an earlier run.
 
     Args:
         files: the files.
         image: how they are encoded.
-        shapes: of each image of any size, height times width; 0 for a file that is not to be decoded. None where all
-            images have the size of `image`.
+        smallest: least height and width of an image of any size.
         draft: as in `Decoder`.
         cache: folder for the cache; None for the user's.
         stop: whether a file that is no usable image is an error.
@@ -170,26 +177,25 @@ def decoded(
     Raises:
         DataError: a file is no usable image and `stop` is set, the cache cannot be written, or the disk has no room.
     """
-    pixels = [image.height * image.width] * len(files.names) if image.height and image.width else list(shapes or ())
-    sizes = image.channels * np.array(pixels, dtype=np.int64)
-    decoder = Decoder(image, draft)
-    if len(sizes) <= FEW and max(int(sizes.sum()), int(files.sizes.sum())) <= IN_MEMORY:
-        return _in_memory(files, decoder, sizes, stop)
-    settings = {"version": VERSION, "root": str(files.root), **asdict(decoder)}
-    settings["image"] = {name: settings["image"][name] for name in ("channels", "height", "width", "fit")}
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    decoding = _Decoding(files, Decoder(image, draft), smallest, stop)
+    if decoding.is_small:
+        return decoding.in_memory()
     try:
         base = cache_folder() / "images" if cache is None else Path(cache).expanduser()
-        folder = base / f"{files.root.name[:40]}-{key}"
         base.mkdir(parents=True, exist_ok=True)
+        folder = base / f"{files.root.name[:40]}-{decoding.key}"
         with FileLock(base / f".{folder.name}.lock"):  # another run, or another process of this one
-            return _from_cache(folder, files, decoder, sizes, settings, stop)
+            images = decoding.from_cache(folder)
     except SpecError as error:  # a process that decodes has died
         raise DataError(str(error)) from error
     except (OSError, RuntimeError) as error:  # of a home that cannot be told, the second
         where = "the user's cache folder" if cache is None else cache
         fault = f"no images can be cached in {where} ({error}); set data.cache to a folder"
         raise DataError(one_line(fault)) from error
+    if stop and not images.heights.all():  # an earlier run skipped it
+        file = files.path(int(images.heights.argmin()))
+        raise DataError(f"{file} is no usable image; data.unreadable=skip ignores such files")
+    return images
 
 
 def opened(folder: Path) -> DecodedImages:
@@ -215,42 +221,144 @@ def opened(folder: Path) -> DecodedImages:
     return DecodedImages(values, **columns, source=(folder, mapped))
 
 
-def _in_memory(files: ImageFiles, decoder: Decoder, sizes: np.ndarray, stop: bool) -> DecodedImages:
-    pixels = io.BytesIO(bytes(int(sizes.sum())))
-    starts = sizes.cumsum() - sizes
-    table = _table(files, decode_here(decoder, _jobs(files, starts, sizes), pixels), decoder.image.channels, stop)
-    buffer = pixels.getbuffer()
-    values = torch.frombuffer(buffer, dtype=torch.uint8) if len(buffer) else torch.empty(0, dtype=torch.uint8)
-    heights, widths, sums, squares = (
-        torch.from_numpy(table[name]) for name in ("heights", "widths", "sums", "squares")
-    )
-    return DecodedImages(values, torch.from_numpy(starts), heights, widths, sums, squares)
+@dataclass(frozen=True)
+class _Decoding:
+    """What is to be decoded, and how; arguments as in `decoded`."""
 
+    files: ImageFiles
+    decoder: Decoder
+    smallest: int
+    stop: bool
 
-def _from_cache(
-    folder: Path, files: ImageFiles, decoder: Decoder, sizes: np.ndarray, settings: dict[str, Any], stop: bool
-) -> DecodedImages:
-    """The cache in a folder, which is made if it is missing, damaged, or of other files."""
-    made_from = {**settings, "files": files.fingerprint}
-    try:
-        if json.loads((folder / "about.json").read_text(encoding="utf-8"))["from"] == made_from:
-            return opened(folder)
-        log.info("The images of %s have changed since they were cached", files.root)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        log.warning("The cache %s is damaged (%s) and is made again", folder, error)
-    _check_room(folder.parent, int(sizes.sum()))
-    part = folder.with_name(f".{folder.name}{PART}")  # the lock is ours, so that a killed run left it
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
-        _write(part, files, decoder, sizes, made_from, stop)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
-    finally:
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the pixels depend on, besides the files."""
+        image = {name: getattr(self.decoder.image, name) for name in ("channels", "height", "width", "fit")}
+        return {"version": VERSION, "root": str(self.files.root), **image, "draft": self.decoder.draft} | {
+            "smallest": self.smallest
+        }
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(json.dumps(self.settings).encode()).hexdigest()[:16]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is not worth a cache."""
+        if len(self.files.names) > FEW or self.files.sizes.sum() > IN_MEMORY:
+            return False
+        return bool(self.sizes.sum() <= IN_MEMORY)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Bytes of each image (N,), those of any size by their headers; 0 for a file to be skipped."""
+        image = self.decoder.image
+        if image.height is not None and image.width is not None:
+            pixels = [image.height * image.width] * len(self.files.names)
+        else:
+            pixels = [self._pixels(self.files.path(row)) for row in range(len(self.files.names))]
+        return image.channels * np.array(pixels, dtype=np.int64)
+
+    def _pixels(self, file: str) -> int:
+        try:
+            width, height = image_size(file)
+            if min(height, width) < self.smallest:
+                size = f"{height} x {width} pixels"
+                raise SpecError(f"{file}, of {size}, is smaller than a patch of {self.smallest}")
+        except SpecError as error:
+            if self.stop:
+                raise _unusable(str(error)) from error
+            return 0
+        return width * height
+
+    def in_memory(self) -> DecodedImages:
+        pixels, starts = io.BytesIO(bytes(int(self.sizes.sum()))), self.sizes.cumsum() - self.sizes
+        table = self._table(decode_here(self.decoder, self._jobs(starts), pixels))
+        buffer = pixels.getbuffer()
+        values = torch.frombuffer(buffer, dtype=torch.uint8) if len(buffer) else torch.empty(0, dtype=torch.uint8)
+        heights, widths, sums, squares = map(torch.from_numpy, table.values())
+        return DecodedImages(values, torch.from_numpy(starts), heights, widths, sums, squares)
+
+    def from_cache(self, folder: Path) -> DecodedImages:
+        """The cache in a folder, which is made if it is missing, damaged, or of other files."""
+        made_from = {**self.settings, "files": self.files.fingerprint}
+        try:
+            if json.loads((folder / "about.json").read_text(encoding="utf-8"))["from"] == made_from:
+                return opened(folder)
+            log.info("The images of %s have changed since they were cached", self.files.root)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            log.warning("The cache %s is damaged (%s) and is made again", folder, error)
+        _check_room(folder.parent, int(self.sizes.sum()))
+        part = folder.with_name(f".{folder.name}{PART}")  # the lock is ours, so that a killed run left it
         shutil.rmtree(part, ignore_errors=True)
-    return opened(folder)
+        part.mkdir()
+        try:
+            self._write(part, made_from)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return opened(folder)
+
+    def _write(self, folder: Path, made_from: dict[str, Any]) -> None:
+        target, total = folder / "pixels.npy", int(self.sizes.sum())
+        processes = _processes(len(self.sizes), int(self.files.sizes.sum()))
+        log.info(
+            "Decoding %s images of %s once, in %d process%s: %s, in %s (delete it at any time)",
+            f"{len(self.sizes):,}", self.files.root, processes, "es" * (processes > 1), _gigabytes(total),
+            folder.parent,
+        )  # fmt: skip
+        with open(target, "w+b") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (total,)})
+            begin = file.tell()
+            file.flush()
+            _reserve(file, begin + total)
+            starts = self.sizes.cumsum() - self.sizes
+            jobs = self._jobs(starts + begin)
+            if processes == 1:
+                results = decode_here(self.decoder, jobs, file)
+            else:
+                results = decode_in_processes(self.decoder, jobs, target, processes)
+            table = self._table(_shown(results, len(self.sizes)))
+            file.flush()
+            os.fsync(file.fileno())
+        np.savez(folder / "images.npz", starts=starts, **table)  # type: ignore[arg-type]  # it takes them for options
+        digest = hashlib.sha256((folder / "images.npz").read_bytes()).hexdigest()
+        about = {"from": made_from, "bytes": begin + total, "images": digest}
+        (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+    def _jobs(self, places: np.ndarray) -> Iterator[Job]:
+        for row, (place, size) in enumerate(zip(places, self.sizes)):
+            if size:
+                yield row, self.files.path(row), int(place), int(size)
+
+    def _table(self, results: Iterable[Decoded]) -> dict[str, np.ndarray]:
+        """What is known of each image, by the name of the column; what was not decoded has height and width 0."""
+        count, channels = len(self.sizes), self.decoder.image.channels
+        heights, widths = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        sums, squares = np.zeros((count, channels)), np.zeros((count, channels))
+        for result in results:
+            if result.error:
+                if self.stop:
+                    raise _unusable(result.error)
+                continue
+            heights[result.row], widths[result.row] = result.height, result.width
+            sums[result.row], squares[result.row] = result.sums, result.squares
+        return {"heights": heights, "widths": widths, "sums": sums, "squares": squares}
+
+
+def _unusable(fault: str) -> DataError:
+    return DataError(f"{fault}; data.unreadable=skip ignores such files")
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Give a file its full size, so that a full disk is noticed at once."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
 
 
 def _check_room(folder: Path, needed: int) -> None:
@@ -260,59 +368,6 @@ def _check_room(folder: Path, needed: int) -> None:
             f"the decoded images take {_gigabytes(needed)} and {folder} has {_gigabytes(free)} free; set data.cache to "
             "a folder on another disk, or a smaller data.size"
         )
-
-
-def _write(
-    folder: Path, files: ImageFiles, decoder: Decoder, sizes: np.ndarray, made_from: dict[str, Any], stop: bool
-) -> None:
-    starts, total, target = sizes.cumsum() - sizes, int(sizes.sum()), folder / "pixels.npy"
-    with open(target, "wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (total,)}
-        np.lib.format.write_array_header_1_0(file, header)
-        begin = file.tell()
-        file.truncate(begin + total)
-    processes = _processes(len(sizes), int(files.sizes.sum()))
-    log.info(
-        "Decoding %s images of %s once, in %d process%s: %s, in %s (delete it at any time)",
-        f"{len(sizes):,}", files.root, processes, "es" * (processes > 1), _gigabytes(total), folder.parent,
-    )  # fmt: skip
-    jobs = _jobs(files, starts + begin, sizes)
-    with open(target, "r+b") as file:
-        results = (
-            decode_here(decoder, jobs, file)
-            if processes == 1
-            else decode_in_processes(decoder, jobs, target, processes)
-        )
-        table = _table(files, _shown(results, len(sizes)), decoder.image.channels, stop)
-        os.fsync(file.fileno())
-    np.savez(folder / "images.npz", starts=starts, **table)  # type: ignore[arg-type]  # it takes them for options
-    about = {
-        "from": made_from,
-        "bytes": begin + total,
-        "images": hashlib.sha256((folder / "images.npz").read_bytes()).hexdigest(),
-    }
-    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-def _jobs(files: ImageFiles, places: np.ndarray, sizes: np.ndarray) -> Iterator[Job]:
-    for row, (place, size) in enumerate(zip(places, sizes)):
-        if size:
-            yield row, files.path(row), int(place), int(size)
-
-
-def _table(files: ImageFiles, results: Iterable[Decoded], channels: int, stop: bool) -> dict[str, np.ndarray]:
-    """What is known of each image, by the name of the column; what was not decoded has height and width 0."""
-    count = len(files.names)
-    heights, widths = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    sums, squares = np.zeros((count, channels)), np.zeros((count, channels))
-    for result in results:
-        if result.error:
-            if stop:
-                raise DataError(f"{result.error}; data.unreadable=skip ignores such files")
-            continue
-        heights[result.row], widths[result.row] = result.height, result.width
-        sums[result.row], squares[result.row] = result.sums, result.squares
-    return {"heights": heights, "widths": widths, "sums": sums, "squares": squares}
 
 
 def _processes(count: int, size: int) -> int:
