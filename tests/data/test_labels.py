@@ -35,7 +35,7 @@ def test_a_column_names_the_images_in_some_way(root: Path, name: str, separator:
     assert labels.classes == ("cat", "dog")
     assert labels.codes.tolist() == [1, 0, 1]
     assert labels.output([0, 1]) == Classes(("cat", "dog"))
-    assert any("'picture' names the images" in note and "'label'" in note for note in found.notes)
+    assert any("'picture' names the images, and learned is 'label'" in note for note in found.notes)
     assert any("3 images are not in labels.csv" in note for note in found.notes)
 
 

@@ -86,7 +86,8 @@ def of_table(found: Layout, path: Path, target: str | Sequence[str] | None, kind
     targets = _targets(frame, target, {naming, splits}, path)
     chosen = _rows(frame[naming], rows, path)
     kept = only(found, chosen)
-    notes = [*found.notes, f"{path.name}: '{naming}' names the images, {' and '.join(map(repr, targets))} is learned"]
+    learned = ", ".join(f"'{name}'" for name in targets[:NAMED]) + " …" * (len(targets) > NAMED)
+    notes = [*found.notes, f"{path.name}: column '{naming}' names the images, and learned is {learned}"]
     if left := len(found.files.names) - len(chosen):
         notes.append(f"{left} images are not in {path.name} and are passed over")
     if splits is not None:

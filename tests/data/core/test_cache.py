@@ -71,9 +71,7 @@ def test_a_cache_holds_what_is_decoded_in_memory(folder: Path, image: Image, tmp
         assert std == pytest.approx(pixels.std(1, correction=0).tolist())
 
 
-def test_processes_decode_the_same(
-    folder: Path, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_decode_the_same(folder: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_processes", lambda count, size: 2)
     (folder / "3.png").write_bytes(b"no image")
     files = files_in(folder)
@@ -104,9 +102,7 @@ def test_a_second_run_decodes_nothing_until_a_file_or_a_setting_changes(
 
 
 @pytest.mark.parametrize("damage", ["pixels", "table", "about", "missing"])
-def test_a_damaged_cache_is_made_again(
-    folder: Path, place: str, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_cache_is_made_again(folder: Path, place: str, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     files = files_in(folder)
     wanted = [image.clone() for image in decoded(files, ANY, cache=place)]
     found = only_cache(place)
@@ -131,14 +127,16 @@ def test_what_goes_wrong_leaves_no_half_cache(folder: Path, place: str, monkeypa
     def stop(*rest: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(cache, "decode_here", stop)
-        decoded(files_in(folder), SMALL, cache=place)
+        with pytest.raises(KeyboardInterrupt):
+            decoded(files_in(folder), SMALL, cache=place)
     assert [path for path in Path(place).iterdir() if path.is_dir()] == []
     full = shutil.disk_usage(folder)._replace(free=100)
-    with monkeypatch.context() as patch, pytest.raises(DataError, match=r"free; set data\.cache"):
+    with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda folder: full)
-        decoded(files_in(folder), SMALL, cache=place)
+        with pytest.raises(DataError, match=r"free; set data\.cache"):
+            decoded(files_in(folder), SMALL, cache=place)
     (folder / "file").write_text("")
     with pytest.raises(DataError, match=r"no images can be cached in .*data\.cache"):
         decoded(files_in(folder), SMALL, cache=str(folder / "file"))
