@@ -19,8 +19,8 @@ from zoo.data.core.data_module import DataModule
 from zoo.data.core.splits import split_fractions
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Forecast, Series, Spec
+from zoo.spec.cells import days, numbers
 from zoo.spec.files import read_table
-from zoo.spec.table import days, numbers
 
 if TYPE_CHECKING:
     import pandas as pd

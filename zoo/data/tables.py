@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from zoo import check
+from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.splits import held_out_sizes, split_fractions
+from zoo.data.core.kinds import Kind
+from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
 from zoo.errors import DataError, SpecError, unknown
-from zoo.spec import Classes, Output, Spec, Table, Values
-from zoo.spec.files import read_table
-from zoo.spec.table import FALSE_WORDS, TRUE_WORDS, Boolean, Category, Column, Date, Number, days, numbers, words
+from zoo.spec import Classes, Features, Output, Spec, Table, Values
+from zoo.spec.cells import MISSING_NAMES, PLAIN, days, is_missing, numbers, words
+from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
+from zoo.spec.dialect import AUTO, FIRST, Dialect, Header, Say
+from zoo.spec.files import read_file, read_table
+from zoo.spec.table import hide
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +33,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KINDS = ("number", "category", "boolean", "date", "ignore")
 TARGET_KINDS = ("auto", "classes", "values")
+SPLITS = ("train", "val", "test")
 MIN_ROWS = 10
+TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
 
@@ -39,16 +44,22 @@ class TableData(DataModule):
     """Rows of a table, and a target column to predict from the other columns.
 
     The split into training, validation and test rows is random, and stratified if the target is a class. Rows without
-    a target and columns without information are dropped; the log names them.
+    a target and columns without information are dropped. How cells were read is in the log and in the card.
 
     Args:
-        target: column to predict.
+        target: column to predict; several make a regression of several values; None for none, as features and
+            anomalies need.
         target_kind: `classes`, `values` or `auto`. `auto` takes text, booleans and up to 20 different whole numbers as
             classes, and other numbers as values.
-        kinds: number, category, boolean, date or ignore, for columns whose kind is not detected correctly.
+        kinds: number, category, boolean, date, time or ignore, for columns whose kind is not detected correctly.
+        na_values: what else stands for a missing cell, such as -999.
+        decimal, thousands: what stands before fractions and between thousands; None to find out.
+        dates: `day_first` or `month_first`, where both fit.
         batch_size: rows a batch.
         val_fraction, test_fraction: fractions of the rows, above 0.
         split_seed: seed of the split.
+        split_by: a column of dates or numbers: the first rows by it are for training, the last for test.
+        group: a column, such as a patient's number; rows that share it are in one split.
 
     Raises:
         ValueError: an option is out of range.
@@ -57,92 +68,208 @@ class TableData(DataModule):
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str] | None,
         *,
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
+        na_values: Sequence[str | float] = (),
+        decimal: str | None = None,
+        thousands: str | None = None,
+        dates: str | None = None,
         batch_size: int = 64,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        split_by: str | None = None,
+        group: str | None = None,
     ) -> None:
         super().__init__(batch_size)
         if not isinstance(kinds, Mapping | None):
             raise ValueError(f"kinds are given by column, such as {{zip: category}}, not {kinds}")
         for kind in (kinds or {}).values():
-            check.one_of("kind of column", kind, KINDS)
+            check.one_of("kind of column", kind, column_kinds.KINDS)
+        if decimal not in (None, ".", ","):
+            raise ValueError(f'decimal is "." or ",", not {decimal!r}')
+        if dates is not None:
+            check.one_of("dates", dates, column_kinds.ORDERS)
+        if split_by is not None and group is not None:
+            raise ValueError("split_by and group are two ways to split; give one of them")
         self.target = target
+        self.targets = [] if target is None else [target] if isinstance(target, str) else list(map(str, target))
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # 2020 may be one
+        self.na_values = tuple(map(str, na_values))
+        self.notation = {"decimal": decimal, "thousands": thousands, "dates": dates}
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
+        self.split_by = split_by
+        self.group = group
+        self.dialect: Dialect | None = None
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
         """The whole table."""
 
+    def read_held_out(self) -> dict[str, pd.DataFrame]:
+        """Tables of `val` or `test` that are files of their own."""
+        return {}
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        frame = self.read()
-        for name in (self.target, *self.kinds):
-            if name not in frame.columns:
-                raise DataError(unknown("column", name, map(str, frame.columns)))
-        known = frame[self.target].notna()
-        if not known.any():
-            raise DataError(f"the target '{self.target}' is missing in all rows")
-        if not known.all():
-            log.info("%d rows without '%s' are dropped", (~known).sum(), self.target)
-            frame = frame[known]
-        if len(frame) < MIN_ROWS:
-            raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
+        import numpy as np
+        import pandas as pd
+
+        parts = {
+            "": self._rows(self.read()),
+            **{split: self._rows(part) for split, part in self.read_held_out().items()},
+        }
+        frame = pd.concat(list(parts.values())) if len(parts) > 1 else parts[""]
         try:
-            labels = _labels(frame[self.target], self.target_kind)
-            rows = _split(labels, len(frame), self.fractions, self.split_seed)
-            frames = {split: frame.iloc[chosen] for split, chosen in rows.items()}
-            spec = learn(frames["train"], self.target, classes=labels is not None, kinds=self.kinds)
-            return spec, {split: examples(part, spec, self.target) for split, part in frames.items()}
+            kinds = column_kinds.find(frame, self.kinds, self.say, targets=self.targets, **self._notation())
+            known = {split: self._with_target(part, kinds) for split, part in parts.items()}
+            labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
+            of_rows = None if labels is None else labels.iloc[: len(known[""])]
+            rows = self._split(known[""], of_rows, kinds)
+            for split in parts.keys() - {""}:  # its share is for training
+                rows["train"] = np.concatenate([rows["train"], rows[split]])
+            frames = {split: known.get(split, known[""].iloc[chosen]) for split, chosen in rows.items()}
+            if self.group is not None:  # new ones come later
+                kinds[self.group] = column_kinds.IGNORED
+            spec = learn(
+                frames["train"],
+                self.targets,
+                classes=labels is not None,
+                kinds=kinds,
+                say=self.say,
+                na_values=self.na_values,
+                dialect=self.dialect,
+            )
+            return spec, {split: examples(frames[split], spec, self.targets, kinds) for split in SPLITS}
         except SpecError as error:
             raise DataError(str(error)) from error
 
+    def _notation(self) -> dict[str, str | None]:
+        """How numbers and dates are written, as far as it was given or the file as a whole has shown it."""
+        commas = self.dialect is not None and self.dialect.decimal == ","
+        return {**self.notation, "decimal": "," if commas else self.notation["decimal"]}
+
+    def _rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table without missing cells that are written as something else, and without a row of sums."""
+        asked = [name for name in (self.split_by, self.group) if name is not None]
+        for name in (*self.targets, *self.kinds, *asked):
+            if name not in frame.columns:
+                raise DataError(unknown("column", name, map(str, frame.columns)))
+        if self.na_values:
+            frame = frame.apply(lambda cells: hide(cells, self.na_values))
+        return without_total(frame, self.say)
+
+    def _with_target(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
+        for target in self.targets:
+            known = ~_missing(frame[target], kinds[target])
+            if not known.any():
+                raise DataError(f"the target '{target}' is missing in all rows")
+            if not known.all():
+                self.say(f"{(~known).sum()} rows without '{target}' are dropped")
+                frame = frame[known]
+        if len(frame) < MIN_ROWS:
+            raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
+        return frame
+
+    def _labels(self, cells: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.Series | None:
+        """The classes of the target as words; None if it is values, or none."""
+        if len(self.targets) != 1:
+            if self.target_kind == "classes" and self.targets:
+                raise DataError("several targets are values; give one target for classes, or target_kind=values")
+            return None
+        return _labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
+
+    def _split(self, frame: pd.DataFrame, labels: pd.Series | None, kinds: Mapping[str, Kind]) -> dict[str, np.ndarray]:
+        """Positions of the rows of each split."""
+        fractions = self.fractions
+        if self.split_by is not None:
+            cells, kind = frame[self.split_by], kinds[self.split_by]
+            when = days(cells, self.split_by, kind.form) if kind.name == "date" else numbers(cells, self.split_by)
+            return split_in_order(when, fractions, self.split_by)
+        if self.group is not None:
+            return split_groups(words(frame[self.group]), fractions, self.split_seed)
+        return _split(labels, len(frame), fractions, self.split_seed)
+
 
 class Csv(TableData):
-    """A CSV or Parquet file with a header.
+    """A file of delimited text (CSV) or a Parquet file.
 
     Args:
         path: the file; names that end in .parquet or .pq are read by pyarrow.
-        separator: character between the cells of a CSV file; `\\t` for a tab.
-        encoding: text encoding of a CSV file.
-        target, target_kind, kinds, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
+        separator: character between the cells of a CSV file, `\\t` for a tab, a blank for runs of blanks; None to find
+            it.
+        encoding: text encoding of a CSV file; None to find it.
+        header: `first` if the first line holds the names of columns, None if it is data; `auto` finds out.
+        val_path, test_path: files of their own for these splits; None takes them from the rows of `path`.
+        target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
+            split_seed, split_by, group: as in `TableData`.
     """
 
     def __init__(
         self,
         path: str,
-        target: str,
+        target: str | Sequence[str] | None,
         *,
-        separator: str = ",",
-        encoding: str = "utf-8",
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: Header = AUTO,
+        val_path: str | None = None,
+        test_path: str | None = None,
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
+        na_values: Sequence[str | float] = (),
+        decimal: str | None = None,
+        thousands: str | None = None,
+        dates: str | None = None,
         batch_size: int = 64,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        split_by: str | None = None,
+        group: str | None = None,
     ) -> None:
         super().__init__(
             target,
             target_kind=target_kind,
             kinds=kinds,
+            na_values=na_values,
+            decimal=decimal,
+            thousands=thousands,
+            dates=dates,
             batch_size=batch_size,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
             split_seed=split_seed,
+            split_by=split_by,
+            group=group,
         )
+        if header is not None:
+            check.one_of("header", header, (AUTO, FIRST))
         self.path = path
         self.separator = separator
         self.encoding = encoding
+        self.header = header
+        self.held_out = {"val": val_path, "test": test_path}
 
     def read(self) -> pd.DataFrame:
-        return read_table(self.path, separator=self.separator, encoding=self.encoding)
+        return self._read(self.path)
+
+    def read_held_out(self) -> dict[str, pd.DataFrame]:
+        return {split: self._read(path) for split, path in self.held_out.items() if path is not None}
+
+    def _read(self, path: str) -> pd.DataFrame:
+        options: dict[str, Any] = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
+        file = read_file(path, **options, decimal=self.notation["decimal"])
+        if self.notation["decimal"] is None and column_kinds.has_decimal_commas(file.frame):
+            file = read_file(path, **options, decimal=",")
+            self.say("its numbers have a comma before their fractions")
+        for note in file.notes:
+            self.say(note)
+        self.dialect = file.dialect
+        return file.frame
 
 
 class Admissions(TableData):
@@ -231,52 +358,110 @@ def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"admit": admit.astype(int), "gre": gre.astype(int), "gpa": gpa, "rank": rank})
 
 
-def learn(train: pd.DataFrame, target: str, *, classes: bool, kinds: Mapping[str, str]) -> Spec:
+def learn(
+    train: pd.DataFrame,
+    target: str | Sequence[str],
+    *,
+    classes: bool,
+    kinds: Mapping[str, Kind] | None = None,
+    say: Say = log.info,
+    na_values: tuple[str, ...] = (),
+    dialect: Dialect | None = None,
+) -> Spec:
     """The spec of a table, from its training rows.
 
     Args:
         train: rows with their target.
-        target: name of the target's column.
+        target: name of the target's column, or of several.
         classes: whether the target is a class; otherwise it is a value.
-        kinds: as in `TableData`.
+        kinds: of the columns; None to find them in these rows.
+        say: is told which columns are dropped.
+        na_values, dialect: as in `Table`.
 
     Raises:
         DataError: the target never changes, or no other column has information.
         SpecError: a cell does not have its column's kind.
     """
-    found = [_column(train[name], kinds.get(str(name))) for name in train.columns if name != target]
+    targets = [target] if isinstance(target, str) else list(target)
+    if kinds is None:
+        kinds = column_kinds.find(train, {}, say, targets=targets)
+    found = [_column(train[name], kinds[str(name)], say) for name in train.columns if name not in targets]
     columns = tuple(column for column in found if column is not None)
     if not columns:
-        raise DataError(f"no column is left from which to learn '{target}'")
-    if classes:
-        output: Output = Classes(tuple(_in_order(words(train[target]))))
-    else:
-        values = numbers(train[target], target)
-        if values.nunique() < 2:
-            raise DataError(f"the target '{target}' has the same value in all rows of the training split")
-        output = Values((target,), (float(values.mean()),), (float(values.std(ddof=0)),))
-    return Spec(Table(columns), output)
+        raise DataError(_nothing_left(train, targets))
+    return Spec(Table(columns, na_values, dialect), _output(train, targets, classes, kinds))
 
 
-def examples(frame: pd.DataFrame, spec: Spec, target: str) -> Examples:
-    """Rows and their target as columns: encoded (N, E), and labels (N,) or standardised values (N, 1).
+def examples(
+    frame: pd.DataFrame, spec: Spec, target: str | Sequence[str], kinds: Mapping[str, Kind] | None = None
+) -> Examples:
+    """Rows and their target as columns: encoded (N, E), and labels (N,) or standardised values (N, V), if any.
 
     Raises:
         SpecError: a cell does not have its column's kind.
     """
+    import numpy as np
+
     assert isinstance(spec.input, Table)
-    return Examples(spec.input.encode(frame), _targets(frame[target], spec.output, target))
+    rows = spec.input.encode(frame)
+    targets = [target] if isinstance(target, str) else list(target)
+    if isinstance(spec.output, Classes):
+        codes = {name: code for code, name in enumerate(spec.output.names)}
+        return Examples(rows, torch.from_numpy(words(frame[targets[0]]).map(codes).to_numpy("int64", copy=True)))
+    if not isinstance(spec.output, Values):
+        return Examples(rows)
+    notations = {name: kinds[name].notation if kinds else PLAIN for name in targets}
+    columns = [numbers(frame[name], name, notations[name]).to_numpy() for name in targets]
+    return Examples(rows, spec.output.standardise(torch.from_numpy(np.stack(columns, axis=1))))
 
 
-def _targets(cells: pd.Series, output: Output, target: str) -> Tensor:
-    if isinstance(output, Classes):
-        codes = {name: code for code, name in enumerate(output.names)}
-        return torch.from_numpy(words(cells).map(codes).to_numpy("int64", copy=True))
-    assert isinstance(output, Values)
-    return output.standardise(torch.from_numpy(numbers(cells, target).to_numpy(copy=True))[:, None])
+def without_total(frame: pd.DataFrame, say: Say) -> pd.DataFrame:
+    """A table without its last row, if that is one of sums: "Total" is in a column of words, and nowhere else."""
+    if len(frame) <= MIN_ROWS:
+        return frame
+    for name in frame.columns:
+        cell = frame[name].iloc[-1]
+        if not isinstance(cell, str) or cell.strip().rstrip(":").lower() not in TOTALS:
+            continue
+        if not words(frame[name].iloc[:-1]).isin([cell.strip()]).any():
+            say(f"the last row is left out: '{cell}' in column '{name}' says that it is one of sums")
+            return frame.iloc[:-1]
+    return frame
 
 
-def _labels(cells: pd.Series, kind: str) -> pd.Series | None:
+def _output(train: pd.DataFrame, targets: Sequence[str], classes: bool, kinds: Mapping[str, Kind]) -> Output:
+    if not targets:
+        return Features()
+    if classes:
+        return Classes(tuple(column_kinds.names_of(train[targets[0]], kinds[targets[0]])))
+    columns = [numbers(train[name], name, kinds[name].notation) for name in targets]
+    for name, values in zip(targets, columns):
+        if values.nunique() < 2:
+            raise DataError(f"the target '{name}' has the same value in all rows of the training split")
+    means, stds = ([float(value) for value in part] for part in zip(*((v.mean(), v.std(ddof=0)) for v in columns)))
+    return Values(tuple(targets), tuple(means), tuple(stds))
+
+
+def _nothing_left(train: pd.DataFrame, targets: Sequence[str]) -> str:
+    what = f" from which to learn '{', '.join(targets)}'" if targets else ""
+    for name in train.columns:
+        cells = train[name]
+        if name not in targets and cells.dtype.kind not in "iufbM" and column_kinds.is_text(words(cells.dropna())):
+            label = f" data.label={targets[0]}" if targets else ""
+            return (
+                f"column '{name}' holds texts, and no other column is left{what}; "
+                f"use data=csv_text data.text={name}{label}"
+            )
+    return f"no column is left{what}"
+
+
+def _missing(cells: pd.Series, kind: Kind) -> pd.Series:
+    if kind.name == "number":
+        return cells.isna() if cells.dtype.kind in "iuf" else is_missing(cells)
+    return cells.isna() | words(cells).str.lower().isin(MISSING_NAMES).astype(bool)
+
+
+def _labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
     """The classes of the target's cells as words; None if they are values.
 
     Raises:
@@ -286,20 +471,21 @@ def _labels(cells: pd.Series, kind: str) -> pd.Series | None:
     counts = labels.value_counts()
     if len(counts) < 2:
         raise DataError(f"the target '{cells.name}' has the same value in all rows: {counts.index[0]}")
-    if kind == "values" or (kind == "auto" and _is_quantity(cells)):
+    is_number = kind.name == "number"
+    if target_kind == "values" or (target_kind == "auto" and is_number and _is_quantity(cells, kind)):
         return None
     if counts.min() < 3:
+        remedy = "merge small ones, or drop their rows" + (", or set data.target_kind=values" if is_number else "")
         raise DataError(
             f"the target '{cells.name}' has {len(counts)} classes in {len(cells)} rows, and {counts.index[-1]!r} only "
-            f"{counts.min()}; each class needs at least 3 rows (merge or drop small ones, or set target_kind=values)"
+            f"{counts.min()}; each class needs at least 3 rows: {remedy}"
         )
     return labels
 
 
-def _is_quantity(cells: pd.Series) -> bool:
-    if cells.dtype.kind not in "iuf":
-        return False
-    return cells.nunique() > MAX_CLASSES or bool((cells % 1 != 0).any())
+def _is_quantity(cells: pd.Series, kind: Kind) -> bool:
+    values = numbers(cells, str(cells.name), kind.notation)
+    return values.nunique() > MAX_CLASSES or bool((values % 1 != 0).any())
 
 
 def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
@@ -308,7 +494,10 @@ def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float],
 
     random = np.random.default_rng(seed)
     order = random.permutation(count)
-    groups = [order] if labels is None else [order[labels.to_numpy()[order] == name] for name in labels.unique()]
+    groups = [order]
+    if labels is not None:
+        words_of_rows = labels.to_numpy()[order]
+        groups = [order[words_of_rows == name] for name in labels.unique()]
     parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
     for group in groups:
         val, test = held_out_sizes(len(group), fractions)
@@ -318,55 +507,31 @@ def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float],
     return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
 
 
-def _column(cells: pd.Series, kind: str | None) -> Column | None:
+def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
     """The description of a column, from its training cells; None if it has no information."""
-    known, name = cells.dropna(), str(cells.name)
-    missing = len(known) < len(cells)
-    if kind == "ignore":
+    name = str(cells.name)
+    if kind.name == "ignore" and cells.notna().any() and cells.nunique() > 1:
         return None
-    if known.nunique() < 2:
-        log.info("column '%s' is dropped: %s", name, "it never changes" if len(known) else "it is empty")
+    if (different := cells.nunique()) < 2:
+        say(f"column '{name}' is dropped: {'it never changes' if different else 'it is empty'}")
         return None
-    kind = kind or _kind(known)
-    if kind == "number":
-        values = numbers(known, name)
-        return Number(name, float(values.mean()), float(values.std(ddof=0)), missing)
-    if kind == "boolean":
+    if kind.name == "number":
+        values = numbers(cells, name, kind.notation)
+        known = values.dropna()
+        if known.nunique() < 2:
+            say(f"column '{name}' is dropped: its numbers never change")
+            return None
+        missing = len(known) < len(values)
+        return Number(name, float(known.mean()), float(known.std(ddof=0)), missing, *kind.notation)
+    if kind.name == "category":
+        return Category(name, tuple(column_kinds.names_of(cells, kind)), kind.exact)
+    missing = bool(_missing(cells, Kind("number")).any()) if cells.dtype.kind not in "Mb" else bool(cells.isna().any())
+    if kind.name == "boolean":
         return Boolean(name, missing)
-    if kind == "date":
-        values = days(known, name)
-        return Date(name, float(values.mean()), float(values.std(ddof=0)), missing)
-    if kind == "category":
-        return Category(name, tuple(_in_order(words(known))))
-    log.info("column '%s' is dropped: it is text, and no two rows have the same", name)
-    return None
-
-
-def _kind(known: pd.Series) -> str:
-    """The kind that known cells seem to have, or `text` if all of them differ."""
-    import pandas as pd
-
-    if known.dtype.kind in "iuf":
-        return "number"
-    if known.dtype.kind == "M":
-        return "date"
-    different = words(known).drop_duplicates()
-    if different.str.lower().isin(TRUE_WORDS + FALSE_WORDS).all():
-        return "boolean"
-    if pd.to_numeric(different, errors="coerce").notna().all():
-        return "number"
-    if pd.to_datetime(different, format="ISO8601", errors="coerce", utc=True).notna().all():
-        return "date"
-    return "text" if len(different) == len(known) else "category"
-
-
-def _in_order(cells: pd.Series) -> list[str]:
-    """The different words in order; numbers by value."""
-    different = cells.dropna().unique().tolist()
-    try:
-        return sorted(different, key=float)
-    except ValueError:
-        return sorted(different)
+    if kind.name == "time":
+        return Time(name, missing)
+    values = days(cells, name, kind.form).dropna()
+    return Date(name, float(values.mean()), float(values.std(ddof=0)), missing, kind.form)
 
 
 def _named(bunch: Any, target: str) -> pd.DataFrame:

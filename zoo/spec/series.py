@@ -19,7 +19,7 @@ from zoo.errors import SpecError
 from zoo.spec.files import read_table
 from zoo.spec.image import Image
 from zoo.spec.kind import InputKind
-from zoo.spec.table import Values
+from zoo.spec.values import Values
 
 if TYPE_CHECKING:
     import numpy as np

@@ -30,6 +30,8 @@ def card(
         "|---|---|",
         *(f"| {split} | {len(examples)} |" for split, examples in data.splits.items()),
         "",
+        *(f"- {note}" for note in data.notes),
+        *[""] * bool(data.notes),
         "## Command",
         "",
         *(f"    {line}" for line in commands),

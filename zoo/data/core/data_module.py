@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,12 +15,14 @@ from zoo.data.core.columns import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.spec import Encoded, Spec
 
+log = logging.getLogger(__name__)
+
 
 class DataModule(L.LightningDataModule, ABC):
     """A LightningDataModule whose splits are columns in memory.
 
     A subclass implements `load`. After `setup` there is `spec`, which describes the data, and there are the splits
-    `train`, `val` and `test`.
+    `train`, `val` and `test`. `notes` are what the card says of how the data was read.
 
     Args:
         batch_size: examples a batch, on each process.
@@ -36,6 +39,13 @@ class DataModule(L.LightningDataModule, ABC):
         self.batch_size = check.whole("batch_size", batch_size)
         self.augment = augment
         self.splits: dict[str, Examples] = {}
+        self.notes: list[str] = []
+
+    def say(self, note: str) -> None:
+        """Tell, in the log and in the card, how the data was read."""
+        if note not in self.notes:
+            log.info(note)
+            self.notes.append(note)
 
     @abstractmethod
     def load(self) -> tuple[Spec, dict[str, Examples]]:

@@ -1,0 +1,432 @@
+"""The kinds of a table's columns, found from their cells: number, category, boolean, date, time of day, or none.
+
+What is found is said; what is unclear is asked for in one line, with the setting that decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zoo.errors import DataError
+from zoo.spec.cells import (
+    FALSE_WORDS,
+    MISSING_NAMES,
+    MISSING_WORDS,
+    PLAIN,
+    SPACES,
+    TRUE_WORDS,
+    Notation,
+    exact_words,
+    is_missing,
+    words,
+    written_plainly,
+)
+from zoo.spec.dialect import Say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("number", "category", "boolean", "date", "time", "ignore")
+ORDERS = ("day_first", "month_first")
+SHOWN = 3  # cells in a message
+MOSTLY = 0.8  # the share of cells by which a column seems to be of numbers, with some that are none
+FEW = 20  # different words, which are a category however few rows there are
+TEXT_WORDS = 3  # words a cell, on average, from which cells are texts
+_IDENTIFIER = re.compile(r"(.*[ _.-])?(id|uuid|guid|index|key|row|nr|no|number|serial)|unnamed: \d+|column_1|[a-z]+ID")
+_COUNTRY = r"[A-Z]{2}"
+_MONTHS = r"[^\W\d_]{3,9}\.?"
+_CURRENCIES = ("$", "€", "£", "¥", "₹", "US$", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "CAD", "AUD")
+_AFFIXED = (  # sign, currency, number, currency or unit
+    rf"^([+-]?)\s*({'|'.join(map(re.escape, _CURRENCIES))})?\s*"
+    rf"([+-]?(?:\d[\d.,{SPACES}]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.,+\-]\S{{0,11}})?$"
+)
+_POINT = rf"(?:\d{{1,3}}(?P<p>[,{SPACES}])\d{{3}}(?:(?P=p)\d{{3}})*|\d+)?(?:\.\d*)?"
+_COMMA = rf"(?:\d{{1,3}}(?P<c>[.{SPACES}])\d{{3}}(?:(?P=c)\d{{3}})*|\d+)?(?:,\d*)?"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a column's cells are, and how they are written: `notation` of numbers, `form` of dates, `exact` names."""
+
+    name: str
+    notation: Notation = PLAIN
+    form: str = ""
+    exact: bool = False
+
+
+IGNORED = Kind("ignore")
+
+
+def find(
+    frame: pd.DataFrame,
+    given: Mapping[str, str],
+    say: Say,
+    *,
+    targets: Sequence[str] = (),
+    decimal: str | None = None,
+    thousands: str | None = None,
+    dates: str | None = None,
+) -> dict[str, Kind]:
+    """The kind of each column.
+
+    Args:
+        frame: the whole table; how cells are written may show in one row alone.
+        given: kinds that the user has given, by column.
+        say: is told what was found, where it is not plain.
+        targets: columns to predict, which are numbers or classes.
+        decimal, thousands: how numbers are written, where it is known.
+        dates: `day_first` or `month_first`, where 03/04/2021 may be either.
+
+    Raises:
+        DataError: it is unclear how a column is to be read, or most cells are numbers and some are none.
+    """
+    columns = {str(name): _known(cells) for name, cells in frame.items()}
+    notations = _notations(columns, decimal, thousands)
+    plain = Notation(decimal or ".")  # of columns that were read as numbers
+    found = {}
+    for (name, known), cells in zip(columns.items(), (frame[name] for name in frame.columns)):
+        notation = notations.get(name)
+        kind = given.get(name)
+        if name in targets:
+            found[name] = _find_target(cells, known, name, notation, plain, say)
+        elif kind in ("ignore", "boolean", "time"):
+            found[name] = Kind(kind)
+        elif kind == "number":
+            found[name] = Kind("number", notation or plain)
+        elif kind == "date":
+            found[name] = Kind("date", form=_date_form(known, name, dates, say, must=True) or "")
+        elif kind == "category":
+            found[name] = Kind("category", exact=_is_exact(known))
+        else:
+            found[name] = _find(cells, known, name, notation, plain, dates, say)
+    return found
+
+
+def _find(
+    cells: pd.Series,
+    known: pd.Series,
+    name: str,
+    notation: Notation | None,
+    plain: Notation,
+    dates: str | None,
+    say: Say,
+) -> Kind:
+    """The kind of a column; `known` are its different cells as text, without those that are missing."""
+    if not len(known):
+        return IGNORED if cells.dtype == object or cells.dtype.kind not in "iuf" else Kind("number", plain)
+    if cells.dtype.kind in "iuf":
+        return _find_of_numbers(cells, name, plain, say)
+    if cells.dtype.kind == "M":
+        return Kind("date")
+    if cells.dtype.kind == "b" or known.str.lower().isin(TRUE_WORDS + FALSE_WORDS).all():
+        return Kind("boolean")
+    if notation is not None:
+        return _find_written(cells, known, name, notation, say)
+    form = _date_form(known, name, dates, say)
+    if form is not None:
+        _say_missing(cells, name, "date", say)
+        return Kind("date", form=form)
+    if known.str.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?").all():
+        say(f"column '{name}' is read as times of day, which turn with the day")
+        return Kind("time")
+    _refuse_odd_ones(cells, name)
+    return _find_of_words(cells, known, name, say)
+
+
+def _find_target(
+    cells: pd.Series, known: pd.Series, name: str, notation: Notation | None, plain: Notation, say: Say
+) -> Kind:
+    if cells.dtype.kind in "iuf":
+        return Kind("number", plain)
+    if notation is None or _is_exact(known):
+        return Kind("category")
+    return _find_written(cells, known, name, notation, say)
+
+
+def has_decimal_commas(frame: pd.DataFrame) -> bool:
+    """Whether a column of text holds numbers with commas before their fractions, and none holds points there."""
+    columns = {str(name): _known(cells) for name, cells in frame.items() if cells.dtype.kind not in "iufMmb"}
+    fits = [fit for known in columns.values() if (fit := _fits(known)) is not None]
+    return any(comma and not point for _, point, comma, _ in fits) and not any(p and not c for _, p, c, _ in fits)
+
+
+def _known(cells: pd.Series) -> pd.Series:
+    """The different cells as text, without words for missing ones; of numbers the first few."""
+    import pandas as pd
+
+    if cells.dtype.kind in "iufMmb":
+        known = pd.Series(cells.dropna().head(1).astype("string").array)
+        known.attrs["fractions"] = cells.dtype.kind == "f" and bool((cells.dropna() % 1 != 0).any())
+        return known
+    different = pd.Series(exact_words(pd.Series(cells.dropna().unique())).unique(), dtype="string")
+    return different[~different.str.lower().isin(MISSING_WORDS).astype(bool)].reset_index(drop=True)
+
+
+# Numbers
+
+
+def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> Kind:
+    """The kind of a column that holds numbers alone: they may be counters, dates or codes."""
+    known = cells.dropna()
+    whole = bool((known % 1 == 0).all())
+    if whole and len(known) > FEW and known.nunique() == len(known) and _IDENTIFIER.fullmatch(name.lower()):
+        say(f"column '{name}' is left out: each row has its own number; data.kinds={{{name}: number}} keeps it")
+        return IGNORED
+    if whole and known.between(19_000_101, 21_001_231).all() and known.nunique() > 1:
+        import pandas as pd
+
+        text = pd.Series(known.astype("int64").unique()).astype(str)
+        if pd.to_datetime(text, format="%Y%m%d", errors="coerce").notna().all():
+            say(f"column '{name}' is read as dates: {text[0]} is {text[0][:4]}-{text[0][4:6]}-{text[0][6:]}")
+            return Kind("date")
+    _say_codes(known, name, say)
+    _say_missing(cells, name, "number", say)
+    return Kind("number", plain)
+
+
+def _find_written(cells: pd.Series, known: pd.Series, name: str, notation: Notation, say: Say) -> Kind:
+    """The kind of a column of numbers that are written in some way, or among words for missing ones."""
+    if notation == PLAIN and _is_exact(known):
+        say(
+            f"column '{name}' is read as a category, since {_listed(known[_looks_exact(known)])} has a leading zero or "
+            f"is no plain number; data.kinds={{{name}: number}} makes it a number"
+        )
+        return Kind("category", exact=True)
+    example = known.iloc[0]
+    value = float(written_plainly(known[:1], notation).iloc[0])
+    if notation != PLAIN:
+        say(f"column '{name}' is read as numbers: '{example}' is {value:.12g}{_unit(notation)}")
+    _say_missing(cells, name, "number", say)
+    return Kind("number", notation)
+
+
+def _unit(notation: Notation) -> str:
+    return f" ({notation.unit})" if notation.unit else ""
+
+
+def _is_exact(known: pd.Series) -> bool:
+    """Whether numbers are names: some have leading zeros, or whole ones are written with and without an exponent."""
+    if known.str.contains(r"^[+-]?0\d", regex=True).any():
+        return True
+    powers = known.str.fullmatch(r"\d+[eE]\d+")
+    return bool(powers.any() and known.str.fullmatch(r"\d+|\d+[eE]\d+").all())
+
+
+def _looks_exact(known: pd.Series) -> pd.Series:
+    return known.str.contains(r"^[+-]?0\d|^\d+[eE]\d+$", regex=True).astype(bool)
+
+
+def _notations(columns: Mapping[str, pd.Series], decimal: str | None, thousands: str | None) -> dict[str, Notation]:
+    """How the numbers of each column of text are written; columns of other cells are left out.
+
+    Raises:
+        DataError: 1,571 may be 1571 or 1.571, and nothing else in the table tells.
+    """
+    import pandas as pd
+
+    fits = {name: fit for name, known in columns.items() if (fit := _fits(known)) is not None}
+    points = [name for name, (unit, point, comma, grouped) in fits.items() if point and not comma]
+    commas = [name for name, (unit, point, comma, grouped) in fits.items() if comma and not point]
+    has_fractions = any(known.attrs.get("fractions", False) for known in columns.values())
+    if decimal is None and (points or has_fractions) != bool(commas):
+        decimal = "," if commas else "."
+    if decimal is None and thousands:
+        decimal = "," if thousands == "." else "."
+    notations = {}
+    for name, (unit, point, comma, grouped) in fits.items():
+        sign = decimal
+        if point != comma:
+            sign = "." if point else ","
+        if sign is None:
+            cell = next(iter(columns[name][columns[name].str.contains("[.,]", regex=True)]), "")
+            if "," in cell:
+                raise DataError(
+                    f"column '{name}': '{cell}' may have a comma between thousands or before a fraction; give "
+                    'data.decimal="." or data.decimal=","'
+                )
+            sign = "."
+        between = thousands if thousands is not None else (grouped or ("," if sign == "." else "."))
+        plain = pd.to_numeric(columns[name], errors="coerce").notna().all() and sign == "."
+        notations[name] = PLAIN if plain else Notation(sign, between if grouped else "", unit)
+    return notations
+
+
+def _fits(known: pd.Series) -> tuple[str, bool, bool, str] | None:
+    """The unit of a column of numbers, whether all fit with a point and with a comma before fractions, and what stands
+    between thousands; None if it is no column of numbers."""
+    import pandas as pd
+
+    if not len(known) or not known.head(100).str.contains(r"^\D{0,5}\d", regex=True).mean() > 0.5:
+        return None
+    if pd.to_numeric(known, errors="coerce").notna().all():
+        return "", True, not known.str.contains(".", regex=False).any(), ""
+    parts = known.str.extract(_AFFIXED)
+    if parts[2].isna().any():
+        return None
+    before, after = parts[1].fillna(""), parts[3].fillna("")
+    if ((before != "") & (after != "")).any():
+        return None
+    units = sorted({*before, *after} - {""})
+    bare = (before == "") & (after == "")
+    if len(units) > 1 or (units and bare.any() and units[0] not in _CURRENCIES):
+        return None
+    number = parts[2].str.lstrip("+-").str.replace(r"[eE][+-]?\d+$", "", regex=True)
+    point, comma = bool(number.str.fullmatch(_POINT).all()), bool(number.str.fullmatch(_COMMA).all())
+    if not point and not comma:
+        return None
+    grouped = number.str.extract(rf"\d([.,{SPACES}])\d{{3}}(?:\D|$)")[0].dropna()
+    signs = set(grouped) - ({"."} if point and not comma else {","} if comma and not point else set())
+    return (units or [""])[0], point, comma, next(iter(signs), "")
+
+
+def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
+    """Refuse a column of numbers with some cells that are none, which would be a category of all those numbers."""
+    import pandas as pd
+
+    known = cells[~is_missing(cells)]
+    odd = pd.to_numeric(known, errors="coerce").isna()
+    if odd.mean() <= 1 - MOSTLY and known[~odd].nunique() > FEW:
+        cell, row = str(known[odd].iloc[0])[:40], known[odd].index[0]
+        raise DataError(
+            f"column '{name}', row {row}: '{cell}' is not a number, and {(~odd).sum()} of {len(known)} cells are; mend "
+            f"it, or give data.na_values=['{cell}'] or data.kinds={{{name}: category}}"
+        )
+
+
+def _say_codes(known: pd.Series, name: str, say: Say) -> None:
+    """Say that a number far from all others, such as -999, seems to stand for missing ones."""
+    if known.nunique() < 3:
+        return
+    for extreme, others in ((known.min(), known[known > known.min()]), (known.max(), known[known < known.max()])):
+        digits = f"{abs(extreme):.0f}" if abs(extreme) < 1e12 else ""
+        far = min(abs(others.min() - extreme), abs(others.max() - extreme)) > others.max() - others.min()
+        if far and set(digits) == {"9"} and (known == extreme).sum() > 1:
+            say(
+                f"column '{name}': {extreme:.12g} stands in {(known == extreme).sum()} rows, far from all others, and "
+                f"looks like a code for missing cells; it is read as a number, unless data.na_values=[{extreme:.12g}]"
+            )
+
+
+def _say_missing(cells: pd.Series, name: str, kind: str, say: Say) -> None:
+    missing = cells.isna() if cells.dtype.kind in "iufM" else is_missing(cells)
+    if missing.any():
+        written = [] if cells.dtype.kind in "iufM" else sorted(set(map(str, cells[missing].dropna())))
+        shown = f" ({', '.join(map(repr, written[: 2 * SHOWN]))})" if written else ""
+        say(
+            f"column '{name}' is a {kind}: {missing.sum()} of {len(cells)} cells are missing{shown}, first in row "
+            f"{cells.index[int(missing.to_numpy().argmax())]}"
+        )
+
+
+# Dates
+
+
+def _date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must: bool = False) -> str | None:
+    """How dates are written, "" if by ISO 8601; None if these are none.
+
+    Raises:
+        DataError: the day and the month may be either way round.
+    """
+    import pandas as pd
+
+    if pd.to_datetime(known, format="ISO8601", errors="coerce", utc=True).notna().all():
+        return ""
+    fitting = [form for form in _date_forms(known) if _parse(known, form)]
+    if len(fitting) > 1 and fitting[0][:2] != fitting[1][:2] and "." not in fitting[0]:
+        if dates is None:
+            raise DataError(
+                f"column '{name}': '{known.iloc[0]}' may have the day or the month first, as have all its dates; give "
+                "data.dates=day_first or data.dates=month_first"
+            )
+        fitting = [form for form in fitting if form.startswith("%d") == (dates == "day_first")]
+    if not fitting:
+        if must:
+            raise DataError(f"column '{name}': '{known.iloc[0]}' is no date that is known; write 2024-12-31")
+        return None
+    form = fitting[0]
+    day = pd.to_datetime(known[:1], format=form).iloc[0].date().isoformat()
+    order = {"%d": "day first", "%m": "month first"}.get(form[:2], form)
+    say(f"column '{name}' is read as dates, {order}: '{known.iloc[0]}' is {day}")
+    return form
+
+
+def _date_forms(known: pd.Series) -> list[str]:
+    """Forms that the first date may have."""
+    first = known.iloc[0]
+    if not (match := re.match(r"(\w+\.?)\s*([/.\-, ])\s*(\w+\.?)(?:\2|,?\s)\s*(\d{2,4})(.*)$", first)):
+        return []
+    one, sign, two, year, rest = match.groups()
+    clock = {"": "", "h": " %H", "m": " %H:%M", "s": " %H:%M:%S"}[_clock(rest)]
+    clock = clock.replace(" ", rest[0], 1) if clock and rest[0] == "T" else clock
+    if len(one) == 4 and one.isdigit():
+        return [f"%Y{sign}%m{sign}%d{clock}"]
+    years = "%Y" if len(year) == 4 else "%y"
+    if one.isdigit() and two.isdigit():
+        return [f"{a}{sign}{b}{sign}{years}{clock}" for a, b in (("%d", "%m"), ("%m", "%d"))]
+    if one.isdigit() and re.fullmatch(_MONTHS, two):
+        return [f"%d{sign}{month}{sign}{years}{clock}" for month in ("%b", "%B")]
+    if re.fullmatch(_MONTHS, one) and two.rstrip(",").isdigit():
+        return [f"{month} %d{comma} {years}{clock}" for month in ("%b", "%B") for comma in (",", "")]
+    return []
+
+
+def _clock(rest: str) -> str:
+    return "" if not rest.strip() else {0: "h", 1: "m"}.get(rest.count(":"), "s")
+
+
+def _parse(known: pd.Series, form: str) -> bool:
+    import pandas as pd
+
+    return bool(pd.to_datetime(known, format=form, errors="coerce").notna().all())
+
+
+# Words
+
+
+def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> Kind:
+    """The kind of a column of words: a category, unless most rows have their own."""
+    count = int(cells.notna().sum())
+    if len(known) > FEW and len(known) > count / 4 and is_text(known):
+        say(f"column '{name}' is left out: it holds {len(known)} different texts; data=csv_text learns from texts")
+        return IGNORED
+    if len(known) == count and count > 1:
+        say(f"column '{name}' is dropped: it is text, and no two rows have the same")
+        return IGNORED
+    if len(known) > 3 * FEW / 2 and len(known) > count / 2:
+        say(
+            f"column '{name}' is left out: it has {len(known)} different words in {count} rows; "
+            f"data.kinds={{{name}: category}} keeps it"
+        )
+        return IGNORED
+    text = words(cells)
+    missing = text.str.lower().isin(MISSING_NAMES)
+    if missing.any() and known.str.fullmatch(_COUNTRY).all() and text[missing].isin(["NA"]).all():
+        say(f"column '{name}': NA is read as a code like the others ({_listed(known)}), not as a missing cell")
+    elif missing.any():
+        _say_missing(cells.where(missing | cells.isna(), "known"), name, "category", say)
+    return Kind("category")
+
+
+def is_text(known: pd.Series) -> bool:
+    """Whether cells are texts of several words each."""
+    return float(known.head(1000).str.count(r"\S+").mean()) >= TEXT_WORDS
+
+
+def names_of(cells: pd.Series, kind: Kind) -> list[str]:
+    """The different names of a category in order, numbers by value; without words for missing cells."""
+    text = (exact_words if kind.exact else words)(cells).dropna()
+    different = text.drop_duplicates()
+    missing = different.str.lower().isin(MISSING_NAMES)
+    codes = "NA" in set(different) and different[~missing].str.fullmatch(_COUNTRY).all() and (~missing).any()
+    kept: Sequence[str] = different[~missing | ((different == "NA") & codes)].tolist()
+    try:
+        return sorted(kept, key=lambda word: (float(word), word))
+    except ValueError:
+        return sorted(kept)
+
+
+def _listed(known: pd.Series) -> str:
+    return ", ".join(map(repr, known.head(SHOWN)))
