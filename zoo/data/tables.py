@@ -5,25 +5,23 @@ The kinds of columns, their statistics and their categories are learned from the
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from zoo import check
 from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.date_forms import ORDERS
 from zoo.data.core.kinds import Kind
 from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
+from zoo.data.core.table_spec import examples, learn, missing_cells
 from zoo.errors import DataError, SpecError, unknown
-from zoo.spec import Classes, Features, Output, Spec, Table, Values
-from zoo.spec.cells import MISSING_NAMES, PLAIN, days, is_missing, numbers, words
-from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
-from zoo.spec.dialect import AUTO, FIRST, Dialect, Header, Say
+from zoo.spec import Spec
+from zoo.spec.cells import days, numbers, words
+from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
 from zoo.spec.files import read_file, read_table
 from zoo.spec.table import hide
 
@@ -31,12 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-log = logging.getLogger(__name__)
-
 TARGET_KINDS = ("auto", "classes", "values")
 SPLITS = ("train", "val", "test")
 MIN_ROWS = 10
-TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
 
@@ -91,7 +86,7 @@ class TableData(DataModule):
         if decimal not in (None, ".", ","):
             raise ValueError(f'decimal is "." or ",", not {decimal!r}')
         if dates is not None:
-            check.one_of("dates", dates, column_kinds.ORDERS)
+            check.one_of("dates", dates, ORDERS)
         if split_by is not None and group is not None:
             raise ValueError("split_by and group are two ways to split; give one of them")
         self.target = target
@@ -153,18 +148,18 @@ class TableData(DataModule):
         return {**self.notation, "decimal": "," if commas else self.notation["decimal"]}
 
     def _rows(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """A table without missing cells that are written as something else, and without a row of sums."""
+        """A table without the cells that `na_values` name."""
         asked = [name for name in (self.split_by, self.group) if name is not None]
         for name in (*self.targets, *self.kinds, *asked):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
         if self.na_values:
             frame = frame.apply(lambda cells: hide(cells, self.na_values))
-        return without_total(frame, self.say)
+        return frame
 
     def _with_target(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
         for target in self.targets:
-            known = ~_missing(frame[target], kinds[target])
+            known = ~missing_cells(frame[target], kinds[target])
             if not known.any():
                 raise DataError(f"the target '{target}' is missing in all rows")
             if not known.all():
@@ -301,7 +296,7 @@ class BreastCancer(TableData):
     def read(self) -> pd.DataFrame:
         from sklearn.datasets import load_breast_cancer
 
-        return _named(load_breast_cancer(as_frame=True), self.target)
+        return _named(load_breast_cancer(as_frame=True), self.targets[0])
 
 
 class Wine(TableData):
@@ -319,7 +314,7 @@ class Wine(TableData):
     def read(self) -> pd.DataFrame:
         from sklearn.datasets import load_wine
 
-        return _named(load_wine(as_frame=True), self.target)
+        return _named(load_wine(as_frame=True), self.targets[0])
 
 
 class Diabetes(TableData):
@@ -337,7 +332,7 @@ class Diabetes(TableData):
     def read(self) -> pd.DataFrame:
         from sklearn.datasets import load_diabetes
 
-        return load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"target": self.target})
+        return load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"target": self.targets[0]})
 
 
 def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -356,109 +351,6 @@ def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
     logit = 0.004 * (gre - 600) + 1.2 * (gpa - 3.4) - 0.6 * (rank - 2) - 0.6
     admit = random.random(rows) < 1 / (1 + np.exp(-logit))
     return pd.DataFrame({"admit": admit.astype(int), "gre": gre.astype(int), "gpa": gpa, "rank": rank})
-
-
-def learn(
-    train: pd.DataFrame,
-    target: str | Sequence[str],
-    *,
-    classes: bool,
-    kinds: Mapping[str, Kind] | None = None,
-    say: Say = log.info,
-    na_values: tuple[str, ...] = (),
-    dialect: Dialect | None = None,
-) -> Spec:
-    """The spec of a table, from its training rows.
-
-    Args:
-        train: rows with their target.
-        target: name of the target's column, or of several.
-        classes: whether the target is a class; otherwise it is a value.
-        kinds: of the columns; None to find them in these rows.
-        say: is told which columns are dropped.
-        na_values, dialect: as in `Table`.
-
-    Raises:
-        DataError: the target never changes, or no other column has information.
-        SpecError: a cell does not have its column's kind.
-    """
-    targets = [target] if isinstance(target, str) else list(target)
-    if kinds is None:
-        kinds = column_kinds.find(train, {}, say, targets=targets)
-    found = [_column(train[name], kinds[str(name)], say) for name in train.columns if name not in targets]
-    columns = tuple(column for column in found if column is not None)
-    if not columns:
-        raise DataError(_nothing_left(train, targets))
-    return Spec(Table(columns, na_values, dialect), _output(train, targets, classes, kinds))
-
-
-def examples(
-    frame: pd.DataFrame, spec: Spec, target: str | Sequence[str], kinds: Mapping[str, Kind] | None = None
-) -> Examples:
-    """Rows and their target as columns: encoded (N, E), and labels (N,) or standardised values (N, V), if any.
-
-    Raises:
-        SpecError: a cell does not have its column's kind.
-    """
-    import numpy as np
-
-    assert isinstance(spec.input, Table)
-    rows = spec.input.encode(frame)
-    targets = [target] if isinstance(target, str) else list(target)
-    if isinstance(spec.output, Classes):
-        codes = {name: code for code, name in enumerate(spec.output.names)}
-        return Examples(rows, torch.from_numpy(words(frame[targets[0]]).map(codes).to_numpy("int64", copy=True)))
-    if not isinstance(spec.output, Values):
-        return Examples(rows)
-    notations = {name: kinds[name].notation if kinds else PLAIN for name in targets}
-    columns = [numbers(frame[name], name, notations[name]).to_numpy() for name in targets]
-    return Examples(rows, spec.output.standardise(torch.from_numpy(np.stack(columns, axis=1))))
-
-
-def without_total(frame: pd.DataFrame, say: Say) -> pd.DataFrame:
-    """A table without its last row, if that is one of sums: "Total" is in a column of words, and nowhere else."""
-    if len(frame) <= MIN_ROWS:
-        return frame
-    for name in frame.columns:
-        cell = frame[name].iloc[-1]
-        if not isinstance(cell, str) or cell.strip().rstrip(":").lower() not in TOTALS:
-            continue
-        if not words(frame[name].iloc[:-1]).isin([cell.strip()]).any():
-            say(f"the last row is left out: '{cell}' in column '{name}' says that it is one of sums")
-            return frame.iloc[:-1]
-    return frame
-
-
-def _output(train: pd.DataFrame, targets: Sequence[str], classes: bool, kinds: Mapping[str, Kind]) -> Output:
-    if not targets:
-        return Features()
-    if classes:
-        return Classes(tuple(column_kinds.names_of(train[targets[0]], kinds[targets[0]])))
-    columns = [numbers(train[name], name, kinds[name].notation) for name in targets]
-    for name, values in zip(targets, columns):
-        if values.nunique() < 2:
-            raise DataError(f"the target '{name}' has the same value in all rows of the training split")
-    means, stds = ([float(value) for value in part] for part in zip(*((v.mean(), v.std(ddof=0)) for v in columns)))
-    return Values(tuple(targets), tuple(means), tuple(stds))
-
-
-def _nothing_left(train: pd.DataFrame, targets: Sequence[str]) -> str:
-    what = f" from which to learn '{', '.join(targets)}'" if targets else ""
-    for name in train.columns:
-        cells = train[name]
-        if name not in targets and cells.dtype.kind not in "iufbM" and column_kinds.is_text(words(cells.dropna())):
-            label = f" data.label={targets[0]}" if targets else ""
-            return (
-                f"column '{name}' holds texts, and no other column is left{what}; "
-                f"use data=csv_text data.text={name}{label}"
-            )
-    return f"no column is left{what}"
-
-
-def _missing(cells: pd.Series, kind: Kind) -> pd.Series:
-    if kind.name == "number":
-        return cells.isna() if cells.dtype.kind in "iuf" else is_missing(cells)
-    return cells.isna() | words(cells).str.lower().isin(MISSING_NAMES).astype(bool)
 
 
 def _labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
@@ -505,33 +397,6 @@ def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float],
         parts["test"].append(group[val : val + test])
         parts["train"].append(group[val + test :])
     return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
-
-
-def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
-    """The description of a column, from its training cells; None if it has no information."""
-    name = str(cells.name)
-    if kind.name == "ignore" and cells.notna().any() and cells.nunique() > 1:
-        return None
-    if (different := cells.nunique()) < 2:
-        say(f"column '{name}' is dropped: {'it never changes' if different else 'it is empty'}")
-        return None
-    if kind.name == "number":
-        values = numbers(cells, name, kind.notation)
-        known = values.dropna()
-        if known.nunique() < 2:
-            say(f"column '{name}' is dropped: its numbers never change")
-            return None
-        missing = len(known) < len(values)
-        return Number(name, float(known.mean()), float(known.std(ddof=0)), missing, *kind.notation)
-    if kind.name == "category":
-        return Category(name, tuple(column_kinds.names_of(cells, kind)), kind.exact)
-    missing = bool(_missing(cells, Kind("number")).any()) if cells.dtype.kind not in "Mb" else bool(cells.isna().any())
-    if kind.name == "boolean":
-        return Boolean(name, missing)
-    if kind.name == "time":
-        return Time(name, missing)
-    values = days(cells, name, kind.form).dropna()
-    return Date(name, float(values.mean()), float(values.std(ddof=0)), missing, kind.form)
 
 
 def _named(bunch: Any, target: str) -> pd.DataFrame:

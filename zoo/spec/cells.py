@@ -5,6 +5,7 @@ What is learned from a file and what is asked for later, in a file, a stream or 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +43,7 @@ class Notation(NamedTuple):
 
 
 PLAIN = Notation()
+TIME_OF_DAY = r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?$"
 
 
 def distinct(cells: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
@@ -133,8 +135,8 @@ def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
 
 
 def is_missing(cells: pd.Series) -> pd.Series:
-    """Whether text is a word for a missing number, date or boolean."""
-    return exact_words(cells).str.lower().isin(MISSING_WORDS) | cells.isna()
+    """Whether cells are missing, or words for a missing number, date or boolean."""
+    return exact_words(cells).str.lower().isin(MISSING_WORDS).astype(bool) | cells.isna()
 
 
 def days(cells: pd.Series, name: str, form: str = "") -> pd.Series:
@@ -170,17 +172,24 @@ def _times(text: pd.Series, form: str) -> pd.Series:
     return times
 
 
-def minutes(cells: pd.Series, name: str) -> pd.Series:
-    """Times of day, such as 13:27 or 13:27:05, as minutes since midnight (float64), NaN if they are missing.
+def minutes(cells: pd.Series, name: str) -> np.ndarray:
+    """Times of day, such as 13:27, 13:27:05 or 1:27 PM, as minutes since midnight (float64), NaN if they are missing.
 
     Raises:
         SpecError: one is not a time of day.
     """
-    parts = exact_words(cells).str.extract(r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?$").astype("Float64")
-    hour, minute, second = (parts[place] for place in range(3))
-    valid = (hour < 24) & (minute < 60) & (second.fillna(0) < 60)
-    refuse(cells, ~valid.fillna(False) & ~is_missing(cells), name, "not a time of day such as 13:27")
-    return (hour * 60 + minute + second.fillna(0) / 60).to_numpy("float64", na_value=float("nan"))  # type: ignore[return-value]
+    import numpy as np
+    import pandas as pd
+
+    clock = exact_words(cells).str.extract(TIME_OF_DAY)
+    parts = (clock[place].astype("Float64").to_numpy("float64", na_value=math.nan) for place in range(3))
+    hour, minute, second = (np.nan_to_num(part, nan=-1.0 if place == 0 else 0.0) for place, part in enumerate(parts))
+    half = clock[3].str.lower().astype(object)
+    hour = np.where(half.notna(), hour % 12, hour) + 12 * (half == "p").to_numpy(bool)
+    wrong = (hour < 0) | (hour >= 24) | (minute >= 60) | (second >= 60)
+    missing = is_missing(cells).to_numpy(bool)
+    refuse(cells, pd.Series(wrong & ~missing), name, "not a time of day such as 13:27")
+    return np.where(missing, math.nan, hour * 60 + minute + second / 60)
 
 
 def booleans(cells: pd.Series, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.spec.cells import NOT_A_WORD
+from zoo.spec.cells import NOT_A_WORD, exact_words
 from zoo.spec.dialect import (
     AUTO,
     BLANKS,
@@ -34,6 +34,9 @@ from zoo.spec.dialect import (
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+
+TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 
 
 @dataclass
@@ -88,13 +91,13 @@ def read_delimited(
         source = path.read_bytes().decode(found).encode("utf-8")
     form = find_form(path, head_of(source, "utf-8" if wide else found), separator, found, header, like, names)
     read_as = "utf-8" if wide else found
-    zeros = _check_shape(path, source, form, read_as)
+    zeros, comments = _check_shape(path, source, form, read_as)
     options: dict[str, Any] = {
         "sep": r"\s+" if form.dialect.separator == BLANKS else form.dialect.separator,
         "encoding": "utf-8-sig" if codecs.lookup(read_as).name == "utf-8" else read_as,
         "header": None,
         "names": list(range(form.width)),
-        "skiprows": form.records,
+        "skiprows": [*range(form.records), *comments] if comments else form.records,
         "index_col": False,
         "low_memory": False,
         "keep_default_na": False,
@@ -110,9 +113,10 @@ def read_delimited(
     frame = read(dtype=exact)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
     for place, cells in read(dtype=dict.fromkeys(named, str), usecols=named).items() if named else ():
-        frame[place] = cells
+        if zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
+            frame[place] = cells
     frame.index += 1
-    frame = _named(frame, form)
+    frame = without_total(_named(frame, form), form.notes)
     truths = frame.select_dtypes("bool").columns  # or "true" is a number in a file of one row, and a word in others
     frame = frame.astype(dict.fromkeys(truths, str))
     dialect = Dialect(form.dialect.separator, found, form.dialect.header, options["decimal"])
@@ -130,28 +134,50 @@ def _named(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
     if not names[0]:
         names[0] = "column_1"
         if last and frame[0].nunique() == len(frame):
-            form.notes.append("its first column, which has no name and only counts the rows, is left out")
+            form.notes.append("its first column, which has no name and another cell in each row, is left out")
             frame = frame.drop(columns=0)
     return frame.rename(columns=names)
+
+
+def without_total(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """A table without its last row, if that is one of sums: "Total" is one of its cells, and stands nowhere above."""
+    for name in frame.columns if len(frame) > 2 else ():
+        cell = frame[name].iloc[-1]
+        if not isinstance(cell, str) or cell.strip().rstrip(":").lower() not in TOTALS:
+            continue
+        if not exact_words(frame[name].iloc[:-1]).eq(cell.strip()).any():
+            notes.append(f"the last row is left out: '{cell}' in column '{name}' says that it is one of sums")
+            return _typed_again(frame.iloc[:-1], name)
+    return frame
+
+
+def _typed_again(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table, whose column may be of numbers without its last cell."""
+    import pandas as pd
+
+    values = pd.to_numeric(frame[name], errors="coerce")
+    return frame.assign(**{name: values}) if values.notna().equals(frame[name].notna()) else frame
 
 
 # Shape
 
 
-def _check_shape(path: Path, source: Path | bytes, form: Form, encoding: str) -> dict[int, bool]:
+def _check_shape(path: Path, source: Path | bytes, form: Form, encoding: str) -> tuple[dict[int, bool], list[int]]:
     """Check that each row has as many cells as the header; pandas would fill or shift them.
 
     Returns:
         The places of columns in which digits follow a leading zero (True), or in which whole numbers are written with
-        an exponent (False): pandas would make numbers of them.
+        an exponent (False): pandas would make numbers of them. And the places of rows that are comments.
 
     Raises:
         DataError: a row has more or fewer cells; the message names it.
     """
+    comments: list[int] = []
     if form.dialect.separator == BLANKS or not _is_even(source, form):
-        _check_rows(path, source, form, encoding)
-        return {}
-    return _odd_numbers(source, form)
+        comments = _check_rows(path, source, form, encoding)
+        if form.dialect.separator == BLANKS:
+            return {}, comments
+    return _odd_numbers(source, form), comments
 
 
 def _bytes(source: Path | bytes, skip: int) -> Any:
@@ -236,16 +262,22 @@ def _names_in(cells: pd.Series, zeros: bool) -> bool:
     return zeros or bool((cells.dropna() % 1 == 0).all())
 
 
-def _check_rows(path: Path, source: Path | bytes, form: Form, encoding: str) -> None:
-    """As `_is_even`, row by row, with the rules of quoting in full."""
+def _check_rows(path: Path, source: Path | bytes, form: Form, encoding: str) -> list[int]:
+    """As `_is_even`, row by row, with the rules of quoting in full; gives the places of comments, from 0."""
     text: Any = io.StringIO(source.decode(encoding)) if isinstance(source, bytes) else None
+    comments, row = [], 0
     with text or path.open(encoding=encoding, newline="") as file:
-        rows = (
-            (line, cells) for line, cells in split_rows(islice(file, form.lines, None), form.dialect.separator) if cells
-        )
-        for row, (line, cells) in enumerate(rows, start=1):
+        lines = split_rows(islice(file, form.lines, None), form.dialect.separator)
+        for place, (line, cells) in enumerate(lines, start=form.records):
+            if not cells:
+                continue
+            if len(cells) == 1 < form.width and cells[0].startswith("#"):
+                comments.append(place)
+                continue
+            row += 1
             if len(cells) != form.width:
                 raise DataError(
-                    f"{path}, row {row} (line {form.lines + line}) has {len(cells)} cells, and the header has "
+                    f"{path.name}, row {row} (line {form.lines + line}) has {len(cells)} cells, and the header has "
                     f"{form.width}{separator_hint(path, form, encoding)}"
                 )
+    return comments

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from zoo.errors import DataError, SpecError
 from zoo.files import quoted
+from zoo.spec.cells import MISSING_WORDS
 
 SAMPLE = 2**18  # bytes from which a file's form is guessed
 RECORDS = 200  # lines of them, at most
@@ -27,8 +28,9 @@ BLANKS = " "  # as a separator: runs of blanks and tabs
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", BLANKS: "runs of blanks"}
 FIRST, AUTO = "first", "auto"  # of data.header: the first line holds names; or find out
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
+_NUMERIC = re.compile(r"\s*[+-]?[$€£¥]?\s*[.,]?\d[\d.,:/%\-]*([eE][+-]?\d+)?\s*[%€]?\s*", re.ASCII)
 _WHOLE = re.compile(r"\s*\d+\s*", re.ASCII)
-Header = Literal["auto", "first"] | None
+Header = str | None  # "auto", "first", or None where there is none
 Say = Callable[[str], None]
 
 
@@ -153,13 +155,14 @@ def find_form(
     text = "".join(lines[skip:])
     if not text.strip():
         raise DataError(f"{path} is empty")
+    likely = _separator(text)
     if separator is None:
-        separator = like.separator if like and _fits(text, like.separator) else _separator(text)
+        separator = like.separator if like and _fits(text, like.separator) else likely
         if separator != ",":
             notes.append(f"its cells are separated by {SEPARATORS[separator]}")
     records = list(_records(text, separator))
     width = Counter(len(record.cells) for record in records).most_common(1)[0][0]
-    above = _titles(records, width)
+    above = _titles(records, width) if likely == separator or (like and like.separator == separator) else 0
     if above:
         notes.append(f"the lines above its header are skipped ({quoted(records[0].cells[0])})")
     first = records[above]
@@ -168,6 +171,8 @@ def find_form(
     if is_header and not rows:
         raise DataError(f"{path} has a header but no rows")
     names = _names(path, cells, notes) if is_header else [f"column_{n}" for n in range(1, width + 1)]
+    if len(names) == width + 1 and not names[-1]:
+        names.pop()  # a separator at the end of the header, but not of each row
     if len(names) == width - 1 and all(not row[-1].strip() for row in rows if len(row) == width):
         names.append("")  # a separator at the end of each row, but not of the header
     begin = first if is_header else records[above - 1] if above else Record(0, 0, [])
@@ -177,8 +182,10 @@ def find_form(
 
 def _titles(records: Sequence[Record], width: int) -> int:
     """How many lines stand above the header: they have one cell, where most have several."""
-    for above, record in enumerate(records):
-        if len(record.cells) == width or sum(map(bool, record.cells)) > 1:
+    for above, record in enumerate(records[:-1]):
+        filled = sum(map(bool, record.cells))
+        padded = filled == 1 and len(record.cells) > 2 and all(records[above + 1].cells)  # by separators
+        if filled > 1 or (len(record.cells) == width and not padded):
             return above
     return 0
 
@@ -257,40 +264,28 @@ def _is_header(
         return True
     if like is not None:
         return like.header
-    if all(_WHOLE.fullmatch(cell) for cell in cells if cell) and len({*cells}) == len(cells):
-        numbered = [int(cell) for cell in cells if cell]
-        if all(b - a == 1 for a, b in pairwise(numbered)) and len(numbered) > 1:
-            return True  # 2019, 2020, 2021, or 0, 1, 2
-    if not all(_is_number(cell) for cell in cells) and _counts_up(cells):
-        return True
-    for place, cell in enumerate(cells):
-        column = [row[place] for row in rows if place < len(row)]
-        if _is_number(cell) and column and sum(map(_is_number, column)) > len(column) / 2:
-            raise DataError(
-                f"the first line of {path.name} looks like data ('{cell[:40]}'): give data.header=null if it is, and its "
-                "columns are called column_1, column_2, …; or data.header=first if it holds names"
-            )
-    return True
-
-
-def _counts_up(cells: Sequence[str]) -> bool:
-    """Whether the numbers among the names are 0, 1, 2, …, as of a table of pixels."""
+    columns = {place: [row[place] for row in rows if place < len(row)] for place in range(len(cells))}
+    numeric = [place for place, column in columns.items() if sum(map(_is_numeric, column)) > len(column) / 2]
+    looks_like_data = bool(numeric) and all(_is_numeric(cells[place]) for place in numeric if cells[place])
     numbered = [int(cell) for cell in cells if _WHOLE.fullmatch(cell)]
-    return len(numbered) > 1 and numbered == list(range(numbered[0], numbered[0] + len(numbered)))
+    counts_up = len(numbered) > 1 and all(b - a == 1 for a, b in pairwise(numbered))  # 0, 1, 2, or 2019, 2020
+    if not looks_like_data or counts_up:
+        return True
+    raise DataError(
+        f"the first line of {path.name} looks like data ('{cells[numeric[0]][:40]}'): give data.header=null if it is, "
+        "and its columns are called column_1, column_2, …; or data.header=first if it holds names"
+    )
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.strip().replace(",", "."))
-    except ValueError:
-        return False
-    return True
+def _is_numeric(cell: str) -> bool:
+    """Whether a cell is a number, an amount or a date, or a word for a missing one."""
+    return bool(_NUMERIC.fullmatch(cell)) or cell.strip().lower() in MISSING_WORDS
 
 
 def _names(path: Path, cells: list[str], notes: list[str]) -> list[str]:
     for name, count in Counter(filter(None, cells)).items():
         if count > 1:
-            raise DataError(f"{path} has two columns named '{name}'; give them different names")
+            raise DataError(f"{path.name} has two columns named '{name}'; give them different names")
     for place, name in enumerate(cells[1:-1], start=1):
         if not name:
             cells[place] = f"column_{place + 1}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo.data.core.date_forms import date_form
 from zoo.errors import DataError
 from zoo.spec.cells import (
     FALSE_WORDS,
@@ -17,6 +18,7 @@ from zoo.spec.cells import (
     MISSING_WORDS,
     PLAIN,
     SPACES,
+    TIME_OF_DAY,
     TRUE_WORDS,
     Notation,
     exact_words,
@@ -30,19 +32,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("number", "category", "boolean", "date", "time", "ignore")
-ORDERS = ("day_first", "month_first")
 SHOWN = 3  # cells in a message
 MOSTLY = 0.8  # the share of cells by which a column seems to be of numbers, with some that are none
 FEW = 20  # different words, which are a category however few rows there are
 TEXT_WORDS = 3  # words a cell, on average, from which cells are texts
 _IDENTIFIER = re.compile(r"(.*[ _.-])?(id|uuid|guid|index|key|row|nr|no|number|serial)|unnamed: \d+|column_1|[a-z]+ID")
 _COUNTRY = r"[A-Z]{2}"
-_MONTHS = r"[^\W\d_]{3,9}\.?"
 _CURRENCIES = ("$", "€", "£", "¥", "₹", "US$", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "CAD", "AUD")
 _AFFIXED = (  # sign, currency, number, currency or unit
     rf"^([+-]?)\s*({'|'.join(map(re.escape, _CURRENCIES))})?\s*"
     rf"([+-]?(?:\d[\d.,{SPACES}]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.,+\-]\S{{0,11}})?$"
 )
+_DATED = r"^\d{1,4}([-/.])\w{1,9}\1\d{1,4}(?:[ T].*)?$"
 _POINT = rf"(?:\d{{1,3}}(?P<p>[,{SPACES}])\d{{3}}(?:(?P=p)\d{{3}})*|\d+)?(?:\.\d*)?"
 _COMMA = rf"(?:\d{{1,3}}(?P<c>[.{SPACES}])\d{{3}}(?:(?P=c)\d{{3}})*|\d+)?(?:,\d*)?"
 
@@ -97,7 +98,7 @@ def find(
         elif kind == "number":
             found[name] = Kind("number", notation or plain)
         elif kind == "date":
-            found[name] = Kind("date", form=_date_form(known, name, dates, say, must=True) or "")
+            found[name] = Kind("date", form=date_form(known, name, dates, say, must=True) or "")
         elif kind == "category":
             found[name] = Kind("category", exact=_is_exact(known))
         else:
@@ -122,14 +123,16 @@ def _find(
     if cells.dtype.kind == "M":
         return Kind("date")
     if cells.dtype.kind == "b" or known.str.lower().isin(TRUE_WORDS + FALSE_WORDS).all():
+        _say_missing(cells, name, "boolean", say)
         return Kind("boolean")
     if notation is not None:
         return _find_written(cells, known, name, notation, say)
-    form = _date_form(known, name, dates, say)
+    form = date_form(known, name, dates, say)
     if form is not None:
         _say_missing(cells, name, "date", say)
         return Kind("date", form=form)
-    if known.str.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?").all():
+    if known.str.fullmatch(TIME_OF_DAY).all():
+        _say_missing(cells, name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
     _refuse_odd_ones(cells, name)
@@ -173,7 +176,7 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
     known = cells.dropna()
     whole = bool((known % 1 == 0).all())
     if whole and len(known) > FEW and known.nunique() == len(known) and _IDENTIFIER.fullmatch(name.lower()):
-        say(f"column '{name}' is left out: each row has its own number; data.kinds={{{name}: number}} keeps it")
+        say(f"column '{name}' is left out: each row has its own number; {_setting(name, 'number')} keeps it")
         return IGNORED
     if whole and known.between(19_000_101, 21_001_231).all() and known.nunique() > 1:
         import pandas as pd
@@ -192,7 +195,7 @@ def _find_written(cells: pd.Series, known: pd.Series, name: str, notation: Notat
     if notation == PLAIN and _is_exact(known):
         say(
             f"column '{name}' is read as a category, since {_listed(known[_looks_exact(known)])} has a leading zero or "
-            f"is no plain number; data.kinds={{{name}: number}} makes it a number"
+            f"is no plain number; {_setting(name, 'number')} makes it a number"
         )
         return Kind("category", exact=True)
     example = known.iloc[0]
@@ -248,9 +251,11 @@ def _notations(columns: Mapping[str, pd.Series], decimal: str | None, thousands:
                     'data.decimal="." or data.decimal=","'
                 )
             sign = "."
-        between = thousands if thousands is not None else (grouped or ("," if sign == "." else "."))
+        between = grouped if grouped != sign else ""
+        if between and thousands is not None:
+            between = thousands
         plain = pd.to_numeric(columns[name], errors="coerce").notna().all() and sign == "."
-        notations[name] = PLAIN if plain else Notation(sign, between if grouped else "", unit)
+        notations[name] = PLAIN if plain else Notation(sign, between, unit)
     return notations
 
 
@@ -273,7 +278,7 @@ def _fits(known: pd.Series) -> tuple[str, bool, bool, str] | None:
     bare = (before == "") & (after == "")
     if len(units) > 1 or (units and bare.any() and units[0] not in _CURRENCIES):
         return None
-    number = parts[2].str.lstrip("+-").str.replace(r"[eE][+-]?\d+$", "", regex=True)
+    number = parts[2].str.strip().str.lstrip("+-").str.replace(r"[eE][+-]?\d+$", "", regex=True)
     point, comma = bool(number.str.fullmatch(_POINT).all()), bool(number.str.fullmatch(_COMMA).all())
     if not point and not comma:
         return None
@@ -286,14 +291,20 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     """Refuse a column of numbers with some cells that are none, which would be a category of all those numbers."""
     import pandas as pd
 
-    known = cells[~is_missing(cells)]
-    odd = pd.to_numeric(known, errors="coerce").isna()
-    if odd.mean() <= 1 - MOSTLY and known[~odd].nunique() > FEW:
-        cell, row = str(known[odd].iloc[0])[:40], known[odd].index[0]
-        raise DataError(
-            f"column '{name}', row {row}: '{cell}' is not a number, and {(~odd).sum()} of {len(known)} cells are; mend "
-            f"it, or give data.na_values=['{cell}'] or data.kinds={{{name}: category}}"
-        )
+    known = exact_words(cells[~is_missing(cells)])
+    is_number = pd.to_numeric(known, errors="coerce").notna()
+    is_like_one = known.str.match(_AFFIXED).astype(bool) | known.str.match(_DATED).astype(bool)
+    for what, fitting in (("a number", is_number), ("a number, an amount or a date", is_like_one)):
+        if MOSTLY <= fitting.mean() < 1 and known[fitting].nunique() > FEW:
+            cell, row = known[~fitting].iloc[0][:40], known.index[int((~fitting).to_numpy().argmax())]
+            raise DataError(
+                f"column '{name}', row {row}: '{cell}' is not {what}, and {fitting.sum()} of {len(known)} cells are; "
+                f"mend it, or give data.na_values=['{cell}'] or {_setting(name, 'category')}"
+            )
+
+
+def _setting(name: str, kind: str) -> str:
+    return f"data.kinds={{{name if name.isidentifier() else repr(name)}: {kind}}}"
 
 
 def _say_codes(known: pd.Series, name: str, say: Say) -> None:
@@ -321,68 +332,6 @@ def _say_missing(cells: pd.Series, name: str, kind: str, say: Say) -> None:
         )
 
 
-# Dates
-
-
-def _date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must: bool = False) -> str | None:
-    """How dates are written, "" if by ISO 8601; None if these are none.
-
-    Raises:
-        DataError: the day and the month may be either way round.
-    """
-    import pandas as pd
-
-    if pd.to_datetime(known, format="ISO8601", errors="coerce", utc=True).notna().all():
-        return ""
-    fitting = [form for form in _date_forms(known) if _parse(known, form)]
-    if len(fitting) > 1 and fitting[0][:2] != fitting[1][:2] and "." not in fitting[0]:
-        if dates is None:
-            raise DataError(
-                f"column '{name}': '{known.iloc[0]}' may have the day or the month first, as have all its dates; give "
-                "data.dates=day_first or data.dates=month_first"
-            )
-        fitting = [form for form in fitting if form.startswith("%d") == (dates == "day_first")]
-    if not fitting:
-        if must:
-            raise DataError(f"column '{name}': '{known.iloc[0]}' is no date that is known; write 2024-12-31")
-        return None
-    form = fitting[0]
-    day = pd.to_datetime(known[:1], format=form).iloc[0].date().isoformat()
-    order = {"%d": "day first", "%m": "month first"}.get(form[:2], form)
-    say(f"column '{name}' is read as dates, {order}: '{known.iloc[0]}' is {day}")
-    return form
-
-
-def _date_forms(known: pd.Series) -> list[str]:
-    """Forms that the first date may have."""
-    first = known.iloc[0]
-    if not (match := re.match(r"(\w+\.?)\s*([/.\-, ])\s*(\w+\.?)(?:\2|,?\s)\s*(\d{2,4})(.*)$", first)):
-        return []
-    one, sign, two, year, rest = match.groups()
-    clock = {"": "", "h": " %H", "m": " %H:%M", "s": " %H:%M:%S"}[_clock(rest)]
-    clock = clock.replace(" ", rest[0], 1) if clock and rest[0] == "T" else clock
-    if len(one) == 4 and one.isdigit():
-        return [f"%Y{sign}%m{sign}%d{clock}"]
-    years = "%Y" if len(year) == 4 else "%y"
-    if one.isdigit() and two.isdigit():
-        return [f"{a}{sign}{b}{sign}{years}{clock}" for a, b in (("%d", "%m"), ("%m", "%d"))]
-    if one.isdigit() and re.fullmatch(_MONTHS, two):
-        return [f"%d{sign}{month}{sign}{years}{clock}" for month in ("%b", "%B")]
-    if re.fullmatch(_MONTHS, one) and two.rstrip(",").isdigit():
-        return [f"{month} %d{comma} {years}{clock}" for month in ("%b", "%B") for comma in (",", "")]
-    return []
-
-
-def _clock(rest: str) -> str:
-    return "" if not rest.strip() else {0: "h", 1: "m"}.get(rest.count(":"), "s")
-
-
-def _parse(known: pd.Series, form: str) -> bool:
-    import pandas as pd
-
-    return bool(pd.to_datetime(known, format=form, errors="coerce").notna().all())
-
-
 # Words
 
 
@@ -392,20 +341,24 @@ def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> K
     if len(known) > FEW and len(known) > count / 4 and is_text(known):
         say(f"column '{name}' is left out: it holds {len(known)} different texts; data=csv_text learns from texts")
         return IGNORED
+    if len(known) > FEW and len(known) > count / 4 and known.str.match(_AFFIXED).all():
+        say(f"column '{name}' is left out: its numbers are written in several ways ({_listed(known)})")
+        return IGNORED
     if len(known) == count and count > 1:
         say(f"column '{name}' is dropped: it is text, and no two rows have the same")
         return IGNORED
     if len(known) > 3 * FEW / 2 and len(known) > count / 2:
         say(
             f"column '{name}' is left out: it has {len(known)} different words in {count} rows; "
-            f"data.kinds={{{name}: category}} keeps it"
+            f"{_setting(name, 'category')} keeps it"
         )
         return IGNORED
     text = words(cells)
     missing = text.str.lower().isin(MISSING_NAMES)
-    if missing.any() and known.str.fullmatch(_COUNTRY).all() and text[missing].isin(["NA"]).all():
+    if text.isin(["NA"]).any() and known.str.fullmatch(_COUNTRY).all():
         say(f"column '{name}': NA is read as a code like the others ({_listed(known)}), not as a missing cell")
-    elif missing.any():
+        missing &= text != "NA"
+    if missing.any():
         _say_missing(cells.where(missing | cells.isna(), "known"), name, "category", say)
     return Kind("category")
 
