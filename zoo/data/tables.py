@@ -22,7 +22,7 @@ from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Spec
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
-from zoo.spec.files import read_file, read_table
+from zoo.spec.files import read_table
 from zoo.spec.table import hide
 
 if TYPE_CHECKING:
@@ -256,11 +256,8 @@ class Csv(TableData):
         return {split: self._read(path) for split, path in self.held_out.items() if path is not None}
 
     def _read(self, path: str) -> pd.DataFrame:
-        options: dict[str, Any] = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
-        file = read_file(path, **options, decimal=self.notation["decimal"])
-        if self.notation["decimal"] is None and column_kinds.has_decimal_commas(file.frame):
-            file = read_file(path, **options, decimal=",")
-            self.say("its numbers have a comma before their fractions")
+        options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
+        file = column_kinds.read_with_decimals(path, options, self.notation["decimal"])
         for note in file.notes:
             self.say(note)
         self.dialect = file.dialect

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.data.core.date_forms import date_form
 from zoo.errors import DataError
@@ -26,7 +26,9 @@ from zoo.spec.cells import (
     words,
     written_plainly,
 )
+from zoo.spec.delimited import Delimited
 from zoo.spec.dialect import Say
+from zoo.spec.files import read_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,6 +149,24 @@ def _find_target(
     if notation is None or _is_exact(known):
         return Kind("category")
     return _find_written(cells, known, name, notation, say)
+
+
+def read_with_decimals(path: str, options: Mapping[str, Any], decimal: str | None) -> Delimited:
+    """Read a file, with commas before fractions if its numbers turn out to have them.
+
+    Args:
+        path: the file.
+        options: of `read_delimited`.
+        decimal: "." or ",", if it is known.
+
+    Raises:
+        DataError: as in `read_file`.
+    """
+    file = read_file(path, **options, decimal=decimal)
+    if decimal is None and has_decimal_commas(file.frame):
+        file = read_file(path, **options, decimal=",")
+        file.notes.append("its numbers have a comma before their fractions")
+    return file
 
 
 def has_decimal_commas(frame: pd.DataFrame) -> bool:
