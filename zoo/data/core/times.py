@@ -189,9 +189,8 @@ def _by_steps(when: np.ndarray, is_date: bool, times: pd.Series, *, gaps: bool, 
         place = int((uneven | (whole > 1)).argmax())
         raise DataError(_uneven(times, place, steps, usual, is_date))
     if is_date and off.max() > EXACT:
-        say(
-            f"column '{times.name}': its times are off by up to {off.max() * usual * 86400:.3g} s; they are taken as even"
-        )
+        seconds = off.max() * usual * 86400
+        say(f"column '{times.name}': its times are off by up to {seconds:.3g} s; they are taken as even")
     return np.concatenate([[0], np.cumsum(whole)]).astype("int64")
 
 
