@@ -108,16 +108,18 @@ def encoding_of(path: Path, like: Dialect | None = None) -> str:
         even, odd = head[::2].count(0), head[1::2].count(0)
         if max(even, odd) > len(head) // 4:
             return "utf-16-be" if even > odd else "utf-16-le"
-        file.seek(0)
-        fallback = like.encoding if like is not None and not like.encoding.startswith("utf") else None
-        decoders = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", fallback or "cp1252")}
-        while decoders and (chunk := file.read(CHUNK)):
-            for name, decoder in list(decoders.items()):
-                try:
+        like_that = like.encoding if like is not None and not like.encoding.startswith("utf") else "cp1252"
+        for encoding in ("utf-8", like_that):
+            file.seek(0)
+            decoder = codecs.getincrementaldecoder(encoding)()
+            try:
+                while chunk := file.read(CHUNK):
                     decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    del decoders[name]
-        return next(iter(decoders), "latin-1")
+                decoder.decode(b"", final=True)
+            except UnicodeDecodeError:
+                continue
+            return encoding
+        return "latin-1"
 
 
 # Form

@@ -137,7 +137,8 @@ def _find(
         _say_missing(cells, name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
-    _refuse_odd_ones(cells, name)
+    if len(known) > FEW:
+        _refuse_odd_ones(cells, name)
     return _find_of_words(cells, known, name, say)
 
 
@@ -182,7 +183,9 @@ def _known(cells: pd.Series) -> pd.Series:
 
     if cells.dtype.kind in "iufMmb":
         known = pd.Series(cells.dropna().head(1).astype("string").array)
-        known.attrs["fractions"] = cells.dtype.kind == "f" and bool((cells.dropna() % 1 != 0).any())
+        known.attrs["fractions"] = cells.dtype.kind == "f" and any(
+            bool((part.dropna() % 1 != 0).any()) for part in (cells.head(1000), cells)
+        )
         return known
     different = pd.Series(exact_words(pd.Series(cells.dropna().unique())).unique(), dtype="string")
     return different[~different.str.lower().isin(MISSING_WORDS).astype(bool)].reset_index(drop=True)
@@ -194,11 +197,11 @@ def _known(cells: pd.Series) -> pd.Series:
 def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> Kind:
     """The kind of a column that holds numbers alone: they may be counters, dates or codes."""
     known = cells.dropna()
-    whole = bool((known % 1 == 0).all())
-    if whole and len(known) > FEW and known.nunique() == len(known) and _IDENTIFIER.fullmatch(name.lower()):
+    whole = cells.dtype.kind in "iu" or all(bool((part % 1 == 0).all()) for part in (known.head(1000), known))
+    if whole and len(known) > FEW and _IDENTIFIER.fullmatch(name.lower()) and known.is_unique:
         say(f"column '{name}' is left out: each row has its own number; {_setting(name, 'number')} keeps it")
         return IGNORED
-    if whole and known.between(19_000_101, 21_001_231).all() and known.nunique() > 1:
+    if whole and known.between(19_000_101, 21_001_231).all() and known.min() < known.max():
         import pandas as pd
 
         text = pd.Series(known.astype("int64").unique()).astype(str)
@@ -329,15 +332,17 @@ def _setting(name: str, kind: str) -> str:
 
 def _say_codes(known: pd.Series, name: str, say: Say) -> None:
     """Say that a number far from all others, such as -999, seems to stand for missing ones."""
-    if known.nunique() < 3:
-        return
-    for extreme, others in ((known.min(), known[known > known.min()]), (known.max(), known[known < known.max()])):
-        digits = f"{abs(extreme):.0f}" if abs(extreme) < 1e12 else ""
-        far = min(abs(others.min() - extreme), abs(others.max() - extreme)) > others.max() - others.min()
-        if far and set(digits) == {"9"} and (known == extreme).sum() > 1:
+    for extreme in (known.min(), known.max()):
+        if abs(extreme) > 1e12 or set(f"{abs(extreme):.12g}") != {"9"}:
+            continue
+        others, count = known[known != extreme], int((known == extreme).sum())
+        if count < 2 or not len(others):
+            continue
+        low, high = others.min(), others.max()
+        if min(abs(low - extreme), abs(high - extreme)) > high - low > 0:
             say(
-                f"column '{name}': {extreme:.12g} stands in {(known == extreme).sum()} rows, far from all others, and "
-                f"looks like a code for missing cells; it is read as a number, unless data.na_values=[{extreme:.12g}]"
+                f"column '{name}': {extreme:.12g} stands in {count} rows, far from all others, and looks like a code "
+                f"for missing cells; it is read as a number, unless data.na_values=[{extreme:.12g}]"
             )
 
 

@@ -119,15 +119,17 @@ def missing_cells(cells: pd.Series, kind: Kind) -> pd.Series:
 def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
     """The description of a column, from its training cells; None if it has no information."""
     name = str(cells.name)
-    if kind.name == "ignore" and cells.notna().any() and cells.nunique() > 1:
+    known = cells.dropna()
+    changes = len(known) > 0 and bool((known != known.iloc[0]).any())
+    if kind.name == "ignore" and changes:
         return None
-    if (different := cells.nunique()) < 2:
-        say(f"column '{name}' is dropped: {'it never changes' if different else 'it is empty'}")
+    if not changes:
+        say(f"column '{name}' is dropped: {'it never changes' if len(known) else 'it is empty'}")
         return None
     if kind.name == "number":
         values = numbers(cells, name, kind.notation)
         known = values.dropna()
-        if known.nunique() < 2:
+        if not known.min() < known.max():
             say(f"column '{name}' is dropped: its numbers never change")
             return None
         return Number(name, float(known.mean()), float(known.std(ddof=0)), len(known) < len(values), *kind.notation)

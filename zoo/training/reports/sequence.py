@@ -127,9 +127,9 @@ def _(task: Forecasting, evaluation: Evaluation) -> dict[str, float]:
     )
     horizon, train_future = task.forecast.horizon, task.forecast.restore(train_future)
     lags = range(1, train.shape[1] + 1)
-    season = min(
-        lags, key=lambda lag: float((repeat(train, lag, horizon) - train_future).std(dim=0, correction=0).mean())
-    )
+    unlike = [float((repeat(train, lag, horizon) - train_future).std(dim=0, correction=0).mean()) for lag in lags]
+    limit = 1.02 * min(unlike) + 1e-4 * float(train_future.std())  # twice a season is no better, but by noise
+    season = next(lag for lag, value in zip(lags, unlike) if value <= limit)
     metrics: dict[str, float] = {}
     for name, lag in (("naive", 1), (f"seasonal naive ({season})", season)):
         errors = repeat(test, lag, horizon) - task.forecast.restore(future)
