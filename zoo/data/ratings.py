@@ -270,7 +270,7 @@ class CsvRatings(RatingData):
     def _frame(self) -> pd.DataFrame:
         file = read_file(self.path, **self.file)
         for note in file.notes:
-            self.say(note)
+            self.note(note)
         for name in self.columns:
             if name not in file.frame.columns:
                 raise DataError(unknown("column", name, map(str, file.frame.columns)))
@@ -282,7 +282,7 @@ class CsvRatings(RatingData):
     def _clicks(self, frame: pd.DataFrame) -> tuple[pd.Series, tuple[float, ...]]:
         import pandas as pd
 
-        self.say("each row is a click (1); as many pairs without a row, drawn at random, count as 0")
+        self.note("each row is a click (1); as many pairs without a row, drawn at random, count as 0")
         return pd.Series(2, index=frame.index), (0, 1)
 
     def _ratings(self, frame: pd.DataFrame) -> tuple[pd.Series, tuple[float, ...]]:
@@ -323,10 +323,10 @@ class CsvRatings(RatingData):
                 f"column '{name}' holds none of data.scale={known}; it holds {given.iloc[0]!r} and the like"
             )
         if codes.isna().any():
-            self.say(f"{int(codes.isna().sum())} rows are left out, whose '{name}' is not in data.scale")
+            self.note(f"{int(codes.isna().sum())} rows are left out, whose '{name}' is not in data.scale")
         are_numbers = all(isinstance(value, int | float) for value in self.scale)
         if not are_numbers:
-            self.say(f"ratings are words, from the worst to the best: {', '.join(known)} are 0 to {len(known) - 1}")
+            self.note(f"ratings are words, from the worst to the best: {', '.join(known)} are 0 to {len(known) - 1}")
         return codes, tuple(self.scale) if are_numbers else tuple(range(len(known)))  # type: ignore[arg-type]
 
     def _not_numbers(self, given: pd.Series, values: pd.Series, name: str) -> str:
@@ -349,7 +349,7 @@ class CsvRatings(RatingData):
         if len(set(scale)) < 2:
             raise DataError(f"column '{name}' has too few different numbers for data.bins={self.bins}")
         shown = ", ".join(f"{step:.4g}" for step in scale)
-        self.say(
+        self.note(
             f"column '{name}' has {values.nunique()} different numbers; they are put into {len(scale)} bins of equally "
             f"many ratings, whose medians are the scale: {shown} (data.bins)"
         )

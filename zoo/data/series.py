@@ -162,7 +162,7 @@ class SeriesData(DataModule):
                 f"for context_length={self.context_length} and horizon={self.horizon}; reduce one of them"
             )
         if short:
-            self.say(
+            self.note(
                 f"{short} of {len(lengths)} series are left out: they are too short for the context and the horizon"
             )
         return {split: torch.cat(parts) for split, parts in starts.items()}
@@ -292,12 +292,12 @@ class CsvSeries(SeriesData):
     def read(self) -> Sequences:
         file = read_with_decimals(self.path, self.file, self.notation["decimal"])
         for note in file.notes:
-            self.say(note)
+            self.note(note)
         frame = file.frame
         for name in (self.time, *self.targets, *(self.inputs or ()), *self.id):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
-        when, is_date = moments(frame[self.time], dates=self.dates, timezone=self.timezone, say=self.say)
+        when, is_date = moments(frame[self.time], dates=self.dates, timezone=self.timezone, say=self.note)
         ids = self.id or self._find_id(frame, when)
         cells = frame.drop(columns=[self.time, *ids]).apply(lambda column: hide(column, self.na_values))
         notations = self._notations(cells, file.dialect)
@@ -334,7 +334,7 @@ class CsvSeries(SeriesData):
         for name in sorted(others, key=lambda name: frame[name].nunique()):
             pairs = pd.DataFrame({"when": when, "id": frame[name].to_numpy()})
             if not pairs.duplicated().any() and len(frame) >= 3 * frame[name].nunique():
-                self.say(f"column '{name}' tells {frame[name].nunique()} series apart (data.id={name})")
+                self.note(f"column '{name}' tells {frame[name].nunique()} series apart (data.id={name})")
                 return [str(name)]
         place = int(double.to_numpy().argmax())
         time = frame[self.time].iloc[place]
@@ -352,13 +352,13 @@ class CsvSeries(SeriesData):
         commas = "," if dialect.decimal == "," else None
         notation = {**self.notation, "decimal": self.notation["decimal"] or commas}
         wanted = [*self.targets, *(self.inputs or ())]
-        kinds = find(cells, dict.fromkeys(self.inputs or (), "number"), self.say, targets=self.targets, **notation)
+        kinds = find(cells, dict.fromkeys(self.inputs or (), "number"), self.note, targets=self.targets, **notation)
         chosen = {name: kinds[name].notation for name in wanted}
         if self.inputs is None:
             others = [str(name) for name in cells.columns if name not in self.targets]
             chosen |= {name: kinds[name].notation for name in others if kinds[name].name == "number"}
             if left_out := [name for name in others if name not in chosen]:
-                self.say(f"columns without numbers are left out: {', '.join(left_out)}")
+                self.note(f"columns without numbers are left out: {', '.join(left_out)}")
         return chosen
 
     def _series(
@@ -369,9 +369,9 @@ class CsvSeries(SeriesData):
 
         order = np.argsort(when, kind="stable")
         if (np.diff(order) != 1).any():
-            self.say(f"column '{self.time}': the rows are put in the order of time")
+            self.note(f"column '{self.time}': the rows are put in the order of time")
             times, when, values = times.iloc[order], when[order], values[torch.from_numpy(order)]
-        grid = places(when, is_date, times, gaps=self.gaps is not None, say=self.say)
+        grid = places(when, is_date, times, gaps=self.gaps is not None, say=self.note)
         self._check_gaps(values, names, times)
         whole = torch.full((int(grid[-1]) + 1, len(names)), math.nan, dtype=torch.float64)
         whole[torch.from_numpy(grid)] = values
@@ -379,7 +379,7 @@ class CsvSeries(SeriesData):
         filled[: len(self.targets)] = self.gaps == "fill"
         missing = int(whole[:, : len(self.targets)].isnan().any(dim=1).sum())
         if missing:
-            self.say(f"{missing} steps without a number of {', '.join(self.targets)}: {GAPS_SAID[str(self.gaps)]}")
+            self.note(f"{missing} steps without a number of {', '.join(self.targets)}: {GAPS_SAID[str(self.gaps)]}")
         return torch.where(filled & whole.isnan(), fill(whole), whole)
 
     def _check_gaps(self, values: Tensor, names: Sequence[str], times: pd.Series) -> None:
@@ -395,7 +395,7 @@ class CsvSeries(SeriesData):
                     "it, or data.gaps=skip to leave out the windows that hold it"
                 )
             if name not in self.targets:
-                self.say(f"column '{name}': {int(missing.sum())} numbers are missing, and the one before is taken")
+                self.note(f"column '{name}': {int(missing.sum())} numbers are missing, and the one before is taken")
 
 
 def fill(values: Tensor) -> Tensor:

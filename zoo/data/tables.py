@@ -94,7 +94,7 @@ class TableData(DataModule):
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # 2020 may be one
         self.na_values = tuple(map(str, na_values))
-        self.notation = {"decimal": decimal, "thousands": thousands, "dates": dates}
+        self.notation: dict[str, str | None] = {"decimal": decimal, "thousands": thousands, "dates": dates}
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
         self.split_by = split_by
@@ -119,7 +119,7 @@ class TableData(DataModule):
         }
         frame = pd.concat(list(parts.values())) if len(parts) > 1 else parts[""]
         try:
-            kinds = column_kinds.find(frame, self.kinds, self.say, targets=self.targets, **self._notation())
+            kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
             known = {split: self._with_target(part, kinds) for split, part in parts.items()}
             labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
             of_rows = None if labels is None else labels.iloc[: len(known[""])]
@@ -134,7 +134,7 @@ class TableData(DataModule):
                 self.targets,
                 classes=labels is not None,
                 kinds=kinds,
-                say=self.say,
+                say=self.note,
                 na_values=self.na_values,
                 dialect=self.dialect,
             )
@@ -163,7 +163,7 @@ class TableData(DataModule):
             if not known.any():
                 raise DataError(f"the target '{target}' is missing in all rows")
             if not known.all():
-                self.say(f"{(~known).sum()} rows without '{target}' are dropped")
+                self.note(f"{(~known).sum()} rows without '{target}' are dropped")
                 frame = frame[known]
         if len(frame) < MIN_ROWS:
             raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
@@ -259,7 +259,7 @@ class Csv(TableData):
         options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
         file = column_kinds.read_with_decimals(path, options, self.notation["decimal"])
         for note in file.notes:
-            self.say(note)
+            self.note(note)
         self.dialect = file.dialect
         return file.frame
 

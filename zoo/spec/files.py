@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError
+from zoo.errors import DataError, install
 from zoo.files import one_line
 from zoo.spec.delimited import Delimited, read_delimited
 from zoo.spec.dialect import Dialect, encoding_of
@@ -97,6 +97,19 @@ def stream_table(
         raise DataError(f"cannot read standard input, after row {row}: {error}") from error
 
 
+def import_pandas() -> Any:
+    """The module pandas.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise DataError(f"tables, other than rows of plain numbers, take pandas: {install('tables')}") from error
+    return pandas
+
+
 def _header(cells: list[str], source: str) -> list[str]:
     """The names of columns in the first line."""
     if not cells:
@@ -114,7 +127,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path).reset_index(drop=True)
     except ImportError as error:
-        raise DataError('reading Parquet takes pyarrow: pip install "zoo[parquet]"') from error
+        raise DataError(f"reading Parquet takes pyarrow: {install('parquet')}") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise DataError(f"cannot read {path}: {error}") from error
     frame.index += 1

@@ -21,8 +21,9 @@ from zoo.errors import SpecError
 from zoo.spec.cells import words
 from zoo.spec.columns import MISSING, Category, Column, column_from
 from zoo.spec.dialect import Dialect, dialect_from
-from zoo.spec.files import read_table
+from zoo.spec.files import import_pandas, read_table
 from zoo.spec.kind import InputKind
+from zoo.spec.rows import encode_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,18 +97,16 @@ class Table(InputKind):
 
         Raises:
             SpecError: it is none of these, or a row has no cell for a column.
-            DataError: the file cannot be read.
+            DataError: the file cannot be read, or pandas is not installed.
         """
-        import pandas as pd
-
+        pd = import_pandas()
         if isinstance(raw, (str, os.PathLike)):
             exact = [column.name for column in self.columns if isinstance(column, Category) and column.exact]
             frame = read_table(raw, like=self.dialect, names=list(self.slices), text=exact)
         elif isinstance(raw, pd.DataFrame):
             frame = raw
         else:
-            rows = raw if isinstance(raw, (list, tuple)) else [raw]
-            frame = pd.DataFrame([self._row(row) for row in rows], columns=list(self.slices))
+            frame = pd.DataFrame(self._rows(raw), columns=list(self.slices))
             frame.index += 1  # rows are counted from 1
         names = list(self.slices)
         columns = Counter(frame.columns)
@@ -124,7 +123,7 @@ class Table(InputKind):
         return isinstance(raw, Mapping) or (hasattr(raw, "keys") and not hasattr(raw, "columns"))
 
     def encode(self, raw: Row | Sequence[Row] | pd.DataFrame | str | os.PathLike[str]) -> Tensor:
-        """Turn rows, as `read` takes them, into float32 (N, E).
+        """Turn rows, as `read` takes them, into float32 (N, E). Rows of plain numbers take no pandas.
 
         A cell that is None, NaN, empty or a word for a missing cell (NA, null, …) is missing. Columns of other names
         are ignored.
@@ -135,6 +134,10 @@ class Table(InputKind):
         """
         import numpy as np
 
+        if not self.na_values and (isinstance(raw, (list, tuple)) or self.is_row(raw)):
+            encoded_numbers = encode_numbers(self.columns, self._rows(raw))
+            if encoded_numbers is not None:
+                return encoded_numbers
         frame = self.read(raw)
         encoded = np.empty((len(frame), sum(len(column.inputs) for column in self.columns)), np.float32)
         for column, place in zip(self.columns, self.slices.values()):
@@ -166,6 +169,9 @@ class Table(InputKind):
             values += range(place.start, place.stop)
             indicators += [place.start] * column.missing
         return tuple(values), tuple(indicators), tuple(codes)
+
+    def _rows(self, raw: Any) -> list[dict[str, Any]]:
+        return [self._row(row) for row in (raw if isinstance(raw, (list, tuple)) else [raw])]
 
     def _row(self, row: Any) -> dict[str, Any]:
         names = list(self.slices)
