@@ -14,7 +14,7 @@ from zoo import SpecError
 from zoo.models import MLP
 from zoo.models.mlp import ACTIVATIONS, build
 from zoo.spec import Classes, Image, MaskedImage, Spec, Table, Values
-from zoo.spec.table import Category, Number
+from zoo.spec.columns import Category, Number
 
 TABLE = Table((Number("a", 0.0, 1.0, True), Category("b", ("x", "y", "z")), Number("c", 0.0, 1.0, False)))
 TWO, THREE = Classes(("no", "yes")), Classes(("p", "q", "r"))
