@@ -57,7 +57,7 @@ def from_python(
     chosen = {"model": "given" if built else name, "task": task, "data": source}
     chosen |= {"model.name": name if built else None, "data.target": target, **described}
     named = {part: one for part, one in chosen.items() if one is not None}
-    with _said():
+    with said():
         cfg = compose([*overrides_of(named), *overrides, *overrides_of(settings)], config_dir)
         if built:
             cfg.choices.model = name
@@ -94,7 +94,7 @@ def _builder(model: Any) -> tuple[str | None, bool]:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def said() -> Iterator[None]:
     """Print what a run says, where the program that calls it has no logging of its own."""
     logger = logging.getLogger("zoo")
     level, handler = logger.level, None
