@@ -60,6 +60,7 @@ class Given:
         arguments: of that one which a config cannot hold, such as a DataFrame.
         hydra: Hydra's own settings, where it runs the command.
         callbacks: beside those of the config.
+        seconds: that its training took before, of a run that goes on.
         test: whether to test, draw and write a card once the network is kept; a trial of a sweep does not.
     """
 
@@ -67,6 +68,7 @@ class Given:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     hydra: DictConfig | None = None
     callbacks: Sequence[Callback] = ()
+    seconds: float = 0.0
     test: bool = True
 
 
@@ -123,19 +125,19 @@ def _train(
         _go_on(cfg, checkpoint, trainer, task, data)
     with _written(cfg, given, trainer):  # all is checked
         log.info(_summary(cfg, task, data, trainer))
-        return _fit_and_keep(cfg, trainer, task, data, start, given.test)
+        return _fit_and_keep(cfg, trainer, task, data, start, given)
 
 
 def _fit_and_keep(
-    cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None, test: bool
+    cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None, given: Given
 ) -> TrainedArtefact:
     began = time.perf_counter()
     _fit(cfg, trainer, task, data)
-    seconds = round(time.perf_counter() - began, 1)
+    seconds = round(given.seconds + time.perf_counter() - began, 1)
     _restore_best(trainer, task)
     artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
     keep(artefact)  # before anything else, which may fail
-    if not test:
+    if not given.test:
         artefact.network.cpu().eval()
         return artefact
     measured = _test(trainer, task, data)

@@ -34,14 +34,14 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
-from zoo.errors import ConfigError, ZooError, install
+from zoo.errors import ConfigError, install
 from zoo.files import one_line, quoted
 from zoo.training import folder as folders
 from zoo.training import sweep_space
 from zoo.training.compose import compose
 from zoo.training.doors import said
 from zoo.training.run import Given, train
-from zoo.training.sweep_table import Row, write
+from zoo.training.sweep_table import Row, reason, write
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -134,8 +134,8 @@ def _search(study: Study, space: sweep_space.Space, count: int, folder: Path, co
     rows = _write(study, folder)
     complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     if not complete:
-        reason = next((row.reason for row in rows if row.reason), "")
-        raise ConfigError(one_line(f"none of the {len(rows)} runs of the sweep was complete: {reason}"))
+        why = next((row.reason for row in rows if row.reason), "")
+        raise ConfigError(one_line(f"none of the {len(rows)} runs of the sweep was complete: {why}"))
     _test(space, study.best_trial, folder, config_dir)
     return rows
 
@@ -148,8 +148,9 @@ def _trial(study: Study, space: sweep_space.Space, folder: Path, config_dir: str
     trial = study.ask(space.ranges)
     log.info("Run %d: %s", trial.number, ", ".join(sweep_space.chosen(trial.params)))
     if (earlier := _earlier(study, trial)) is not None:
-        trial.set_user_attr("same_as", earlier.number)
-        trial.set_user_attr("result", earlier.user_attrs["result"])
+        trial.set_user_attr("same_as", earlier.user_attrs.get("same_as", earlier.number))
+        for name in ("result", "seconds"):
+            trial.set_user_attr(name, earlier.user_attrs[name])
         study.tell(trial, earlier.value)
         log.info("Run %d has the settings of run %d, and its result", trial.number, earlier.number)
         return
@@ -163,14 +164,14 @@ def _trial(study: Study, space: sweep_space.Space, folder: Path, config_dir: str
         log.info("Run %d is pruned", trial.number)
         study.tell(trial, state=TrialState.PRUNED)
     except Exception as error:
-        reason = one_line(str(error) if isinstance(error, ZooError) else f"{type(error).__name__}: {error}")
-        log.warning("Run %d failed: %s", trial.number, reason)
+        log.warning("Run %d failed: %s", trial.number, reason(error))
         log.debug("", exc_info=True)
-        trial.set_user_attr("reason", reason)
+        trial.set_user_attr("reason", reason(error))
         study.tell(trial, state=TrialState.FAIL)
     else:
         log.info("Run %d: %s %.4g", trial.number, artefact.monitor, artefact.score)
         trial.set_user_attr("result", [artefact.score, artefact.monitor, artefact.mode])
+        trial.set_user_attr("seconds", artefact.metrics["train/seconds"])
         study.tell(trial, _loss(artefact.score, artefact.mode))
 
 
@@ -203,7 +204,7 @@ def _test(space: sweep_space.Space, best: FrozenTrial, folder: Path, config_dir:
         return
     cfg = _config(space, best.params, config_dir)
     cfg.resume = str(home / "last.ckpt")
-    train(cfg)
+    train(cfg, Given(seconds=best.user_attrs.get("seconds", 0.0)))
 
 
 def _loss(score: float, mode: str) -> float:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from zoo import plots
+from zoo.errors import ZooError
 from zoo.files import one_line, replacing
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,11 @@ class Row:
     monitor: str = ""
     mode: str = "min"
     reason: str = ""
+
+
+def reason(error: Exception) -> str:
+    """Why a run failed, in one line."""
+    return one_line(str(error) if isinstance(error, ZooError) else f"{type(error).__name__}: {error}")
 
 
 def keep_row(folder: Path, row: Row) -> None:
