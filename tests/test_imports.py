@@ -40,7 +40,9 @@ ALLOWED = {
     "inference": GROUND | {"spec", "registry", "models", "weights", "metrics", "data", "tasks", "training"},
     "benchmarks": GROUND
     | {"spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks", "training", "inference"},
-    "cli": GROUND | {"renamed", "training", "inference", "benchmarks"},
+    "console": GROUND | {"training"},
+    "cli": GROUND | {"console", "training", "inference", "benchmarks"},
+    "__main__": {"cli"},
     "__init__": {"errors", "spec", "registry", "models", "weights", "training"},  # the last one within `train` alone
 }
 

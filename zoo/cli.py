@@ -65,9 +65,7 @@ VERBS = {
         "zoo.inference.publish.publish",
         "use/publish",
     ),
-    "benchmark": Verb(
-        "measure speed and quality here: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"
-    ),
+    "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }
 
 

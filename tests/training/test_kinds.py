@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from omegaconf import OmegaConf
-from torch import nn
 
-import zoo
 from zoo.errors import ConfigError
 from zoo.settings import config_folder
-from zoo.spec import Classes, Image, Spec
-from zoo.tasks import Classification
 from zoo.training import kinds
 
 
@@ -50,14 +45,3 @@ def test_at_most_six_kinds_and_each_says_the_same_things() -> None:
     files = sorted((config_folder() / "run").glob("*.yaml"))
     assert 0 < len(files) <= 6
     assert {tuple(OmegaConf.load(file)) for file in files} == {("epochs", "batches", "threads", "precision", "by_loss")}
-
-
-@pytest.mark.parametrize(
-    ("model", "kind"), [("cnn", "image"), ("mlp", "image"), ("lstm", "sequence"), ("rnn", "sequence")]
-)
-def test_an_image_that_is_read_row_by_row_is_a_sequence(model: str, kind: str) -> None:
-    def build(spec: Spec) -> nn.Module:
-        return zoo.models.build(model, spec)
-
-    task = Classification(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("cat", "dog"))), build, torch.optim.SGD)
-    assert kinds.kind_of(task) == kind

@@ -15,7 +15,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, install
 from zoo.inference.evaluate import TOLERANCE, compare, measure
 from zoo.training import trust
 from zoo.weights.artefact import Artefact, load, save
@@ -31,7 +31,7 @@ EVALUATIONS = 3  # with as many seeds, for the spread of random metrics
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 
-ABOUT = """# Published weights
+ABOUT = f"""# Published weights
 
 All of these come with the package. Metrics are those of the test split. To compute them again:
 
@@ -58,7 +58,8 @@ All of these come with the package. Metrics are those of the test split. To comp
 
 `zoo.load` also takes a file (`zoo.load("model.safetensors")`), an address (`zoo.load("https://…", sha256="…")`; the
 file is kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), and a repository of the Hugging Face hub
-(`zoo.load("hf://owner/name")`, with `pip install "classic-zoo[hub]"`). This uploads a run of yours, with card and plots:
+(`zoo.load("hf://owner/name")`, with `{install("hub")}`). This uploads a run of yours, with its card and
+plots:
 
     python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
 

@@ -8,7 +8,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.errors import ConfigError
-from zoo.models import ImageReader
 from zoo.settings import config_folder
 from zoo.spec import Spec, Table, Text, Tokens
 from zoo.spec.series import Series, Video
@@ -17,8 +16,6 @@ from zoo.tasks.task import Task
 
 def kind_of(task: Task) -> str:
     """The kind of run that suits a task: a file of `conf/run`."""
-    if isinstance(task.network, ImageReader):  # row by row: a sequence
-        return "sequence"
     return task.kind or _kind_of_spec(task.spec)
 
 

@@ -17,6 +17,7 @@ import lightning as L
 import numpy as np
 import torch
 import torch.distributed
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from zoo import private
@@ -136,18 +137,33 @@ def prepare_once(data: L.LightningDataModule) -> None:
     """Have one process of all prepare the data, which may download it, before the others read it.
 
     Lightning starts its other processes once the first one has come to `fit`, and so after this. Those that torchrun
-    starts are there from the beginning, and wait for the first one's word in torchrun's own store.
+    or SLURM starts are there from the beginning, and wait for the first one's word.
     """
-    store = None
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = torch.distributed.TCPStore(address, port, is_master=False, timeout=PREPARATION)
-    if getattr(rank_zero_only, "rank", 0) == 0:
+    data.prepare_data_per_node = False  # for Lightning, too: the machines share the folder of data
+    store, others = _store()
+    rank = getattr(rank_zero_only, "rank", 0)
+    if rank == 0:
         data.prepare_data()
         if store is not None:
             store.set("zoo/prepared", "yes")
+            store.wait([f"zoo/heard/{other}" for other in others])  # the store may end with this process
     elif store is not None:
         store.wait(["zoo/prepared"])
+        store.set(f"zoo/heard/{rank}", "yes")
+
+
+def _store() -> tuple[torch.distributed.TCPStore | None, range]:
+    """What processes that are there from the beginning tell each other by, and the ranks of all but the first."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun has one
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = torch.distributed.TCPStore(address, port, is_master=False, timeout=PREPARATION)
+        return store, range(1, int(os.environ["WORLD_SIZE"]))
+    if SLURMEnvironment.detect():
+        slurm = SLURMEnvironment()
+        address, port, first = slurm.main_address, slurm.main_port + 1, slurm.global_rank() == 0
+        store = torch.distributed.TCPStore(address, port, is_master=first, timeout=PREPARATION, wait_for_workers=False)
+        return store, range(1, slurm.world_size())
+    return None, range(0)
 
 
 def limit_threads(threads: Any) -> None:
