@@ -77,7 +77,7 @@ def test_a_config_calls_no_function(tmp_path: Path, target: str, place: str) -> 
     ids=str,
 )
 def test_a_run_refuses_before_it_starts(tmp_path: Path, overrides: list[str]) -> None:
-    with pytest.raises(ConfigError, match="os.system|read_pickle|zoo.load|Optimizer"):
+    with pytest.raises(ConfigError, match=r"os\.system|read_pickle|zoo\.load|Optimizer"):
         train(compose(["trainer=cpu", f"folder={tmp_path / 'run'}", *overrides]))
     assert not (tmp_path / "run").exists()
 
@@ -94,7 +94,7 @@ def test_a_plugin_s_classes_are_trusted_once_it_is_named(tmp_path: Path, monkeyp
     (tmp_path / "plugin_trusted.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "_plugins", [])
-    with pytest.raises(ConfigError, match="plugin_trusted.Mine is not of zoo"):
+    with pytest.raises(ConfigError, match=r"plugin_trusted\.Mine is not of zoo"):
         trust.find("plugin_trusted.Mine", "data")
     registry.import_plugins(["plugin_trusted"])
     assert trust.find("plugin_trusted.Mine", "data").__name__ == "Mine"
