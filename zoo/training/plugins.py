@@ -90,7 +90,7 @@ def named_in(overrides: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _models_offered(config: str | None) -> Iterator[None]:
-    """Let Hydra find `model=mine` in a training, where a plug-in registers it and no folder of configs has a file of it.
+    """Let Hydra find `model=mine` in a training where a plug-in registers it, and no folder of configs has it.
 
     Its options are the keyword arguments of the builder. A file comes first.
     """
