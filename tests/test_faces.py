@@ -27,10 +27,11 @@ FACES = {
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
     """,
     "zoo.data": """
-        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings CsvSeries
-        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame ImageArrays ImageFolder
-        Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters Photos Ragged RandomAffine RandomFlip
-        RandomShift RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
+        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings
+        CsvSeries DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
+        ImageArrays ImageFolder Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters
+        PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData ReviewText Reviews
+        RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
         TextFile TextFolder TextLines TwentyNewsgroups Waves Wine
     """,
     "zoo.spec": """
