@@ -34,7 +34,7 @@ from zoo.models.rnn import (
     Tagger,
     TextClassifier,
 )
-from zoo.registry import MODELS, Model, find, import_installed
+from zoo.registry import MODELS, Model, find, import_installed, register_model
 from zoo.spec import Encoded, Spec
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "create_model",
     "defaults",
     "list_models",
+    "register_model",
 ]
 
 
