@@ -3,13 +3,15 @@
     from zoo.models import CNN
     network = CNN(in_channels=3, num_classes=100)
 
-`MODELS` is the one list of techniques: each can be trained, saved and loaded, and is tested.
+`MODELS` is the one list of techniques: each can be trained, saved and loaded, and is tested. `NETWORKS` has every
+public network by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,7 @@ from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
+from zoo.models.networks import NETWORKS
 from zoo.models.rbm import RBM, ClassRBM, FreeEnergyRBM, LabelledRBM, RatingRBM, TopicRBM, ValueRBM
 from zoo.models.rnn import (
     GRU,
@@ -43,6 +46,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "MODELS",
+    "NETWORKS",
     "RBM",
     "RNN",
     "Captioner",
@@ -99,9 +103,16 @@ MODELS: dict[str, Model] = {
 }
 
 
-def list_models() -> list[str]:
-    """Names of all techniques."""
-    return sorted(MODELS)
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names of all techniques that can be trained; or, with a pattern, those of `create_model` that match it.
+
+    list_models()            # cnn, gan, …: what model= takes in a training
+    list_models("*rbm")      # class_rbm, free_energy_rbm, …
+    list_models("*")         # every network
+    """
+    if pattern is None:
+        return sorted(MODELS)
+    return [name for name in sorted({*MODELS, *NETWORKS}) if fnmatchcase(name, pattern)]
 
 
 def create_model(name: str, **options: Any) -> nn.Module:
@@ -112,7 +123,11 @@ def create_model(name: str, **options: Any) -> nn.Module:
         TypeError: an option that its class does not have.
         ValueError: an option out of range.
     """
-    return find(name).network(**options)
+    if name in NETWORKS:
+        return NETWORKS[name](**options)
+    if name in MODELS:
+        return find(name).network(**options)
+    raise ConfigError(unknown("model", name, {*MODELS, *NETWORKS}))
 
 
 def build(name: str, spec: Spec, **options: Any) -> nn.Module:
