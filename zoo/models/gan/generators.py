@@ -14,6 +14,7 @@ M features of an image.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import ClassVar
 
@@ -150,12 +151,14 @@ class Generator(nn.Module):
             raise SpecError(f"seed must be a whole number, got {seed!r}")
         device = self.first.weight.device
         if self.reader is None:
-            noise = torch.stack([_noise(self.latent_dim, int(number)) for number in given[0].tolist()])
-            return self(noise.to(device))
+            return self(self.noise(given[0].tolist()).to(device))
         if seed is None:
             return self(torch.randn(len(given[0]), self.latent_dim, device=device), *given)
-        noise = torch.stack([_noise(self.latent_dim, seed + place) for place in range(len(given[0]))])
-        return self(noise.to(device), *given)
+        return self(self.noise(range(seed, seed + len(given[0]))).to(device), *given)
+
+    def noise(self, seeds: Iterable[int]) -> Tensor:
+        """The noise (B, L) of B seeds, on the CPU."""
+        return torch.stack([_noise(self.latent_dim, seed) for seed in seeds])
 
 
 class ModulatedBlock(nn.Module):
