@@ -147,13 +147,13 @@ def _(kind: Topics, calibration: Calibration) -> list[Port]:
 def _(kind: Recommendations, calibration: Calibration) -> list[Port]:
     details = {"titles": list(kind.titles)}
     meaning = "expected ratings, NaN where one is given"
-    return [Port("ratings", "float32", ("batch", len(kind.titles)), meaning, details)]
+    return [Port("expected", "float32", ("batch", len(kind.titles)), meaning, details)]
 
 
 @outputs_of.register
 def _(kind: Image, calibration: Calibration) -> list[Port]:
     axes = ("batch", kind.channels, kind.height or "height", kind.width or "width")
-    return [Port("image", "uint8", axes, "pixels from 0 to 255")]
+    return [Port("result", "uint8", axes, "an image, pixels from 0 to 255")]
 
 
 @answers_of.register

@@ -20,10 +20,14 @@ from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.inference.answers import network_output
 from zoo.inference.evaluate import measure
 from zoo.inference.program import Program
-from zoo.spec import Features, Image, Seed, Tokens, Topics
+from zoo.inference.raw import unprepared
+from zoo.models import RBM
+from zoo.spec import Features, Seed, TextLine, Tokens, Topics
 from zoo.weights.artefact import Artefact
 
 log = logging.getLogger(__name__)
+
+OF_OUTPUTS = ("accuracy", "auroc", "r2", "rmse", "mae")  # of an RBM; its energies and likelihoods are no outputs
 
 
 def quantise(file: Path) -> None:
@@ -70,17 +74,17 @@ def compare(artefact: Artefact, file: Path, root: Path) -> dict[str, tuple[float
     except (ArtefactError, DataError) as error:
         log.warning("no metric of %s: %s", file, error)
         return {}
+    names = [name for name in before if not isinstance(artefact.network, RBM) or name.endswith(OF_OUTPUTS)]
     print(f"{'metric':24} {'float':>10} {'int8':>10}")
-    for name, value in before.items():
-        print(f"{name:24} {value:10.5g} {after[name]:10.5g}")
-    return {name: (value, after[name]) for name, value in before.items()}
+    for name in names:
+        print(f"{name:24} {before[name]:10.5g} {after[name]:10.5g}")
+    return {name: (before[name], after[name]) for name in names}
 
 
 class OnnxNetwork(nn.Module):
-    """An ONNX file in the place of the network that it was exported from, on the batch that a `Recorder` saw last.
+    """An ONNX file in the place of the network that it was exported from: what was prepared becomes raw again.
 
-    What a task has prepared of images is turned back into pixels, since tasks of restoration make the network's inputs
-    themselves.
+    Lines of text are taken from the batch that a `Recorder` saw last, since each was scaled in its own way.
     """
 
     def __init__(self, file: Path, artefact: Artefact) -> None:
@@ -91,12 +95,16 @@ class OnnxNetwork(nn.Module):
         self.program = [Program(artefact)]  # in a list, and so no part of this module
         self.batch: Any = None
 
+    def __getattr__(self, name: str) -> Any:  # what a task asks a network of besides its outputs
+        return getattr(self.__dict__["program"][0].network, name)
+
+    def __deepcopy__(self, memo: object) -> OnnxNetwork:
+        return self  # a task that averages weights would copy it, and a session has no copies
+
     def forward(self, *prepared: Tensor) -> Tensor:
         program = self.program[0]
-        described, batch = program.spec.input, self.batch
-        if isinstance(described, Image):
-            mask = prepared[0][:, described.channels :].to(torch.uint8)
-            batch = torch.cat([described.restore(prepared[0][:, : described.channels]), mask], dim=1)
+        described = program.spec.input
+        batch = self.batch if isinstance(described, TextLine) else unprepared(described, *prepared)
         taken = {entry.name for entry in self.session.get_inputs()}
         raw = zip((port.name for port in program.inputs), program.raw(batch))
         answers = self.session.run(None, {name: tensor.cpu().numpy() for name, tensor in raw if name in taken})

@@ -58,6 +58,42 @@ def raw_of(kind: InputKind, batch: Encoded) -> tuple[Tensor, ...]:
     return batch if isinstance(batch, tuple) else (batch,)
 
 
+@singledispatch
+def unprepared(kind: InputKind, *prepared: Tensor) -> Encoded:
+    """Undo `kind.prepare`, which changes nothing unless a kind says otherwise.
+
+    It cannot be undone for lines of text, each of which is scaled in its own way.
+    """
+    return prepared[0] if len(prepared) == 1 else prepared
+
+
+@unprepared.register(Image)
+def _(kind: Image, x: Tensor) -> Tensor:
+    mask = x[:, kind.channels :].to(torch.uint8)  # of a masked image
+    return torch.cat([kind.restore(x[:, : kind.channels]), mask], dim=1)
+
+
+@unprepared.register(Table)
+def _(kind: Table, x: Tensor) -> Tensor:
+    return kind.restore(x)
+
+
+@unprepared.register(Series)
+def _(kind: Series, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    return kind.restore(x).float(), lengths
+
+
+@unprepared.register(Video)
+def _(kind: Video, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    return kind.image.restore(x.flatten(0, 1)).reshape(x.shape), lengths
+
+
+@unprepared.register(Ratings)
+def _(kind: Ratings, x: Tensor) -> Tensor:
+    groups = x.unflatten(1, (len(kind.titles), -1))
+    return (groups.argmax(dim=2) + 1).mul(groups.sum(dim=2) > 0).to(torch.uint8)
+
+
 def _image(kind: Image | Video, *before: str) -> Port:
     axes = ("batch", *before, kind.channels, kind.height or "height", kind.width or "width")
     return Port("image", "uint8", axes, "pixels from 0 to 255, in this size")

@@ -197,7 +197,7 @@ class Video(InputKind):
     def prepare(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Turn uint8 (B, T, C, H, W) into normalised float32, with lengths (B,), as the network takes it."""
         frames, lengths = batch
-        return self.image.prepare(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), lengths
+        return self.image.prepare(frames.flatten(0, 1)).reshape(frames.shape), lengths
 
 
 @dataclass(frozen=True)

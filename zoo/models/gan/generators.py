@@ -57,7 +57,7 @@ class Sentences(nn.Module):
     def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
         states = self.stack(self.embedding(codes), lengths)
         condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
-        return functional.layer_norm(condition, condition.shape[1:])
+        return functional.layer_norm(condition, (self.out.out_features,))
 
 
 def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module | None:

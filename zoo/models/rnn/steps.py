@@ -72,7 +72,7 @@ class Tagger(nn.Module):
             lengths: (B,), or None if all are T. Padding changes no output.
         """
         if self.frames is not None:
-            x = self.frames(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # B, T, F
+            x = self.frames(x.flatten(0, 1)).reshape(x.shape[0], x.shape[1], -1)  # B, T, F
         return self.network(x, lengths)
 
     def generate(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
