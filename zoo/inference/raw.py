@@ -248,7 +248,8 @@ def _(column: Boolean, values: Tensor) -> Tensor:
 
 @scaled.register
 def _(column: Date, values: Tensor) -> Tensor:
-    angles = 2 * math.pi * torch.stack([values / 365.2425, values / 7, values], dim=1)  # B, 3
+    turns = torch.stack([values / 365.2425, values / 7, values], dim=1)  # B, 3
+    angles = 2 * math.pi * (turns - turns.floor())  # small, for runtimes whose sine is of float32
     waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)  # B, 6
     return torch.cat([((values - column.mean) / column.std)[:, None], waves], dim=1)
 
