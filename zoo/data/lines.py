@@ -39,7 +39,7 @@ class TextLines(DataModule):
     """Synthetic lines of 1 to 40 characters in many fonts: words, names, numbers, dates, prices, codes.
 
     Training, validation and test have fonts of different families, and different texts. Lines of validation and test
-    are distorted once, like scans and photographs; lines of training are distorted anew in each epoch.
+    are distorted once, like scans and photographs; training lines are distorted differently in each epoch.
 
     Args:
         train_size: lines for training.
@@ -293,7 +293,11 @@ def _labels(folder: Path) -> Iterator[tuple[Path, str]]:
                         raise DataError(f"{table}, line {reader.line_num}, has more or fewer cells than the header")
                     yield folder / row["file"], row["text"]
             return
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_ENDINGS)
+        files = sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")  # macOS leaves ._line.png
+        )
         if not files:
             raise DataError(f"{folder} has neither a labels.csv nor images ({', '.join(IMAGE_ENDINGS)})")
         for file in files:

@@ -22,7 +22,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from zoo.errors import ConfigError, unknown
+from zoo.errors import ConfigError, install, unknown
 from zoo.inference.program import Program, run
 from zoo.inference.raw import Port
 from zoo.spec import Table
@@ -102,7 +102,7 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
             found = [_tensors(answer(*batch)) for batch in batches]
         except ImportError as error:
             raise ConfigError(
-                f'exporting takes onnx, onnxruntime and onnxscript: pip install "zoo[export]" ({error})'
+                f"exporting takes onnx, onnxruntime and onnxscript: {install('export')} ({error})"
             ) from error
         except Exception as error:  # each exporter fails in ways of its own
             raise ConfigError(f"{format} cannot hold this {artefact.model}: {_first_line(error)}") from error

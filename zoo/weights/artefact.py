@@ -3,7 +3,7 @@
 The file is an ordinary safetensors file. Its header's metadata has one entry, `zoo`: JSON with the format's version,
 the model's name and options, the spec, the calibration, metrics, the recipe, and the sha256 of the whole file (taken
 with the digest's own 64 characters as zeros). Files of format 1 are read through `zoo.weights.format1`. Loading
-unpickles nothing, and runs no code but that of the models in `zoo.models`.
+unpickles nothing, and runs no code but that of the models in `zoo.list_models()`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
-from zoo.files import replacing
+from zoo.files import quoted, replacing
 from zoo.spec import Calibration, Encoded, Features, Spec, Table
 from zoo.weights import format1
 
@@ -212,10 +213,13 @@ class Artefact:
         """As `_examples`, for the rows of a table, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
-        frame = table.read(raw)
+        plain = isinstance(raw, (list, tuple)) or table.is_row(raw)
+        frame = raw if plain else table.read(raw)
         encoded = table.encode(frame)
         if (blank := table.blank(encoded)).any():
-            raise SpecError(f"row {frame.index[int(blank.int().argmax())]}: all cells are missing; give at least one")
+            place = int(blank.int().argmax())
+            row = place + 1 if plain else frame.index[place]
+            raise SpecError(f"row {row}: all cells are missing; give at least one")
         return not table.is_row(raw), iter(encoded.split(BATCH))
 
     @torch.inference_mode()
@@ -241,7 +245,7 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
     from safetensors.torch import save as to_bytes
 
     try:
-        models.find(artefact.model)
+        plugin = models.find(artefact.model).plugin
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
     header = {
@@ -253,6 +257,7 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
         "calibration": artefact.calibration.to_json(),
         "metrics": artefact.metrics,
         "recipe": artefact.recipe,
+        **({"plugin": plugin} if plugin else {}),  # what to import before it is loaded, as text for people
     }
     try:
         text = json.dumps(header, allow_nan=False)
@@ -390,7 +395,8 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     """Build the network without memory for its parameters, and fill it after names and shapes are found to fit."""
     try:
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
-        with torch.device("meta"), _parameters_at_most(2 * len(tensors) + 1000):
+        _check_registered(header)
+        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(tensors) + 1000):
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
@@ -403,6 +409,32 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(filled, assign=True)
     return network, spec, calibration
+
+
+def _check_registered(header: dict[str, Any]) -> None:
+    """See that the model is registered, or say which module did that where it was trained; it is never imported."""
+    try:
+        models.find(header["model"])
+    except ConfigError as error:
+        plugin = header.get("plugin")
+        if not isinstance(plugin, str) or not re.fullmatch(r"[\w.]{1,100}", plugin):
+            raise
+        known = f"its model {quoted(header['model'])} is not registered"
+        by_module = f"; {plugin} did that: if you trust it, import it, or give plugins=[{plugin}]"
+        in_script = "; a notebook or a script did that: run the part with zoo.register_model"
+        fault = known + (in_script if plugin == "__main__" else by_module)
+        raise ConfigError(fault) from error
+
+
+@contextmanager
+def _float32_by_default() -> Iterator[None]:
+    """Networks compute in float32, whatever the type that a program has set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager
