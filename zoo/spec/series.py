@@ -235,7 +235,8 @@ class Video(InputKind):
     def prepare(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Turn uint8 (B, T, C, H, W) into normalised float32, with lengths (B,), as the network takes it."""
         frames, lengths = batch
-        return self.image.prepare(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), lengths
+        prepared = self.image.prepare(frames.flatten(0, 1))
+        return prepared.reshape(*frames.shape[:2], self.channels, self.height, self.width), lengths
 
 
 @dataclass(frozen=True)

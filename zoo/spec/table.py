@@ -156,6 +156,15 @@ class Table(InputKind):
         known = batch[:, values].nan_to_num()
         return torch.cat([known, batch[:, indicators].isnan().to(batch.dtype), batch[:, codes]], dim=1)
 
+    def restore(self, batch: Tensor) -> Tensor:
+        """Undo `prepare`: (B, F + C) to encoded rows (B, E); a number whose lack has no indicator stays 0.0."""
+        values, indicators, codes = self._places
+        known, missing, given = batch.split([len(values), len(indicators), len(codes)], dim=1)
+        encoded = batch.new_zeros(len(batch), len(values) + len(codes))
+        encoded[:, values], encoded[:, codes] = known, given
+        encoded[:, indicators] = encoded[:, indicators].masked_fill(missing > 0.5, math.nan)
+        return encoded
+
     @cached_property
     def _places(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """The places in an encoded row of numbers, of numbers that may be missing (one a column), and of codes."""
