@@ -59,11 +59,12 @@ class Classification(Supervised):
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(self.names), average="micro")
 
-    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        if isinstance(self.criterion, nn.CrossEntropyLoss):
-            return self.criterion(outputs, targets)
+    def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:
+        criterion = criterion or self.criterion
+        if isinstance(criterion, nn.CrossEntropyLoss):
+            return criterion(outputs, targets)
         probabilities = outputs.softmax(dim=1)
-        return self.criterion(probabilities, functional.one_hot(targets, len(self.names)).to(probabilities.dtype))
+        return criterion(probabilities, functional.one_hot(targets, len(self.names)).to(probabilities.dtype))
 
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.cross_entropy(outputs, targets)
