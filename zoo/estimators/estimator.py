@@ -45,6 +45,10 @@ class Estimator(ABC, BaseEstimator):
     artefact_: Artefact
 
     @abstractmethod
+    def _inputs(self, X: Any, *, reset: bool) -> Any:
+        """Inputs, validated; with `reset` they are those of `fit`."""
+
+    @abstractmethod
     def _learn(self, inputs: Any) -> Input:
         """The description of inputs, from those that are trained on."""
 
@@ -127,10 +131,6 @@ class Classifier(ClassifierMixin, Estimator):
 
     classes_: np.ndarray
 
-    @abstractmethod
-    def _inputs(self, X: Any, *, reset: bool) -> Any:
-        """Inputs, validated; with `reset` they are those of `fit`."""
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train on inputs X (N, …) and their labels y (N,).
 
@@ -143,8 +143,8 @@ class Classifier(ClassifierMixin, Estimator):
             ValueError: they are not what they should be.
         """
         with value_errors():
-            inputs = self._inputs(X, reset=True)
             labels = validate_data(self, X="no_validation", y=y)
+            inputs = self._inputs(X, reset=True)
             check_consistent_length(inputs, labels)
             check_classification_targets(labels)
             self.classes_, codes = np.unique(labels, return_inverse=True)

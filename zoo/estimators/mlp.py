@@ -102,10 +102,10 @@ class MLPRegressor(RegressorMixin, MLP):
             ValueError: they are not what they should be.
         """
         with value_errors():
-            rows = self._inputs(X, reset=True)
             values = validate_data(self, X="no_validation", y=y, multi_output=True, y_numeric=True)
             if values.ndim == 2 and values.shape[1] == 1:
                 values = validate_data(self, X="no_validation", y=y, y_numeric=True)  # which warns
+            rows = self._inputs(X, reset=True)
             check_consistent_length(rows, values)
             self._single = values.ndim == 1
             self._targets = _names(y, 1 if self._single else values.shape[1])

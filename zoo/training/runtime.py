@@ -66,7 +66,8 @@ def left_as_found() -> Iterator[None]:
         for name, value in cudnn.items():
             setattr(torch.backends.cudnn, name, value)
         for logger, level, its in logging_before:
-            logger.setLevel(level)
+            if logger.level != level:  # to set it empties the caches of all loggers
+                logger.setLevel(level)
             logger.handlers[:] = its
         if threading.current_thread() is threading.main_thread():
             for one, handler in handlers.items():
