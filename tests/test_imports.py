@@ -38,8 +38,7 @@ ALLOWED = {
     "inference": GROUND | {"spec", "models", "weights", "metrics", "data", "tasks", "training"},
     "benchmarks": GROUND
     | {"spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks", "training", "inference"},
-    "estimators": GROUND
-    | {"spec", "models", "weights", "optim", "data", "tasks", "training", "inference"},
+    "estimators": GROUND | {"spec", "models", "weights", "optim", "data", "tasks", "training", "inference"},
     "cli": GROUND | {"renamed", "training", "inference", "benchmarks"},
     "__init__": {"errors", "spec", "models", "weights", "training"},  # the last one within `train` alone
 }

@@ -67,8 +67,10 @@ class Estimator(ABC, BaseEstimator):
     def _fit(self, inputs: Any, targets: Any = None, sample_weight: Any = None, *, stratify: bool = False) -> None:
         """Train on inputs that are validated, and choose the best epoch on a part of them."""
         fraction = check.fraction("validation_fraction", float(self.validation_fraction), one=False)
-        weights = None if sample_weight is None else _check_sample_weight(
-            sample_weight, np.empty(len(inputs)), dtype=np.float64, ensure_non_negative=True
+        weights = (
+            None
+            if sample_weight is None
+            else _check_sample_weight(sample_weight, np.empty(len(inputs)), dtype=np.float64, ensure_non_negative=True)
         )
         if weights is not None:  # a weight of 0 leaves a row out
             kept = np.flatnonzero(weights)
@@ -149,7 +151,9 @@ class Classifier(ClassifierMixin, Estimator):
             check_classification_targets(labels)
             self.classes_, codes = np.unique(labels, return_inverse=True)
             if len(self.classes_) < 2:
-                raise ValueError(f"labels are of one class, {self.classes_[0]}; {type(self).__name__} needs two or more")
+                raise ValueError(
+                    f"labels are of one class, {self.classes_[0]}; {type(self).__name__} needs two or more"
+                )
             self._fit(inputs, codes, sample_weight, stratify=True)
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
@@ -81,6 +82,7 @@ def fit(overrides: tuple[str, ...], spec: Spec, splits: dict[str, Examples], bat
     cfg = deepcopy(_composed(*overrides))
     with _one_at_a_time, left_as_found():
         prepare_process(seed)
+        warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # where none is wanted
         data = Splits(spec, splits, batch_size)
         task = make_task(cfg, data)
         kinds.choose(cfg, task)

@@ -102,7 +102,7 @@ class Forecaster(Estimator):
             spec = Spec(Series(*scales), Forecast(*scales, horizon))
             splits, begin = {}, context
             for split, end in ends.items():
-                splits[split] = windows(torch.from_numpy(series), begin, end, context, spec.output)
+                splits[split] = windows(torch.tensor(series), begin, end, context, spec.output)
                 begin = end
             self._train(spec, splits, self._seed())
             self._last = series[-context:]
@@ -128,7 +128,7 @@ class Forecaster(Estimator):
         known = self._last if context is None else self._inputs(context, reset=False)
         found = known
         while len(found) - len(known) < steps:
-            column = torch.from_numpy(found[-int(self.context_length) :])[None].float()
+            column = torch.tensor(found[-int(self.context_length) :])[None].float()
             following = output.restore(torch.from_numpy(self._outputs(column))).numpy()[0]
             found = np.concatenate([found, following])
         following = found[len(known) :][:steps]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-
 from zoo.data.core.columns import Ragged
 from zoo.estimators.estimator import Classifier
 from zoo.spec import Input, Text
@@ -81,5 +80,3 @@ class TextClassifier(Classifier):
 
     def _encode(self, inputs: list[str], described: Any) -> Ragged:
         return Ragged.of([described.encode(text) for text in inputs])
-
-

@@ -45,7 +45,7 @@ class Units(nn.Module):
     def energy(self, v: Tensor) -> Tensor:
         """The energy of the visible units alone, in nats: (B, V) to (B,)."""
         with torch.autocast(v.device.type, enabled=False):
-            return -(v.float() @ self.bias)
+            return -(v.to(self.bias.dtype) @ self.bias)
 
     def sufficient_statistics(self, v: Tensor) -> Tensor:
         """The input of the weights: (B, V) to (B, D)."""
