@@ -34,6 +34,7 @@ class ImageClassifier(Classifier):
     """
 
     task = "classification"
+    _shape: tuple[int, ...]  # of an image
     settings: ClassVar[dict[str, str]] = {
         "epochs": "epochs",
         "learning_rate": "task.optimizer.lr",
@@ -69,18 +70,21 @@ class ImageClassifier(Classifier):
 
     def _inputs(self, X: Any, *, reset: bool) -> np.ndarray:
         """Images as uint8 (N, C, H, W)."""
-        listed = isinstance(X, list | tuple) or getattr(X, "dtype", None) == object or hasattr(X, "iloc")
+        kind = getattr(getattr(X, "dtype", None), "kind", "")
+        listed = isinstance(X, list | tuple) or hasattr(X, "iloc") or kind in ("O", "U")
         if not listed and getattr(X, "ndim", 0) < 3:
             raise ValueError("images are an array N x H x W or N x H x W x C, or a list of paths or PIL images")
-        images = self._stacked(list(X)) if listed else pixels(X).numpy()
+        images = self._stacked(list(X), None if reset else self._shape[0]) if listed else pixels(X).numpy()
         if not len(images):
             raise ValueError("there are 0 images; give at least one")
-        if not reset and images.shape[1:] != (known := self._shape):
-            raise ValueError(f"these images are {_told(images.shape[1:])}, and those of fit were {_told(known)}")
-        self._shape = images.shape[1:] if reset else self._shape
+        if reset:
+            self._shape = images.shape[1:]
+        if images.shape[1:] != self._shape:
+            raise ValueError(f"these images are {_told(images.shape[1:])}, and those of fit were {_told(self._shape)}")
         return images
 
-    def _stacked(self, raw: Sequence[Any]) -> np.ndarray:
+    def _stacked(self, raw: Sequence[Any], channels: int | None) -> np.ndarray:
+        """Paths, PIL images or arrays as one array, of so many channels; None for 1 where all are grey, 3 elsewhere."""
         images = [read_image(one) for one in raw]
         if not images:
             raise ValueError("there are 0 images; give at least one")
@@ -89,14 +93,15 @@ class ImageClassifier(Classifier):
             some = " and ".join(_told(size) for size in sorted(sizes)[:2])
             raise ValueError(f"images differ in size ({some}); give size=(height, width) to bring them to one")
         height, width = sizes.pop() if self.size is None else self.size
-        fitted = getattr(self, "_shape", None)
-        channels = fitted[0] if fitted else 1 if all(image.mode in ("1", "L", "I;16") for image in images) else 3
+        if channels is None:
+            channels = 1 if all(image.mode in ("1", "L", "I;16") for image in images) else 3
         described = Image(channels, int(height), int(width), (0.0,) * channels, (1.0,) * channels)
         return torch.stack([described.encode(image) for image in images]).numpy()
 
     def _learn(self, inputs: np.ndarray) -> Input:
         mean, std = pixel_statistics(torch.from_numpy(inputs))
-        return Image(*inputs.shape[1:], mean, std)
+        channels, height, width = inputs.shape[1:]
+        return Image(channels, height, width, mean, std)
 
     def _encode(self, inputs: np.ndarray, described: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(inputs))

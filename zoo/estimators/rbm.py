@@ -184,11 +184,12 @@ def _without(places: list[int], network: Any) -> Any:
 
 def _places(table: Table) -> dict[str, list[int]]:
     """The visible units of each column: numbers, then indicators of missing numbers, then a group a category."""
-    places: dict[str, list[int]] = {column.name: [] for column in table.columns}
-    numbers = [column for column in table.columns if column.kind != "category"]
+    columns: tuple[Any, ...] = table.columns
+    places: dict[str, list[int]] = {column.name: [] for column in columns}
+    numbers = [column for column in columns if column.kind != "category"]
     wide = [column.name for column in numbers for _ in column.inputs]
     wide += [column.name for column in numbers if column.missing]
-    for column in table.columns:
+    for column in columns:
         if column.kind == "category":
             wide += [column.name] * column.codes
     for place, name in enumerate(wide):

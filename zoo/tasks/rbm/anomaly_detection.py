@@ -29,8 +29,8 @@ from zoo.tasks.task import NetworkBuilder
 class AnomalyDetection(ContrastiveDivergence):
     """A restricted Boltzmann machine of the normal classes; examples of all other classes are anomalies.
 
-    It is trained on the normal examples of the training split, which are all where the data has no classes. Scores are free energies; the report chooses the
-    threshold above which they are anomalies.
+    It is trained on the normal examples of the training split, which are all where the data has no classes. Scores are
+    free energies; the report chooses the threshold above which they are anomalies.
 
     Logs, besides what contrastive divergence does of normal examples, and where the data has classes, `val/auroc` and
     `test/auroc`: the chance that an anomaly scores higher than a normal example.
