@@ -48,8 +48,8 @@ class Supervised(Task):
         """How wrong outputs are, a scalar; shuffling a column that matters makes it larger."""
 
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
-        x, targets, *rest = batch
-        weights: list[Tensor] = list(rest)
+        x, targets = batch[:2]
+        weights: list[Tensor] = list(batch[2:])
         outputs = apply(self.network, self.spec.input.prepare(x))
         if outputs.ndim == 3:  # B, M, …: each member of an ensemble has its own loss
             targets, *weights = (column.repeat_interleave(outputs.shape[1], dim=0) for column in (targets, *weights))
