@@ -39,7 +39,9 @@ ALLOWED = {
     "benchmarks": GROUND
     | {"spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks", "training", "inference"},
     "estimators": GROUND | {"spec", "models", "weights", "optim", "data", "tasks", "training", "inference"},
-    "cli": GROUND | {"renamed", "training", "inference", "benchmarks"},
+    "console": GROUND | {"training"},
+    "cli": GROUND | {"console", "training", "inference", "benchmarks"},
+    "__main__": {"cli"},
     "__init__": {"errors", "spec", "models", "weights", "training"},  # the last one within `train` alone
 }
 

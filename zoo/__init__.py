@@ -10,21 +10,22 @@
 
     trained = zoo.train(model="mlp", data="wine", epochs=20)
 
-Importing this imports torch and nothing heavier.
+Importing this imports nothing heavy; the first use of a name imports torch, and nothing heavier but for `train`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ArtefactError, ConfigError, DataError, SpecError, ZooError
-from zoo.models import list_models
-from zoo.weights.artefact import Artefact, save
-from zoo.weights.catalogue import create_model, features, list_weights, load
 
 if TYPE_CHECKING:
+    from zoo.models import list_models
     from zoo.training.trained import TrainedArtefact
+    from zoo.weights.artefact import Artefact, save
+    from zoo.weights.catalogue import create_model, features, list_weights, load
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,33 @@ __all__ = [
     "save",
     "train",
 ]
+
+
+_HOMES = {
+    "Artefact": "zoo.weights.artefact",
+    "create_model": "zoo.weights.catalogue",
+    "features": "zoo.weights.catalogue",
+    "list_models": "zoo.models",
+    "list_weights": "zoo.weights.catalogue",
+    "load": "zoo.weights.catalogue",
+    "save": "zoo.weights.artefact",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name at its first use, so that `zoo --help` and Ctrl-C do not wait for torch."""
+    if name in _HOMES:
+        value: Any = getattr(import_module(_HOMES[name]), name)
+    elif name in ("models", "spec", "weights"):
+        value = import_module(f"zoo.{name}")
+    else:
+        raise AttributeError(f"module 'zoo' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def train(

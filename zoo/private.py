@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +101,21 @@ def set_epochs(trainer: Trainer, epochs: int) -> None:
     known once there is one.
     """
     trainer.fit_loop.max_epochs = epochs
+
+
+@contextmanager
+def resolvers_kept() -> Iterator[None]:
+    """Keep the resolvers of OmegaConf (2.3) as they are, of which there is no public list.
+
+    Hydra 1.3 puts its own in the place of a program's `now`, `hydra` and `python_version` each time it is initialised.
+    """
+    from omegaconf.basecontainer import BaseContainer
+
+    before = dict(BaseContainer._resolvers)
+    try:
+        yield
+    finally:
+        BaseContainer._resolvers = before
 
 
 def keep_freed_memory() -> None:

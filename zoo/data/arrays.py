@@ -191,9 +191,12 @@ def is_frame(data: Any) -> bool:
 
 
 def not_at_hand(given: Any) -> DataError:
-    """That data which was given in Python is asked for by a config or a recipe, which holds its description alone."""
-    what = quoted(given) if isinstance(given, str) else quoted(type(given).__name__)
-    return DataError(f"the data was given in Python, as zoo.train(data=…), and cannot be read again from {what}")
+    """What a source of this file says where a config or a recipe asks for it, which holds a description alone."""
+    if isinstance(given, str):
+        return DataError(
+            f"the data was given in Python ({quoted(given)}), and cannot be had again from its description"
+        )
+    return DataError(f"data of Python is wanted, as in zoo.train(data=…), not {quoted(given)}")
 
 
 def array(given: Any, name: str) -> np.ndarray:

@@ -27,7 +27,7 @@ from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.recipe import DATA
 from zoo.training.report import Evaluation
-from zoo.training.runtime import quieten_lightning
+from zoo.training.runtime import left_as_found, quieten_lightning
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
 
@@ -79,6 +79,7 @@ def compare(
             yield name, value, measured.get(name, math.nan), tolerance.get(name, TOLERANCE * abs(value))
 
 
+@left_as_found()
 def measure(
     artefact: Artefact,
     root: Path,

@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from zoo import models
-from zoo.errors import ConfigError, unknown
+from zoo.errors import ConfigError, install, unknown
 from zoo.spec import Table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
@@ -99,7 +99,7 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
             found = [_tensors(run(*batch)) for batch in batches]
         except ImportError as error:
             raise ConfigError(
-                f'exporting takes onnx, onnxruntime and onnxscript: pip install "zoo[export]" ({error})'
+                f"exporting takes onnx, onnxruntime and onnxscript: {install('export')} ({error})"
             ) from error
         except Exception as error:  # each exporter fails in ways of its own
             raise ConfigError(f"{format} cannot hold this {artefact.model}: {_first_line(error)}") from error

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError
+from zoo.errors import DataError, install
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,7 @@ def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: 
         DataError: there is no such file, it is empty, ragged, damaged or has another encoding; or the separator is
             impossible.
     """
-    import pandas as pd
-
+    pd = import_pandas()
     separator = "\t" if separator == "\\t" else separator
     if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
         raise DataError(f"separator must be one ASCII character, or \\t for a tab, and no quote; got {separator!r}")
@@ -93,6 +92,19 @@ def stream_table(lines: Iterable[str], rows: int, refuse: Callable[[str], None])
         raise DataError(f"cannot read standard input, after row {row}: {error}") from error
 
 
+def import_pandas() -> Any:
+    """The module pandas.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise DataError(f"tables, other than rows of plain numbers, take pandas: {install('tables')}") from error
+    return pandas
+
+
 def _check_shape(path: Path, separator: str, encoding: str) -> None:
     """Check that names in the header differ and each row has as many cells; pandas would fill or shift cells."""
     if codecs.lookup(encoding) == codecs.lookup("utf-8"):
@@ -126,7 +138,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path).reset_index(drop=True)
     except ImportError as error:
-        raise DataError('reading Parquet takes pyarrow: pip install "zoo[parquet]"') from error
+        raise DataError(f"reading Parquet takes pyarrow: {install('parquet')}") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise DataError(f"cannot read {path}: {error}") from error
     frame.index += 1

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.spec.files import read_table
+from zoo.spec.files import import_pandas, read_table
 from zoo.spec.kind import InputKind
+from zoo.spec.rows import encode_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -241,17 +242,15 @@ class Table(InputKind):
 
         Raises:
             SpecError: it is none of these, or a row has no cell for a column.
-            DataError: the file cannot be read.
+            DataError: the file cannot be read, or pandas is not installed.
         """
-        import pandas as pd
-
+        pd = import_pandas()
         if isinstance(raw, (str, os.PathLike)):
             frame = read_table(raw)
         elif isinstance(raw, pd.DataFrame):
             frame = raw
         else:
-            rows = raw if isinstance(raw, (list, tuple)) else [raw]
-            frame = pd.DataFrame([self._row(row) for row in rows], columns=list(self.slices))
+            frame = pd.DataFrame(self._rows(raw), columns=list(self.slices))
             frame.index += 1  # rows are counted from 1
         names = list(self.slices)
         columns = Counter(frame.columns)
@@ -268,7 +267,7 @@ class Table(InputKind):
         return isinstance(raw, Mapping) or (hasattr(raw, "keys") and not hasattr(raw, "columns"))
 
     def encode(self, raw: Row | Sequence[Row] | pd.DataFrame | str | os.PathLike[str]) -> Tensor:
-        """Turn rows, as `read` takes them, into float32 (N, E).
+        """Turn rows, as `read` takes them, into float32 (N, E). Rows of plain numbers take no pandas.
 
         A cell that is None or NaN is missing. Columns of other names are ignored.
 
@@ -278,6 +277,10 @@ class Table(InputKind):
         """
         import numpy as np
 
+        if isinstance(raw, (list, tuple)) or self.is_row(raw):
+            encoded_numbers = encode_numbers(self.columns, self._rows(raw))
+            if encoded_numbers is not None:
+                return encoded_numbers
         frame = self.read(raw)
         encoded = [column.encode(frame[column.name]) for column in self.columns]
         return torch.from_numpy(np.concatenate(encoded, axis=1).astype(np.float32))
@@ -307,6 +310,9 @@ class Table(InputKind):
             values += range(place.start, place.stop)
             indicators += [place.start] * column.missing
         return tuple(values), tuple(indicators), tuple(codes)
+
+    def _rows(self, raw: Any) -> list[dict[str, Any]]:
+        return [self._row(row) for row in (raw if isinstance(raw, (list, tuple)) else [raw])]
 
     def _row(self, row: Any) -> dict[str, Any]:
         names = list(self.slices)

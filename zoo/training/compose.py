@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from zoo import files, private
 from zoo.errors import ConfigError, ZooError, unknown
 from zoo.renamed import new_name
 from zoo.settings import config_folder
 
-PLAIN = re.compile(r"[A-Za-z_./~][\w./~-]*")  # text that Hydra reads as it stands
+PLAIN = re.compile(r"[A-Za-z_./][\w./-]*", re.ASCII)  # text that Hydra reads as it stands
 NO_TEXT = {"null", "true", "false", "nan", "inf"}  # in capitals too
 
 
@@ -32,7 +35,7 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
             raise ConfigError(f"{override}: settings of Hydra are for the command line; a run's folder is folder=…")
     searched = [] if config_dir is None else [f"hydra.searchpath=[{override_value(str(Path(config_dir).absolute()))}]"]
     try:
-        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        with _hydra_of_our_own():
             composed = hydra.compose("train", [*searched, *overrides], return_hydra_config=True)
         chosen = composed.hydra.runtime.choices
         with open_dict(composed):
@@ -40,12 +43,25 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
             composed.choices = OmegaConf.create(choices)
             del composed["hydra"]
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(one_line(error)) from error
+        raise ConfigError(files.one_line(one_line(error))) from error
     except ValueError as error:
         if not is_null_choice(error):
             raise
         raise ConfigError(NULL_CHOICE) from error
     return composed
+
+
+@contextmanager
+def _hydra_of_our_own() -> Iterator[None]:
+    """Hydra on the configs of the zoo, beside the one that a program may have running."""
+    running = GlobalHydra.instance()
+    theirs, running.hydra = running.hydra, None
+    try:
+        with private.resolvers_kept(), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+            yield
+    finally:
+        running.hydra = theirs
+        GlobalHydra.set_instance(running)
 
 
 def overrides_of(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -61,8 +77,8 @@ def overrides_of(settings: Mapping[str, Any]) -> Iterator[str]:
         try:
             yield f"{name}={override_value(value)}"
         except TypeError:
-            fault = f"a setting is a number, text, true, false, null, or lists and dicts of them; got {value!r:.60}"
-            raise ConfigError(f"{name}: {' '.join(fault.split())}") from None
+            kinds = "a number, text, true, false, null, or lists and dicts of them"
+            raise ConfigError(f"{name}: a setting is {kinds}; got {files.quoted(value)}") from None
 
 
 def override_value(value: Any) -> str:
@@ -71,6 +87,8 @@ def override_value(value: Any) -> str:
     Raises:
         TypeError: it has no such form.
     """
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a number of NumPy or torch
+        value = value.item()
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, Path):
@@ -82,8 +100,6 @@ def override_value(value: Any) -> str:
         return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
     if isinstance(value, int | float):
         return repr(value)
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a number of NumPy or torch
-        return override_value(value.item())
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(name)}: {override_value(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -21,7 +21,6 @@ from zoo.errors import ConfigError
 from zoo.files import quoted
 from zoo.training.compose import compose, overrides_of
 from zoo.training.run import Given, train
-from zoo.training.runtime import left_as_found
 from zoo.training.trained import TrainedArtefact
 
 TABLES = ("frame", "arrays")  # sources of rows, for which the default model is no network
@@ -59,8 +58,10 @@ def from_python(
     chosen = {"model": "given" if built else name, "task": task, "data": source}
     chosen |= {"model.name": name if built else None, "data.target": target, **described}
     named = {part: one for part, one in chosen.items() if one is not None}
-    with left_as_found(), _said():
+    with _said():
         cfg = compose([*overrides_of(named), *overrides, *overrides_of(settings)], config_dir)
+        if built:
+            cfg.choices.model = name
         try:
             return train(cfg, given)
         except SystemExit as stop:
@@ -98,12 +99,16 @@ def _builder(model: Any) -> tuple[str | None, bool]:
 def _said() -> Iterator[None]:
     """Print what a run says, where the program that calls it has no logging of its own."""
     logger = logging.getLogger("zoo")
-    if logger.level == logging.NOTSET:
+    level, handler = logger.level, None
+    if level == logging.NOTSET:
         logger.setLevel(logging.INFO)
-    if logger.hasHandlers():
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+    try:
         yield
-        return
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.addHandler(handler)
-    yield
+    finally:
+        logger.setLevel(level)
+        if handler is not None:
+            logger.removeHandler(handler)

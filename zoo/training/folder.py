@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hydra.experimental.callback import Callback
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from zoo.errors import ConfigError
 from zoo.files import one_line, remove_abandoned, replacing
@@ -40,11 +41,19 @@ def choose(folder: str | None, resume: str | None, generated: str) -> tuple[Path
     return Path(generated).absolute() / f"{datetime.now():%Y-%m-%d_%H-%M-%S}", False
 
 
-def given_to_hydra(hydra: DictConfig) -> str | None:
-    """The folder of `hydra.run.dir=…`, or of one run of a sweep; None where the user gave none."""
-    several = str(hydra.mode).endswith("MULTIRUN")
-    given = any(part.lstrip("+").startswith("hydra.run.dir=") for part in hydra.overrides.hydra)
-    return hydra.runtime.output_dir if several or given else None
+class FolderOfHydra(Callback):
+    """Take `hydra.run.dir=…` as `folder=…`: the run makes it once all is checked, and Hydra nothing before that."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if any(part.lstrip("+").startswith("hydra.run.dir=") for part in config.hydra.overrides.hydra):
+            config.folder = config.folder or config.hydra.run.dir
+            with read_write(config.hydra):
+                config.hydra.run.dir = "."
+
+
+def of_sweep(hydra: DictConfig) -> str | None:
+    """The folder that Hydra made for one run of a sweep; None for a run by itself."""
+    return hydra.runtime.output_dir if str(hydra.mode).endswith("MULTIRUN") else None
 
 
 @contextmanager

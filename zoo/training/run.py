@@ -41,6 +41,7 @@ from zoo.training import folder as folders
 from zoo.training import kinds, report
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
+from zoo.training.output_check import check_output
 from zoo.training.recipe import plain, recipe, title
 from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
@@ -83,6 +84,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         DataError: data that is missing or damaged, likewise.
     """
     with left_as_found(), _within_memory():
+        _check_whole(cfg)
         _check_pair(cfg)
         prepare_process(cfg.seed)
         limit_threads(cfg.threads)
@@ -90,7 +92,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         settings = {name: plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
         checkpoint = _checkpoint(cfg, settings)
         name = f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}"
-        by_hydra = None if given.hydra is None else folders.given_to_hydra(given.hydra)
+        by_hydra = None if given.hydra is None else folders.of_sweep(given.hydra)
         wanted, chosen = folders.choose(cfg.folder or by_hydra, cfg.resume, name)
         made = by_hydra is not None and Path(by_hydra).absolute() == wanted
         with folders.claimed(wanted, chosen, made_by_hydra=made) as folder:
@@ -150,6 +152,12 @@ def _within_memory() -> Iterator[None]:
             raise
         fault = "this machine's memory is too small for this network or batch; give smaller sizes in model or data"
         raise ConfigError(one_line(f"{fault} ({error})")) from error
+
+
+def _check_whole(cfg: DictConfig) -> None:
+    for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
+        if OmegaConf.select(cfg, group) is None:
+            raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
 
 
 def _check_pair(cfg: DictConfig) -> None:
@@ -212,6 +220,7 @@ def make_task(cfg: DictConfig, data: DataModule, start: Artefact | None = None) 
                 fault = f"{cfg.init_from} is for {start.spec}, and {cfg.choices.task} on {cfg.choices.data} for {spec}"
                 raise ConfigError(f"init_from: {fault}; the options of its network do not fit") from error
             raise error if isinstance(error, SpecError) else ConfigError(f"model: {error}") from error
+        check_output(cfg.model.name, network, spec)
         if start is not None:
             for line in start_from(start.network.state_dict(), start.spec, network, spec):
                 log.info("init_from=%s: %s", cfg.init_from, line)

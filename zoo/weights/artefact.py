@@ -180,10 +180,13 @@ class Artefact:
         """As `_examples`, for the rows of a table, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
-        frame = table.read(raw)
+        plain = isinstance(raw, (list, tuple)) or table.is_row(raw)
+        frame = raw if plain else table.read(raw)
         encoded = table.encode(frame)
         if (blank := table.blank(encoded)).any():
-            raise SpecError(f"row {frame.index[int(blank.int().argmax())]}: all cells are missing; give at least one")
+            place = int(blank.int().argmax())
+            row = place + 1 if plain else frame.index[place]
+            raise SpecError(f"row {row}: all cells are missing; give at least one")
         return not table.is_row(raw), iter(encoded.split(BATCH))
 
     @torch.inference_mode()
@@ -372,7 +375,7 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     """Build the network without memory for its parameters, and fill it after names and shapes are found to fit."""
     try:
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
-        with torch.device("meta"), _parameters_at_most(2 * len(tensors) + 1000):
+        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(tensors) + 1000):
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
@@ -385,6 +388,17 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(filled, assign=True)
     return network, spec, calibration
+
+
+@contextmanager
+def _float32_by_default() -> Iterator[None]:
+    """Networks compute in float32, whatever the type that a program has set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager

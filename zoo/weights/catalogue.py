@@ -141,7 +141,7 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
         zoo.load("cnn.mnist")                        # a published weight; zoo.list_weights() lists them
         zoo.load("runs/…/model.safetensors")         # a file
         zoo.load("https://example.org/m.safetensors", sha256="…")   # downloaded once
-        zoo.load("hf://owner/name")                  # a repository of the Hugging Face hub; needs zoo[hub]
+        zoo.load("hf://owner/name")                  # a repository of the Hugging Face hub; needs the extra hub
 
     Args:
         source: a name, a record from `list_weights`, a path, or an address. A file with the name of a weight is given
