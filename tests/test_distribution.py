@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import functools
 import json
 import re
@@ -130,8 +131,10 @@ print(json.dumps([answers, missing]))
 """
 
 
-def test_the_core_alone_answers_with_every_published_weight(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", ANSWERS], cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_the_core_alone_answers_with_every_published_weight(root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ANSWERS]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     answers, others = json.loads(done.stdout)
     assert others == []

@@ -12,7 +12,7 @@ import pytest
 FACES = {
     "zoo": """
         Artefact ArtefactError ConfigError DataError SpecError ZooError
-        create_model features list_models list_weights load save train
+        create_model features list_models list_weights load register_model save train
     """,
     "zoo.models": """
         CNN CRNN GRU LSTM MLP MODELS RBM RNN
@@ -27,10 +27,11 @@ FACES = {
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
     """,
     "zoo.data": """
-        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings CsvSeries
-        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame ImageArrays ImageFolder
-        Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters Photos Ragged RandomAffine RandomFlip
-        RandomShift RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
+        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings
+        CsvSeries DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
+        ImageArrays ImageFolder Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters
+        PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData ReviewText Reviews
+        RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
         TextFile TextFolder TextLines TwentyNewsgroups Waves Wine
     """,
     "zoo.spec": """

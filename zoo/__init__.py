@@ -23,6 +23,7 @@ from zoo.errors import ArtefactError, ConfigError, DataError, SpecError, ZooErro
 
 if TYPE_CHECKING:
     from zoo.models import list_models
+    from zoo.registry import register_model
     from zoo.training.trained import TrainedArtefact
     from zoo.weights.artefact import Artefact, save
     from zoo.weights.catalogue import create_model, features, list_weights, load
@@ -41,6 +42,7 @@ __all__ = [
     "list_models",
     "list_weights",
     "load",
+    "register_model",
     "save",
     "train",
 ]
@@ -53,6 +55,7 @@ _HOMES = {
     "list_models": "zoo.models",
     "list_weights": "zoo.weights.catalogue",
     "load": "zoo.weights.catalogue",
+    "register_model": "zoo.registry",
     "save": "zoo.weights.artefact",
 }
 

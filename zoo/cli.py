@@ -104,7 +104,9 @@ def _run(name: str, arguments: list[str]) -> None:
         import hydra
         from omegaconf import DictConfig, OmegaConf
 
+        from zoo import private
         from zoo.settings import config_folder
+        from zoo.training import plugins
 
         module, _, function = verb.function.rpartition(".")
         call = getattr(importlib.import_module(module), function)
@@ -113,6 +115,7 @@ def _run(name: str, arguments: list[str]) -> None:
             raise
         raise ConfigError(f"zoo {name} takes {error.name}: {install(verb.extra)}") from error
     OmegaConf.register_new_resolver("settings", settings, replace=True)
+    private.compose_by(plugins.for_command)
     config = config_folder() / verb.config
     started = sys.argv
 

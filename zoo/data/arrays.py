@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo import check
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.splits import split_fractions, stratified_split
+from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.tables import TableData
 from zoo.errors import DataError
 from zoo.files import quoted
@@ -145,7 +145,7 @@ class ImageArrays(DataModule):
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         names, codes = _classes(self.labels)
-        rows = stratified_split(codes, self.fractions, self.split_seed)
+        rows = random_split(len(codes), self.fractions, self.split_seed, groups=codes.tolist())
         splits = {split: Examples(self.images[chosen], codes[chosen]) for split, chosen in rows.items()}
         mean, std = pixel_statistics(self.images[rows["train"]])
         channels, height, width = self.images.shape[1:]

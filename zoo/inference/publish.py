@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from zoo.errors import ConfigError, install
 from zoo.inference.evaluate import TOLERANCE, compare, measure
+from zoo.training import trust
 from zoo.weights.artefact import Artefact, load, save
 from zoo.weights.catalogue import PUBLISHED, Weights, list_weights
 from zoo.weights.hub import push
@@ -207,5 +207,5 @@ def _check_room(file: Path, name: str) -> None:
 
 
 def _first_sentence(target: str) -> str:
-    document: Any = inspect.getdoc(get_class(target)) or ""
+    document: Any = inspect.getdoc(trust.find(target, "data")) or ""
     return " ".join(document.split("\n\n")[0].split()).rstrip(".")

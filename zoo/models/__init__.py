@@ -3,19 +3,19 @@
     from zoo.models import CNN
     network = CNN(in_channels=3, num_classes=100)
 
-`MODELS` is the one list of techniques: each can be trained, saved and loaded, and is tested.
+`MODELS` is the one list of techniques, those of plug-ins among them (see `zoo.registry`): each can be trained, saved
+and loaded. What it can do follows from its builder, which raises `SpecError`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from zoo.errors import ConfigError, unknown
+from zoo.errors import ConfigError
 from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
@@ -34,6 +34,7 @@ from zoo.models.rnn import (
     Tagger,
     TextClassifier,
 )
+from zoo.registry import MODELS, Model, find, import_installed
 from zoo.spec import Encoded, Spec
 
 __all__ = [
@@ -75,32 +76,20 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Model:
-    """A technique: its network, the function that builds that for a spec, and its tasks (files of conf/task).
-
-    `defaults` gives the options that suit a spec in a training, where neither config nor command line does.
-    """
-
-    network: type[nn.Module]
-    build: Callable[..., nn.Module]
-    tasks: tuple[str, ...]
-    defaults: Callable[[Spec], dict[str, Any]] = lambda spec: {}
-
-
-MODELS: dict[str, Model] = {
-    "cnn": Model(CNN, cnn.build, ("classification", "ocr"), cnn.defaults),
-    "gan": Model(Inpainter, gan.build, gan.TASKS, gan.defaults),
-    "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS, rnn.defaults),
-    "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS, rnn.defaults),
-    "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
-    "rbm": Model(RBM, rbm.build, rbm.TASKS, rbm.defaults),
-    "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS, rnn.defaults),
-}
+MODELS.update(
+    cnn=Model(cnn.build, CNN, cnn.defaults),
+    gan=Model(gan.build, Inpainter, gan.defaults),
+    gru=Model(partial(rnn.build, "gru"), GRU, rnn.defaults),
+    lstm=Model(partial(rnn.build, "lstm"), LSTM, rnn.defaults),
+    mlp=Model(mlp.build, MLP),
+    rbm=Model(rbm.build, RBM, rbm.defaults),
+    rnn=Model(partial(rnn.build, "rnn"), RNN, rnn.defaults),
+)
 
 
 def list_models() -> list[str]:
-    """Names of all techniques."""
+    """Names of all techniques, those of plug-ins that are installed or imported among them."""
+    import_installed()
     return sorted(MODELS)
 
 
@@ -108,11 +97,13 @@ def create_model(name: str, **options: Any) -> nn.Module:
     """An untrained network by name, with the arguments of its class: `create_model("cnn", num_classes=10)`.
 
     Raises:
-        ConfigError: no such model.
+        ConfigError: no such model, or one of a plug-in that builds it for a spec alone.
         TypeError: an option that its class does not have.
         ValueError: an option out of range.
     """
-    return find(name).network(**options)
+    if (network := find(name).network) is None:
+        raise ConfigError(f"{name} is built for a spec: zoo.models.build({name!r}, spec)")
+    return network(**options)
 
 
 def build(name: str, spec: Spec, **options: Any) -> nn.Module:
@@ -132,20 +123,9 @@ def defaults(name: str, spec: Spec) -> dict[str, Any]:
     Raises:
         ConfigError: no such model.
     """
-    return find(name).defaults(spec)
+    return dict(find(name).defaults(spec))
 
 
 def apply(network: Callable[..., Any], x: Encoded) -> Any:
     """Call a network on the result of `spec.input.prepare`: one tensor, or a tuple of its arguments."""
     return network(*x) if isinstance(x, tuple) else network(x)
-
-
-def find(name: str) -> Model:
-    """The technique of that name.
-
-    Raises:
-        ConfigError: no such model.
-    """
-    if name not in MODELS:
-        raise ConfigError(unknown("model", name, MODELS))
-    return MODELS[name]

@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
-from zoo.spec import Classes, Image, Spec, TextLine, Transcript
+from zoo.spec import Classes, Image, Spec, TextLine, Transcript, Values
 
 WIDTHS = (16, 32, 64)  # of the stages of a classifier
 STEPS = 2  # of CTC for each step of the LSTM; otherwise narrow letters would have less than one
@@ -36,7 +36,7 @@ class CNN(nn.Module):
 
     Args:
         in_channels: channels of the image.
-        num_classes: K, the number of logits.
+        num_classes: K, the number of logits, or of values.
         widths: channels of each stage; the first convolution is 5 x 5, the others 3 x 3.
         blocks: residual blocks that follow the convolution of each stage but the first.
         grid: the classifier sees grid x grid cells; a larger feature map is averaged down to that.
@@ -77,7 +77,7 @@ class CNN(nn.Module):
         self.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images (B, C, H, W), any size, to logits (B, K)."""
+        """Normalised images (B, C, H, W), any size, to logits or values (B, K)."""
         return self.classifier(self.dropout(self.forward_features(x)))
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -232,7 +232,7 @@ def build(
     hidden_size: int | None = None,
     num_layers: int | None = None,
 ) -> CNN | CRNN:
-    """The network for a spec: image → classes, or line of text → transcript (`hidden_size`, `num_layers`).
+    """The network for a spec: image → classes or values, or line of text → transcript (`hidden_size`, `num_layers`).
 
     An option that is None has the default of the network's class.
 
@@ -244,8 +244,8 @@ def build(
         chosen = {"widths": widths, "blocks": blocks, "hidden_size": hidden_size, "num_layers": num_layers}
         given: dict[str, Any] = {name: option for name, option in chosen.items() if option is not None}
         return CRNN(spec.input.height, len(spec.output.alphabet), dropout=dropout, **given)
-    if type(spec.input) is not Image or not isinstance(spec.output, Classes):
-        raise SpecError(f"cnn goes from image to classes or from line of text to transcript, not {spec}")
+    if type(spec.input) is not Image or not isinstance(spec.output, Classes | Values):
+        raise SpecError(f"cnn goes from image to classes or values, or from line of text to transcript, not {spec}")
     if hidden_size is not None or num_layers is not None:
         raise ValueError("hidden_size and num_layers are for lines of text; a classifier has widths and blocks")
     widths = WIDTHS if widths is None else widths

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     RawImage = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor
 
 MAX_SIDE = 65_536  # pixels; a spec that asks for more is hostile
+FITS = ("stretch", "crop", "pad")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Image(InputKind):
         channels: 1 (grey) or 3 (RGB).
         height, width: pixels to which images are resized; None and None for images of any size, which keep it.
         mean, std: statistics of each channel in the training split, with pixels scaled to 0..1.
+        fit: how an image of other proportions is resized: `stretch` changes its proportions, `crop` cuts off what
+            stands out at two sides, `pad` adds black there.
 
     Raises:
         SpecError: an argument is impossible.
@@ -48,8 +51,11 @@ class Image(InputKind):
     width: int | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    fit: str = field(default="stretch", kw_only=True)
 
     def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise SpecError(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         if type(self.channels) is not int or self.channels not in (1, 3):
             raise SpecError(f"an image has 1 or 3 channels, not {self.channels!r}")
         if (self.height is None) != (self.width is None):
@@ -93,7 +99,7 @@ class Image(InputKind):
         Raises:
             SpecError: it cannot be read, or is not an image.
         """
-        return self._pixels(read_image(raw))
+        return self.pixels(read_image(raw))
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the batch's device."""
@@ -112,16 +118,25 @@ class Image(InputKind):
         pixels = self.restore(output).permute(0, 2, 3, 1).cpu().numpy()  # B, H, W, C
         return [PIL.Image.fromarray(p[:, :, 0] if self.channels == 1 else p) for p in pixels]
 
-    def _pixels(self, image: PIL.Image.Image) -> Tensor:
+    def pixels(self, image: PIL.Image.Image) -> Tensor:
+        """Turn an image that `read_image` gave into what `encode` gives."""
         import numpy as np
         import PIL.Image
 
-        image = image.convert("L" if self.channels == 1 else "RGB")
-        size = (self.width or image.width, self.height or image.height)
-        if image.size != size:
-            image = image.resize(size, PIL.Image.Resampling.BICUBIC)
+        image = self._fitted(image.convert("L" if self.channels == 1 else "RGB"), PIL.Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(image))  # H, W or H, W, C
-        return pixels.reshape(*size[::-1], self.channels).permute(2, 0, 1).contiguous()
+        return pixels.reshape(image.height, image.width, self.channels).permute(2, 0, 1).contiguous()
+
+    def _fitted(self, image: PIL.Image.Image, method: PIL.Image.Resampling) -> PIL.Image.Image:
+        """The image in the size of this spec."""
+        import PIL.ImageOps
+
+        size = (self.width or image.width, self.height or image.height)
+        if image.size == size:
+            return image
+        if self.fit == "crop":
+            return PIL.ImageOps.fit(image, size, method)
+        return PIL.ImageOps.pad(image, size, method) if self.fit == "pad" else image.resize(size, method)
 
 
 @dataclass(frozen=True)
@@ -158,15 +173,15 @@ class MaskedImage(Image):
                 f"the mask is {hole.width} x {hole.height} pixels and the image {image.width} x {image.height}; "
                 "they must have one size"
             )
-        size = (self.width or hole.width, self.height or hole.height)
-        shrunk = Image(1, *size[::-1], mean=(0.0,), std=(1.0,))._pixels(hole.resize(size, PIL.Image.Resampling.NEAREST))
-        masked = (shrunk > 127).to(torch.uint8)
+        shrunk = self._fitted(hole, PIL.Image.Resampling.NEAREST)
+        masked = (Image(1, None, None, mean=(0.0,), std=(1.0,)).pixels(shrunk) > 127).to(torch.uint8)
         if masked.all():
             raise SpecError("the mask covers the whole image; leave some of it known")
         if not masked.any():
-            resized = "" if hole.size == size else f" once it is resized to {size[0]} x {size[1]} pixels"
+            small = f"{shrunk.width} x {shrunk.height} pixels"
+            resized = "" if hole.size == shrunk.size else f" once it is resized to {small}"
             raise SpecError(f"the mask hides nothing{resized}; it is bright (above 127 of 255) or True in the hole")
-        return torch.cat([self._pixels(image), masked])
+        return torch.cat([self.pixels(image), masked])
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C + 1, H, W) into floats: normalised pixels, 0 in the hole, and the mask as 0.0 or 1.0."""
@@ -193,10 +208,15 @@ class SmallImage(Image):
             raise SpecError(f"an image is enlarged 2 to 8 times, not {self.scale!r}")
 
 
-def read_image(raw: RawImage) -> PIL.Image.Image:
+def read_image(raw: RawImage, *, at_least: int | None = None) -> PIL.Image.Image:
     """Read an image from a path, a PIL image or an array, upright, in mode L or RGB.
 
     Transparent pixels become white, 16-bit grey is scaled to 8 bits, and a camera's rotation is undone.
+
+    Args:
+        raw: as for `Image.encode`.
+        at_least: pixels; the file of a JPEG may be read at a half, a quarter or an eighth of its size, which is several
+            times as fast, as long as height and width stay as large as this. None for its own size.
 
     Raises:
         SpecError: it cannot be read (the message names the file), or the array's shape, type or range is impossible.
@@ -204,7 +224,7 @@ def read_image(raw: RawImage) -> PIL.Image.Image:
     import PIL.Image
 
     if isinstance(raw, (str, os.PathLike, PIL.Image.Image)):
-        image = _upright(raw)
+        image = _upright(raw, at_least)
     elif hasattr(raw, "__array__"):
         image = _from_array(raw)
     else:
@@ -214,7 +234,22 @@ def read_image(raw: RawImage) -> PIL.Image.Image:
     return _eight_bits(image)
 
 
-def _upright(raw: str | os.PathLike[str] | PIL.Image.Image) -> PIL.Image.Image:
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Width and height that the header of a file of an image gives, before the camera's rotation is undone.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(path) as file:
+            return file.size
+    except Exception as error:  # Pillow's readers raise various errors for damaged files
+        raise SpecError(f"cannot read {path} as an image: {error}") from error
+
+
+def _upright(raw: str | os.PathLike[str] | PIL.Image.Image, at_least: int | None) -> PIL.Image.Image:
     """An image from a file, or one that is opened and perhaps not yet read, with the camera's rotation undone."""
     import PIL.Image
 
@@ -222,6 +257,8 @@ def _upright(raw: str | os.PathLike[str] | PIL.Image.Image) -> PIL.Image.Image:
         if isinstance(raw, PIL.Image.Image):
             return _turned(raw)
         with PIL.Image.open(raw) as file:
+            if at_least is not None and file.format == "JPEG":
+                file.draft(None, (at_least, at_least))
             return _turned(file)
     except FileNotFoundError:
         raise SpecError(f"no such image: {raw}") from None
@@ -273,8 +310,10 @@ def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
     import numpy as np
     import PIL.Image
 
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow opens some such files as 32-bit integers
-        return PIL.Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):  # 16-bit grey, or 32-bit integers that hold grey of 16 bits or of 8
+        grey = np.asarray(image)
+        deep = image.mode != "I" or grey.max() > 255
+        return PIL.Image.fromarray((grey // 257 if deep else grey).clip(0, 255).astype(np.uint8))
     if image.mode == "F":
         return _from_array(np.asarray(image))
     if image.has_transparency_data:

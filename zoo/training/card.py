@@ -30,6 +30,7 @@ def card(
         "|---|---|",
         *(f"| {split} | {len(examples)} |" for split, examples in data.splits.items()),
         "",
+        *(line for note in data.notes for line in (f"- {note}", "")),
         "## Command",
         "",
         *(f"    {line}" for line in commands),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from zoo import files, private
 from zoo.errors import ConfigError, ZooError, unknown
 from zoo.renamed import new_name
 from zoo.settings import config_folder
+from zoo.training import plugins
 
 PLAIN = re.compile(r"[A-Za-z_./][\w./-]*", re.ASCII)  # text that Hydra reads as it stands
 NO_TEXT = {"null", "true", "false", "nan", "inf"}  # in capitals too
@@ -36,7 +37,7 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
     searched = [] if config_dir is None else [f"hydra.searchpath=[{override_value(str(Path(config_dir).absolute()))}]"]
     try:
         with _hydra_of_our_own():
-            composed = hydra.compose("train", [*searched, *overrides], return_hydra_config=True)
+            composed = plugins.composed(_compose, "train", [*searched, *overrides])
         chosen = composed.hydra.runtime.choices
         with open_dict(composed):
             choices = {"model": chosen.model, "task": chosen.task, "data": chosen.data, "overrides": overrides}
@@ -49,6 +50,10 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
             raise
         raise ConfigError(NULL_CHOICE) from error
     return composed
+
+
+def _compose(name: str | None, overrides: Sequence[str]) -> DictConfig:
+    return hydra.compose(name, list(overrides), return_hydra_config=True)
 
 
 @contextmanager

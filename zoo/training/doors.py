@@ -12,9 +12,8 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from torch import nn
 
-from zoo import models, private
+from zoo import private, registry
 from zoo.data.arrays import describe, given_as
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
@@ -84,14 +83,13 @@ def _builder(model: Any) -> tuple[str | None, bool]:
     """The name of a model, and whether a builder was given, which is then known by that name."""
     if model is None or isinstance(model, str):
         return model, False
-    name = next((name for name, known in models.MODELS.items() if known.build is model), None)
-    name = name or str(getattr(model, "__name__", ""))
-    if not callable(model) or not name.isidentifier():
-        fault = "a name, or a function build(spec) -> nn.Module with a name of its own"
-        raise ConfigError(f"model is {fault}, not {quoted(model)}")
-    if name in models.MODELS and models.MODELS[name].tasks:
-        raise ConfigError(f"model: there is a model {name!r} already; give your builder another name")
-    models.MODELS[name] = models.Model(nn.Module, model, tasks=())
+    name = next((name for name, known in registry.MODELS.items() if known.build is model), None)
+    if name is None:
+        name = str(getattr(model, "__name__", ""))
+        if not callable(model) or not name.isidentifier():
+            fault = "a name, or a function build(spec) -> nn.Module with a name of its own"
+            raise ConfigError(f"model is {fault}, not {quoted(model)}")
+        registry.register_model(name, model, plugin=getattr(model, "__module__", None))
     return name, True
 
 

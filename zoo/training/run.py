@@ -18,8 +18,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
@@ -33,12 +31,12 @@ from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
 from zoo.files import one_line, quoted
 from zoo.hardware import precision
-from zoo.settings import folded, type_errors
+from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
-from zoo.training import kinds, report
+from zoo.training import kinds, report, trust
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
 from zoo.training.output_check import check_output
@@ -85,7 +83,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
     """
     with left_as_found(), _within_memory():
         _check_whole(cfg)
-        _check_pair(cfg)
+        models.find(cfg.model.name)
         prepare_process(cfg.seed)
         limit_threads(cfg.threads)
         start = _start(cfg)
@@ -160,27 +158,19 @@ def _check_whole(cfg: DictConfig) -> None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
 
 
-def _check_pair(cfg: DictConfig) -> None:
-    model, task = cfg.model.name, cfg.choices.task
-    can = models.find(model).tasks
-    if can and task not in can:
-        raise ConfigError(f"{model} cannot do {task}; it does: {', '.join(can)}")
-
-
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
     """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
-    described = {argument: setting for argument, setting in plain(cfg[name]).items() if argument not in more}
     for missing in sorted(OmegaConf.missing_keys(cfg[name])):
         raise ConfigError(f"{missing} is needed: give {missing}=…")
+    # Plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
+    described = {argument: setting for argument, setting in plain(cfg[name]).items() if argument not in more}
+    found = trust.understood(described, name)
     for fault in type_errors(described, name):
         raise ConfigError(fault)
-    try:  # plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
-        made = instantiate(cfg[name], _partial_="_target_" in cfg[name], _convert_="all")
-        if "_target_" not in cfg[name]:
-            return made
-        return made.func(**{**folded(made.func, made.keywords), **more})
-    except InstantiationException as error:
-        raise ConfigError(f"{name}: {error.__cause__ or error}") from error
+    if not isinstance(found, trust.Part):
+        return trust.built(found)
+    try:
+        return found.build(**more)
     except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # of a TPU, torch_xla is missing
         raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
 

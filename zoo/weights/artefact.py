@@ -3,7 +3,7 @@
 The file is an ordinary safetensors file. Its header's metadata has one entry, `zoo`: JSON with the format's version,
 the model's name and options, the spec, the calibration, metrics, the recipe, and the sha256 of the whole file (taken
 with the digest's own 64 characters as zeros). Files of format 1 are read through `zoo.weights.format1`. Loading
-unpickles nothing, and runs no code but that of the models in `zoo.models`.
+unpickles nothing, and runs no code but that of the models in `zoo.list_models()`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
-from zoo.files import replacing
+from zoo.files import quoted, replacing
 from zoo.spec import Calibration, Encoded, Features, Spec, Table
 from zoo.weights import format1
 
@@ -219,7 +220,7 @@ def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
     from safetensors.torch import save as serialize
 
     try:
-        models.find(artefact.model)
+        plugin = models.find(artefact.model).plugin
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
     header = {
@@ -231,6 +232,7 @@ def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
         "calibration": artefact.calibration.to_json(),
         "metrics": artefact.metrics,
         "recipe": artefact.recipe,
+        **({"plugin": plugin} if plugin else {}),  # what to import before it is loaded, as text for people
     }
     try:
         text = json.dumps(header, allow_nan=False)
@@ -375,6 +377,7 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     """Build the network without memory for its parameters, and fill it after names and shapes are found to fit."""
     try:
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
+        _check_registered(header)
         with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(tensors) + 1000):
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
@@ -388,6 +391,21 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Mod
     filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(filled, assign=True)
     return network, spec, calibration
+
+
+def _check_registered(header: dict[str, Any]) -> None:
+    """See that the model is registered, or say which module did that where it was trained; it is never imported."""
+    try:
+        models.find(header["model"])
+    except ConfigError as error:
+        plugin = header.get("plugin")
+        if not isinstance(plugin, str) or not re.fullmatch(r"[\w.]{1,100}", plugin):
+            raise
+        known = f"its model {quoted(header['model'])} is not registered"
+        by_module = f"; {plugin} did that: if you trust it, import it, or give plugins=[{plugin}]"
+        in_script = "; a notebook or a script did that: run the part with zoo.register_model"
+        fault = known + (in_script if plugin == "__main__" else by_module)
+        raise ConfigError(fault) from error
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
 
 from zoo import check
 
@@ -28,22 +29,23 @@ def held_out_sizes(count: int, fractions: tuple[float, float]) -> tuple[int, int
     return val, min(test, max(1, count - val - 1))
 
 
-def random_split(count: int, fractions: tuple[float, float], seed: int) -> dict[str, list[int]]:
-    """The rows of each split, drawn at random by the fractions of validation and test (at least one row each)."""
+def random_split(
+    count: int, fractions: tuple[float, float], seed: int, groups: Sequence[int] | None = None
+) -> dict[str, list[int]]:
+    """The rows of each split, drawn at random by the fractions of validation and test.
+
+    Args:
+        count: number of rows.
+        fractions: of validation and test, at least one row each; 0 for none.
+        seed: of the draw.
+        groups: of each row, such as its class; each group is split by the fractions. None for one group of all.
+    """
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
-    val, test = held_out_sizes(count, fractions)
-    return {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
-
-
-def stratified_split(labels: Tensor, fractions: tuple[float, float], seed: int) -> dict[str, Tensor]:
-    """The rows of each split, in random order: of each class (N,) the fractions of validation and test."""
-    random = torch.Generator().manual_seed(seed)
-    parts: dict[str, list[Tensor]] = {"train": [], "val": [], "test": []}
-    for label in labels.unique():
-        rows = (labels == label).nonzero()[:, 0]
-        rows = rows[torch.randperm(len(rows), generator=random)]
-        val, test = held_out_sizes(len(rows), fractions)
-        for split, part in zip(("val", "test", "train"), rows.split([val, test, len(rows) - val - test])):
-            parts[split].append(part)
-    joined = {split: torch.cat(part) for split, part in parts.items()}
-    return {split: rows[torch.randperm(len(rows), generator=random)] for split, rows in joined.items()}
+    members: dict[int, list[int]] = {}
+    for row in order:
+        members.setdefault(0 if groups is None else groups[row], []).append(row)
+    chosen: dict[int, str] = {}
+    for rows in members.values():
+        val, test = (size if fraction else 0 for size, fraction in zip(held_out_sizes(len(rows), fractions), fractions))
+        chosen |= dict.fromkeys(rows[:val], "val") | dict.fromkeys(rows[val : val + test], "test")
+    return {split: [row for row in order if chosen.get(row, "train") == split] for split in ("val", "test", "train")}
