@@ -250,7 +250,7 @@ NAN = np.where(np.arange(60)[:, None] == 7, np.nan, ROWS)
         (RBMTransformer(), (NAN,), "NaN"),
         (RBMAnomalyDetector(), (NAN,), "NaN"),
         (Forecaster(), (NAN,), "NaN"),
-        (MLPRegressor(), (np.array([["a"], ["b"]]), [1, 2]), "could not convert string"),
+        (MLPRegressor(), (np.array([["a"], ["b"]]), [1, 2]), "text"),
         (MLPClassifier(), (ROWS, ["a"] * 60), "one class"),
         (MLPClassifier(), (ROWS, SIDES[:5]), "inconsistent numbers"),
         (MLPClassifier(), (np.ones((60, 2)), SIDES), "no column"),
@@ -272,8 +272,8 @@ NAN = np.where(np.arange(60)[:, None] == 7, np.nan, ROWS)
 def test_wrong_input_is_one_line_of_a_value_error(estimator: Any, data: tuple[Any, ...], word: str) -> None:
     with pytest.raises(ValueError, match=word) as caught:
         clone(estimator).fit(*data)
-    if not isinstance(data[0], np.ndarray):
-        assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= 300
 
 
 def test_predict_of_a_forecaster_takes_a_number_of_steps() -> None:

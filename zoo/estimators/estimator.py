@@ -176,6 +176,33 @@ class Classifier(ClassifierMixin, Estimator):
         return torch.from_numpy(targets).long()
 
 
+def finite_numbers(estimator: Any, X: Any, *, reset: bool, least: int, advice: str) -> np.ndarray:
+    """X as finite numbers, float64 (N, F), once scikit-learn has validated it.
+
+    Args:
+        estimator: that is given X, and whose `n_features_in_` and `feature_names_in_` are set or compared.
+        X: what is given.
+        reset: whether they are set.
+        least: rows there must be.
+        advice: what would be right, for what holds text or gaps.
+
+    Raises:
+        ValueError: these are no finite numbers, or not of the columns of `fit`.
+    """
+    raw = np.asarray(X) if isinstance(X, list | tuple | np.ndarray) else np.empty(0)
+    text = next((cell for cell in raw.flat if isinstance(cell, str)), None) if raw.dtype.kind in "OU" else None
+    if text is not None:
+        raise ValueError(f"X holds text, such as {text[:20]!r}, and no numbers; {advice}")
+    numbers: np.ndarray = validate_data(
+        estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=least
+    )
+    if not (finite := np.isfinite(numbers)).all():
+        row, place = np.argwhere(~finite)[0].tolist()
+        what = "NaN" if np.isnan(numbers[row, place]) else "infinity"
+        raise ValueError(f"X holds {what} in row {row}, column {place} (counted from 0); {advice}")
+    return numbers
+
+
 def held_out(groups: np.ndarray, fraction: float, seed: int) -> dict[str, np.ndarray]:
     """The rows of `train` and, where the fraction leaves any, `val`: of each group (N,) its share, at random."""
     random = np.random.default_rng(seed)

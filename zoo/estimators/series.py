@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from zoo import check
 from zoo.data.core.columns import Examples
-from zoo.estimators.estimator import Estimator, value_errors
+from zoo.estimators.estimator import Estimator, finite_numbers, value_errors
 from zoo.spec import Forecast, Series, Spec
 
 
@@ -147,8 +147,7 @@ class Forecaster(Estimator):
             X = X.to_frame() if hasattr(X, "to_frame") else np.asarray(X)[:, None]
         if reset:
             self._single = single
-        series: np.ndarray = validate_data(self, X, reset=reset, dtype=np.float64)
-        return series
+        return finite_numbers(self, X, reset=reset, least=1, advice="fill gaps first")
 
     def _learn(self, inputs: Any) -> Any:
         raise NotImplementedError

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from zoo.data.arrays import is_frame
 from zoo.data.tables import learn
-from zoo.estimators.estimator import Estimator
+from zoo.estimators.estimator import Estimator, finite_numbers
 from zoo.spec import Input
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MIN_ROWS = 2  # one has no spread
+ADVICE = "give a DataFrame, which may have missing cells and categories, or put an imputer or encoder before"
 
 
 class TableEstimator(Estimator):
@@ -41,7 +42,7 @@ class TableEstimator(Estimator):
             check_array(np.zeros(X.shape), ensure_min_samples=least, estimator=self)
             cells = X
         else:
-            cells = validate_data(self, X, reset=reset, dtype=np.float64, ensure_min_samples=least)
+            cells = finite_numbers(self, X, reset=reset, least=least, advice=ADVICE)
         if reset:
             columns = X.columns if is_frame(X) else getattr(self, "feature_names_in_", None)
             self._names = [f"x{place}" for place in range(cells.shape[1])] if columns is None else [*map(str, columns)]
