@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import os
 import functools
 import json
+import os
 import re
 import subprocess
 import sys

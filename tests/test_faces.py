@@ -19,7 +19,7 @@ FACES = {
         Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator ImageReader
         Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SuperResolver Tagger
         TextClassifier TopicRBM UNet ValueRBM
-        apply build create_model defaults list_models
+        apply build create_model defaults list_models register_model
     """,
     "zoo.tasks": """
         Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale

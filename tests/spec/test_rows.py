@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from zoo.errors import DataError, SpecError, install
+from zoo.spec.columns import Category, Number, Table
 from zoo.spec.rows import encode_numbers
-from zoo.spec.table import Category, Number, Table
 
 TABLE = Table((Number("a", 2.5, 0.3, False), Number("b", -1e6, 1e-3, True)))
 ROWS = [

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import _num_samples, check_array, validate_data
+from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from zoo.data.arrays import is_frame
-from zoo.data.tables import learn
+from zoo.data.core.kinds import Kind
+from zoo.data.core.table_spec import learn
 from zoo.estimators.estimator import Estimator, finite_numbers
 from zoo.spec import Input
 
@@ -51,10 +52,9 @@ class TableEstimator(Estimator):
         return cells.set_axis(self._names, axis=1) if is_frame(cells) else pd.DataFrame(cells, columns=self._names)
 
     def _learn(self, inputs: pd.DataFrame) -> Input:
-        target = "target"
-        while target in inputs.columns:
-            target += "_"
-        return learn(inputs.assign(**{target: np.arange(_num_samples(inputs))}), target, classes=False, kinds={}).input
+        plain = {name: Kind("number") for name in inputs.columns if inputs[name].dtype.kind == "f"}
+        found = plain if len(plain) == inputs.shape[1] else None  # to find them is slow
+        return learn(inputs, (), classes=False, kinds=found).input
 
     def _encode(self, inputs: pd.DataFrame, described: Any) -> Tensor:
         column: Tensor = described.encode(inputs)

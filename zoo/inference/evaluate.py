@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def measure(
     download: bool = False,
     accelerator: str = "auto",
     seed: int | None = None,
+    callbacks: Sequence[L.Callback] = (),
 ) -> dict[str, float]:
     """The metrics of the test split, by the data module and the task that the artefact's recipe names.
 
@@ -88,6 +89,7 @@ def measure(
         download: what is missing there.
         accelerator: Lightning's name of the device.
         seed: of whatever the test draws at random; None for the recipe's.
+        callbacks: Lightning's, which watch the test.
 
     Raises:
         ArtefactError: the recipe is not there, or names something that is no data module or task of the zoo.
@@ -124,6 +126,7 @@ def measure(
             accelerator=accelerator,
             devices=1,
             logger=False,
+            callbacks=list(callbacks),
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

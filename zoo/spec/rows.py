@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from zoo.spec.table import Column
+    from zoo.spec.columns import Column
 
 
 def encode_numbers(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> Tensor | None:

@@ -84,6 +84,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
     with left_as_found(), _within_memory():
         _check_whole(cfg)
         models.find(cfg.model.name)
+        trust.check(cfg)
         prepare_process(cfg.seed)
         limit_threads(cfg.threads)
         start = _start(cfg)
