@@ -242,7 +242,14 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
         ArtefactError: its options, metrics or recipe are not JSON or too long, its model is not one of
             `zoo.list_models()`, or a number is too large for half precision (65504).
     """
-    from safetensors.torch import save as to_bytes
+    data = to_bytes(artefact, half=half)
+    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
+        file.write(data)
+
+
+def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
+    """What `save` writes."""
+    from safetensors.torch import save as serialize
 
     try:
         plugin = models.find(artefact.model).plugin
@@ -266,12 +273,10 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in artefact.network.state_dict().items()}
     if half:
         tensors = {name: _halved(name, tensor) for name, tensor in tensors.items()}
-    data = to_bytes(tensors, metadata={"zoo": text})
+    data = serialize(tensors, metadata={"zoo": text})
     if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
         raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
-    data = data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
-    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
-        file.write(data)
+    return data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact:
@@ -290,10 +295,19 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact
         data = _read(path)
         if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
             raise ArtefactError(f"its sha256 is {found}, and not {sha256}; it is damaged, or another file")
-        header = _header(data)
-        network, spec, calibration = _rebuild(header, _tensors(data))
+        return from_bytes(data)
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
+
+
+def from_bytes(data: bytes) -> Artefact:
+    """The artefact that `to_bytes` turned into bytes.
+
+    Raises:
+        ArtefactError: as `load`; the message names no file.
+    """
+    header = _header(data)
+    network, spec, calibration = _rebuild(header, _tensors(data))
     return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"], calibration)
 
 
@@ -382,10 +396,10 @@ def _entries(data: bytes) -> dict[str, Any]:
 
 def _tensors(data: bytes) -> dict[str, Tensor]:
     from safetensors import SafetensorError
-    from safetensors.torch import load as from_bytes
+    from safetensors.torch import load as deserialize
 
     try:
-        return from_bytes(data)
+        return deserialize(data)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         # a KeyError for types of numbers that torch does not have
         raise ArtefactError(f"its tensors cannot be read: {_first_line(error)}") from error
