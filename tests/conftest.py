@@ -88,6 +88,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         random.Random(order).shuffle(items)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[Any]:
+    """Escape half characters in what a test logged or printed, which cannot be sent from one process to another."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
+
+
 def shifted(function: Callable[..., Any], shift: int, *folders: Path) -> Callable[..., Any]:
     """A function that takes a seed, and adds a number to it where a file of these folders calls it."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+DISTRIBUTION = "classic-zoo"  # the name to install by; `zoo` itself is another project's on the public index
+
 
 class ZooError(Exception):
-    """Base of all errors that zoo raises on purpose; scripts print it as one line and exit with code 1."""
+    """Base of all errors that zoo raises on purpose; commands print it as one line and exit with code 1."""
 
 
 class ConfigError(ZooError, ValueError):
@@ -32,3 +34,8 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(str(name), choices, n=1)
     suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ";"
     return f"unknown {kind} '{name}'{suggestion} choices: {', '.join(choices) or 'none'}"
+
+
+def install(extra: str) -> str:
+    """The command that installs what an extra of pyproject.toml holds."""
+    return f'pip install "{DISTRIBUTION}[{extra}]"'

@@ -1,6 +1,6 @@
 """Persistent contrastive divergence on MNIST: ours beside scikit-learn's BernoulliRBM, both with 256 hidden units.
 
-Both learn from the same pixels, binarized at 0.5, 100 digits a step, with the same learning rate, and start anew in
+Both learn from the same pixels, binarized at 0.5, 100 digits a step, with the same learning rate, and start afresh in
 each round. Theirs has as many Markov chains as digits in a step; ours has as many, and a quarter of that, and takes 10
 steps a batch of the loader (`steps_per_batch`), and one. Times are seconds an epoch of training, the median over
 rounds in alternation, since machines are noisy: what counts is the ratio. The pseudo-likelihood (nats, a test digit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoo.data.arrays import Arrays, Frame, ImageArrays
 from zoo.data.augmentation import PhotoAugmentation, RandomFlip
 from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
@@ -23,6 +24,7 @@ __all__ = [
     "MNIST",
     "Adding",
     "Admissions",
+    "Arrays",
     "BinaryRatings",
     "BreastCancer",
     "CharacterData",
@@ -37,6 +39,8 @@ __all__ = [
     "DocumentData",
     "Examples",
     "FashionMNIST",
+    "Frame",
+    "ImageArrays",
     "ImageFolder",
     "Imdb",
     "Joined",

@@ -39,7 +39,7 @@ class TextLines(DataModule):
     """Synthetic lines of 1 to 40 characters in many fonts: words, names, numbers, dates, prices, codes.
 
     Training, validation and test have fonts of different families, and different texts. Lines of validation and test
-    are distorted once, like scans and photographs; lines of training are distorted anew in each epoch.
+    are distorted once, like scans and photographs; training lines are distorted differently in each epoch.
 
     Args:
         train_size: lines for training.

@@ -1,7 +1,7 @@
 """Segmentation of pages into lines of text by their projection profile: rows with ink, and the gaps between them.
 
 For pages of one column: print, screenshots, scans. Uneven light is corrected, a page that is rotated by a few degrees
-is rotated back, and everything but text is erased: frames, rules, the dark edges of a scan, figures.
+is rotated back, and everything but text is erased: frames, rules, the dark edges of a scan, drawings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MIN_CONTRAST = 32  # of 256 shades, between ink and paper
 MIN_HEIGHT = 6  # pixels of a readable line
 LINE_SHAPE = 4  # an image this many times as wide as high is one line, if not several are found in it
-MAX_PIECE = 64  # pixels; a larger connected piece of ink that fills half of the page is a figure
+MAX_PIECE = 64  # pixels; a larger connected piece of ink that fills half of the page is a drawing
 ANGLES = np.arange(-50, 51) / 10  # degrees by which a page may be rotated
 MIN_SHARPENING = 1.3  # factor by which a rotation must sharpen the profile
 POINTS = 100_000  # of ink, enough to find the angle
@@ -107,7 +107,7 @@ def _threshold(pixels: np.ndarray) -> int:
 
 
 def _not_text(ink: np.ndarray) -> np.ndarray:
-    """Where the ink (H, W) is a frame, a rule, the dark edge of a scan or a figure."""
+    """Where the ink (H, W) is a frame, a rule, the dark edge of a scan or a drawing."""
     pieces, _ = ndimage.label(ink, np.ones((3, 3)))
     boxes = ndimage.find_objects(pieces)
     rows, columns = (np.array([(box[side].start, box[side].stop) for box in boxes]).reshape(-1, 2) for side in (0, 1))

@@ -114,7 +114,9 @@ def _examples(
     described = artefact.spec.input
     if isinstance(described, Table):
         if inputs == [STANDARD_INPUT]:
-            frames = (described.read(frame) for frame in stream_table(sys.stdin, batch_size, failures.append))
+            separator = described.dialect.separator if described.dialect else ","
+            tables = stream_table(sys.stdin, batch_size, failures.append, separator=separator)
+            frames = (described.read(frame) for frame in tables)
             return None, (row for frame in frames for row in _rows(frame))
         frame = described.read(inputs[0])
         described.encode(frame)  # a wrong cell is an error now, with its row

@@ -113,8 +113,8 @@ def forecasts(past: Tensor, predicted: Tensor, true: Tensor, names: Sequence[str
     for row, before, answer, truth in zip(panels, past, predicted, true):
         for column, (axes, name) in enumerate(zip(row, names)):
             axes.plot(range(1 - shown, 1), before[-shown:, column], color="grey", label="past")
-            axes.plot(range(1, horizon + 1), truth[:, column], color="black", label="what came")
-            axes.plot(range(1, horizon + 1), answer[:, column], color="tab:red", label="foretold")
+            axes.plot(range(1, horizon + 1), truth[:, column], color="black", label="true")
+            axes.plot(range(1, horizon + 1), answer[:, column], color="tab:red", label="forecast")
             axes.set_ylabel(name)
             axes.grid(alpha=0.3)
     panels[0, 0].legend(fontsize=8, loc="upper left")

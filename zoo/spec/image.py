@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
+from zoo.spec.arrays import bytes_of, channels_first, tensor_of
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
@@ -101,6 +103,26 @@ class Image(InputKind):
         """
         return self.pixels(read_image(raw))
 
+    def is_batch(self, raw: object) -> bool:
+        """Whether this is an array of four axes."""
+        return hasattr(raw, "__array__") and getattr(raw, "ndim", 0) == 4
+
+    def encode_batch(self, raw: np.ndarray | Tensor, size: int) -> Iterator[Tensor]:
+        """Turn images in one array into batches of uint8 (B, C, H, W), as `encode` does with each.
+
+        Args:
+            raw: uint8 0..255 or float 0..1, B x C x H x W, or B x H x W x C where only that has the spec's channels.
+            size: the most images of a batch; 1 where they may have any size.
+
+        Raises:
+            SpecError: neither has them, both have, or the numbers are not those of images.
+        """
+        for images in channels_first(raw, self.channels).split(size):
+            if tuple(images.shape[2:]) == (self.height or images.shape[2], self.width or images.shape[3]):
+                yield bytes_of(images)
+            else:
+                yield torch.stack([self.encode(image.permute(1, 2, 0)) for image in images])
+
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the batch's device."""
         mean, std = _per_channel(self.mean, batch.device), _per_channel(self.std, batch.device)
@@ -145,6 +167,9 @@ class MaskedImage(Image):
 
     word: ClassVar[str] = "masked image"
     takes: ClassVar[tuple[str, ...]] = ("image", "mask")
+
+    def is_batch(self, raw: object) -> bool:
+        return False  # several are two lists
 
     def example(self) -> str:
         return '"image.png", "mask.png"'
@@ -293,17 +318,7 @@ def _from_array(raw: Any) -> PIL.Image.Image:
             f"an image array is H x W or H x W x C with 1, 3 or 4 channels, not {' x '.join(map(str, array.shape))}; "
             f"{advice}{advice and ', and '}for several images give a list"
         )
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    elif array.dtype == np.uint16:
-        array = (array // 257).astype(np.uint8)
-    elif np.issubdtype(array.dtype, np.floating):
-        if array.size and not (array.min() >= 0 and array.max() <= 1):  # NaN fails too
-            raise SpecError(f"a float image lies in 0..1, not {array.min():g}..{array.max():g}")
-        array = (array * 255).round().astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise SpecError(f"an image array is uint8 (0..255) or float (0..1), not {array.dtype}")
-    return PIL.Image.fromarray(array)
+    return PIL.Image.fromarray(bytes_of(tensor_of(array)).numpy())
 
 
 def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:

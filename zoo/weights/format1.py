@@ -175,7 +175,7 @@ def _built(part: Any, output: str) -> Any:
     built = {names.get(name, name): _built(value, output) for name, value in part.items()}
     if isinstance(target, str):
         if target == "zoo.data.photos.ImageFolder" and built.get("size") is not None:
-            built = {**WHOLE_IMAGES, **built}
+            built = built | {name: built.get(name, value) for name, value in WHOLE_IMAGES.items()}
         built["_target_"] = _target(target, output)
     return built
 

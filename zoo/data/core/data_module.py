@@ -44,8 +44,9 @@ class DataModule(L.LightningDataModule, ABC):
 
     def note(self, text: str, *, warn: bool = False) -> None:
         """Say something that was guessed or left out when the data was read, in the log and in the card."""
-        log.log(logging.WARNING if warn else logging.INFO, "%s", text)
-        self.notes.append(text)
+        if text not in self.notes:
+            log.log(logging.WARNING if warn else logging.INFO, "%s", text)
+            self.notes.append(text)
 
     @abstractmethod
     def load(self) -> tuple[Spec, dict[str, Examples]]:
