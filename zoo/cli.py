@@ -140,4 +140,4 @@ def one_line(error: Exception) -> str:
         name, _, value = str(error.override).partition("=")
         if value and value[0] not in "[{('\"":
             text += f"; text with such characters is read in quotes: \"{name}='{value}'\""
-    return " ".join(text.split())
+    return files.one_line(text)

@@ -59,6 +59,8 @@ __all__ = [
 
 Encoded = Tensor | tuple[Tensor, ...]  # a batch, before or after `prepare`; a tuple holds several arguments
 
+MAX_TOLD = 4096  # tokens that a network writes of an image: seconds, not hours
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -120,6 +122,13 @@ class Spec:
             raise SpecError(f"an input is one of {_words(Input)}, not {_word(self.input)}")
         if type(self.output) not in get_args(Output):
             raise SpecError(f"an output is one of {_words(Output)}, not {_word(self.output)}")
+        if isinstance(self.input, Ratings) and isinstance(self.output, Recommendations):
+            for name in ("titles", "scale"):
+                if getattr(self.input, name) != getattr(self.output, name):
+                    raise SpecError(f"the ratings and the recommendations differ in their {name}")
+        told = isinstance(self.output, Tokens) and not isinstance(self.input, Text)  # to its end, whenever that comes
+        if told and self.output.max_length > MAX_TOLD:
+            raise SpecError(f"max_length must be at most {MAX_TOLD:,}, not {self.output.max_length:,}")
 
     def __str__(self) -> str:
         return f"{self.input.word} → {self.output.word}"

@@ -46,6 +46,14 @@ class InputKind(ABC):
             What `encode` is given.
         """
 
+    def answerable(self, *raw: Any) -> tuple[Any, ...]:
+        """Raw input to be answered, unchanged.
+
+        Raises:
+            SpecError: a network would answer it, but the answer would mean nothing.
+        """
+        return raw
+
     def collate(self, encoded: Sequence[Tensor]) -> Any:
         """Turn B encoded examples of one shape into a batch."""
         return torch.stack(list(encoded))
