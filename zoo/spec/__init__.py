@@ -86,6 +86,8 @@ class Classes:
 
     def decode(self, output: Tensor) -> list[dict[str, Any]]:
         """Turn logits (B, K) into B answers: the most likely label, its probability, and all probabilities."""
+        if not output.isfinite().all():
+            raise SpecError("the network's answer is not a number; the input, or its weights, are far too large")
         answers = []
         for probabilities in output.double().softmax(dim=1).tolist():
             best = max(range(len(self.names)), key=probabilities.__getitem__)
@@ -126,9 +128,9 @@ class Spec:
             for name in ("titles", "scale"):
                 if getattr(self.input, name) != getattr(self.output, name):
                     raise SpecError(f"the ratings and the recommendations differ in their {name}")
-        told = isinstance(self.output, Tokens) and not isinstance(self.input, Text)  # to its end, whenever that comes
-        if told and self.output.max_length > MAX_TOLD:
-            raise SpecError(f"max_length must be at most {MAX_TOLD:,}, not {self.output.max_length:,}")
+        told = self.output if isinstance(self.output, Tokens) and not isinstance(self.input, Text) else None
+        if told is not None and told.max_length > MAX_TOLD:  # it may never end by itself
+            raise SpecError(f"max_length must be at most {MAX_TOLD:,}, not {told.max_length:,}")
 
     def __str__(self) -> str:
         return f"{self.input.word} → {self.output.word}"

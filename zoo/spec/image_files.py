@@ -171,7 +171,7 @@ def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
     import numpy as np
     import PIL.Image
 
-    if image.mode == "I" and image.getextrema()[1] <= 255:  # of few bits, kept in 32
+    if image.mode == "I" and np.asarray(image).max() <= 255:  # of few bits, kept in 32
         return PIL.Image.fromarray(np.asarray(image).clip(0, 255).astype(np.uint8))
     if image.mode.startswith("I"):  # 16-bit grey; Pillow opens some such files as 32-bit integers
         return PIL.Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
