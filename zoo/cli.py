@@ -43,7 +43,7 @@ def one_line_errors() -> Iterator[None]:
     except ValueError as error:
         if not str(error).startswith("Config group override"):  # model=null; Hydra has no error of its own for it
             raise
-        print("a choice, such as model=cnn, is a name, and cannot be null", file=sys.stderr)
+        print("a choice, such as model=cnn, is a name; null or a number is none", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:  # whoever reads has had enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

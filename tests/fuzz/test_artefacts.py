@@ -1,4 +1,4 @@
-"""Artefacts: written by others in their own way, or damaged, or hostile; read independently by struct, json and NumPy."""
+"""Artefacts: written by others in their own way, or damaged, or hostile; read again by struct, json and NumPy."""
 
 from __future__ import annotations
 
