@@ -1,186 +1,133 @@
-"""How scripts end when a user made a mistake."""
+"""The zoo command, and the scripts, which are the same functions."""
 
 from __future__ import annotations
 
-import io
 import os
-import runpy
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from zoo import cli as console
-from zoo.cli import one_line, one_line_errors, optional_console, settings
-from zoo.errors import DataError, SpecError
-
-CONF = Path(__file__).resolve().parents[1] / "conf"
+import zoo
+from zoo.cli import VERBS, main, settings
+from zoo.errors import install
 
 
-def choices(group: str) -> str:
-    return ", ".join(sorted(file.stem for file in (CONF / group).glob("*.yaml")))
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
+    return subprocess.run([sys.executable, *command], cwd=cwd, env=plain, capture_output=True, text=True, check=False)
 
 
-MNITS = f"unknown data 'mnits'; did you mean 'mnist'? choices: {choices('data')}"
+def without(names: str, argv: list[str], event: str = "raise ModuleNotFoundError(name, name=name)") -> str:
+    """A program that runs the zoo command where something happens as a module is imported."""
+    return (
+        "import signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *rest):\n"
+        f"        if name in {names.split()}: {event}\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.argv = ['zoo', *{argv}]\n"
+        "from zoo.cli import main\n"
+        "main()\n"
+    )
 
 
 @pytest.fixture
-def config_folder(root: Path) -> Iterator[None]:
-    with initialize_config_dir(str(root / "conf"), version_base="1.3"):
-        yield
+def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Gives exit code, output and errors of the zoo command with some arguments, where it ends before Hydra starts."""
+
+    def say(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        monkeypatch.setattr(sys, "argv", ["zoo", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return say
 
 
-@pytest.mark.usefixtures("config_folder")
-@pytest.mark.parametrize(
-    ("overrides", "parts"),
-    [
-        (
-            ["data=mnits"],
-            [MNITS],
-        ),
-        (["model=xyz"], [f"unknown model 'xyz'; choices: {choices('model')}"]),
-        (["task=inpaintng"], ["unknown task 'inpaintng'; did you mean 'inpainting'?"]),
-        (["trainer=gpuu"], ["unknown trainer 'gpuu'; did you mean 'gpu'?"]),
-        (["model.width=3"], ["unknown setting 'model.width'; did you mean 'model.widths'? choices:", "model.dropout"]),
-        (["model=gan", "model.widths=[3]"], ["unknown setting 'model.widths'; did you mean 'model.width'?"]),
-        (["task.optimizer.lrr=1"], ["unknown setting 'task.optimizer.lrr'; did you mean 'task.optimizer.lr'?"]),
-        (["epoch=1"], ["unknown setting 'epoch'; did you mean 'epochs'?"]),
-        (["data=csv", "data.kinds.city=category"], ["data.kinds has no settings yet; ", "'+data.kinds.city=category'"]),
-        (["modle=cnn"], ["modle"]),
-        (["seed=[1"], ["cannot read 'seed=[1': "]),
-        (["seed"], ["cannot read 'seed': "]),
-        (["folder=é"], ["cannot read 'folder=é': ", "is read in quotes: \"folder='é'\""]),
-        (["=3"], ["override"]),
-    ],
-    ids=str,
-)
-def test_a_mistake_on_the_command_line(overrides: list[str], parts: list[str]) -> None:
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # what Hydra raises is Hydra's affair
-        compose("train", overrides)
-    line = one_line(caught.value)
-    assert "\n" not in line
-    for part in parts:
-        assert part in line
+def test_help_has_a_line_for_each_verb(say: Callable[..., tuple[int, str, str]]) -> None:
+    code, told, _ = say("--help")
+    assert code == 0
+    for name, verb in VERBS.items():
+        assert sum(line.split()[:1] == [name] and verb.about in line for line in told.splitlines()) == 1
+    assert say() == say("-h") == (0, told, "")
+    assert max(map(len, told.splitlines())) <= 120
 
 
-@pytest.mark.usefixtures("config_folder")
-def test_a_value_that_points_nowhere() -> None:
-    with pytest.raises(OmegaConfBaseException) as caught:
-        _ = compose("train", ["seed=${nowhere}"]).seed
-    assert one_line(caught.value) == "Interpolation key 'nowhere' not found"
+def test_the_version(say: Callable[..., tuple[int, str, str]]) -> None:
+    assert say("--version") == (0, f"{zoo.__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", ["train", "benchmark", *(f"use/{file.stem}" for file in (CONF / "use").iterdir())])
-def test_help_tells_of_every_setting(compose: Callable[..., DictConfig], name: str) -> None:
-    cfg = compose(name)
+def test_an_unknown_verb_is_one_line_with_the_nearest(say: Callable[..., tuple[int, str, str]]) -> None:
+    code, told, error = say("tarin", "model=cnn")
+    assert (code, told) == (1, "")
+    assert error.count("\n") == 1
+    assert "did you mean 'train'?" in error
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_its_config_and_its_script(root: Path, verb: str) -> None:
+    assert (root / "conf" / f"{VERBS[verb].config}.yaml").is_file()
+    script = (root / "scripts" / f"{verb}.py").read_text(encoding="utf-8")
+    assert script.endswith(f'from zoo.cli import main\n\nif __name__ == "__main__":\n    main("{verb}")\n')
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_tells_of_every_setting(compose: Callable[..., DictConfig], verb: str) -> None:
+    cfg = compose(VERBS[verb].config)
     assert "${settings:}" in OmegaConf.to_container(cfg.hydra.help, resolve=False)["template"]
     told = settings()
-    assert "python scripts/" in told.partition("\n\n")[0]
+    assert f"python scripts/{verb}.py" in told.partition("\n\n")[0]
     assert "hydra:" not in told.replace("{hydra:", "")
-    for setting in {"train": ["seed", "init_from", "resume"]}.get(name, cfg.keys() - {"hydra"}):
+    for setting in {"train": ["seed", "init_from", "resume"]}.get(verb, cfg.keys() - {"hydra"}):
         assert f"\n{setting}: " in told
 
 
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (DataError("no such\n  file: a\tb"), "no such file: a b"),
-        (SpecError(""), ""),
-        (HydraException("the first line\nand many more"), "the first line"),
-        (HydraException("\n"), "HydraException"),
-        (HydraException(), "HydraException"),
-    ],
-    ids=repr,
-)
-def test_an_error_in_one_line(error: Exception, line: str) -> None:
-    assert one_line(error) == line
+def test_help_and_version_import_neither_torch_nor_hydra(tmp_path: Path) -> None:
+    program = (
+        "from zoo.cli import main; main(); import sys; print(sorted({'torch', 'hydra', 'numpy'} & {*sys.modules}))"
+    )
+    told = run("-c", program, "--help", cwd=tmp_path)
+    assert told.stdout.endswith("[]\n"), told.stderr
 
 
-@pytest.fixture
-def as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a script that was started without HYDRA_FULL_ERROR; what it sets is undone."""
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    monkeypatch.setattr(console, "_WITH_TRACEBACK", False)
-
-
-@pytest.mark.usefixtures("as_a_script")
-def test_a_user_s_mistake_ends_in_one_line_and_code_1(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end, one_line_errors():
-        raise DataError("no such file: digits.csv")
-    assert end.value.code == 1
-    assert capsys.readouterr() == ("", "no such file: digits.csv\n")
-
-
-@pytest.mark.usefixtures("as_a_script", "config_folder")
-def test_a_choice_is_no_null(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit), one_line_errors():
-        compose("train", ["logger=null"])
-    assert capsys.readouterr() == ("", "a choice, such as model=cnn, is a name; null or a number is none\n")
-
-
-@pytest.mark.usefixtures("as_a_script")
-@pytest.mark.parametrize("bug", [KeyError("a bug"), SystemExit(3), ValueError("a bug")], ids=repr)
-def test_what_is_no_user_s_mistake_passes(bug: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(type(bug)) as caught, one_line_errors():
-        raise bug
-    assert caught.value is bug
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.usefixtures("as_a_script")
-def test_one_within_the_other_prints_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit), one_line_errors(), one_line_errors():
-        raise DataError("once")
-    assert capsys.readouterr().err == "once\n"
-
-
-def test_on_request_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.setattr(OmegaConf, "register_new_resolver", lambda *args, **options: None)  # it has been
-    wanted = runpy.run_path(console.__file__)["_WITH_TRACEBACK"]
-    assert wanted is True
-    monkeypatch.setattr(console, "_WITH_TRACEBACK", wanted)
-    with pytest.raises(DataError), one_line_errors():
-        raise DataError("no such file")
-
-
-def test_the_script_itself(root: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(root / "scripts" / "train.py"), "data=mnits", "trainer=cpu"]
-    plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
-    ended = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", MNITS + "\n")
+def test_a_script_is_the_verb(root: Path, tmp_path: Path) -> None:
+    ended = run(str(root / "scripts" / "train.py"), "data=mnits", "trainer=cpu", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("unknown data 'mnits'; did you mean 'mnist'? choices: ")
+    assert ended.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []  # and no run folder is left
 
 
-@pytest.mark.usefixtures("as_a_script")
-@pytest.mark.parametrize(
-    ("error", "code", "line"),
-    [
-        (OSError(28, "No space left on device", "a.ckpt"), 1, "No space left on device: 'a.ckpt'\n"),
-        (KeyboardInterrupt(), 130, "Stopped\n"),
-    ],
-    ids=repr,
-)
-def test_what_the_machine_or_ctrl_c_ends(
-    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as end, one_line_errors():
-        raise error
-    assert end.value.code == code
-    assert capsys.readouterr().err == line
+def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
+    ended = run("-c", without("lightning", ["train"]), cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"zoo train takes lightning: {install('train')}\n"
 
 
-def test_a_console_shows_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr(sys, "stdout", stream)
-    with optional_console():
-        print("a ━ b")
-    assert sys.stdout is stream
-    assert stream.buffer.getvalue() == b"a ? b\n"  # type: ignore[attr-defined]
+def test_ctrl_c_during_imports_is_one_line(tmp_path: Path) -> None:
+    ended = run("-c", without("hydra", ["train"], "signal.raise_signal(signal.SIGINT)"), cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "Stopped\n")
+
+
+@pytest.mark.parametrize("group", ["model", "task", "data", "trainer", "callbacks", "logger"])
+def test_a_run_without_a_part_that_it_needs(compose: Callable[..., DictConfig], group: str) -> None:
+    from zoo.training.run import train
+
+    cfg = compose("train", f"~{group}")
+    with pytest.raises(zoo.ConfigError, match=f"needs a {group}"):
+        train(cfg)
+
+
+def test_a_refused_run_leaves_no_folder(root: Path, tmp_path: Path) -> None:
+    ended = run("-m", "zoo", "train", "hydra.run.dir=a/b", "data.batch_size=0", "trainer=cpu", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "batch_size" in ended.stderr
+    assert list(tmp_path.iterdir()) == []

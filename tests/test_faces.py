@@ -12,14 +12,14 @@ import pytest
 FACES = {
     "zoo": """
         Artefact ArtefactError ConfigError DataError SpecError ZooError
-        create_model features list_models list_weights load save
+        create_model features list_models list_weights load register_model save train
     """,
     "zoo.models": """
         CNN CRNN GRU LSTM MLP MODELS RBM RNN
         Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator ImageReader
         Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SuperResolver Tagger
         TextClassifier TopicRBM UNet ValueRBM
-        apply build create_model defaults list_models
+        apply build create_model defaults list_models register_model
     """,
     "zoo.tasks": """
         Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale
@@ -27,10 +27,11 @@ FACES = {
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
     """,
     "zoo.data": """
-        Adding Admissions BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings CsvSeries
-        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST ImageFolder Imdb Joined
-        LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters Photos Ragged RandomAffine RandomFlip
-        RandomShift RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
+        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings
+        CsvSeries DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
+        ImageArrays ImageFolder Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters
+        PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData ReviewText Reviews
+        RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
         TextFile TextFolder TextLines TwentyNewsgroups Waves Wine
     """,
     "zoo.spec": """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -9,7 +10,11 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from hydra import initialize
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
 from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -192,3 +197,20 @@ def test_a_batch_of_one_is_known_by_torch_s_words() -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # which is the point
         nn.BatchNorm1d(3)(torch.ones(1, 3))
     assert private.is_batch_too_small(caught.value)
+
+
+def test_hydra_puts_its_resolvers_in_the_place_of_others() -> None:
+    """Were it not so, or had OmegaConf a public list of them, they would not have to be kept."""
+    with private.resolvers_kept():
+        OmegaConf.register_new_resolver("now", lambda pattern: "mine", replace=True)
+        with private.resolvers_kept(), initialize(version_base="1.3"):
+            assert OmegaConf.create({"when": "${now:%Y}"}).when != "mine"
+        assert OmegaConf.create({"when": "${now:%Y}"}).when == "mine"
+    assert not hasattr(OmegaConf, "resolvers")
+
+
+def test_hydra_acts_on_a_config_as_soon_as_it_is_composed() -> None:
+    """Were there a public hook before callbacks are built and logging is set, `compose_by` could go."""
+    source = inspect.getsource(Hydra.run)
+    assert source.index("compose_config") < source.index("Callbacks(cfg)") < source.index("on_run_start")
+    assert "load_configuration" in vars(ConfigLoaderImpl)

@@ -1,143 +1,143 @@
-"""How scripts end when a user made a mistake: one line on standard error, and exit code 1."""
+"""The zoo command: `zoo train model=gan`, `python -m zoo train model=gan`, `python scripts/train.py model=gan`.
+
+A verb is a line of VERBS. What it needs is imported once it is chosen, within the guard of `zoo.console`.
+"""
 
 from __future__ import annotations
 
-import os
+import importlib
+import operator
 import re
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import TextIOWrapper
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from zoo import files
-from zoo.errors import ZooError, unknown
-from zoo.renamed import new_name
-
-# Read before we set it; the other processes of a distributed run inherit what their parent has set
-_WITH_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
+import zoo
+from zoo.console import one_line_errors, optional_console
+from zoo.errors import ConfigError, install, unknown
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """End the script with one line and exit code 1 on what a user can mend; only a bug ends in a traceback.
+@dataclass(frozen=True)
+class Verb:
+    """What a word of the command line does.
 
-    With HYDRA_FULL_ERROR=1 in the environment every error keeps its traceback.
+    Args:
+        about: one line for `zoo --help`.
+        function: its full name; it takes the config.
+        config: a file of conf, without its ending.
+        failed: whether what the function gives ends the command with exit code 1.
+        console: around the whole of it.
+        extra: of pyproject.toml, which holds what it imports.
     """
-    if _WITH_TRACEBACK:
-        yield
-        return
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print what goes wrong in its own way, and leave
+
+    about: str
+    function: str
+    config: str
+    failed: Callable[[Any], bool] = lambda result: False
+    console: Callable[[], AbstractContextManager[None]] = nullcontext
+    extra: str = "train"
+
+
+VERBS = {
+    "train": Verb(
+        "train a network: zoo train model=gan", "zoo.training.doors.from_command", "train", console=optional_console
+    ),
+    "predict": Verb(
+        "answer many inputs: zoo predict model=cnn.mnist input='scans/*.png'",
+        "zoo.inference.predict.predict",
+        "use/predict",
+        failed=bool,
+    ),
+    "evaluate": Verb(
+        "compute metrics again and compare: zoo evaluate weights=all",
+        "zoo.inference.evaluate.evaluate",
+        "use/evaluate",
+        failed=operator.not_,
+    ),
+    "export": Verb(
+        "write a network for other programs: zoo export model=cnn.mnist", "zoo.inference.export.export", "use/export"
+    ),
+    "publish": Verb(
+        "put a run into the catalogue of weights: zoo publish run=runs/… name=cnn.digits licence=Apache-2.0",
+        "zoo.inference.publish.publish",
+        "use/publish",
+    ),
+    "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
+}
+
+
+def main(verb: str | None = None) -> None:
+    """Run the command that this process was started with.
+
+    Args:
+        verb: of a script, which has only one; None where it is the first argument.
+    """
+    with one_line_errors():
+        arguments = sys.argv[1:]
+        if verb is None:
+            verb, *arguments = arguments or ["--help"]
+        if verb in ("-h", "--help"):
+            print(_help())
+        elif verb == "--version":
+            print(zoo.__version__)
+        elif verb not in VERBS:
+            raise ConfigError(unknown("command", verb, VERBS))
+        else:
+            with VERBS[verb].console(), one_line_errors():
+                _run(verb, arguments)
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"    {name:{width}}  {verb.about}" for name, verb in VERBS.items()]
+    settings = "`zoo VERB --help` tells of the settings of each. `zoo --version` gives the version."
+    return "\n".join(["zoo VERB [SETTING=VALUE …]", "", *lines, "", settings])
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    """Have Hydra compose the config from the arguments, and call the verb's function on it."""
+    verb = VERBS[name]
     try:
-        yield
-    except (ZooError, HydraException, OmegaConfBaseException) as error:
-        print(one_line(error), file=sys.stderr)
-        sys.exit(1)
-    except ValueError as error:
-        if not str(error).startswith("Config group override"):  # model=null; Hydra has no error of its own for it
+        import hydra
+        from omegaconf import DictConfig, OmegaConf
+
+        from zoo import private
+        from zoo.settings import config_folder
+        from zoo.training import plugins
+
+        module, _, function = verb.function.rpartition(".")
+        call = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "zoo":
             raise
-        print("a choice, such as model=cnn, is a name; null or a number is none", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:  # whoever reads has had enough, as head has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:  # a disk that is full, a folder that vanished or cannot be written to
-        print(files.one_line(str(error).partition("] ")[2] or str(error)), file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("Stopped", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        raise ConfigError(f"zoo {name} takes {error.name}: {install(verb.extra)}") from error
+    OmegaConf.register_new_resolver("settings", settings, replace=True)
+    private.compose_by(plugins.for_command)
+    config = config_folder() / verb.config
+    started = sys.argv
 
+    @hydra.main(version_base="1.3", config_path=str(config.parent), config_name=config.name)
+    def job(cfg: DictConfig) -> Any:
+        sys.argv = started  # by which Lightning starts the other processes of a run
+        with one_line_errors():
+            result = call(cfg)
+            if verb.failed(result):
+                sys.exit(1)
+            return result
 
-class _Console:
-    """A stream to which nothing that a run says is an error: what it cannot take is left out, and said once."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._lost = False
-        stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        try:
-            self._stream.write(text)
-        except OSError as error:
-            self._lose(error)
-        return len(text)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except OSError as error:
-            self._lose(error)
-
-    def _lose(self, error: OSError) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # what it holds goes there as it is closed
-        if not self._lost and not isinstance(error, BrokenPipeError) and self._stream is sys.__stdout__:
-            print(f"standard output cannot be written to ({error.strerror}); the run goes on", file=sys.stderr)
-        self._lost = True
-
-
-@contextmanager
-def optional_console() -> Iterator[None]:
-    """Let a run go on where the console is full or closed, or cannot show a letter: its results are in its folder."""
-    before = sys.stdout, sys.stderr
-    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:  # where it was closed, or the next file would be the console
-        pass
-    os.close(free)
-    sys.stdout, sys.stderr = (_Console(stream) if isinstance(stream, TextIOWrapper) else stream for stream in before)
-    try:
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        sys.stdout, sys.stderr = before
+    sys.argv = [started[0], *arguments]
+    job()
 
 
 def settings() -> str:
-    """For --help: what the config file of the script that runs says of its settings, but for what is Hydra's own."""
+    """For --help: what the config file of the verb that runs says of its settings, but for what is Hydra's own."""
+    from hydra.core.hydra_config import HydraConfig
+
     hydra = HydraConfig.get()
     folder = next(source.path for source in hydra.runtime.config_sources if source.provider == "main")
     text = Path(folder, f"{hydra.job.config_name}.yaml").read_text(encoding="utf-8")
     text = re.sub(r"^defaults:\n( .*\n)*", "", text.partition("\nhydra:")[0], flags=re.MULTILINE)
     return re.sub(r"^# ?", "", text, flags=re.MULTILINE).strip().replace("$", "$$")  # it is a template
-
-
-OmegaConf.register_new_resolver("settings", settings)
-
-
-def one_line(error: Exception) -> str:
-    """The error in one line, with the nearest name that exists where one was not found."""
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return unknown(group, name, error.options)
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and "not in struct" in str(cause):
-        parent = str(cause.full_key).rpartition(".")[0]
-        if (now := new_name(str(cause.full_key))) is not None:
-            return f"{cause.full_key} is now {now}"
-        if not cause.parent_node:  # of names that a user chooses, or null until all of it is given
-            asked = re.search(r"use \+(.*)", str(error))
-            return f"{parent} has no settings yet" + (f"; this adds one: '+{asked[1]}'" if asked else "")
-        prefix = f"{parent}." if parent else ""
-        return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
-    if (named := re.match(r"(?:In '[^']*': )?Could not override '(\w+)'", str(error))) and (now := new_name(named[1])):
-        return f"{named[1]} is now {now}"
-    text = str(error)
-    if not isinstance(error, ZooError):  # Hydra's go on and on
-        text = (text.strip().splitlines() or [type(error).__name__])[0]
-    if isinstance(error, OverrideParseException):
-        text = f"cannot read '{error.override}': {text}"
-        name, _, value = str(error.override).partition("=")
-        if value and value[0] not in "[{('\"":
-            text += f"; text with such characters is read in quotes: \"{name}='{value}'\""
-    return files.one_line(text)

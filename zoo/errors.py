@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+DISTRIBUTION = "classic-zoo"  # the name to install by; `zoo` itself is another project's on the public index
 LONGEST_NAME = 60  # characters of a name that a message repeats
 MOST_CHOICES = 20_000  # names among which the nearest is sought
 MOST_LISTED = 200
 
 
 class ZooError(Exception):
-    """Base of all errors that zoo raises on purpose; scripts print it as one line and exit with code 1.
+    """Base of all errors that zoo raises on purpose; commands print it as one line and exit with code 1.
 
     The message may quote anything: it is cut to 300 characters on one line, and control characters are escaped.
     """
@@ -52,3 +53,8 @@ def one_line(text: str, limit: int = 300) -> str:
     words = " ".join(text[: 20 * limit].split())
     shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
     return shown if len(shown) <= limit else f"{shown[: limit - 2]} …"
+
+
+def install(extra: str) -> str:
+    """The command that installs what an extra of pyproject.toml holds."""
+    return f'pip install "{DISTRIBUTION}[{extra}]"'

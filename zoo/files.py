@@ -60,6 +60,12 @@ def remove_abandoned(folder: Path, seconds: float = _ABANDONED) -> None:
                 part.unlink()
 
 
+def cache_folder() -> Path:
+    """The user's folder of what can be downloaded or computed again: $ZOO_CACHE, or ~/.cache/zoo."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("ZOO_CACHE") or Path(base, "zoo"))
+
+
 def is_regular(path: Path) -> bool:
     """Whether it is a file, and no folder, pipe or device; a link is what it leads to."""
     try:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +104,21 @@ def set_epochs(trainer: Trainer, epochs: int) -> None:
     trainer.fit_loop.max_epochs = epochs
 
 
+@contextmanager
+def resolvers_kept() -> Iterator[None]:
+    """Keep the resolvers of OmegaConf (2.3) as they are, of which there is no public list.
+
+    Hydra 1.3 puts its own in the place of a program's `now`, `hydra` and `python_version` each time it is initialised.
+    """
+    from omegaconf.basecontainer import BaseContainer
+
+    before = dict(BaseContainer._resolvers)
+    try:
+        yield
+    finally:
+        BaseContainer._resolvers = before
+
+
 def keep_freed_memory() -> None:
     """Have glibc keep the memory of freed tensors for the next ones.
 
@@ -129,3 +147,27 @@ def is_batch_too_small(error: ValueError) -> bool:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was too small: torch (2.15) has an error of its own for that of a GPU, and none for the CPU's."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def compose_by(wrapper: Any) -> None:
+    """Have each config that Hydra composes for a command go through a function, before anything in it is acted on.
+
+    Hydra 1.3 configures logging and builds its callbacks from a config as soon as that is composed, and has no hook
+    before that. Jobs of a sweep are composed in the same place, in other processes too.
+
+    Args:
+        wrapper: called as `wrapper(compose, name, overrides, folder)`; gives the config.
+    """
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    inner = getattr(ConfigLoaderImpl.load_configuration, "__wrapped__", ConfigLoaderImpl.load_configuration)
+
+    @wraps(inner)
+    def load_configuration(self: Any, config_name: str | None, overrides: list[str], *args: Any, **more: Any) -> Any:
+        def compose(name: str | None, chosen: Any) -> Any:
+            return inner(self, name, list(chosen), *args, **more)
+
+        path = next((one.path for one in self.config_search_path.get_path() if one.provider == "main"), None)
+        return wrapper(compose, config_name, overrides, path and path.removeprefix("file://"))
+
+    ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]

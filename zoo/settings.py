@@ -90,6 +90,8 @@ def _hints_of(found: Any) -> dict[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
     if hint in WORDS:
         return type(value) in ((int, float) if hint is float else (hint,))
     if isinstance(value, dict) and "_target_" in value:

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from zoo.data.core import cache
 from zoo.data.photos import ImageFolder, Patches, Photos, RandomFlip
 from zoo.errors import DataError, SpecError
 from zoo.models import build
-from zoo.spec import Classes, Image
+from zoo.spec import Classes, Image, Values
 
 
 def random_images(*sizes: tuple[int, int]) -> list[Tensor]:
@@ -115,7 +116,7 @@ def test_folders_in_it_are_classes_of_whole_images(tmp_path: Path) -> None:
     assert data.spec.output == Classes(("cats", "dogs"))
     assert (data.spec.input.height, data.spec.input.width) == (12, 12)
     assert sum(int(examples.columns[1].sum()) for examples in data.splits.values()) == 4
-    assert data.splits["train"].columns[0].shape == (6, 3, 12, 12)
+    assert data.splits["train"].__getitems__(range(6))[0].shape == (6, 3, 12, 12)
     build("cnn", data.spec)
 
 
@@ -170,3 +171,125 @@ def test_a_folder_that_is_of_no_use_is_named(tmp_path: Path) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ImageFolder("folder", **options)
+
+
+def test_folders_called_train_val_and_test_are_the_splits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for count, split in ((5, "train"), (2, "valid"), (3, "test")):
+        for kind in ("cats", "dogs"):
+            write(tmp_path / split / kind, count)
+    data = ImageFolder(str(tmp_path), patch=None, size=12)
+    with caplog.at_level(logging.INFO):
+        data.setup()
+    assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 10, "val": 4, "test": 6}
+    assert data.spec.output == Classes(("cats", "dogs"))
+    assert data.splits["val"].columns[1].tolist() == [0, 0, 1, 1]
+    assert data.notes == ["the folders test/, train/, valid/ are taken as the splits"]
+    assert data.notes[0] in caplog.text
+
+
+def test_a_split_that_is_not_given_is_drawn_from_the_training_images(tmp_path: Path) -> None:
+    for count, split in ((10, "train"), (3, "test")):
+        for kind in ("cats", "dogs"):
+            write(tmp_path / split / kind, count)
+    data = ImageFolder(str(tmp_path), patch=None, size=12, val_fraction=0.2)
+    data.setup()
+    assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 16, "val": 4, "test": 6}
+
+
+def test_splits_are_drawn_class_by_class(tmp_path: Path) -> None:
+    write(tmp_path / "cats", 40)
+    write(tmp_path / "dogs", 4)
+    for seed in range(3):
+        data = ImageFolder(str(tmp_path), patch=None, size=8, split_seed=seed)
+        data.setup()
+        dogs = {split: int(examples.columns[1].sum()) for split, examples in data.splits.items()}
+        assert dogs == {"train": 2, "val": 1, "test": 1}
+    write(tmp_path / "emus", 2)
+    with pytest.raises(DataError, match=r"class 'emus' has 2 images"):
+        ImageFolder(str(tmp_path), patch=None, size=8).setup()
+    data = ImageFolder(str(tmp_path), patch=None, size=8, stratify=False)
+    data.setup()
+    assert sum(map(len, data.splits.values())) == 46
+
+
+@pytest.mark.parametrize("labels", ["folders", "table"])
+def test_labels_and_patches_are_refused_before_anything_is_decoded(tmp_path: Path, labels: str) -> None:
+    """These are no images: to decode one would be another error."""
+    for name in ("cats/0.png", "cats/1.png", "dogs/0.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    if labels == "table":
+        (tmp_path / "labels.csv").write_text("file,label\ncats/0.png,a\ncats/1.png,b")
+    with pytest.raises(DataError, match=r"data\.patch=null data\.size=64.*data\.layout=images"):
+        ImageFolder(str(tmp_path)).prepare_data()
+
+
+def test_subfolders_may_say_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "cats", 4)
+    write(tmp_path / "dogs", 4)
+    data = ImageFolder(str(tmp_path), patch=16, layout="images")
+    data.setup()
+    assert data.spec.input == data.spec.output
+
+
+def test_a_table_gives_values_to_learn(tmp_path: Path) -> None:
+    write(tmp_path / "photos", 12)
+    rows = [f"{number:03},{number + 0.5},{-number}" for number in range(12)]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,age,depth", *rows]))
+    data = ImageFolder(str(tmp_path), patch=None, size=12)
+    data.setup()
+    output = data.spec.output
+    assert isinstance(output, Values)
+    seen = []
+    for examples in data.splits.values():
+        for image, targets in zip(*examples.__getitems__(range(len(examples)))):
+            age, depth = output.restore(targets[None])[0].tolist()
+            assert depth == pytest.approx(0.5 - age)
+            assert torch.equal(image, data.spec.input.encode(tmp_path / "photos" / f"{round(age - 0.5):03}.png"))
+            seen.append(round(age - 0.5))
+    assert sorted(seen) == list(range(12))
+    assert build("cnn", data.spec)(torch.zeros(2, 3, 12, 12)).shape == (2, 2)
+    build("mlp", data.spec)
+
+
+def test_many_images_are_read_from_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("cats", "dogs"):
+        write(tmp_path / "images" / kind, 5)
+    options = [{"patch": None, "size": 12}, {"patch": 16, "layout": "images"}]
+    for number, option in enumerate(options):
+        plain = ImageFolder(str(tmp_path / "images"), **option)  # type: ignore[arg-type]
+        plain.setup()
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, "FEW", 0)
+            patch.setattr(cache, "_processes", lambda count, size: 1)
+            patch.setattr(cache, "AT_ONCE", 0)
+            mapped = ImageFolder(str(tmp_path / "images"), cache=str(tmp_path / "cache"), **option)  # type: ignore[arg-type]
+            mapped.prepare_data()
+            mapped.setup()
+            assert mapped.spec == plain.spec
+            for split, examples in plain.splits.items():
+                ours, theirs = (its.__getitems__(range(len(examples))) for its in (examples, mapped.splits[split]))
+                assert all(torch.equal(*columns) for columns in zip(ours, theirs))
+        assert len(list((tmp_path / "cache").glob("images-*"))) == number + 1
+
+
+def test_as_in_version_one_where_stratify_and_draft_are_off(tmp_path: Path) -> None:
+    """The images, split and statistics of a plain loop."""
+    write(tmp_path / "b", 9)
+    write(tmp_path / "a", 8)
+    data = ImageFolder(str(tmp_path), patch=None, size=12, stratify=False, draft=False, split_seed=3)
+    data.setup()
+    files = sorted(tmp_path.rglob("*.png"))
+    order = torch.randperm(17, generator=torch.Generator().manual_seed(3)).tolist()
+    rows = {"val": order[:2], "test": order[2:4], "train": order[4:]}
+    sums = squares = torch.zeros(3).double()
+    for row in rows["train"]:
+        scaled = data.spec.input.encode(files[row]).flatten(1).double() / 255
+        sums, squares = sums + scaled.sum(1), squares + scaled.square().sum(1)
+    mean = sums / (13 * 144)
+    assert data.spec.input.mean == tuple(mean.tolist())
+    assert data.spec.input.std == tuple((squares / (13 * 144) - mean.square()).sqrt().tolist())
+    for split, chosen in rows.items():
+        images, labels = data.splits[split].__getitems__(range(len(chosen)))
+        assert labels.tolist() == [int(files[row].parent.name == "b") for row in chosen]
+        assert torch.equal(images, torch.stack([data.spec.input.encode(files[row]) for row in chosen]))

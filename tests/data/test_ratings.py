@@ -80,13 +80,51 @@ def test_a_csv_file(tmp_path: Path) -> None:
         ({"user": [1], "item": [2]}, "unknown column 'rating'"),
         ({"user": [1, 2], "item": [2, None], "rating": [1, 2]}, "column 'item', row 2: the cell is empty"),
         ({"user": [1, 2], "item": [2, 3], "rating": [1, "good"]}, "column 'rating', row 2: 'good' is not a number"),
-        ({"user": [1, 2], "item": [2, 3], "rating": [3, 3]}, "column 'rating' has 1 different numbers; a scale has"),
+        (
+            {"user": [1, 2], "item": [2, 3], "rating": ["bad", "good"]},
+            r"worst to the best, such as data\.scale=\[bad,good\]",
+        ),
+        ({"user": [1, 2] * 2, "item": [2, 3] * 2, "rating": [-1, 7, 8, 9]}, r"-1, in 1 rows, .*data\.scale=\[7,8,9\]"),
         ({"user": [1, 2], "item": [2, 3], "rating": [1, 2]}, "too few ratings: none is left for"),
     ],
 )
 def test_a_csv_file_that_will_not_do(tmp_path: Path, columns: dict[str, list[object]], fault: str) -> None:
     with pytest.raises(DataError, match=fault):
         CsvRatings(csv(tmp_path, **columns)).setup()
+
+
+def many(folder: Path, rating: list[object]) -> str:
+    pairs = [(user, item) for user in range(20) for item in range(15)]
+    users, items = map(list, zip(*pairs))
+    return csv(folder, user=users, item=items, rating=[rating[n % len(rating)] for n in range(len(pairs))])
+
+
+def test_ratings_of_other_kinds(tmp_path: Path) -> None:
+    likes = CsvRatings(many(tmp_path, ["bad", "good", "good", "?x"]), scale=["bad", "good"])
+    rated = likes.read()
+    assert rated.scale == (0, 1)
+    assert rated.codes.flatten().bincount().tolist() == [75, 75, 150]
+    assert "75 rows are left out" in " ".join(likes.notes)
+    without = CsvRatings(many(tmp_path, [-1, 7, 8, 9]), scale=[7, 8, 9]).read()
+    assert without.scale == (7, 8, 9)
+    assert (without.codes > 0).sum() == 225
+    plays = CsvRatings(many(tmp_path, [n * n for n in range(1, 51)]), bins=5)
+    assert len(plays.read().scale) == 5
+    assert plays.read().codes.flatten().bincount()[1:].tolist() == [60] * 5
+    assert "50 different numbers" in plays.notes[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"rating": None}, {"clicks": True}], ids=str)
+def test_clicks(tmp_path: Path, options: dict[str, object]) -> None:
+    users = [user for user in range(20) for _ in range(6)]
+    items = [(user + 3 * n) % 15 for user in range(20) for n in range(6)]
+    data = CsvRatings(csv(tmp_path, user=users, item=items, rating=[1] * 120), **options)  # type: ignore[arg-type]
+    rated = data.read()
+    assert rated.scale == (0, 1)
+    clicked, others = (rated.codes == 2).sum(dim=1), (rated.codes == 1).sum(dim=1)
+    assert torch.equal(clicked, others)
+    assert clicked.unique().tolist() == [5]  # of 15 items, the first comes twice
+    assert "each row is a click" in data.notes[0]
 
 
 def movielens(root: Path) -> Path:

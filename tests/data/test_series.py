@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import torch
 
 from zoo.data.series import CsvSeries, Waves
-from zoo.errors import DataError
+from zoo.errors import ConfigError, DataError, SpecError
 from zoo.spec import Forecast
 
 
@@ -16,11 +17,11 @@ def test_windows_are_followed_by_what_is_foretold() -> None:
     data = Waves(length=300, context_length=20, horizon=5)
     data.setup()
     assert isinstance(data.spec.output, Forecast)
-    series = data.read()[2]
+    series = data.read().values
     place = 20
     for split, end in {"train": 210, "val": 255, "test": 300}.items():
         pasts, futures = data.splits[split].columns
-        truths = data.spec.output.restore(futures)
+        truths = data.spec.output.restore(futures.index_select(0, torch.arange(len(futures))))
         for row in range(len(pasts)):
             torch.testing.assert_close(pasts[row], series[place - 20 : place].float())
             torch.testing.assert_close(truths[row], series[place : place + 5], atol=1e-4, rtol=0)
@@ -32,7 +33,7 @@ def test_windows_are_followed_by_what_is_foretold() -> None:
 def test_statistics_are_of_the_training_part() -> None:
     data = Waves(length=300, context_length=20, horizon=5)
     data.setup()
-    known = data.read()[2][:210]
+    known = data.read().values[:210]
     assert data.spec.input.mean == pytest.approx(tuple(known.mean(dim=0).tolist()))
     assert data.spec.input.std == pytest.approx(tuple(known.std(dim=0).tolist()))
 
@@ -57,8 +58,8 @@ def test_a_csv_file_is_read(tmp_path: Path) -> None:
     assert data.spec.input.names == ("sales", "rain")
     assert data.spec.output.names == ("sales",)
     pasts, _ = data.splits["train"].columns
-    assert pasts[0, :, 0].tolist() == sales[:12]
-    assert pasts[0, :, 1].tolist() == rain[:12]
+    assert pasts[0][:, 0].tolist() == sales[:12]
+    assert pasts[0][:, 1].tolist() == rain[:12]
     alone = CsvSeries(path, "time", ["sales"], inputs=[], context_length=12, horizon=3)
     alone.setup()
     assert alone.spec.input.names == ("sales",)
@@ -81,6 +82,97 @@ def test_even_times_of_other_kinds(tmp_path: Path, times: list[object]) -> None:
     assert len(data.splits["test"]) > 1
 
 
+QUARTERS = [f"{1990 + n // 4}-{3 * (n % 4) + 1:02d}-01" for n in range(60)]
+DAYS = [day.isoformat() for n in range(90) if (day := date(2024, 1, 1) + timedelta(days=n)).weekday() < 5][:60]
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (QUARTERS, ""),
+        ([f"{1980 + n // 2}-{6 * (n % 2) + 1:02d}-01" for n in range(60)], ""),
+        ([f"{1990 + n // 4}-Q{n % 4 + 1}" for n in range(60)], ""),
+        ([f"Q{n % 4 + 1} {1990 + n // 4}" for n in range(60)], ""),
+        ([f"{1990 + n // 2}H{n % 2 + 1}" for n in range(60)], ""),
+        ([f"{2020 + n // 52}-W{n % 52 + 1:02d}" for n in range(53)][:52], ""),
+        ([int(day.replace("-", "")) for day in QUARTERS], "read as dates"),
+        ([(2000 + n // 12) * 100 + n % 12 + 1 for n in range(60)], "read as dates"),
+        ([".".join(reversed(day.split("-"))) for day in QUARTERS], "day first"),
+        (DAYS, "from weekday to weekday"),
+        ([f"2024-03-{1 + n // 24:02d} {n % 24:02d}:00:0{n % 4}" for n in range(60)], "off by up to"),
+        (HOURS[:60][::-1], "in the order of time"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_times_as_people_write_them(tmp_path: Path, times: list[object], said: str) -> None:
+    values = [n % 5 for n in range(len(times))]
+    data = CsvSeries(csv(tmp_path, times, sales=values), "time", "sales", context_length=6, horizon=2)
+    read = data.read()
+    assert read.values[:, 0].tolist() == (values if "order" not in said else values[::-1])
+    assert said in " ".join(data.notes)
+
+
+def test_summer_time(tmp_path: Path) -> None:
+    hours = [f"2023-03-{25 + n // 24} {n % 24:02d}:00" for n in range(72) if n != 26]  # the hour from 2 to 3 is not
+    path = csv(tmp_path, hours, sales=[n % 5 for n in range(71)])
+    options = {"context_length": 6, "horizon": 2}
+    with pytest.raises(DataError, match=r"row 27: .*summer time .*data\.timezone"):
+        CsvSeries(path, "time", "sales", **options).read()
+    assert len(CsvSeries(path, "time", "sales", timezone="Europe/Berlin", **options).read().values) == 71
+    assert len(CsvSeries(path, "time", "sales", gaps="fill", **options).read().values) == 72
+    with pytest.raises(ConfigError, match="Europe/Berlin"):
+        CsvSeries(path, "time", "sales", timezone="Mars", **options).read()
+
+
+def test_gaps_are_filled_or_no_window_holds_them(tmp_path: Path) -> None:
+    sales: list[object] = [n % 7 for n in range(120)]
+    sales[40] = ""
+    path = csv(tmp_path, HOURS, sales=sales)
+    filled = CsvSeries(path, "time", "sales", gaps="fill", context_length=6, horizon=2)
+    assert filled.read().values[40].item() == 39 % 7
+    filled.setup()
+    assert filled.spec.input.encode(path)[40].item() == 39 % 7
+    skipped = CsvSeries(path, "time", "sales", gaps="skip", context_length=6, horizon=2)
+    skipped.setup()
+    whole = CsvSeries(
+        csv(tmp_path, HOURS, sales=[n % 7 for n in range(120)]), "time", "sales", context_length=6, horizon=2
+    )
+    whole.setup()
+    assert len(skipped.splits["train"]) == len(whole.splits["train"]) - 8
+    contexts, futures = skipped.splits["train"].__getitems__(torch.arange(len(skipped.splits["train"])))
+    assert contexts.isfinite().all()
+    assert futures.isfinite().all()
+
+
+def test_an_input_with_gaps_is_filled_with_a_word(tmp_path: Path) -> None:
+    rain: list[object] = ["" if n % 9 == 0 else n for n in range(120)]
+    data = CsvSeries(
+        csv(tmp_path, HOURS, rain=rain, sales=[n % 7 for n in range(120)], note=["x"] * 120), "time", "sales"
+    )
+    read = data.read()
+    assert read.names == ["sales", "rain"]
+    assert read.values[:11, 1].tolist() == [1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 10]
+    assert "14 numbers are missing" in " ".join(data.notes)
+    assert "left out: note" in " ".join(data.notes)
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_several_series_in_a_file(tmp_path: Path, interleaved: bool) -> None:
+    rows = [(time, shop, n + 1000 * (shop == "b")) for shop in "ab" for n, time in enumerate(HOURS)]
+    rows = sorted(rows) if interleaved else rows
+    times, shops, sales = map(list, zip(*rows))
+    path = csv(tmp_path, times, shop=shops, sales=sales)
+    data = CsvSeries(path, "time", "sales", context_length=6, horizon=2)
+    data.setup()
+    assert "column 'shop' tells 2 series apart" in " ".join(data.notes)
+    for split in data.splits.values():
+        contexts, futures = split.__getitems__(torch.arange(len(split)))
+        whole = torch.cat([contexts[:, :, 0], data.spec.output.restore(futures)[:, :, 0]], dim=1)  # type: ignore[call-overload]
+        assert (whole.diff(dim=1) - 1).abs().max() < 1e-2  # no window is of both shops
+    with pytest.raises(SpecError, match="several series, told apart by 'shop'"):
+        data.spec.input.encode(path)
+
+
 def changed(place: int, value: object) -> list[object]:
     return [*HOURS[:place], value, *HOURS[place + 1 :]]
 
@@ -89,8 +181,8 @@ def changed(place: int, value: object) -> list[object]:
     ("times", "message"),
     [
         (HOURS[:50] + HOURS[53:] + HOURS[:3], r"is not evenly spaced at row 51: 2024-03-03 05:00 after .* 4 of the"),
-        (changed(70, HOURS[69]), "is not in order at row 71: .* double times"),
-        (changed(70, HOURS[3]), "is not in order at row 71"),
+        (changed(70, HOURS[69]), "has 2024-03-03 21:00 twice, again in row 71"),
+        (changed(70, HOURS[3]), "has 2024-03-01 03:00 twice, again in row 71"),
         (changed(70, ""), "column 'time', row 71: the time is missing"),
         (changed(70, "soon"), "column 'time', row 71: 'soon' is not a date"),
     ],
@@ -106,7 +198,7 @@ def test_faults_of_times_are_told(tmp_path: Path, times: list[object], message: 
 @pytest.mark.parametrize(
     ("sales", "options", "message"),
     [
-        ([""] + [1, 2] * 59 + [3], {}, "column 'sales', row 1: the number is missing"),
+        ([""] + [1, 2] * 59 + [3], {}, "column 'sales', row 1: the number is missing; give data.gaps=fill"),
         (["x"] + [1, 2] * 59 + [3], {}, "column 'sales', row 1: 'x' is not a number"),
         ([1, 1e39] + [1, 2] * 59, {}, "column 'sales', row 2: it is too large for float32"),
         ([1] * 120, {}, "column 'sales' never changes in the training split"),

@@ -21,7 +21,7 @@ from zoo.data.tables import (
     Wine,
     generate_admissions,
 )
-from zoo.spec import Classes, Table, Values
+from zoo.spec import Classes, Features, Table, Values
 
 ROWS = 60
 
@@ -210,3 +210,59 @@ def test_an_option_out_of_range(options: dict[str, Any]) -> None:
 
 def test_the_admissions_are_as_generated() -> None:
     pd.testing.assert_frame_equal(Admissions().read().reset_index(drop=True), generate_admissions())
+
+
+def test_files_of_their_own_for_val_and_test(tmp_path: Path) -> None:
+    for name in ("val", "test"):
+        frame(price=np.arange(ROWS) + 1000.0).to_csv(tmp_path / f"{name}.csv", index=False)
+    data = csv(tmp_path, frame(), val_path=str(tmp_path / "val.csv"), test_path=str(tmp_path / "test.csv"))
+    data.setup()
+    assert [len(data.splits[split]) for split in ("train", "val", "test")] == [ROWS, ROWS, ROWS]
+    restored = data.spec.output.restore(data.splits["test"].columns[1])
+    assert restored.flatten().tolist() == pytest.approx([1000.0 + n for n in range(ROWS)])
+    alone = csv(tmp_path, frame(), test_path=str(tmp_path / "test.csv"))
+    alone.setup()
+    assert len(alone.splits["train"]) + len(alone.splits["val"]) == ROWS
+
+
+def test_rows_are_split_by_time(tmp_path: Path) -> None:
+    table = frame(day=[f"{n % 28 + 1}.{n // 28 + 1}.2020" for n in range(ROWS)]).sample(frac=1, random_state=0)
+    data = csv(tmp_path, table, split_by="day")
+    data.setup()
+    days = {
+        split: examples.columns[0][:, data.spec.input.slices["day"].start] for split, examples in data.splits.items()
+    }
+    assert days["train"].max() < days["val"].min()
+    assert days["val"].max() < days["test"].min()
+
+
+def test_no_group_is_in_two_splits(tmp_path: Path) -> None:
+    patients = np.arange(ROWS) % 12
+    data = csv(tmp_path, frame(patient=patients, mark=patients * 1.5), group="patient")
+    data.setup()
+    assert "patient" not in data.spec.input.slices
+    place = data.spec.input.slices["mark"].start
+    marks = [set(examples.columns[0][:, place].tolist()) for examples in data.splits.values()]
+    assert sum(map(len, marks)) == len(set.union(*marks)) == 12
+
+
+def test_several_targets_or_none(tmp_path: Path) -> None:
+    data = csv(tmp_path, frame(rent=np.arange(ROWS) * 2.0), target=["price", "rent"])
+    data.setup()
+    assert data.spec.output.names == ("price", "rent")
+    assert data.splits["train"].columns[1].shape[1] == 2
+    unlabelled = csv(tmp_path, frame(), target=None)
+    unlabelled.setup()
+    assert "price" in unlabelled.spec.input.slices
+    assert isinstance(unlabelled.spec.output, Features)
+    assert len(unlabelled.splits["train"].columns) == 1
+
+
+def test_a_text_beside_other_columns_is_left_out_and_alone_is_sent_elsewhere(tmp_path: Path) -> None:
+    texts = [f"a text of many words, number {n % 40}" for n in range(ROWS)]
+    data = csv(tmp_path, frame(note=texts))
+    data.setup()
+    assert "data=csv_text" in " ".join(data.notes)
+    label = pd.DataFrame({"text": texts, "label": ["good", "bad"] * 30})
+    with pytest.raises(DataError, match=r"data=csv_text data\.text=text data\.label=label"):
+        csv(tmp_path, label, target="label").setup()

@@ -6,6 +6,7 @@ import sys
 import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from zoo.training import run as training
 
@@ -40,8 +41,8 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
         apart["tested"] = int(trainer.strategy.reduce(torch.tensor(seen), reduce_op="sum"))
 
     training.L.Trainer.fit = fit_and_compare
-    metrics = training.train(cfg)
-    if training.rank_zero_only.rank == 0:
+    metrics = training.train(cfg).metrics
+    if rank_zero_only.rank == 0:
         print("\n" + json.dumps({**apart, "connected": torch.distributed.is_initialized(), **metrics}))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import zoo
-from zoo.cli import one_line_errors
+from zoo.console import one_line_errors
 from zoo.errors import ZooError
 from zoo.training.run import train
 
@@ -72,12 +72,11 @@ def test_overrides(
             try:
                 with one_line_errors():
                     train(compose("train.yaml", *fixed, *overrides, f"folder='{place}'"))
-            except SystemExit as error:
+            except SystemExit as ended:
                 told = capsys.readouterr().err.removesuffix("\n")
-                assert error.code == 1, f"exit code {error.code}"
-                assert len(told) <= 300, f"{len(told)} characters: {told}"
-                assert told.isprintable(), told
-                raise ZooError(told) from error
+                if ended.code != 1 or len(told) > 300 or not told.isprintable():
+                    raise ValueError(f"exit code {ended.code} and {len(told)} characters: {told}") from ended
+                raise ZooError(told) from ended
             return place
 
         def fault(found: Path) -> str:

@@ -14,7 +14,7 @@ from zoo import SpecError
 from zoo.models import MLP
 from zoo.models.mlp import ACTIVATIONS, build
 from zoo.spec import Classes, Image, MaskedImage, Spec, Table, Values
-from zoo.spec.table import Category, Number
+from zoo.spec.columns import Category, Number
 
 TABLE = Table((Number("a", 0.0, 1.0, True), Category("b", ("x", "y", "z")), Number("c", 0.0, 1.0, False)))
 TWO, THREE = Classes(("no", "yes")), Classes(("p", "q", "r"))
@@ -117,7 +117,7 @@ def test_categories_are_embedded_and_unknown_ones_start_at_zero() -> None:
         {"ensemble_size": 0},
         {"embedding_dim": 0},
         {"in_features": 0},
-        {"num_outputs": 0},
+        {"num_outputs": -1},
         {"categories": [0]},
     ],
     ids=str,

@@ -24,7 +24,7 @@ from zoo.models.rbm import (
 from zoo.models.rbm.tempering import tempered_gibbs
 from zoo.models.rbm.units import Counts, Mixed, Softmax, bernoulli
 from zoo.spec import Classes, Features, Image, Spec, Table, Values
-from zoo.spec.table import Category, Number
+from zoo.spec.columns import Category, Number
 
 
 def spread(rbm: RBM, scale: float = 0.7) -> RBM:

@@ -11,7 +11,7 @@ from zoo.models import GRU, LSTM, RNN, build
 from zoo.models.rnn import Recurrent, Stack, TextClassifier
 from zoo.models.rnn.recurrent import CELLS, Layer, SequenceDropout, reverse
 from zoo.spec import Classes, Spec, Table, Values
-from zoo.spec.table import Category, Number
+from zoo.spec.columns import Category, Number
 
 LENGTHS = torch.tensor([4, 7, 1, 6])
 CELL = pytest.mark.parametrize("cell", sorted(CELLS))

@@ -25,7 +25,7 @@ from zoo.spec import (
     TextLine,
     Video,
 )
-from zoo.spec.table import Boolean, Category, Date, Number
+from zoo.spec.columns import Boolean, Category, Date, Number
 
 RGB = ((0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
 COLUMNS = (

@@ -124,7 +124,9 @@ def test_labels_are_told_up_to_each_length() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [Spec(SERIES, LABELS), Spec(VIDEO, LABELS), Spec(ONE, Forecast(**vars(ONE), horizon=4))], ids=str
+    "spec",
+    [Spec(SERIES, LABELS), Spec(VIDEO, LABELS), Spec(ONE, Forecast(ONE.names, ONE.mean, ONE.std, horizon=4))],
+    ids=str,
 )
 def test_json_round_trip(spec: Spec) -> None:
     again = Spec.from_json(json.loads(json.dumps(spec.to_json())))

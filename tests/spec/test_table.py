@@ -14,7 +14,7 @@ import torch
 
 from zoo import SpecError
 from zoo.spec import Classes, Spec, Table, Values
-from zoo.spec.table import Boolean, Category, Date, Number
+from zoo.spec.columns import Boolean, Category, Date, Number
 
 TABLE = Table(
     (

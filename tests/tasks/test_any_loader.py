@@ -34,7 +34,7 @@ from zoo.spec import (
     Values,
     Video,
 )
-from zoo.spec.table import Number
+from zoo.spec.columns import Number
 from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid, Recommendation, TopicModelling
 from zoo.tasks.sequence import OCR, Captioning, Forecasting, LanguageModelling, Tagging, memory_task

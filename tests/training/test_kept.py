@@ -14,8 +14,7 @@ import pytest
 from omegaconf import DictConfig
 
 import zoo
-from zoo.training import report
-from zoo.training import run as runs
+from zoo.training import report, results
 from zoo.training.run import train
 
 SMALL = ["model=mlp", "data=digits", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "threads=1"]
@@ -37,7 +36,7 @@ def _raise(*args: Any, **options: Any) -> Any:
         (report, "baselines", "baselines"),
         (report, "plots", "plots"),
         (report, "notes", "notes"),
-        (runs, "card", "the card"),
+        (results, "card", "the card"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -80,7 +79,7 @@ def test_a_disk_that_is_full_after_training(
     def write(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs, "replacing", write)
+    monkeypatch.setattr(results, "replacing", write)
     train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}"))
     zoo.load(tmp_path / "model.safetensors")
 

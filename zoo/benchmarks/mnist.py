@@ -61,10 +61,9 @@ def run(root: Path) -> None:
 
 def train(override: str, root: Path, seed: int) -> dict[str, float]:
     """The metrics of `python scripts/train.py override`, run in a process of its own."""
-    script = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
     with tempfile.TemporaryDirectory() as folder:
         settings = [override, f"seed={seed}", f"data.root={root.resolve()}", f"hydra.run.dir={folder}"]
-        subprocess.run([sys.executable, str(script), *settings], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "zoo", "train", *settings], check=True, stdout=subprocess.DEVNULL)
         return zoo.load(Path(folder) / "model.safetensors").metrics
 
 

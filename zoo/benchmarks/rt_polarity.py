@@ -31,7 +31,6 @@ def _fold(root: Path, fold: int) -> dict[str, float]:
     """The metrics of a fold, trained if it has not been."""
     folder = Path("runs", "rt_polarity_folds", str(fold)).resolve()
     if not (folder / "model.safetensors").exists():
-        script = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
         settings = ["experiment=rt_polarity", f"data.fold={fold}", f"data.root={root.resolve()}", f"folder={folder}"]
-        subprocess.run([sys.executable, str(script), *settings], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "zoo", "train", *settings], check=True, stdout=subprocess.DEVNULL)
     return zoo.load(folder / "model.safetensors").metrics

@@ -30,7 +30,8 @@ from torch import Tensor
 
 from zoo import models
 from zoo.data.core.columns import Examples
-from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine, examples, learn
+from zoo.data.core.table_spec import examples, learn
+from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine
 from zoo.settings import config_folder, folded
 from zoo.spec import Classes, Spec, Table
 from zoo.training import kinds
@@ -88,12 +89,11 @@ def _folds(source: TableData, batch_size: int) -> list[Fold]:
     classes = isinstance(source.spec.output, Classes)
     divide = (StratifiedKFold if classes else KFold)(5, shuffle=True, random_state=SEED)
     folds = []
-    for train, test in divide.split(frame, frame[source.target]):
-        spec = learn(frame.iloc[train], source.target, classes=classes, kinds={})
-        splits = {
-            split: examples(frame.iloc[rows], spec, source.target) for split, rows in (("train", train), ("test", test))
-        }
-        folds.append(Fold(spec, splits, source.target, batch_size))
+    for train, test in divide.split(frame, frame[source.targets[0]]):
+        spec = learn(frame.iloc[train], source.targets, classes=classes)
+        rows_of = {"train": train, "test": test}
+        splits = {split: examples(frame.iloc[rows], spec, source.targets) for split, rows in rows_of.items()}
+        folds.append(Fold(spec, splits, source.targets[0], batch_size))
     return folds
 
 

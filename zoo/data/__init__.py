@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from zoo.data.arrays import Arrays, Frame, ImageArrays
+from zoo.data.augmentation import PhotoAugmentation, RandomFlip
 from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
 from zoo.data.distortions import Scan
 from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
 from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
 from zoo.data.lines import DigitLines, LineFolder, MNISTLines, TextLines
-from zoo.data.photos import ImageFolder, Photos, RandomFlip
+from zoo.data.photos import ImageFolder, Photos
 from zoo.data.ratings import BinaryRatings, CsvRatings, MovieLens, RatingData
 from zoo.data.sequences import Adding, Copying, MovingDigits
 from zoo.data.series import CsvSeries, SeriesData, Waves
@@ -22,6 +24,7 @@ __all__ = [
     "MNIST",
     "Adding",
     "Admissions",
+    "Arrays",
     "BinaryRatings",
     "BreastCancer",
     "CharacterData",
@@ -36,6 +39,8 @@ __all__ = [
     "DocumentData",
     "Examples",
     "FashionMNIST",
+    "Frame",
+    "ImageArrays",
     "ImageFolder",
     "Imdb",
     "Joined",
@@ -44,6 +49,7 @@ __all__ = [
     "MovieLens",
     "MovingDigits",
     "Newsletters",
+    "PhotoAugmentation",
     "Photos",
     "Ragged",
     "RandomAffine",

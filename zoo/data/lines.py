@@ -293,7 +293,11 @@ def _labels(folder: Path) -> Iterator[tuple[Path, str]]:
                         raise DataError(f"{table}, line {reader.line_num}, has more or fewer cells than the header")
                     yield folder / row["file"], row["text"]
             return
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_ENDINGS)
+        files = sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")  # macOS leaves ._line.png
+        )
         if not files:
             raise DataError(f"{folder} has neither a labels.csv nor images ({', '.join(IMAGE_ENDINGS)})")
         for file in files:

@@ -3,46 +3,59 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo import check
+from zoo.data.augmentation import RandomFlip
+from zoo.data.core.cache import DecodedImages, ImageFiles, decoded
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.loader import ResumableLoader
 from zoo.data.core.splits import random_split, split_fractions
-from zoo.errors import DataError, SpecError
-from zoo.spec import Classes, Image, Spec
+from zoo.data.labels import Labels, of_folders, of_table
+from zoo.data.layouts import LABELS, LAYOUTS, NAMED, Layout, layout
+from zoo.errors import DataError
+from zoo.spec import Image, Spec
+from zoo.spec.image import FITS
 
 log = logging.getLogger(__name__)
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-NAMED = 5  # unreadable files that the log names
 UNREADABLE = ("stop", "skip")
+TARGET_KINDS = ("auto", "classes", "values")
 
 
-class RandomFlip:
-    """Flip each image of a batch (B, C, H, W) horizontally with probability 0.5.
+class SizedImages:
+    """A column of images of one size, from memory or from a map.
 
     Args:
-        rotate90: also flip vertically, and transpose square images, so that all rotations by 90 degrees and their
-            mirror images are equally likely.
+        images: all of them.
+        rows: those of this column.
     """
 
-    def __init__(self, rotate90: bool = False) -> None:
-        self.rotate90 = rotate90
+    def __init__(self, images: DecodedImages, rows: Sequence[int]) -> None:
+        self.images = images
+        self.rows = torch.tensor(rows)
+        self.pixels = images.values.view(len(images), -1)
 
-    def __call__(self, batch: Tensor) -> Tensor:
-        chance = torch.rand(3, len(batch), 1, 1, 1, device=batch.device) < 0.5
-        batch = torch.where(chance[0], batch.flip(-1), batch)
-        if self.rotate90:
-            batch = torch.where(chance[1], batch.flip(-2), batch)
-            if batch.shape[-1] == batch.shape[-2]:
-                batch = torch.where(chance[2], batch.transpose(-1, -2), batch)
-        return batch
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.index_select(0, torch.tensor([index]))[0]
+
+    def index_select(self, dim: int, rows: Tensor) -> Tensor:
+        """The images of B rows, uint8 (B, C, H, W)."""
+        chosen = self.pixels.index_select(0, self.rows[rows])
+        self.images.touch(len(rows), chosen.shape[1])
+        height, width = self.images.shape_of(int(self.rows[0]))
+        return chosen.view(len(rows), self.images.channels, height, width)
 
 
 class Patches:
@@ -52,62 +65,72 @@ class Patches:
         images: uint8 (C, H, W), each of its own size, at least `size` in height and width.
         size: height and width of a patch.
         stride: pixels from one patch to the next, in each direction.
+        rows: those images that patches are cut from; None for all.
     """
 
-    def __init__(self, images: Sequence[Tensor], size: int, stride: int) -> None:
-        self.size = size
-        self.channels = images[0].shape[0]
-        self.values = torch.cat([image.flatten() for image in images])
-        starts, widths, planes = [], [], []
-        before = 0
-        for image in images:
-            height, width = image.shape[-2:]
-            rows, columns = (torch.arange(0, length - size + 1, stride) for length in (height, width))
-            corners = (rows[:, None] * width + columns).flatten() + before
-            starts.append(corners)
-            widths.append(torch.full_like(corners, width))
-            planes.append(torch.full_like(corners, height * width))
-            before += image.numel()
-        self.starts, self.widths, self.planes = torch.cat(starts), torch.cat(widths), torch.cat(planes)
+    def __init__(self, images: Sequence[Tensor], size: int, stride: int, rows: Sequence[int] | None = None) -> None:
+        self.images = images if isinstance(images, DecodedImages) else DecodedImages.of(images)
+        self.size, self.stride = size, stride
+        chosen = torch.arange(len(images)) if rows is None else torch.tensor(rows)
+        self.starts, self.widths = self.images.starts[chosen], self.images.widths[chosen]
+        self.planes = self.images.heights[chosen] * self.widths
+        self.across = (self.widths - size) // stride + 1  # patches side by side
+        counts = self.across * ((self.images.heights[chosen] - size) // stride + 1)
+        self.ends = counts.cumsum(0)
+        self.begins = self.ends - counts
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return int(self.ends[-1])
 
     def __getitem__(self, index: int) -> Tensor:
         return self.index_select(0, torch.tensor([index]))[0]
 
     def index_select(self, dim: int, rows: Tensor) -> Tensor:
         """The patches of B rows, uint8 (B, C, size, size)."""
+        image = torch.searchsorted(self.ends, rows, right=True)
+        place, widths = rows - self.begins[image], self.widths[image]
+        tops, lefts = place // self.across[image] * self.stride, place % self.across[image] * self.stride
+        corners = self.starts[image] + tops * widths + lefts
+        channels = self.images.channels
         along = torch.arange(self.size)
         places = (
-            self.starts[rows, None, None, None]
-            + self.planes[rows, None, None, None] * torch.arange(self.channels)[:, None, None]
-            + self.widths[rows, None, None, None] * along[:, None]
+            corners[:, None, None, None]
+            + self.planes[image, None, None, None] * torch.arange(channels)[:, None, None]
+            + widths[:, None, None, None] * along[:, None]
             + along
         )
-        return self.values[places]
+        patches = self.images.values[places]
+        self.images.touch(channels * len(rows), self.size * int(widths.max()))
+        return patches
 
 
 class WholeImages:
-    """A column of whole images (C, H, W), each of its own size; a batch holds one of them."""
+    """A column of whole images (C, H, W), each of its own size; a batch holds one of them.
 
-    def __init__(self, images: Sequence[Tensor]) -> None:
-        self.images = list(images)
+    Args:
+        images: all of them.
+        rows: those of this column; None for all.
+    """
+
+    def __init__(self, images: Sequence[Tensor], rows: Sequence[int] | None = None) -> None:
+        self.images = images if isinstance(images, DecodedImages) else DecodedImages.of(images)
+        self.rows = list(range(len(images)) if rows is None else rows)
 
     @property
     def smallest(self) -> tuple[int, int]:
         """The smallest height and the smallest width."""
-        return min(image.shape[-2] for image in self.images), min(image.shape[-1] for image in self.images)
+        return int(self.images.heights[self.rows].min()), int(self.images.widths[self.rows].min())
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self.images[index]
+        image: Tensor = self.images[self.rows[index]]
+        return image
 
     def index_select(self, dim: int, rows: Tensor) -> Tensor:
         """The images of B rows, which must have one size: (B, C, H, W)."""
-        return torch.stack([self.images[row] for row in rows.tolist()])
+        return torch.stack([self[row] for row in rows.tolist()])
 
 
 class Photos(DataModule):
@@ -136,19 +159,20 @@ class Photos(DataModule):
 
         photos = [torch.tensor(photo).permute(2, 0, 1) for photo in load_sample_images().images]
         columns = {"train": (slice(0, 448), self.stride), "val": (slice(448, 544), 32), "test": (slice(544, 640), 32)}
-        splits = {
-            split: Examples(Patches([photo[:, :, part] for photo in photos], self.patch, stride))
-            for split, (part, stride) in columns.items()
-        }
-        image = _image_spec([photo[:, :, columns["train"][0]] for photo in photos], channels=3)
+        cut = {split: DecodedImages.of([photo[:, :, part] for photo in photos]) for split, (part, _) in columns.items()}
+        splits = {split: Examples(Patches(cut[split], self.patch, stride)) for split, (_, stride) in columns.items()}
+        image = Image(3, None, None, *cut["train"].statistics([0, 1]))
         return Spec(image, image), splits
 
 
 class ImageFolder(DataModule):
     """The images of a folder and its subfolders, in patches or whole.
 
-    If all of them are in subfolders, each subfolder of the root is a class, and its name the label. Files are split at
-    random.
+    Folders called `train`, `val` (or `valid`, `validation`) and `test` are the splits; other subfolders, or those
+    within them, are the classes. Or a table, `labels.csv`, says what is learned of each image: a class or values.
+    Splits that the folder does not give are drawn at random.
+
+    Large folders are decoded once, by several processes, into a cache that later runs map into memory.
 
     Args:
         root: the folder.
@@ -163,17 +187,27 @@ class ImageFolder(DataModule):
         unreadable: what to do with a file that is not an image or is smaller than a patch. `stop` is an error that
             names it; `skip` ignores it, and a warning says how many were skipped, and which.
         split_seed: seed of the split, from 0 to 2**32 - 1.
+        fit: how images of other proportions are resized: `stretch`, `crop` or `pad`, as in `zoo.spec.Image`.
+        layout: `auto`; `classes`: each subfolder is a class, whatever its name; `images`: subfolders say nothing.
+        labels: a table of labels; None for `labels.csv` in the folder, if there is one.
+        target: the column of the table to learn, or several of numbers; None for all but the one that names the images.
+        target_kind: of a table: `classes`, `values`, or `auto`, which takes numbers as values unless they are up to 20
+            different whole ones.
+        stratify: draw splits class by class.
+        draft: read JPEGs at a part of their size where that is at least twice `size`, which is several times as fast.
+        cache: folder for what is decoded; None for the user's, ~/.cache/zoo. Up to 64 MB are decoded in each run.
 
     Raises:
         ValueError: an option is out of range, or both or neither of patch and size are given.
-        DataError: there is no such folder, it has too few images, or one of them cannot be used.
+        DataError: there is no such folder, its layout is a mistake, it has too few images, or one of them cannot be
+            used.
     """
 
     def __init__(
         self,
         root: str,
         batch_size: int = 16,
-        augment: RandomFlip | None = None,
+        augment: Callable[[Any], Any] | None = None,
         patch: int | None = 64,
         size: int | None = None,
         stride: int | None = None,
@@ -183,6 +217,15 @@ class ImageFolder(DataModule):
         test_fraction: float = 0.1,
         unreadable: str = "stop",
         split_seed: int = 0,
+        *,
+        fit: str = "stretch",
+        layout: str = "auto",
+        labels: str | None = None,
+        target: str | Sequence[str] | None = None,
+        target_kind: str = "auto",
+        stratify: bool = True,
+        draft: bool = True,
+        cache: str | None = None,
     ) -> None:
         super().__init__(batch_size, augment)
         if (patch is None) == (size is None):
@@ -202,33 +245,39 @@ class ImageFolder(DataModule):
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.unreadable = check.one_of("unreadable", unreadable, UNREADABLE)
         self.split_seed = check.seed("split_seed", split_seed)
+        self.fit = check.one_of("fit", fit, FITS)
+        self.layout = check.one_of("layout", layout, LAYOUTS)
+        self.labels = None if labels is None else Path(labels).expanduser()
+        self.target = target
+        self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
+        self.stratify, self.draft, self.cache = stratify, draft, cache
+
+    def prepare_data(self) -> None:
+        """Decode the images, on one process of all; the others find them in the cache."""
+        _ = self._images
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        files, images = self._read(self.root)
-        rows = random_split(len(files), self.fractions, self.split_seed)
+        (found, labels), images = self._layouts[0], self._images[0]
+        rows = self._split(found, labels, images.usable)
+        if not rows["train"] or not rows["val"]:
+            raise DataError(f"{self.root.resolve()} has only {len(images.usable)} images; a split needs at least 3")
+        image = Image(self.channels, self.size, self.size, *images.statistics(rows["train"]), fit=self.fit)
+        columns = {split: self._column(split, images, chosen) for split, chosen in rows.items() if chosen}
+        output = None if labels is None else labels.output(rows["train"])
+        targets = {}
+        if labels is not None and output is not None:
+            encoded = labels.encoded(output)
+            targets = {split: encoded[chosen] for split, chosen in rows.items()}
         if self.test_root is not None:
-            rows |= {"test": [], "train": rows["test"] + rows["train"]}
-        if not rows["train"]:
-            raise DataError(f"{self.root.resolve()} has only {len(files)} images; a split needs at least 3")
-        parts = {split: [images[row] for row in chosen] for split, chosen in rows.items()}
-        image = _image_spec(parts["train"], self.channels, self.size)
-        names, labels = _classes(self.root, files)
-        if self.test_root is not None:
-            others, parts["test"] = self._read(self.test_root)
-            folders = [_folder(self.test_root, other) for other in others]
-            if names and not set(folders) <= set(names):
-                raise DataError(f"{self.test_root.resolve()} has classes that {self.root.resolve()} does not have")
-            labels += [names.index(folder) for folder in folders] if names else []
-            rows["test"] = list(range(len(files), len(files) + len(others)))
-        columns = {split: self._columns(split, parts[split]) for split in parts}
-        if not names:
-            return Spec(image, image), {split: Examples(column) for split, column in columns.items()}
-        if self.patch is not None:
-            raise DataError("images with classes must be whole: give data.size, and data.patch=null")
-        answers = torch.tensor(labels)
-        return Spec(image, Classes(tuple(names))), {
-            split: Examples(columns[split], answers[rows[split]]) for split in columns
+            theirs, tested = self._images[1], self._layouts[1][1]
+            columns["test"] = self._column("test", theirs, theirs.usable)
+            if tested is not None and output is not None:
+                targets["test"] = self._as_ours(tested, labels).encoded(output)[theirs.usable]
+        splits = {
+            split: Examples(column, *([targets[split]] if output is not None else []))
+            for split, column in columns.items()
         }
+        return Spec(image, image if output is None else output), splits
 
     def test_dataloader(self) -> ResumableLoader:
         loader = super().test_dataloader()
@@ -236,64 +285,112 @@ class ImageFolder(DataModule):
             loader.batches.batch_size = 1
         return loader
 
-    def _columns(self, split: str, images: list[Tensor]) -> Tensor | Patches | WholeImages:
+    @cached_property
+    def _layouts(self) -> list[tuple[Layout, Labels | None]]:
+        """The layouts of the folder and of that for the test, which are checked before anything is decoded."""
+        found = [self._laid_out(self.root, self.labels)]
+        if self.test_root is None:
+            return found
+        if "test" in (found[0][0].splits or ()):
+            raise DataError(f"{self.root.resolve()} has a test split of its own; leave out data.test_root")
+        ours, theirs = found[0][1], self._laid_out(self.test_root, None)
+        if ours is None:
+            theirs = theirs[0], None
+        elif theirs[1] is None:
+            raise DataError(f"{self.test_root.resolve()} has no labels, and {self.root.resolve()} has")
+        else:
+            self._as_ours(theirs[1], ours)
+        return [*found, theirs]
+
+    def _laid_out(self, root: Path, table: Path | None) -> tuple[Layout, Labels | None]:
+        if table is None and self.layout == "auto" and (root / LABELS).is_file():
+            table = root / LABELS
+        found = layout(root, self.layout if table is None else "images")
+        labels = None
+        if table is not None:
+            found, labels = of_table(found, table, self.target, self.target_kind)
+        elif found.folders is not None:
+            labels = of_folders(found.folders)
+        if labels is not None and self.patch is not None:
+            raise DataError(
+                f"{root.resolve()} has labels ({', '.join((labels.classes or labels.columns)[:NAMED])} …), and images "
+                "with labels must be whole: data.patch=null data.size=64; data.layout=images takes no labels"
+            )
+        for note in found.notes:
+            self.note(note)
+        return found, labels
+
+    def _as_ours(self, theirs: Labels, ours: Labels | None) -> Labels:
+        """The labels of the other folder, by the classes or columns of ours."""
+        assert ours is not None
+        if ours.classes is None or theirs.classes is None:
+            if theirs.columns != ours.columns:
+                raise DataError(f"{self.test_root} has other values than {self.root.resolve()}")
+            return theirs
+        if not set(theirs.classes) <= set(ours.classes):
+            raise DataError(f"{self.test_root} has classes that {self.root.resolve()} does not have")
+        places = torch.tensor([ours.classes.index(name) for name in theirs.classes])
+        return Labels(ours.columns, ours.classes, places[theirs.codes])
+
+    @cached_property
+    def _images(self) -> list[DecodedImages]:
+        """The images of both folders, decoded."""
+        roots = (self.root, self.test_root)
+        return [self._decoded(found.files, root == self.test_root) for (found, _), root in zip(self._layouts, roots)]
+
+    def _decoded(self, files: ImageFiles, whole: bool) -> DecodedImages:
+        """The usable files of a folder and their images (C, H, W)."""
+        half = (0.5,) * self.channels
+        images = decoded(
+            files,
+            Image(self.channels, self.size, self.size, half, half, fit=self.fit),
+            smallest=0 if whole else self.patch or 0,
+            draft=self.draft,
+            cache=self.cache,
+            stop=self.unreadable == "stop",
+        )
+        unusable = (images.heights == 0).nonzero()[:, 0].tolist()
+        if len(unusable) == len(images):
+            raise DataError(f"none of the {len(images)} files in {files.root} is a usable image")
+        if unusable:
+            names = ", ".join(files.names[row] for row in unusable[:NAMED]) + " …" * (len(unusable) > NAMED)
+            self.note(f"Skipped {len(unusable)} of {len(images)} files that are not usable images: {names}", warn=True)
+        return images
+
+    def _split(self, found: Layout, labels: Labels | None, usable: Sequence[int]) -> dict[str, list[int]]:
+        """The rows of each split: those that the folder gives, the others drawn from its images for training."""
+        given = {
+            split: [row for row in usable if found.splits is not None and found.splits[row] == split]
+            for split in ("train", "val", "test")
+        }
+        source = usable if found.splits is None else given["train"]
+        val, test = (fraction * (not given[split]) for split, fraction in zip(("val", "test"), self.fractions))
+        if not val and not test:
+            return given
+        groups = None
+        if self.stratify and labels is not None and labels.classes is not None:
+            groups = labels.codes[list(source)].tolist()
+            _check_counts(groups, labels.classes, needed=1 + bool(val) + bool(test))
+        drawn = random_split(len(source), (val, test), self.split_seed, groups)
+        rows = {split: [source[place] for place in places] for split, places in drawn.items()}
+        if self.test_root is not None:
+            rows |= {"test": [], "train": rows["test"] + rows["train"]}
+        return {split: given[split] if split != "train" and given[split] else rows[split] for split in rows}
+
+    def _column(self, split: str, images: DecodedImages, rows: list[int]) -> SizedImages | Patches | WholeImages:
         if self.patch is None:
-            return torch.stack(images)
+            return SizedImages(images, rows)
         if split == "test" and self.test_root is not None:
-            return WholeImages(images)
-        return Patches(images, self.patch, self.stride if split == "train" else self.patch)
-
-    def _read(self, root: Path) -> tuple[list[Path], list[Tensor]]:
-        """The usable files of a folder, sorted, and their images (C, H, W)."""
-        if not root.is_dir():
-            raise DataError(f"there is no folder {root.resolve()}; set data.root to a folder with images")
-        files = sorted(file for file in root.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
-        if not files:
-            raise DataError(f"{root.resolve()} has no images ({', '.join(ENDINGS)})")
-        kind = Image(self.channels, self.size, self.size, (0.5,) * self.channels, (0.5,) * self.channels)
-        whole = root == self.test_root
-        read, skipped = {}, []
-        for file in files:
-            try:
-                image = kind.encode(file)
-                if self.patch is not None and not whole and min(image.shape[-2:]) < self.patch:
-                    tall, wide = image.shape[-2:]
-                    raise SpecError(f"{file}, of {tall} x {wide} pixels, is smaller than a patch of {self.patch}")
-            except SpecError as error:
-                if self.unreadable == "stop":
-                    raise DataError(f"{error}; data.unreadable=skip ignores such files") from error
-                skipped.append(file)
-            else:
-                read[file] = image
-        if skipped:
-            names = ", ".join(str(file.relative_to(root)) for file in skipped[:NAMED])
-            names += " …" * (len(skipped) > NAMED)
-            log.warning("Skipped %d of %d files that are not usable images: %s", len(skipped), len(files), names)
-        if not read:
-            raise DataError(f"none of the {len(files)} files in {root.resolve()} is a usable image")
-        return list(read), list(read.values())
+            return WholeImages(images, rows)
+        return Patches(images, self.patch, self.stride if split == "train" else self.patch, rows)
 
 
-def _classes(root: Path, files: Sequence[Path]) -> tuple[list[str], list[int]]:
-    """The names of classes and the label of each file; both empty unless all files are in two or more subfolders."""
-    folders = [_folder(root, file) for file in files]
-    names = sorted(set(folders))
-    if "" in names or len(names) < 2:
-        return [], []
-    return names, [names.index(folder) for folder in folders]
-
-
-def _folder(root: Path, file: Path) -> str:
-    """The name of the root's subfolder that a file is in, at any depth; "" if it is in the root itself."""
-    return file.relative_to(root).parts[0] if file.parent != root else ""
-
-
-def _image_spec(images: Sequence[Tensor], channels: int, size: int | None = None) -> Image:
-    """The description of an image, with mean and standard deviation of each channel over all pixels of (C, H, W)."""
-    sums, squares, count = torch.zeros(channels).double(), torch.zeros(channels).double(), 0
-    for image in images:
-        scaled = image.flatten(1).double() / 255
-        sums, squares, count = sums + scaled.sum(1), squares + scaled.square().sum(1), count + scaled.shape[1]
-    mean = sums / count
-    std = (squares / count - mean.square()).clamp(min=1e-6).sqrt()
-    return Image(channels, size, size, tuple(mean.tolist()), tuple(std.tolist()))
+def _check_counts(groups: Sequence[int], names: Sequence[str], needed: int) -> None:
+    """See that each class has an image for each split."""
+    counts = Counter(groups)
+    for code, name in enumerate(names):
+        if counts[code] < needed:
+            raise DataError(
+                f"class '{name}' has {counts[code]} image{'s' * (counts[code] != 1)}, and each split needs one: add "
+                f"images, remove the class, or set data.stratify=false"
+            )

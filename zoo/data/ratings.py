@@ -10,7 +10,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,11 +22,17 @@ from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Ratings, Recommendations, Spec
-from zoo.spec.files import read_table, read_text
+from zoo.spec.cells import words
+from zoo.spec.dialect import AUTO, Header
+from zoo.spec.files import read_file, read_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 MOVIELENS_MD5 = "0e33842e24a9c977be4e0107933c0723"
 MAX_CELLS = 2**31  # users times items; each takes a byte
+ROWS_AT_ONCE = 1024
 MAX_STEPS = 20  # a column of more different numbers is not a scale
 
 
@@ -195,12 +203,19 @@ class MovieLens(RatingData):
 class CsvRatings(RatingData):
     """A CSV or Parquet file with a row for each rating: user, item and rating.
 
-    If a user rated an item twice, the last row counts. The scale consists of all numbers in the column of ratings.
+    If a user rated an item twice, the last row counts. The scale consists of all numbers in the column of ratings, or
+    of bins of them; a column of one number, or none, is of clicks.
 
     Args:
         path: the file; names that end in .parquet or .pq are read by pyarrow.
-        user, item, rating: names of the three columns.
-        separator, encoding: as in `zoo.data.tables.Csv`.
+        user, item: names of the columns.
+        rating: name of the column of ratings; None for clicks: each row is one.
+        scale: ratings from the worst to the best, such as [dislike, like]; rows with others are left out. None takes
+            all numbers in the column.
+        bins: how many steps are made of numbers of which there are more than 20, equally many ratings in each.
+        clicks: each row is a click, whatever its rating. As many pairs of a user and an item without a row, drawn at
+            random, count as 0.
+        separator, encoding, header: as in `zoo.data.tables.Csv`.
         batch_size, val_ratings, test_ratings, split_seed: as in `RatingData`.
 
     Raises:
@@ -214,9 +229,13 @@ class CsvRatings(RatingData):
         *,
         user: str = "user",
         item: str = "item",
-        rating: str = "rating",
-        separator: str = ",",
-        encoding: str = "utf-8",
+        rating: str | None = "rating",
+        scale: Sequence[str | float] | None = None,
+        bins: int = 5,
+        clicks: bool = False,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: Header = AUTO,
         batch_size: int = 20,
         val_ratings: int = 3,
         test_ratings: int = 3,
@@ -224,39 +243,146 @@ class CsvRatings(RatingData):
     ) -> None:
         super().__init__(batch_size, val_ratings=val_ratings, test_ratings=test_ratings, split_seed=split_seed)
         self.path = path
-        self.columns = (user, item, rating)
-        self.separator = separator
-        self.encoding = encoding
+        self.columns: tuple[str, ...] = (user, item) if rating is None else (user, item, rating)
+        self.scale = None if scale is None else list(scale)
+        self.bins = check.whole("bins", bins, 2, MAX_STEPS)
+        self.clicks = clicks or rating is None
+        self.file = {"separator": separator, "encoding": encoding, "header": header}
 
     def read(self) -> Rated:
         import pandas as pd
 
-        frame = read_table(self.path, separator=self.separator, encoding=self.encoding)
-        for name in self.columns:
-            if name not in frame.columns:
-                raise DataError(unknown("column", name, map(str, frame.columns)))
-            if frame[name].isna().any():
-                raise DataError(f"column '{name}', row {frame.index[frame[name].isna()][0]}: the cell is empty")
-        users, items, given = (frame[name] for name in self.columns)
-        ratings = pd.to_numeric(given, errors="coerce").astype("float64")  # True and False are 1 and 0
-        if ratings.isna().any():
-            row = ratings.index[ratings.isna()][0]
-            raise DataError(f"column '{self.columns[2]}', row {row}: '{given[row]}' is not a number")
-        steps = sorted(ratings.unique().tolist())
-        if not 2 <= len(steps) <= MAX_STEPS:
-            raise DataError(
-                f"column '{self.columns[2]}' has {len(steps)} different numbers; a scale has from 2 to {MAX_STEPS}"
-            )
+        frame = self._frame()
+        ratings, scale = self._clicks(frame) if self.clicks else self._ratings(frame)
+        frame, ratings = frame[ratings.notna()], ratings.dropna()
+        users, items = (frame[name] for name in self.columns[:2])
         user, names = pd.factorize(users)[0], pd.factorize(items.astype(str).str.strip(), sort=True)
         if (cells := (int(user.max()) + 1) * len(names[1])) > MAX_CELLS:
             raise DataError(f"{cells:,} pairs of users and items do not fit in memory; the limit is {MAX_CELLS:,}")
         codes = torch.zeros(int(user.max()) + 1, len(names[1]), dtype=torch.uint8)
-        places = pd.Series(range(1, len(steps) + 1), index=steps)[ratings].to_numpy(dtype="uint8")
-        flat = pd.Series(places, index=user.astype("int64") * len(names[1]) + names[0])
+        flat = pd.Series(ratings.to_numpy("uint8"), index=user.astype("int64") * len(names[1]) + names[0])
         last = flat[~flat.index.duplicated(keep="last")]
         codes.view(-1).numpy()[last.index] = last
-        scale = tuple(int(step) if float(step).is_integer() else float(step) for step in steps)
+        if self.clicks:
+            codes = with_zeros(codes, torch.Generator().manual_seed(self.split_seed))
         return Rated(tuple(names[1].tolist()), scale, codes)
+
+    def _frame(self) -> pd.DataFrame:
+        file = read_file(self.path, **self.file)
+        for note in file.notes:
+            self.note(note)
+        for name in self.columns:
+            if name not in file.frame.columns:
+                raise DataError(unknown("column", name, map(str, file.frame.columns)))
+            if file.frame[name].isna().any():
+                row = file.frame.index[file.frame[name].isna()][0]
+                raise DataError(f"column '{name}', row {row}: the cell is empty")
+        return file.frame
+
+    def _clicks(self, frame: pd.DataFrame) -> tuple[pd.Series, tuple[float, ...]]:
+        import pandas as pd
+
+        self.note("each row is a click (1); as many pairs without a row, drawn at random, count as 0")
+        return pd.Series(2, index=frame.index), (0, 1)
+
+    def _ratings(self, frame: pd.DataFrame) -> tuple[pd.Series, tuple[float, ...]]:
+        """The code of each row's rating, from 1, missing where the scale does not hold it; and the scale."""
+        import pandas as pd
+
+        name = self.columns[2]
+        given = frame[name]
+        if self.scale is not None:
+            return self._on_scale(given, name)
+        values = pd.to_numeric(given, errors="coerce").astype("float64")
+        truths = words(given)
+        if truths.isin(["True", "False"]).all():
+            values = (truths == "True").astype("float64")
+        if values.isna().any():
+            raise DataError(self._not_numbers(given, values, name))
+        steps = sorted(values.unique().tolist())
+        if len(steps) == 1:
+            self.clicks = True
+            return self._clicks(frame)
+        if len(steps) > MAX_STEPS:
+            return self._binned(values, name)
+        self._check_missing_code(values, steps, name)
+        codes = pd.Series(range(1, len(steps) + 1), index=steps)[values]
+        scale = tuple(int(step) if float(step).is_integer() else float(step) for step in steps)
+        return pd.Series(codes.to_numpy(), index=given.index), scale
+
+    def _on_scale(self, given: pd.Series, name: str) -> tuple[pd.Series, tuple[float, ...]]:
+        import pandas as pd
+
+        assert self.scale is not None
+        known = words(pd.Series([str(value) for value in self.scale], dtype="string")).tolist()
+        if not 2 <= len(set(known)) == len(known) <= MAX_STEPS:
+            raise DataError(f"data.scale has from 2 to {MAX_STEPS} different ratings, from the worst to the best")
+        codes = words(given).map({word: code for code, word in enumerate(known, start=1)})
+        if codes.isna().all():
+            raise DataError(
+                f"column '{name}' holds none of data.scale={known}; it holds {given.iloc[0]!r} and the like"
+            )
+        if codes.isna().any():
+            self.note(f"{int(codes.isna().sum())} rows are left out, whose '{name}' is not in data.scale")
+        are_numbers = all(isinstance(value, int | float) for value in self.scale)
+        if not are_numbers:
+            self.note(f"ratings are words, from the worst to the best: {', '.join(known)} are 0 to {len(known) - 1}")
+        return codes, tuple(self.scale) if are_numbers else tuple(range(len(known)))  # type: ignore[arg-type]
+
+    def _not_numbers(self, given: pd.Series, values: pd.Series, name: str) -> str:
+        different = sorted(map(str, given.unique()))
+        if len(different) <= MAX_STEPS and values.isna().all():
+            return (
+                f"column '{name}' holds words ({', '.join(different[:4])}): give them from the worst to the best, such "
+                f"as data.scale=[{','.join(different[:4])}]"
+            )
+        row = values.index[values.isna()][0]
+        return f"column '{name}', row {row}: '{given[row]}' is not a number"
+
+    def _binned(self, values: pd.Series, name: str) -> tuple[pd.Series, tuple[float, ...]]:
+        """Codes of bins that hold equally many ratings; the scale is the median of each."""
+        import pandas as pd
+
+        codes = pd.qcut(values, self.bins, labels=False, duplicates="drop") + 1
+        medians = values.groupby(codes).median()
+        scale = tuple(float(f"{median:.6g}") for median in medians)
+        if len(set(scale)) < 2:
+            raise DataError(f"column '{name}' has too few different numbers for data.bins={self.bins}")
+        shown = ", ".join(f"{step:.4g}" for step in scale)
+        self.note(
+            f"column '{name}' has {values.nunique()} different numbers; they are put into {len(scale)} bins of equally "
+            f"many ratings, whose medians are the scale: {shown} (data.bins)"
+        )
+        return codes, scale
+
+    def _check_missing_code(self, values: pd.Series, steps: list[float], name: str) -> None:
+        """Ask what -1 or 0 means, if it stands apart from the other steps: it seems to be no rating.
+
+        Raises:
+            DataError: it does.
+        """
+        first, rest = steps[0], steps[1:]
+        gap = max(b - a for a, b in pairwise(rest)) if len(rest) > 1 else 1.0
+        if len(rest) > 1 and first in (-1, 0) and (rest[0] - first > gap or (first < 0 <= rest[0])):
+            scale = ",".join(f"{step:g}" for step in rest)
+            raise DataError(
+                f"column '{name}': {first:g}, in {int((values == first).sum())} rows, stands apart from "
+                f"{rest[0]:g} to {rest[-1]:g} and seems to mean 'not rated': data.scale=[{scale}] leaves such rows "
+                f"out, and data.scale=[{first:g},{scale}] keeps them"
+            )
+
+
+def with_zeros(codes: Tensor, random: torch.Generator) -> Tensor:
+    """Clicks (U, G), with code 2, and for each user as many other items, drawn at random, with code 1."""
+    clicked = codes > 0
+    counts = clicked.sum(dim=1)
+    drawn = torch.zeros_like(codes)
+    for rows in torch.arange(len(codes)).split(ROWS_AT_ONCE):  # a float for each pair is four times the codes
+        draws = torch.rand(len(rows), codes.shape[1], generator=random).masked_fill_(clicked[rows], -1)
+        order = draws.argsort(dim=1, descending=True)[:, : int(counts[rows].max())]
+        wanted = (torch.arange(order.shape[1]) < counts[rows, None]) & (draws.gather(1, order) >= 0)
+        drawn[rows] = torch.zeros_like(codes[rows]).scatter_(1, order, wanted.to(torch.uint8))
+    return torch.where(clicked, 2, drawn).to(torch.uint8)
 
 
 def _held_out(codes: Tensor, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -8,37 +8,69 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples
+from zoo.data.core.columns import Examples, Windows
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.kinds import find, read_with_decimals
 from zoo.data.core.splits import split_fractions
+from zoo.data.core.times import moments, places
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Forecast, Series, Spec
-from zoo.spec.files import read_table
-from zoo.spec.table import days, numbers
+from zoo.spec.cells import Notation, numbers
+from zoo.spec.dialect import AUTO, Dialect, Header
+from zoo.spec.table import hide
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-SAME_STEP = ((28, 31), (365, 366))  # days: months count as equal steps, and so do years
+GAPS = ("fill", "skip")
+GAPS_SAID = {"fill": "the one before is taken", "skip": "no window holds them"}
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """One or more series of the same numbers, one after the other.
+
+    Args:
+        names: of the F numbers.
+        targets: names among them that are predicted.
+        values: float64 (L, F), NaN in steps that no window may hold.
+        lengths: steps of each series; they add up to L.
+        notations: how each number is written in a file.
+        filled: whether a number that is missing is the one before it.
+        id: the column of a file that tells its series apart.
+        dialect: of the file.
+    """
+
+    names: Sequence[str]
+    targets: Sequence[str]
+    values: Tensor
+    lengths: Sequence[int] = ()
+    notations: tuple[Notation, ...] = ()
+    filled: bool = False
+    id: str = ""
+    dialect: Dialect | None = None
 
 
 class SeriesData(DataModule):
-    """A series over time, and its next values to predict.
+    """A series over time, or several, and the next values to predict.
 
-    The first part of the series is for training, the next for validation and the last for test. The context of a window
-    may reach back into an earlier part; the steps to predict never do.
+    The first part of each series is for training, the next for validation and the last for test. The context of a
+    window may reach back into an earlier part; the steps to predict never do. Windows are indexed, not copied.
 
     Args:
         context_length: T, steps that the network reads.
         horizon: H, steps that it predicts.
         batch_size: windows a batch.
-        val_fraction, test_fraction: fractions of the series, above 0.
+        val_fraction, test_fraction: fractions of each series, above 0.
 
     Raises:
         ValueError: an option is out of range.
@@ -60,37 +92,96 @@ class SeriesData(DataModule):
         self.fractions = split_fractions(val_fraction, test_fraction)
 
     @abstractmethod
-    def read(self) -> tuple[Sequence[str], Sequence[str], Tensor]:
-        """The names of the F numbers, the V names among them to predict, and the series, float64 (L, F)."""
+    def read(self) -> Sequences:
+        """The series."""
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        names, targets, series = self.read()
-        val, test = (round(fraction * len(series)) for fraction in self.fractions)
-        ends = {"train": len(series) - val - test, "val": len(series) - test, "test": len(series)}
-        shortest = self.context_length + 2 * self.horizon
-        if min(val, test) < self.horizon or ends["train"] < shortest:
-            raise DataError(
-                f"a series of {len(series)} steps, in parts of {ends['train']}, {val} and {test}, is too short for "
-                f"context_length={self.context_length} and horizon={self.horizon}; reduce one of them"
-            )
-        known = series[: ends["train"]]
+        read = self.read()
+        series, names, targets = read.values, list(read.names), list(read.targets)
+        starts = self._windows(read.lengths or [len(series)])
+        gaps = series.isnan().any(dim=1).cumsum(0)
+        starts = {split: _whole(first, gaps, self.context_length + self.horizon) for split, first in starts.items()}
+        for split, first in starts.items():
+            if not len(first):
+                raise DataError(f"no window of {split} is without a gap; give data.gaps=fill, or a shorter context")
+        known = self._known(series, read.lengths or [len(series)])
         mean, std = known.mean(dim=0), known.std(dim=0)
         for name, deviation in zip(names, std.tolist()):
             if deviation < 1e-12:
                 raise DataError(f"column '{name}' never changes in the training split; remove it")
-        places = [list(names).index(target) for target in targets]
+        places = [names.index(target) for target in targets]
         spec = Spec(
-            Series(tuple(names), tuple(mean.tolist()), tuple(std.tolist())),
+            Series(
+                tuple(names),
+                tuple(mean.tolist()),
+                tuple(std.tolist()),
+                notations=read.notations,
+                filled=read.filled,
+                id=read.id,
+                dialect=read.dialect,
+            ),
             Forecast(tuple(targets), tuple(mean[places].tolist()), tuple(std[places].tolist()), self.horizon),
         )
-        splits, begin = {}, self.context_length
-        for split, end in ends.items():
-            first = torch.arange(begin, end - self.horizon + 1)[:, None]  # N, 1: the first step to predict
-            contexts = series[first - self.context_length + torch.arange(self.context_length)].float()  # N, T, F
-            futures = series[first + torch.arange(self.horizon)][:, :, places]  # N, H, V
-            splits[split] = Examples(contexts, spec.output.standardise(futures))  # type: ignore[union-attr]
-            begin = end
-        return spec, splits
+        contexts, futures = series.float(), spec.output.standardise(series[:, places])  # type: ignore[union-attr]
+        return spec, {
+            split: Examples(
+                Windows(contexts, first, self.context_length),
+                Windows(futures, first + self.context_length, self.horizon),
+            )
+            for split, first in starts.items()
+        }
+
+    def _ends(self, length: int) -> tuple[int, int]:
+        """Where the training part and the validation part of a series end."""
+        val, test = (round(fraction * length) for fraction in self.fractions)
+        return length - val - test, length - test
+
+    def _windows(self, lengths: Sequence[int]) -> dict[str, Tensor]:
+        """The first steps of the windows of each split, in all series that are long enough.
+
+        Raises:
+            DataError: none is.
+        """
+        starts: dict[str, list[Tensor]] = {"train": [], "val": [], "test": []}
+        begin, short = 0, 0
+        for length in lengths:
+            train, val = self._ends(length)
+            if min(val - train, length - val) < self.horizon or train < self.context_length + 2 * self.horizon:
+                short += 1
+            else:
+                bounds = (self.context_length, train, val, length)
+                for split, (first, end) in zip(starts, pairwise(bounds)):
+                    steps = torch.arange(first, end - self.horizon + 1)
+                    starts[split].append(begin + steps - self.context_length)
+            begin += length
+        if short == len(lengths):
+            longest = max(lengths)
+            train, val = self._ends(longest)
+            raise DataError(
+                f"a series of {longest} steps, in parts of {train}, {val - train} and {longest - val}, is too short "
+                f"for context_length={self.context_length} and horizon={self.horizon}; reduce one of them"
+            )
+        if short:
+            self.note(
+                f"{short} of {len(lengths)} series are left out: they are too short for the context and the horizon"
+            )
+        return {split: torch.cat(parts) for split, parts in starts.items()}
+
+    def _known(self, series: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The training parts, without steps that are missing."""
+        parts, begin = [], 0
+        for length in lengths:
+            parts.append(series[begin : begin + self._ends(length)[0]])
+            begin += length
+        known = torch.cat(parts)
+        missing = known.isnan().any(dim=1)
+        return known[~missing] if missing.any() else known
+
+
+def _whole(starts: Tensor, gaps: Tensor, length: int) -> Tensor:
+    """Those windows that hold no gap, by how many gaps (L,) there are up to each step."""
+    before = torch.cat([gaps.new_zeros(1), gaps])
+    return starts[before[starts + length] == before[starts]]
 
 
 class Waves(SeriesData):
@@ -125,29 +216,35 @@ class Waves(SeriesData):
         self.length = check.whole("length", length)
         self.data_seed = check.seed("data_seed", data_seed)
 
-    def read(self) -> tuple[Sequence[str], Sequence[str], Tensor]:
+    def read(self) -> Sequences:
         random = torch.Generator().manual_seed(self.data_seed)
         hours = torch.arange(self.length, dtype=torch.float64)
         day, week = 2 * math.pi * hours / 24, 2 * math.pi * hours / 168
         cycles = 50 + 10 * day.sin() + 4 * (2 * day + 1).sin() + 6 * week.sin()
         walk, noise = torch.randn(2, self.length, generator=random, dtype=torch.float64)
-        return ["load"], ["load"], (cycles + 0.15 * walk.cumsum(0) + 1.5 * noise)[:, None]
+        return Sequences(["load"], ["load"], (cycles + 0.15 * walk.cumsum(0) + 1.5 * noise)[:, None])
 
 
 class CsvSeries(SeriesData):
-    """A CSV or Parquet file with a column of times, in order and evenly spaced, and columns of numbers.
+    """A CSV or Parquet file with a column of times, evenly spaced, and columns of numbers; of one series or of several.
 
     Args:
         path: the file; names that end in .parquet or .pq are read by pyarrow.
-        time: column of times: dates (ISO 8601) or numbers.
+        time: column of times: dates, numbers, or words such as 1990-Q1.
         targets: column or columns to predict.
-        inputs: other columns for the network to read; None for all others without gaps that hold numbers.
+        inputs: other columns for the network to read; None for all others that hold numbers.
+        id: column or columns that tell several series apart; None to find it.
+        gaps: what is done where a target or a step is missing: `fill` takes the value before it, `skip` leaves out the
+            windows that would hold it, None refuses the file. Inputs are always filled.
+        timezone: of times whose clocks are changed twice a year, such as Europe/Berlin.
         context_length, horizon, batch_size, val_fraction, test_fraction: as in `SeriesData`.
-        separator, encoding: as in `zoo.data.tables.Csv`.
+        na_values, decimal, thousands, dates: as in `zoo.data.tables.TableData`.
+        separator, encoding, header: as in `zoo.data.tables.Csv`.
 
     Raises:
         ValueError: an option is out of range.
-        DataError: a column is missing, a cell is not a number, or times are not in order or not evenly spaced.
+        DataError: a column is missing, a cell is not a number, or times are not evenly spaced; the message names the
+            row.
     """
 
     def __init__(
@@ -157,13 +254,21 @@ class CsvSeries(SeriesData):
         targets: Sequence[str] | str,
         *,
         inputs: Sequence[str] | None = None,
+        id: Sequence[str] | str | None = None,  # noqa: A002
+        gaps: str | None = None,
+        timezone: str | None = None,
         context_length: int = 96,
         horizon: int = 24,
         batch_size: int = 64,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
-        separator: str = ",",
-        encoding: str = "utf-8",
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: Header = AUTO,
+        na_values: Sequence[str | float] = (),
+        decimal: str | None = None,
+        thousands: str | None = None,
+        dates: str | None = None,
     ) -> None:
         super().__init__(
             context_length, horizon, batch_size=batch_size, val_fraction=val_fraction, test_fraction=test_fraction
@@ -172,73 +277,157 @@ class CsvSeries(SeriesData):
         self.time = time
         self.targets = [targets] if isinstance(targets, str) else list(targets)
         self.inputs = inputs
-        self.separator = separator
-        self.encoding = encoding
+        self.id = [id] if isinstance(id, str) else list(id or ())
+        if gaps is not None:
+            check.one_of("gaps", gaps, GAPS)
+        self.gaps = gaps
+        self.timezone = timezone
+        self.file: dict[str, Any] = {"separator": separator, "encoding": encoding, "header": header}
+        self.na_values = tuple(map(str, na_values))
+        self.notation = {"decimal": decimal, "thousands": thousands}
+        self.dates = dates
         if not self.targets:
             raise ValueError("targets must name at least one column")
 
-    def read(self) -> tuple[Sequence[str], Sequence[str], Tensor]:
-        frame = read_table(self.path, separator=self.separator, encoding=self.encoding)
-        for name in (self.time, *self.targets, *(self.inputs or ())):
+    def read(self) -> Sequences:
+        file = read_with_decimals(self.path, self.file, self.notation["decimal"])
+        for note in file.notes:
+            self.note(note)
+        frame = file.frame
+        for name in (self.time, *self.targets, *(self.inputs or ()), *self.id):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
-        check_times(frame[self.time])
-        others = self.inputs
-        if others is None:
-            numeric = frame.select_dtypes("number").dropna(axis=1).columns
-            others = [str(name) for name in numeric if name not in (self.time, *self.targets)]
-        names = [*self.targets, *others]
-        return names, self.targets, torch.stack([_numbers(frame[name], name) for name in names], dim=1)
-
-
-def check_times(times: pd.Series) -> None:
-    """Check that no time is missing, and that times are in order and evenly spaced; months and years count as even.
-
-    Raises:
-        DataError: they are not; the message names the row.
-    """
-    name = str(times.name)
-    if times.isna().any():
-        raise DataError(
-            f"column '{name}', row {times.index[int(times.isna().to_numpy().argmax())]}: the time is missing"
-        )
-    try:
-        when = (numbers if times.dtype.kind in "if" else days)(times, name).to_numpy()
-    except SpecError as error:
-        raise DataError(str(error)) from error
-    steps = when[1:] - when[:-1]
-    if len(steps) == 0:
-        raise DataError(f"column '{name}' has one time; a series needs more")
-
-    def described(place: int) -> str:
-        return f"row {times.index[place + 1]}: {times.iloc[place + 1]} after {times.iloc[place]}"
-
-    if (steps <= 0).any():
-        place = int((steps <= 0).argmax())
-        raise DataError(
-            f"column '{name}' is not in order at {described(place)}; sort the rows, and remove double times"
-        )
-    usual = sorted(steps)[len(steps) // 2]
-    low, high = next(((a, b) for a, b in SAME_STEP if a <= usual <= b), (usual, usual))
-    odd = (steps < low - 1e-3 * usual) | (steps > high + 1e-3 * usual)
-    if odd.any():
-        place = int(odd.argmax())
-        raise DataError(
-            f"column '{name}' is not evenly spaced at {described(place)}, {steps[place] / usual:.3g} of the usual "
-            "steps; fill the gap"
+        when, is_date = moments(frame[self.time], dates=self.dates, timezone=self.timezone, say=self.note)
+        ids = self.id or self._find_id(frame, when)
+        cells = frame.drop(columns=[self.time, *ids]).apply(lambda column: hide(column, self.na_values))
+        notations = self._notations(cells, file.dialect)
+        names = list(notations)
+        values = _stacked(cells, notations)
+        parts = [
+            self._series(frame[self.time].iloc[rows], when[rows], is_date, values[rows], names)
+            for rows in _rows_of(frame, ids)
+        ]
+        return Sequences(
+            names,
+            self.targets,
+            torch.cat(parts),
+            [len(part) for part in parts],
+            tuple(notations.values()),
+            filled=self.gaps == "fill" or bool(values[:, len(self.targets) :].isnan().any()),
+            id=ids[0] if ids else "",
+            dialect=file.dialect,
         )
 
+    def _find_id(self, frame: pd.DataFrame, when: np.ndarray) -> list[str]:
+        """The column that tells series apart, if times occur several times.
 
-def _numbers(cells: pd.Series, name: str) -> Tensor:
-    try:
-        known = numbers(cells, name)
-    except SpecError as error:
-        raise DataError(str(error)) from error
-    if known.isna().any():
-        row = cells.index[int(known.isna().to_numpy().argmax())]
-        raise DataError(f"column '{name}', row {row}: the number is missing; fill gaps first")
-    if (huge := known.abs() > torch.finfo(torch.float32).max).any():
+        Raises:
+            DataError: there is none.
+        """
+        import pandas as pd
+
+        double = pd.Series(when).duplicated()
+        if not double.any():
+            return []
+        taken = {self.time, *self.targets, *(self.inputs or ())}
+        others = [name for name in frame.columns if name not in taken and frame[name].dtype.kind != "f"]
+        for name in sorted(others, key=lambda name: frame[name].nunique()):
+            pairs = pd.DataFrame({"when": when, "id": frame[name].to_numpy()})
+            if not pairs.duplicated().any() and len(frame) >= 3 * frame[name].nunique():
+                self.note(f"column '{name}' tells {frame[name].nunique()} series apart (data.id={name})")
+                return [str(name)]
+        place = int(double.to_numpy().argmax())
+        time = frame[self.time].iloc[place]
         raise DataError(
-            f"column '{name}', row {cells.index[int(huge.to_numpy().argmax())]}: it is too large for float32"
+            f"column '{self.time}' has {time} twice, again in row {frame.index[place]}: name the column that tells "
+            "several series apart (data.id=…), give data.timezone if clocks were changed, or remove one of the two"
         )
-    return torch.from_numpy(known.to_numpy(copy=True))
+
+    def _notations(self, cells: pd.DataFrame, dialect: Dialect) -> dict[str, Notation]:
+        """How the numbers of the targets and inputs are written, by column, the targets first.
+
+        Raises:
+            DataError: a target or a named input does not hold numbers.
+        """
+        commas = "," if dialect.decimal == "," else None
+        notation = {**self.notation, "decimal": self.notation["decimal"] or commas}
+        wanted = [*self.targets, *(self.inputs or ())]
+        kinds = find(cells, dict.fromkeys(self.inputs or (), "number"), self.note, targets=self.targets, **notation)
+        chosen = {name: kinds[name].notation for name in wanted}
+        if self.inputs is None:
+            others = [str(name) for name in cells.columns if name not in self.targets]
+            chosen |= {name: kinds[name].notation for name in others if kinds[name].name == "number"}
+            if left_out := [name for name in others if name not in chosen]:
+                self.note(f"columns without numbers are left out: {', '.join(left_out)}")
+        return chosen
+
+    def _series(
+        self, times: pd.Series, when: np.ndarray, is_date: bool, values: Tensor, names: Sequence[str]
+    ) -> Tensor:
+        """One series in the order of time, as float64 (L, F); steps that are missing and not filled are NaN."""
+        import numpy as np
+
+        order = np.argsort(when, kind="stable")
+        if (np.diff(order) != 1).any():
+            self.note(f"column '{self.time}': the rows are put in the order of time")
+            times, when, values = times.iloc[order], when[order], values[torch.from_numpy(order)]
+        grid = places(when, is_date, times, gaps=self.gaps is not None, say=self.note)
+        self._check_gaps(values, names, times)
+        whole = torch.full((int(grid[-1]) + 1, len(names)), math.nan, dtype=torch.float64)
+        whole[torch.from_numpy(grid)] = values
+        filled = torch.ones(len(names), dtype=torch.bool)
+        filled[: len(self.targets)] = self.gaps == "fill"
+        missing = int(whole[:, : len(self.targets)].isnan().any(dim=1).sum())
+        if missing:
+            self.note(f"{missing} steps without a number of {', '.join(self.targets)}: {GAPS_SAID[str(self.gaps)]}")
+        return torch.where(filled & whole.isnan(), fill(whole), whole)
+
+    def _check_gaps(self, values: Tensor, names: Sequence[str], times: pd.Series) -> None:
+        for name, missing in zip(names, values.isnan().T):
+            if not missing.any():
+                continue
+            row = times.index[int(missing.int().argmax())]
+            if missing.all():
+                raise DataError(f"column '{name}' is empty; leave it out of data.targets and data.inputs")
+            if name in self.targets and self.gaps is None:
+                raise DataError(
+                    f"column '{name}', row {row}: the number is missing; give data.gaps=fill to take the one before "
+                    "it, or data.gaps=skip to leave out the windows that hold it"
+                )
+            if name not in self.targets:
+                self.note(f"column '{name}': {int(missing.sum())} numbers are missing, and the one before is taken")
+
+
+def fill(values: Tensor) -> Tensor:
+    """Numbers (L, F), in which one that is NaN is the one before it, and at the beginning the first that is known."""
+    known = ~values.isnan()
+    steps = torch.arange(len(values))[:, None]
+    last = torch.where(known, steps, -1).cummax(dim=0).values
+    first = known.int().argmax(dim=0)
+    return values.gather(0, torch.where(last < 0, first, last))
+
+
+def _rows_of(frame: pd.DataFrame, ids: Sequence[str]) -> list[np.ndarray]:
+    """The rows of each series."""
+    import numpy as np
+
+    if not ids:
+        return [np.arange(len(frame))]
+    codes = frame.groupby(list(ids), sort=False, dropna=False).ngroup().to_numpy()
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+
+
+def _stacked(cells: pd.DataFrame, notations: dict[str, Notation]) -> Tensor:
+    """Columns of numbers as float64 (L, F), NaN where they are missing."""
+    columns = []
+    for name, notation in notations.items():
+        try:
+            known = numbers(cells[name], name, notation)
+        except SpecError as error:
+            raise DataError(str(error)) from error
+        if (huge := known.abs() > torch.finfo(torch.float32).max).any():
+            row = cells.index[int(huge.to_numpy().argmax())]
+            raise DataError(f"column '{name}', row {row}: it is too large for float32")
+        columns.append(torch.from_numpy(known.to_numpy(copy=True)))
+    return torch.stack(columns, dim=1)

@@ -5,32 +5,32 @@ The kinds of columns, their statistics and their categories are learned from the
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 from zoo import check
+from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.splits import held_out_sizes, split_fractions
+from zoo.data.core.date_forms import ORDERS
+from zoo.data.core.kinds import Kind
+from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
+from zoo.data.core.table_spec import examples, learn, missing_cells
 from zoo.errors import DataError, SpecError, unknown
-from zoo.spec import Classes, Output, Spec, Table, Values
+from zoo.spec import Spec
+from zoo.spec.cells import days, numbers, words
+from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
 from zoo.spec.files import read_table
-from zoo.spec.table import FALSE_WORDS, TRUE_WORDS, Boolean, Category, Column, Date, Number, days, numbers, words
+from zoo.spec.table import hide
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-log = logging.getLogger(__name__)
-
-KINDS = ("number", "category", "boolean", "date", "ignore")
 TARGET_KINDS = ("auto", "classes", "values")
+SPLITS = ("train", "val", "test")
 MIN_ROWS = 10
 MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
@@ -39,16 +39,22 @@ class TableData(DataModule):
     """Rows of a table, and a target column to predict from the other columns.
 
     The split into training, validation and test rows is random, and stratified if the target is a class. Rows without
-    a target and columns without information are dropped; the log names them.
+    a target and columns without information are dropped. How cells were read is in the log and in the card.
 
     Args:
-        target: column to predict.
+        target: column to predict; several make a regression of several values; None for none, as features and
+            anomalies need.
         target_kind: `classes`, `values` or `auto`. `auto` takes text, booleans and up to 20 different whole numbers as
             classes, and other numbers as values.
-        kinds: number, category, boolean, date or ignore, for columns whose kind is not detected correctly.
+        kinds: number, category, boolean, date, time or ignore, for columns whose kind is not detected correctly.
+        na_values: what else stands for a missing cell, such as -999.
+        decimal, thousands: what stands before fractions and between thousands; None to find out.
+        dates: `day_first` or `month_first`, where both fit.
         batch_size: rows a batch.
         val_fraction, test_fraction: fractions of the rows, above 0.
         split_seed: seed of the split.
+        split_by: a column of dates or numbers: the first rows by it are for training, the last for test.
+        group: a column, such as a patient's number; rows that share it are in one split.
 
     Raises:
         ValueError: an option is out of range.
@@ -57,92 +63,205 @@ class TableData(DataModule):
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str] | None,
         *,
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
+        na_values: Sequence[str | float] = (),
+        decimal: str | None = None,
+        thousands: str | None = None,
+        dates: str | None = None,
         batch_size: int = 64,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        split_by: str | None = None,
+        group: str | None = None,
     ) -> None:
         super().__init__(batch_size)
         if not isinstance(kinds, Mapping | None):
             raise ValueError(f"kinds are given by column, such as {{zip: category}}, not {kinds}")
         for kind in (kinds or {}).values():
-            check.one_of("kind of column", kind, KINDS)
+            check.one_of("kind of column", kind, column_kinds.KINDS)
+        if decimal not in (None, ".", ","):
+            raise ValueError(f'decimal is "." or ",", not {decimal!r}')
+        if dates is not None:
+            check.one_of("dates", dates, ORDERS)
+        if split_by is not None and group is not None:
+            raise ValueError("split_by and group are two ways to split; give one of them")
         self.target = target
+        self.targets = [] if target is None else [target] if isinstance(target, str) else list(map(str, target))
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.kinds = {str(name): kind for name, kind in (kinds or {}).items()}  # 2020 may be one
+        self.na_values = tuple(map(str, na_values))
+        self.notation: dict[str, str | None] = {"decimal": decimal, "thousands": thousands, "dates": dates}
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
+        self.split_by = split_by
+        self.group = group
+        self.dialect: Dialect | None = None
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
         """The whole table."""
 
+    def read_held_out(self) -> dict[str, pd.DataFrame]:
+        """Tables of `val` or `test` that are files of their own."""
+        return {}
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        frame = self.read()
-        for name in (self.target, *self.kinds):
-            if name not in frame.columns:
-                raise DataError(unknown("column", name, map(str, frame.columns)))
-        known = frame[self.target].notna()
-        if not known.any():
-            raise DataError(f"the target '{self.target}' is missing in all rows")
-        if not known.all():
-            log.info("%d rows without '%s' are dropped", (~known).sum(), self.target)
-            frame = frame[known]
-        if len(frame) < MIN_ROWS:
-            raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
+        import numpy as np
+        import pandas as pd
+
+        parts = {
+            "": self._rows(self.read()),
+            **{split: self._rows(part) for split, part in self.read_held_out().items()},
+        }
+        frame = pd.concat(list(parts.values())) if len(parts) > 1 else parts[""]
         try:
-            labels = _labels(frame[self.target], self.target_kind)
-            rows = _split(labels, len(frame), self.fractions, self.split_seed)
-            frames = {split: frame.iloc[chosen] for split, chosen in rows.items()}
-            spec = learn(frames["train"], self.target, classes=labels is not None, kinds=self.kinds)
-            return spec, {split: examples(part, spec, self.target) for split, part in frames.items()}
+            kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
+            known = {split: self._with_target(part, kinds) for split, part in parts.items()}
+            labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
+            of_rows = None if labels is None else labels.iloc[: len(known[""])]
+            rows = self._split(known[""], of_rows, kinds)
+            for split in parts.keys() - {""}:  # its share is for training
+                rows["train"] = np.concatenate([rows["train"], rows[split]])
+            frames = {split: known.get(split, known[""].iloc[chosen]) for split, chosen in rows.items()}
+            if self.group is not None:  # new ones come later
+                kinds[self.group] = column_kinds.IGNORED
+            spec = learn(
+                frames["train"],
+                self.targets,
+                classes=labels is not None,
+                kinds=kinds,
+                say=self.note,
+                na_values=self.na_values,
+                dialect=self.dialect,
+            )
+            return spec, {split: examples(frames[split], spec, self.targets, kinds) for split in SPLITS}
         except SpecError as error:
             raise DataError(str(error)) from error
 
+    def _notation(self) -> dict[str, str | None]:
+        """How numbers and dates are written, as far as it was given or the file as a whole has shown it."""
+        commas = self.dialect is not None and self.dialect.decimal == ","
+        return {**self.notation, "decimal": "," if commas else self.notation["decimal"]}
+
+    def _rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table without the cells that `na_values` name."""
+        asked = [name for name in (self.split_by, self.group) if name is not None]
+        for name in (*self.targets, *self.kinds, *asked):
+            if name not in frame.columns:
+                raise DataError(unknown("column", name, map(str, frame.columns)))
+        if self.na_values:
+            frame = frame.apply(lambda cells: hide(cells, self.na_values))
+        return frame
+
+    def _with_target(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
+        for target in self.targets:
+            known = ~missing_cells(frame[target], kinds[target])
+            if not known.any():
+                raise DataError(f"the target '{target}' is missing in all rows")
+            if not known.all():
+                self.note(f"{(~known).sum()} rows without '{target}' are dropped")
+                frame = frame[known]
+        if len(frame) < MIN_ROWS:
+            raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
+        return frame
+
+    def _labels(self, cells: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.Series | None:
+        """The classes of the target as words; None if it is values, or none."""
+        if len(self.targets) != 1:
+            if self.target_kind == "classes" and self.targets:
+                raise DataError("several targets are values; give one target for classes, or target_kind=values")
+            return None
+        return _labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
+
+    def _split(self, frame: pd.DataFrame, labels: pd.Series | None, kinds: Mapping[str, Kind]) -> dict[str, np.ndarray]:
+        """Positions of the rows of each split."""
+        fractions = self.fractions
+        if self.split_by is not None:
+            cells, kind = frame[self.split_by], kinds[self.split_by]
+            when = days(cells, self.split_by, kind.form) if kind.name == "date" else numbers(cells, self.split_by)
+            return split_in_order(when, fractions, self.split_by)
+        if self.group is not None:
+            return split_groups(words(frame[self.group]), fractions, self.split_seed)
+        return _split(labels, len(frame), fractions, self.split_seed)
+
 
 class Csv(TableData):
-    """A CSV or Parquet file with a header.
+    """A file of delimited text (CSV) or a Parquet file.
 
     Args:
         path: the file; names that end in .parquet or .pq are read by pyarrow.
-        separator: character between the cells of a CSV file; `\\t` for a tab.
-        encoding: text encoding of a CSV file.
-        target, target_kind, kinds, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
+        separator: character between the cells of a CSV file, `\\t` for a tab, a blank for runs of blanks; None to find
+            it.
+        encoding: text encoding of a CSV file; None to find it.
+        header: `first` if the first line holds the names of columns, None if it is data; `auto` finds out.
+        val_path, test_path: files of their own for these splits; None takes them from the rows of `path`.
+        target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
+            split_seed, split_by, group: as in `TableData`.
     """
 
     def __init__(
         self,
         path: str,
-        target: str,
+        target: str | Sequence[str] | None,
         *,
-        separator: str = ",",
-        encoding: str = "utf-8",
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: Header = AUTO,
+        val_path: str | None = None,
+        test_path: str | None = None,
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
+        na_values: Sequence[str | float] = (),
+        decimal: str | None = None,
+        thousands: str | None = None,
+        dates: str | None = None,
         batch_size: int = 64,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        split_by: str | None = None,
+        group: str | None = None,
     ) -> None:
         super().__init__(
             target,
             target_kind=target_kind,
             kinds=kinds,
+            na_values=na_values,
+            decimal=decimal,
+            thousands=thousands,
+            dates=dates,
             batch_size=batch_size,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
             split_seed=split_seed,
+            split_by=split_by,
+            group=group,
         )
+        if header is not None:
+            check.one_of("header", header, (AUTO, FIRST))
         self.path = path
         self.separator = separator
         self.encoding = encoding
+        self.header = header
+        self.held_out = {"val": val_path, "test": test_path}
 
     def read(self) -> pd.DataFrame:
-        return read_table(self.path, separator=self.separator, encoding=self.encoding)
+        return self._read(self.path)
+
+    def read_held_out(self) -> dict[str, pd.DataFrame]:
+        return {split: self._read(path) for split, path in self.held_out.items() if path is not None}
+
+    def _read(self, path: str) -> pd.DataFrame:
+        options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
+        file = column_kinds.read_with_decimals(path, options, self.notation["decimal"])
+        for note in file.notes:
+            self.note(note)
+        self.dialect = file.dialect
+        return file.frame
 
 
 class Admissions(TableData):
@@ -174,7 +293,7 @@ class BreastCancer(TableData):
     def read(self) -> pd.DataFrame:
         from sklearn.datasets import load_breast_cancer
 
-        return _named(load_breast_cancer(as_frame=True), self.target)
+        return _named(load_breast_cancer(as_frame=True), self.targets[0])
 
 
 class Wine(TableData):
@@ -192,7 +311,7 @@ class Wine(TableData):
     def read(self) -> pd.DataFrame:
         from sklearn.datasets import load_wine
 
-        return _named(load_wine(as_frame=True), self.target)
+        return _named(load_wine(as_frame=True), self.targets[0])
 
 
 class Diabetes(TableData):
@@ -210,7 +329,7 @@ class Diabetes(TableData):
     def read(self) -> pd.DataFrame:
         from sklearn.datasets import load_diabetes
 
-        return load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"target": self.target})
+        return load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"target": self.targets[0]})
 
 
 def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -231,52 +350,7 @@ def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"admit": admit.astype(int), "gre": gre.astype(int), "gpa": gpa, "rank": rank})
 
 
-def learn(train: pd.DataFrame, target: str, *, classes: bool, kinds: Mapping[str, str]) -> Spec:
-    """The spec of a table, from its training rows.
-
-    Args:
-        train: rows with their target.
-        target: name of the target's column.
-        classes: whether the target is a class; otherwise it is a value.
-        kinds: as in `TableData`.
-
-    Raises:
-        DataError: the target never changes, or no other column has information.
-        SpecError: a cell does not have its column's kind.
-    """
-    found = [_column(train[name], kinds.get(str(name))) for name in train.columns if name != target]
-    columns = tuple(column for column in found if column is not None)
-    if not columns:
-        raise DataError(f"no column is left from which to learn '{target}'")
-    if classes:
-        output: Output = Classes(tuple(_in_order(words(train[target]))))
-    else:
-        values = numbers(train[target], target)
-        if values.nunique() < 2:
-            raise DataError(f"the target '{target}' has the same value in all rows of the training split")
-        output = Values((target,), (float(values.mean()),), (float(values.std(ddof=0)),))
-    return Spec(Table(columns), output)
-
-
-def examples(frame: pd.DataFrame, spec: Spec, target: str) -> Examples:
-    """Rows and their target as columns: encoded (N, E), and labels (N,) or standardised values (N, 1).
-
-    Raises:
-        SpecError: a cell does not have its column's kind.
-    """
-    assert isinstance(spec.input, Table)
-    return Examples(spec.input.encode(frame), _targets(frame[target], spec.output, target))
-
-
-def _targets(cells: pd.Series, output: Output, target: str) -> Tensor:
-    if isinstance(output, Classes):
-        codes = {name: code for code, name in enumerate(output.names)}
-        return torch.from_numpy(words(cells).map(codes).to_numpy("int64", copy=True))
-    assert isinstance(output, Values)
-    return output.standardise(torch.from_numpy(numbers(cells, target).to_numpy(copy=True))[:, None])
-
-
-def _labels(cells: pd.Series, kind: str) -> pd.Series | None:
+def _labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
     """The classes of the target's cells as words; None if they are values.
 
     Raises:
@@ -286,20 +360,21 @@ def _labels(cells: pd.Series, kind: str) -> pd.Series | None:
     counts = labels.value_counts()
     if len(counts) < 2:
         raise DataError(f"the target '{cells.name}' has the same value in all rows: {counts.index[0]}")
-    if kind == "values" or (kind == "auto" and _is_quantity(cells)):
+    is_number = kind.name == "number"
+    if target_kind == "values" or (target_kind == "auto" and is_number and _is_quantity(cells, kind)):
         return None
     if counts.min() < 3:
+        remedy = "merge small ones, or drop their rows" + (", or set data.target_kind=values" if is_number else "")
         raise DataError(
             f"the target '{cells.name}' has {len(counts)} classes in {len(cells)} rows, and {counts.index[-1]!r} only "
-            f"{counts.min()}; each class needs at least 3 rows (merge or drop small ones, or set target_kind=values)"
+            f"{counts.min()}; each class needs at least 3 rows: {remedy}"
         )
     return labels
 
 
-def _is_quantity(cells: pd.Series) -> bool:
-    if cells.dtype.kind not in "iuf":
-        return False
-    return cells.nunique() > MAX_CLASSES or bool((cells % 1 != 0).any())
+def _is_quantity(cells: pd.Series, kind: Kind) -> bool:
+    values = numbers(cells, str(cells.name), kind.notation)
+    return values.nunique() > MAX_CLASSES or bool((values % 1 != 0).any())
 
 
 def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
@@ -308,7 +383,10 @@ def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float],
 
     random = np.random.default_rng(seed)
     order = random.permutation(count)
-    groups = [order] if labels is None else [order[labels.to_numpy()[order] == name] for name in labels.unique()]
+    groups = [order]
+    if labels is not None:
+        words_of_rows = labels.to_numpy()[order]
+        groups = [order[words_of_rows == name] for name in labels.unique()]
     parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
     for group in groups:
         val, test = held_out_sizes(len(group), fractions)
@@ -316,57 +394,6 @@ def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float],
         parts["test"].append(group[val : val + test])
         parts["train"].append(group[val + test :])
     return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
-
-
-def _column(cells: pd.Series, kind: str | None) -> Column | None:
-    """The description of a column, from its training cells; None if it has no information."""
-    known, name = cells.dropna(), str(cells.name)
-    missing = len(known) < len(cells)
-    if kind == "ignore":
-        return None
-    if known.nunique() < 2:
-        log.info("column '%s' is dropped: %s", name, "it never changes" if len(known) else "it is empty")
-        return None
-    kind = kind or _kind(known)
-    if kind == "number":
-        values = numbers(known, name)
-        return Number(name, float(values.mean()), float(values.std(ddof=0)), missing)
-    if kind == "boolean":
-        return Boolean(name, missing)
-    if kind == "date":
-        values = days(known, name)
-        return Date(name, float(values.mean()), float(values.std(ddof=0)), missing)
-    if kind == "category":
-        return Category(name, tuple(_in_order(words(known))))
-    log.info("column '%s' is dropped: it is text, and no two rows have the same", name)
-    return None
-
-
-def _kind(known: pd.Series) -> str:
-    """The kind that known cells seem to have, or `text` if all of them differ."""
-    import pandas as pd
-
-    if known.dtype.kind in "iuf":
-        return "number"
-    if known.dtype.kind == "M":
-        return "date"
-    different = words(known).drop_duplicates()
-    if different.str.lower().isin(TRUE_WORDS + FALSE_WORDS).all():
-        return "boolean"
-    if pd.to_numeric(different, errors="coerce").notna().all():
-        return "number"
-    if pd.to_datetime(different, format="ISO8601", errors="coerce", utc=True).notna().all():
-        return "date"
-    return "text" if len(different) == len(known) else "category"
-
-
-def _in_order(cells: pd.Series) -> list[str]:
-    """The different words in order; numbers by value."""
-    different = cells.dropna().unique().tolist()
-    try:
-        return sorted(different, key=float)
-    except ValueError:
-        return sorted(different)
 
 
 def _named(bunch: Any, target: str) -> pd.DataFrame:

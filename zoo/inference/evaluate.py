@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from pydoc import ErrorDuringImport, locate
 from typing import Any
 
 import lightning as L
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
 
 import zoo.training.reports  # noqa: F401  # registers them
+from zoo.data.arrays import not_at_hand
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
-from zoo.settings import folded, type_errors
+from zoo.files import one_line, quoted
+from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
-from zoo.training import report
+from zoo.training import report, trust
 from zoo.training.recipe import DATA
 from zoo.training.report import Evaluation
-from zoo.training.runtime import quieten_lightning
+from zoo.training.runtime import left_as_found, quieten_lightning
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
 
 TOLERANCE = 0.002  # relative, of metrics for which no record has one
-# What the recipe of an artefact may build: nothing else that a foreign file names is ever called
-BUILDERS = ("zoo.data.", "zoo.tasks.", "zoo.models.", "zoo.optim.", "torch.nn.", "torch.optim.")
-FUNCTIONS = (
-    "zoo.tasks.sequence.memory_task",
-    "zoo.tasks.supervised.supervised_task",
-)  # not those that draw, and write a file
+PLACES = ("data.root", "data.path", "data.test_root")  # settings that say where data lies
 
 
 def evaluate(cfg: DictConfig) -> bool:
@@ -78,6 +71,7 @@ def compare(
             yield name, value, measured.get(name, math.nan), tolerance.get(name, TOLERANCE * abs(value))
 
 
+@left_as_found()
 def measure(
     artefact: Artefact,
     root: Path,
@@ -85,6 +79,7 @@ def measure(
     download: bool = False,
     accelerator: str = "auto",
     seed: int | None = None,
+    callbacks: Sequence[L.Callback] = (),
 ) -> dict[str, float]:
     """The metrics of the test split, by the data module and the task that the artefact's recipe names.
 
@@ -94,6 +89,7 @@ def measure(
         download: what is missing there.
         accelerator: Lightning's name of the device.
         seed: of whatever the test draws at random; None for the recipe's.
+        callbacks: Lightning's, which watch the test.
 
     Raises:
         ArtefactError: the recipe is not there, or names something that is no data module or task of the zoo.
@@ -107,8 +103,10 @@ def measure(
     if type(config["seed"]) is not int or not 0 <= config["seed"] < 2**32:
         raise ArtefactError(f"its recipe has no seed but {config['seed']!r}")
     L.seed_everything(config["seed"] if seed is None else seed, workers=True, verbose=False)
-    described = _builder(config["data"], root)
-    takes = inspect.signature(described.func).parameters
+    if isinstance(config["data"], dict) and "module" in config["data"]:
+        raise not_at_hand(config["data"]["module"])
+    described = _part(config, "data", root)
+    takes = inspect.signature(described.target).parameters
     if "path" in takes and "path" not in described.keywords:
         raise DataError("its recipe does not name the file that it was trained on, which lay outside $ZOO_DATA")
     wants_root = "root" in takes and "root" not in described.keywords
@@ -122,12 +120,13 @@ def measure(
             raise DataError("the data is not that on which it was trained: it would take a network of another spec")
         return artefact.network
 
-    task: Task = _called(_builder(config["task"], root), spec=data.spec, build=build)
+    task: Task = _called(_part(config, "task", root), spec=data.spec, build=build)
     try:
         trainer = L.Trainer(
             accelerator=accelerator,
             devices=1,
             logger=False,
+            callbacks=list(callbacks),
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -155,60 +154,40 @@ def _chosen(weights: str) -> Iterator[tuple[str, tuple[Artefact, Mapping[str, fl
         yield weights, (catalogue.load(weights), {})
 
 
-def _builder(described: Any, root: Path) -> partial[Any]:
-    """Builds what a part of a recipe describes, once it is seen to be made of the zoo's and torch's parts alone."""
-    checked = _checked(described, root)
-    if not isinstance(checked, dict) or "_target_" not in checked:
+def _part(config: Mapping[str, Any], name: str, root: Path) -> trust.Part:
+    """What a part of a recipe describes, once it is seen that it runs no code but that of the zoo and of plug-ins."""
+    described = _portable(config[name], name, root)
+    try:
+        found = trust.understood(described, name, files=False)
+    except ConfigError as error:
+        raise ArtefactError(f"its recipe cannot be followed: {error}") from error
+    if not isinstance(found, trust.Part):
         raise ArtefactError("its recipe does not say on what data and by what task it was trained")
-    for fault in type_errors(checked, "its recipe"):
+    for fault in type_errors(described, f"its recipe's {name}"):
         raise ArtefactError(fault)
-    try:
-        built: partial[Any] = instantiate(checked, _partial_=True, _convert_="all")
-        return built
-    except InstantiationException as error:
-        raise ArtefactError(f"its recipe cannot be followed: {error.__cause__ or error}") from error
+    return found
 
 
-def _called(builder: partial[Any], **more: Any) -> Any:
+def _called(part: trust.Part, **more: Any) -> Any:
     try:
-        return builder.func(**{**folded(builder.func, builder.keywords), **more})
+        return part.build(**more)
     except (TypeError, ValueError) as error:
         raise ArtefactError(f"its recipe cannot be followed: {error}") from error
 
 
-def _checked(described: Any, root: Path) -> Any:
+def _portable(described: Any, place: str, root: Path) -> Any:
+    """A part of a recipe in which `$ZOO_DATA` is the folder of data sets; it names no other place on this machine."""
     if isinstance(described, dict):
-        if "_target_" in described and not (_is_published(described) or _may_be_built(described["_target_"])):
-            raise ArtefactError(f"its recipe would call {described['_target_']}, which is no part of the zoo")
-        return {name: _checked(value, root) for name, value in described.items()}
+        return {name: _portable(value, f"{place}.{name}", root) for name, value in described.items()}
     if isinstance(described, list):
-        return [_checked(value, root) for value in described]
-    if isinstance(described, str):
-        if "${" in described:
-            raise ArtefactError(f"its recipe holds an interpolation: {described}")
-        return described.replace(DATA, str(root), 1) if described.startswith(DATA) else described
-    return described
-
-
-def _is_published(described: dict[str, Any]) -> bool:
-    """Whether it loads one of the catalogue's weights, as the evaluator of generated images is."""
-    names = [record.name for record in catalogue.list_weights("*")]
-    return (
-        set(described) == {"_target_", "source"}
-        and described["_target_"] == "zoo.load"
-        and described["source"] in names
-    )
-
-
-def _may_be_built(target: Any) -> bool:
-    """Whether it names a class that the zoo or torch define where their parts are defined, or what gives a task."""
-    if not isinstance(target, str) or not target.startswith(BUILDERS):
-        return False
-    try:
-        found = locate(target)
-    except ErrorDuringImport:
-        return False
-    return target in FUNCTIONS or (inspect.isclass(found) and f"{found.__module__}.".startswith(BUILDERS))
+        return [_portable(value, place, root) for value in described]
+    if not isinstance(described, str):
+        return described
+    if "${" in described:
+        raise ArtefactError(one_line(f"its recipe holds an interpolation: {described}"))
+    if place in PLACES and (not described.startswith(DATA) or ".." in Path(described).parts):
+        raise ArtefactError(one_line(f"its recipe names a place on this machine, {place}={quoted(described)}"))
+    return described.replace(DATA, str(root), 1) if described.startswith(DATA) else described
 
 
 def _alike(one: Any, other: Any) -> bool:

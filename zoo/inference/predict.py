@@ -161,7 +161,9 @@ def _rows(frame: pd.DataFrame) -> Iterator[Example]:
 
 def _streamed_rows(described: Table, batch_size: int, failures: Failures) -> Iterator[Example]:
     """The rows of a table on standard input; those that cannot be read are added to `failures`."""
-    for frame, numbers in stream_table(lines_of(standard_input()), batch_size, failures.append):
+    separator = described.dialect.separator if described.dialect else ","
+    lines = lines_of(standard_input())
+    for frame, numbers in stream_table(lines, batch_size, failures.append, separator=separator):
         for row, number in zip(_rows(described.read(frame)), numbers):
             yield row._replace(place=f"line {number}")
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_class
 from omegaconf import DictConfig
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, install
 from zoo.inference.evaluate import TOLERANCE, compare, measure
+from zoo.training import trust
 from zoo.weights.artefact import Artefact, load, save
 from zoo.weights.catalogue import PUBLISHED, Weights, list_weights
 from zoo.weights.hub import push
@@ -31,7 +31,7 @@ EVALUATIONS = 3  # with as many seeds, for the spread of random metrics
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 
-ABOUT = """# Published weights
+ABOUT = f"""# Published weights
 
 All of these come with the package. Metrics are those of the test split. To compute them again:
 
@@ -58,7 +58,8 @@ All of these come with the package. Metrics are those of the test split. To comp
 
 `zoo.load` also takes a file (`zoo.load("model.safetensors")`), an address (`zoo.load("https://…", sha256="…")`; the
 file is kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), and a repository of the Hugging Face hub
-(`zoo.load("hf://owner/name")`, with `pip install "zoo[hub]"`). This uploads a run of yours, with card and plots:
+(`zoo.load("hf://owner/name")`, with `{install("hub")}`). This uploads a run of yours, with its card and
+plots:
 
     python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
 
@@ -206,5 +207,5 @@ def _check_room(file: Path, name: str) -> None:
 
 
 def _first_sentence(target: str) -> str:
-    document: Any = inspect.getdoc(get_class(target)) or ""
+    document: Any = inspect.getdoc(trust.find(target, "data")) or ""
     return " ".join(document.split("\n\n")[0].split()).rstrip(".")

@@ -62,7 +62,9 @@ def lines_of(file: IO[str]) -> Iterator[Line]:
         yield Line(number, "" if fault else text.rstrip("\r\n"), fault)
 
 
-def stream_table(lines: Iterator[Line], rows: int, refuse: Refuse) -> Iterator[tuple[pd.DataFrame, list[int]]]:
+def stream_table(
+    lines: Iterator[Line], rows: int, refuse: Refuse, *, separator: str = ","
+) -> Iterator[tuple[pd.DataFrame, list[int]]]:
     """Yield tables of up to `rows` rows, and the line of each row, while the lines of a CSV file come in.
 
     All cells are text, or missing as in `read_table`: what a cell is does not depend on the rows beside it.
@@ -71,11 +73,12 @@ def stream_table(lines: Iterator[Line], rows: int, refuse: Refuse) -> Iterator[t
         lines: of the file, the header first.
         rows: largest number of rows of a table.
         refuse: called with a message for each row that cannot be read; the row is dropped, and counts.
+        separator: character between cells.
 
     Raises:
         DataError: there is no header, or a name occurs in it twice.
     """
-    reader = _Reader(lines)
+    reader = _Reader(lines, separator)
     names = reader.header()
     found = reader.rows(len(names), refuse)
     while chunk := list(islice(found, rows)):
@@ -85,8 +88,9 @@ def stream_table(lines: Iterator[Line], rows: int, refuse: Refuse) -> Iterator[t
 class _Reader:
     """Rows of CSV from lines, which can be put back."""
 
-    def __init__(self, lines: Iterator[Line]) -> None:
+    def __init__(self, lines: Iterator[Line], separator: str) -> None:
         self._lines = lines
+        self._separator = separator
         self._waiting: deque[Line] = deque()
 
     def header(self) -> list[str]:
@@ -130,7 +134,7 @@ class _Reader:
 
     def _cells(self, first: Line, width: int | None) -> list[str] | None:
         """The cells of a row, of which one may go on over the next lines; None if its quote is never closed."""
-        if (cells := _parsed([first.text])) is not None:
+        if (cells := _parsed([first.text], self._separator)) is not None:
             return cells
         taken, whole = [first], 0
         while len(taken) < MAX_CELL_LINES and whole < ROWS_IN_CELL and (line := self._next()) is not None:
@@ -139,30 +143,30 @@ class _Reader:
                 break
             if '"' in line.text:
                 try:
-                    cells = _parsed([each.text for each in taken], strict=True)
+                    cells = _parsed([each.text for each in taken], self._separator, strict=True)
                 except csv.Error:  # the quote that closes is one that opens
                     break
                 if cells is not None and width in (None, len(cells)):
                     return cells
                 if cells is not None:
                     break
-            elif width is not None and line.text.count(",") == width - 1:
+            elif width is not None and line.text.count(self._separator) == width - 1:
                 whole += width - 1
         self._waiting.extendleft(reversed(taken[1:]))
         return None
 
 
-def _parsed(texts: list[str], strict: bool = False) -> list[str] | None:
+def _parsed(texts: list[str], separator: str, strict: bool = False) -> list[str] | None:
     """The cells of a row on one or more lines, None if a quote is open at the end.
 
     Raises:
         csv.Error: a cell is too long, or has what no cell may have.
     """
-    rows = list(csv.reader([*(f"{text}\n" for text in texts), "end"], strict=False))
+    rows = list(csv.reader([*(f"{text}\n" for text in texts), "end"], delimiter=separator))
     if len(rows) == 1:
         return None
     if strict:
-        list(csv.reader([f"{text}\n" for text in texts], strict=True))
+        list(csv.reader([f"{text}\n" for text in texts], delimiter=separator, strict=True))
     return rows[0]
 
 
@@ -172,7 +176,9 @@ def _frame(names: list[str], rows: list[Row]) -> pd.DataFrame:
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([names, *(row.cells for row in rows)])
     text.seek(0)
-    frame = pd.read_csv(text, index_col=False, na_values=["?"], skip_blank_lines=False, dtype=str)
+    frame = pd.read_csv(
+        text, dtype=str, index_col=False, keep_default_na=False, na_values=["", "?"], skip_blank_lines=False
+    )
     frame.index = pd.Index([row.number for row in rows])
     return frame
 

@@ -3,13 +3,15 @@
     from zoo.models import CNN
     network = CNN(in_channels=3, num_classes=100)
 
-`MODELS` is the one list of techniques: each can be trained, saved and loaded, and is tested.
+`MODELS` is the one list of techniques, those of plug-ins among them (see `zoo.registry`): each can be trained, saved
+and loaded. What it can do follows from its builder, which raises `SpecError`. `NETWORKS` has every public network by
+name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,7 @@ from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
+from zoo.models.networks import NETWORKS
 from zoo.models.rbm import RBM, ClassRBM, FreeEnergyRBM, LabelledRBM, RatingRBM, TopicRBM, ValueRBM
 from zoo.models.rnn import (
     GRU,
@@ -34,6 +37,7 @@ from zoo.models.rnn import (
     Tagger,
     TextClassifier,
 )
+from zoo.registry import MODELS, Model, find, import_installed, register_model
 from zoo.spec import Encoded, Spec
 
 __all__ = [
@@ -43,6 +47,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "MODELS",
+    "NETWORKS",
     "RBM",
     "RNN",
     "Captioner",
@@ -72,47 +77,51 @@ __all__ = [
     "create_model",
     "defaults",
     "list_models",
+    "register_model",
 ]
 
 
-@dataclass(frozen=True)
-class Model:
-    """A technique: its network, the function that builds that for a spec, and its tasks (files of conf/task).
+MODELS.update(
+    cnn=Model(cnn.build, CNN, cnn.defaults),
+    gan=Model(gan.build, Inpainter, gan.defaults),
+    gru=Model(partial(rnn.build, "gru"), GRU, rnn.defaults),
+    lstm=Model(partial(rnn.build, "lstm"), LSTM, rnn.defaults),
+    mlp=Model(mlp.build, MLP),
+    rbm=Model(rbm.build, RBM, rbm.defaults),
+    rnn=Model(partial(rnn.build, "rnn"), RNN, rnn.defaults),
+)
 
-    `defaults` gives the options that suit a spec in a training, where neither config nor command line does.
+
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names of all techniques that can be trained; or, with a pattern, those of `create_model` that match it.
+
+    Those of plug-ins that are installed or imported are among them.
+
+        list_models()            # cnn, gan, …: what model= takes in a training
+        list_models("*rbm")      # class_rbm, free_energy_rbm, …
+        list_models("*")         # every network
     """
-
-    network: type[nn.Module]
-    build: Callable[..., nn.Module]
-    tasks: tuple[str, ...]
-    defaults: Callable[[Spec], dict[str, Any]] = lambda spec: {}
-
-
-MODELS: dict[str, Model] = {
-    "cnn": Model(CNN, cnn.build, ("classification", "ocr"), cnn.defaults),
-    "gan": Model(Inpainter, gan.build, gan.TASKS, gan.defaults),
-    "gru": Model(GRU, partial(rnn.build, "gru"), rnn.TASKS, rnn.defaults),
-    "lstm": Model(LSTM, partial(rnn.build, "lstm"), rnn.TASKS, rnn.defaults),
-    "mlp": Model(MLP, mlp.build, tasks=("supervised", "classification", "regression")),
-    "rbm": Model(RBM, rbm.build, rbm.TASKS, rbm.defaults),
-    "rnn": Model(RNN, partial(rnn.build, "rnn"), rnn.TASKS, rnn.defaults),
-}
-
-
-def list_models() -> list[str]:
-    """Names of all techniques."""
-    return sorted(MODELS)
+    import_installed()
+    if pattern is None:
+        return sorted(MODELS)
+    return [name for name in sorted({*MODELS, *NETWORKS}) if fnmatchcase(name, pattern)]
 
 
 def create_model(name: str, **options: Any) -> nn.Module:
     """An untrained network by name, with the arguments of its class: `create_model("cnn", num_classes=10)`.
 
     Raises:
-        ConfigError: no such model.
+        ConfigError: no such model, or one of a plug-in that builds it for a spec alone.
         TypeError: an option that its class does not have.
         ValueError: an option out of range.
     """
-    return find(name).network(**options)
+    if name in NETWORKS and name not in MODELS:
+        return NETWORKS[name](**options)
+    if name not in MODELS and not (import_installed() and name in MODELS):
+        raise ConfigError(unknown("model", name, {*MODELS, *NETWORKS}))
+    if (network := find(name).network) is None:
+        raise ConfigError(f"{name} is built for a spec: zoo.models.build({name!r}, spec)")
+    return network(**options)
 
 
 def build(name: str, spec: Spec, **options: Any) -> nn.Module:
@@ -132,20 +141,9 @@ def defaults(name: str, spec: Spec) -> dict[str, Any]:
     Raises:
         ConfigError: no such model.
     """
-    return find(name).defaults(spec)
+    return dict(find(name).defaults(spec))
 
 
 def apply(network: Callable[..., Any], x: Encoded) -> Any:
     """Call a network on the result of `spec.input.prepare`: one tensor, or a tuple of its arguments."""
     return network(*x) if isinstance(x, tuple) else network(x)
-
-
-def find(name: str) -> Model:
-    """The technique of that name.
-
-    Raises:
-        ConfigError: no such model.
-    """
-    if name not in MODELS:
-        raise ConfigError(unknown("model", name, MODELS))
-    return MODELS[name]

@@ -24,8 +24,9 @@ from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.ratings import Ratings, Recommendations
 from zoo.spec.series import Forecast, Labels, Series, Video
 from zoo.spec.sources import Label, Seed
-from zoo.spec.table import Table, Values
+from zoo.spec.table import Table
 from zoo.spec.text import Text, Tokens
+from zoo.spec.values import Values
 
 __all__ = [
     "Anomaly",

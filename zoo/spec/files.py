@@ -7,66 +7,62 @@ import csv
 import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError
+from zoo.errors import DataError, install
+from zoo.files import one_line
+from zoo.spec.delimited import Delimited, read_delimited
+from zoo.spec.dialect import Dialect, encoding_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_table(path: str | os.PathLike[str], *, separator: str = ",", encoding: str = "utf-8") -> pd.DataFrame:
-    """Read a CSV file with a header, or a Parquet file (a name that ends in .parquet or .pq; this needs pyarrow).
+def read_table(path: str | os.PathLike[str], **options: Any) -> pd.DataFrame:
+    """The cells of a file, as `read_file` reads it."""
+    return read_file(path, **options).frame
 
-    Cells that are empty, "?" or one of pandas' words for missing (NA, nan, null, …) are missing. Rows count from 1.
+
+def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
+    """Read a CSV file, or a Parquet file (a name that ends in .parquet or .pq; this needs pyarrow).
+
+    Cells that are empty, "?" or NaN are missing. Rows count from 1.
 
     Args:
         path: the file.
-        separator: ASCII character between the cells of a CSV file; a tab may be written as \\t.
-        encoding: text encoding of a CSV file.
+        options: of a CSV file, as in `zoo.spec.delimited.read_delimited`.
 
     Raises:
-        DataError: there is no such file, it is empty, ragged, damaged or has another encoding; or the separator is
-            impossible.
+        DataError: there is no such file, it is empty, ragged, damaged or has another encoding; or it is unclear how it
+            is to be read.
     """
-    import pandas as pd
-
-    separator = "\t" if separator == "\\t" else separator
-    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
-        raise DataError(f"separator must be one ASCII character, or \\t for a tab, and no quote; got {separator!r}")
     path = Path(path).expanduser()
     if not path.is_file():
         raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a CSV file")
     if path.suffix.lower() in (".parquet", ".pq"):
-        return _read_parquet(path)
+        return Delimited(_read_parquet(path), Dialect())
     try:
-        _check_shape(path, separator, encoding)
-        frame = pd.read_csv(path, sep=separator, encoding=encoding, index_col=False, low_memory=False, na_values=["?"])
+        return read_delimited(path, **options)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not {encoding} ({error.reason} at byte {error.start}); to train on it give its encoding, for "
-            f"example data.encoding={_encoding_of(path.read_bytes())}; otherwise save it as utf-8"
+            f"{path} is not {options.get('encoding')} ({error.reason} at byte {error.start}); its encoding looks like "
+            f"{encoding_of(path)}: give data.encoding={encoding_of(path)}"
         ) from error
     except (OSError, ValueError, LookupError, csv.Error) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
-    frame.index += 1
-    return frame.rename(columns=str.strip)
+        raise DataError(one_line(f"cannot read {path}: {error}")) from error
 
 
-def _check_shape(path: Path, separator: str, encoding: str) -> None:
-    """Check that names in the header differ and each row has as many cells; pandas would fill or shift cells."""
-    if codecs.lookup(encoding) == codecs.lookup("utf-8"):
-        encoding = "utf-8-sig"  # otherwise a byte order mark would be part of the first name
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=separator)
-        cells, row = len(_header(next(reader, []), str(path))), 0
-        for row, line in enumerate((line for line in reader if line), start=1):
-            if len(line) != cells:
-                raise DataError(
-                    f"{path}, row {row} (line {reader.line_num}) has {len(line)} cells, and the header has {cells}"
-                )
-        if row == 0:
-            raise DataError(f"{path} has a header but no rows")
+def import_pandas() -> Any:
+    """The module pandas.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise DataError(f"tables, other than rows of plain numbers, take pandas: {install('tables')}") from error
+    return pandas
 
 
 def _header(cells: list[str], source: str) -> list[str]:
@@ -86,7 +82,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path).reset_index(drop=True)
     except ImportError as error:
-        raise DataError('reading Parquet takes pyarrow: pip install "zoo[parquet]"') from error
+        raise DataError(f"reading Parquet takes pyarrow: {install('parquet')}") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise DataError(f"cannot read {path}: {error}") from error
     frame.index += 1

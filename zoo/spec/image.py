@@ -6,7 +6,8 @@ Shape letters: B batch, C channels, H height, W width.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.files import quoted
+from zoo.spec.arrays import bytes_of, channels_first
 from zoo.spec.image_files import read_image
 from zoo.spec.kind import InputKind
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_SIDE = 65_536  # pixels; a spec that asks for more is hostile
 MAX_SIZE = 2**21  # pixels to which images are resized: a network takes some hundred times as many numbers
+FITS = ("stretch", "crop", "pad")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Image(InputKind):
         channels: 1 (grey) or 3 (RGB).
         height, width: pixels to which images are resized; None and None for images of any size, which keep it.
         mean, std: statistics of each channel in the training split, with pixels scaled to 0..1.
+        fit: how an image of other proportions is resized: `stretch` changes its proportions, `crop` cuts off what
+            stands out at two sides, `pad` adds black there.
 
     Raises:
         SpecError: an argument is impossible.
@@ -50,8 +55,11 @@ class Image(InputKind):
     width: int | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    fit: str = field(default="stretch", kw_only=True)
 
     def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise SpecError(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         if type(self.channels) is not int or self.channels not in (1, 3):
             raise SpecError(f"an image has 1 or 3 channels, not {quoted(self.channels)}")
         if (self.height is None) != (self.width is None):
@@ -97,7 +105,27 @@ class Image(InputKind):
         Raises:
             SpecError: it cannot be read, or is not an image.
         """
-        return self._pixels(read_image(raw))
+        return self.pixels(read_image(raw))
+
+    def is_batch(self, raw: object) -> bool:
+        """Whether this is an array of four axes."""
+        return hasattr(raw, "__array__") and getattr(raw, "ndim", 0) == 4
+
+    def encode_batch(self, raw: np.ndarray | Tensor, size: int) -> Iterator[Tensor]:
+        """Turn images in one array into batches of uint8 (B, C, H, W), as `encode` does with each.
+
+        Args:
+            raw: uint8 0..255 or float 0..1, B x C x H x W, or B x H x W x C where only that has the spec's channels.
+            size: the most images of a batch; 1 where they may have any size.
+
+        Raises:
+            SpecError: neither has them, both have, or the numbers are not those of images.
+        """
+        for images in channels_first(raw, self.channels).split(size):
+            if tuple(images.shape[2:]) == (self.height or images.shape[2], self.width or images.shape[3]):
+                yield bytes_of(images)
+            else:
+                yield torch.stack([self.encode(image.permute(1, 2, 0)) for image in images])
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the batch's device."""
@@ -116,16 +144,25 @@ class Image(InputKind):
         pixels = self.restore(output).permute(0, 2, 3, 1).cpu().numpy()  # B, H, W, C
         return [PIL.Image.fromarray(p[:, :, 0] if self.channels == 1 else p) for p in pixels]
 
-    def _pixels(self, image: PIL.Image.Image) -> Tensor:
+    def pixels(self, image: PIL.Image.Image) -> Tensor:
+        """Turn an image that `read_image` gave into what `encode` gives."""
         import numpy as np
         import PIL.Image
 
-        image = image.convert("L" if self.channels == 1 else "RGB")
-        size = (self.width or image.width, self.height or image.height)
-        if image.size != size:
-            image = image.resize(size, PIL.Image.Resampling.BICUBIC)
+        image = self._fitted(image.convert("L" if self.channels == 1 else "RGB"), PIL.Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(image))  # H, W or H, W, C
-        return pixels.reshape(*size[::-1], self.channels).permute(2, 0, 1).contiguous()
+        return pixels.reshape(image.height, image.width, self.channels).permute(2, 0, 1).contiguous()
+
+    def _fitted(self, image: PIL.Image.Image, method: PIL.Image.Resampling) -> PIL.Image.Image:
+        """The image in the size of this spec."""
+        import PIL.ImageOps
+
+        size = (self.width or image.width, self.height or image.height)
+        if image.size == size:
+            return image
+        if self.fit == "crop":
+            return PIL.ImageOps.fit(image, size, method)
+        return PIL.ImageOps.pad(image, size, method) if self.fit == "pad" else image.resize(size, method)
 
 
 @dataclass(frozen=True)
@@ -134,6 +171,9 @@ class MaskedImage(Image):
 
     word: ClassVar[str] = "masked image"
     takes: ClassVar[tuple[str, ...]] = ("image", "mask")
+
+    def is_batch(self, raw: object) -> bool:
+        return False  # several are two lists
 
     def example(self) -> str:
         return '"image.png", "mask.png"'
@@ -178,15 +218,15 @@ class MaskedImage(Image):
                 f"the mask is {hole.width} x {hole.height} pixels and the image {image.width} x {image.height}; "
                 "they must have one size"
             )
-        size = (self.width or hole.width, self.height or hole.height)
-        shrunk = Image(1, *size[::-1], mean=(0.0,), std=(1.0,))._pixels(hole.resize(size, PIL.Image.Resampling.NEAREST))
-        masked = (shrunk > 127).to(torch.uint8)
+        shrunk = self._fitted(hole, PIL.Image.Resampling.NEAREST)
+        masked = (Image(1, None, None, mean=(0.0,), std=(1.0,)).pixels(shrunk) > 127).to(torch.uint8)
         if masked.all():
             raise SpecError("the mask covers the whole image; leave some of it known")
         if not masked.any():
-            resized = "" if hole.size == size else f" once it is resized to {size[0]} x {size[1]} pixels"
+            small = f"{shrunk.width} x {shrunk.height} pixels"
+            resized = "" if hole.size == shrunk.size else f" once it is resized to {small}"
             raise SpecError(f"the mask hides nothing{resized}; it is bright (above 127 of 255) or True in the hole")
-        return torch.cat([self._pixels(image), masked])
+        return torch.cat([self.pixels(image), masked])
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C + 1, H, W) into floats: normalised pixels, 0 in the hole, and the mask as 0.0 or 1.0."""

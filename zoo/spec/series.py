@@ -16,11 +16,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import SpecError
+from zoo.spec.cells import PLAIN, Notation, numbers
+from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import read_table
 from zoo.spec.image import Image
 from zoo.spec.image_files import frames_of
 from zoo.spec.kind import InputKind
-from zoo.spec.table import Values
+from zoo.spec.values import Values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,13 +37,34 @@ class Series(Values, InputKind):
     Args:
         names: names of the F numbers.
         mean, std: statistics of each number in the training split.
+        notations: how each number is written in files, as in `zoo.spec.cells.Notation`; none for plain ones.
+        filled: whether a number that is missing is the one before it, as in training.
+        id: the column of a file that tells several series apart; "" for none.
+        dialect: of the file that was learned from; similar files are read alike.
 
     Raises:
-        SpecError: there is no name, a name occurs twice, or the statistics do not fit.
+        SpecError: there is no name, a name occurs twice, or the statistics or notations do not fit.
     """
 
     word: ClassVar[str] = "series"
     takes: ClassVar[tuple[str, ...]] = ("series",)
+
+    notations: tuple[Notation, ...] = ()
+    filled: bool = False
+    id: str = ""
+    dialect: Dialect | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parts = [tuple(notation) for notation in self.notations]
+        if not all(len(part) == 3 and all(isinstance(text, str) for text in part) for part in parts):
+            raise SpecError("a notation of a series has a decimal, a sign between thousands and a unit")
+        if len(parts) not in (0, len(self.names)):
+            raise SpecError("a series has a notation for each of its numbers, or none")
+        if not isinstance(self.filled, bool) or not isinstance(self.id, str):
+            raise SpecError("whether a series is filled is true or false, and its id the name of a column")
+        object.__setattr__(self, "notations", tuple(Notation(*part) for part in parts))
+        object.__setattr__(self, "dialect", dialect_from(self.dialect))
 
     def example(self) -> str:
         columns = [(mean - std, mean, mean + std) for mean, std in zip(self.mean, self.std)]
@@ -62,15 +85,19 @@ class Series(Values, InputKind):
             DataError: the file cannot be read.
         """
         import numpy as np
+        import pandas as pd
 
         if isinstance(raw, (str, os.PathLike)):
-            raw = read_table(raw)
+            raw = read_table(raw, like=self.dialect, names=self.names)
         by_name = isinstance(raw, Mapping) or hasattr(raw, "columns")
         for name in self.names if by_name else ():
             if name not in raw:
                 raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(self.names)}")
+        if hasattr(raw, "columns") and self.id and self.id in raw and raw[self.id].nunique() > 1:
+            few = ", ".join(map(str, raw[self.id].unique()[:3]))
+            raise SpecError(f"these are several series, told apart by '{self.id}' ({few}, …); give one of them")
         try:
-            columns = np.stack([raw[name] for name in self.names], axis=1) if by_name else raw
+            columns = np.stack(self._columns(raw), axis=1) if by_name else raw
             array = np.asarray(columns, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise SpecError(f"a series is an array of numbers: {error}") from error
@@ -83,12 +110,23 @@ class Series(Values, InputKind):
             )
         if len(array) == 0:
             raise SpecError("the series is empty; give at least one step")
+        if self.filled:
+            array = pd.DataFrame(array).ffill().bfill().to_numpy()
         with np.errstate(over="ignore"):
             array = array.astype(np.float32, copy=True)
         if not np.isfinite(array).all():
             step, column = np.argwhere(~np.isfinite(array))[0]
             raise SpecError(f"step {step + 1} of the series has no finite {self.names[column]}; fill gaps first")
         return torch.from_numpy(array)
+
+    def _columns(self, raw: Any) -> list[Any]:
+        """The numbers by name; text of a table is read as in training."""
+        columns = []
+        for name, notation in zip(self.names, self.notations or [PLAIN] * len(self.names)):
+            cells = raw[name]
+            is_text = hasattr(cells, "astype") and cells.dtype.kind in "OU"
+            columns.append(numbers(cells, name, notation) if is_text else cells)
+        return columns
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B series, each (T, F), into (B, T, F), padded with 0, and their lengths (B,).
@@ -198,7 +236,8 @@ class Video(InputKind):
     def prepare(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Turn uint8 (B, T, C, H, W) into normalised float32, with lengths (B,), as the network takes it."""
         frames, lengths = batch
-        return self.image.prepare(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), lengths
+        prepared = self.image.prepare(frames.flatten(0, 1))
+        return prepared.reshape(*frames.shape[:2], self.channels, self.height, self.width), lengths
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from zoo.data.core.data_module import DataModule
-from zoo.training.recipe import command
+from zoo.training.recipe import command, title
 from zoo.weights.artefact import Artefact
 
 
@@ -18,7 +18,7 @@ def card(
     commands = [*artefact.recipe.get("parent_commands", ()), command(cfg.choices.overrides)]
     parameters = sum(parameter.numel() for parameter in artefact.network.parameters())
     lines = [
-        f"# {cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data}",
+        f"# {title(cfg)}",
         "",
         f"{artefact.spec}, {parameters:,} parameters.",
         "",
@@ -30,6 +30,7 @@ def card(
         "|---|---|",
         *(f"| {split} | {len(examples)} |" for split, examples in data.splits.items()),
         "",
+        *(line for note in data.notes for line in (f"- {note}", "")),
         "## Command",
         "",
         *(f"    {line}" for line in commands),

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from zoo.errors import ConfigError
 from zoo.files import one_line, remove_abandoned, replacing
@@ -41,18 +41,23 @@ def choose(folder: str | None, resume: str | None, generated: str) -> tuple[Path
     return Path(generated).absolute() / f"{datetime.now():%Y-%m-%d_%H-%M-%S}", False
 
 
-def given_to_hydra() -> str | None:
-    """The folder of `hydra.run.dir=…`, or of one run of a sweep; None where the user gave none."""
-    if not HydraConfig.initialized():
-        return None
-    hydra = HydraConfig.get()
-    several = str(hydra.mode).endswith("MULTIRUN")
-    given = any(part.lstrip("+").startswith("hydra.run.dir=") for part in hydra.overrides.hydra)
-    return hydra.runtime.output_dir if several or given else None
+class FolderOfHydra(Callback):
+    """Take `hydra.run.dir=…` as `folder=…`: the run makes it once all is checked, and Hydra nothing before that."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if any(part.lstrip("+").startswith("hydra.run.dir=") for part in config.hydra.overrides.hydra):
+            config.folder = config.folder or config.hydra.run.dir
+            with read_write(config.hydra):
+                config.hydra.run.dir = "."
+
+
+def of_sweep(hydra: DictConfig) -> str | None:
+    """The folder that Hydra made for one run of a sweep; None for a run by itself."""
+    return hydra.runtime.output_dir if str(hydra.mode).endswith("MULTIRUN") else None
 
 
 @contextmanager
-def claimed(folder: Path, chosen_by_user: bool) -> Iterator[Path]:
+def claimed(folder: Path, chosen_by_user: bool, made_by_hydra: bool = False) -> Iterator[Path]:
     """Have a folder for this run alone, from now until the end; the kernel gives it back where the run is killed.
 
     A generated name that another run has taken gets a number. A run that ends without leaving anything leaves no
@@ -81,16 +86,15 @@ def claimed(folder: Path, chosen_by_user: bool) -> Iterator[Path]:
             if not (found and refused):  # which changes nothing
                 (folder / LOCK).unlink()
         os.close(handle)
-        hydra_made = (hydra := given_to_hydra()) is not None and Path(hydra).absolute() == folder
-        _remove_empty([folder, *made] if hydra_made else made)
+        _remove_empty([folder, *made] if made_by_hydra else made)
 
 
-def write_config(folder: Path, cfg: DictConfig) -> None:
+def write_config(folder: Path, cfg: DictConfig, hydra: DictConfig | None = None) -> None:
     """Write what was asked for and what was chosen to `.hydra/`, as Hydra does before anything is checked."""
     remove_abandoned(folder, seconds=0)
     parts: dict[str, Any] = {"config": cfg, "overrides": cfg.choices.overrides}
-    if HydraConfig.initialized():  # and not composed by a program of one's own
-        parts["hydra"] = HydraConfig.instance().cfg
+    if hydra is not None:
+        parts["hydra"] = OmegaConf.create({"hydra": hydra})
     for name, part in parts.items():
         with replacing(folder / ".hydra" / f"{name}.yaml", sync=False) as file:
             file.write(OmegaConf.to_yaml(part).encode("utf-8", "backslashreplace"))

@@ -17,6 +17,7 @@ from zoo.weights.artefact import Artefact
 # Where the user's files lie is nobody's business
 PRIVATE = ("data.root=", "data.path=", "data.test_root=", "folder=", "resume=")
 DATA = "$ZOO_DATA"  # how a recipe names the folder of data sets, which others have elsewhere
+GIVEN = ("frame", "inputs", "targets", "images", "labels", "module")  # settings of data that describe what Python gave
 PARTS = ("model", "task", "data", "trainer", "seed", "epochs", "batches")
 
 
@@ -39,6 +40,13 @@ def recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
         "config": config,
         "versions": {"torch": torch.__version__, "lightning": L.__version__},
     }
+
+
+def title(cfg: DictConfig) -> str:
+    """What is trained on what: model, task and data, with the description of data that was given in Python."""
+    name = f"{cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data}"
+    given = [str(cfg.data[part]) for part in GIVEN if cfg.data.get(part) is not None]
+    return f"{name}: {', '.join(given)}" if given else name
 
 
 def command(overrides: Sequence[str]) -> str:

@@ -9,82 +9,105 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import lightning as L
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 import zoo.training.reports  # noqa: F401  # registers them
-from zoo import models, plots, private
+from zoo import models, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
-from zoo.files import one_line, quoted, replacing
+from zoo.files import one_line, quoted
 from zoo.hardware import precision
-from zoo.settings import folded, type_errors
+from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
-from zoo.training import kinds, report
-from zoo.training.card import card
+from zoo.training import kinds, report, trust
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
-from zoo.training.recipe import plain, recipe
-from zoo.training.report import Evaluation
-from zoo.training.runtime import limit_threads, prepare_once, prepare_process
-from zoo.weights.artefact import Artefact, save
+from zoo.training.output_check import check_output
+from zoo.training.recipe import plain, recipe, title
+from zoo.training.results import attempt, complete
+from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
+from zoo.training.trained import TrainedArtefact, keep
+from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 from zoo.weights.transfer import start_from
 
 log = logging.getLogger(__name__)
-Found = TypeVar("Found")
 
 
-def train(cfg: DictConfig) -> dict[str, float]:
+@dataclass(frozen=True)
+class Given:
+    """What a run is given besides its config.
+
+    Args:
+        data: a data module that is ready; None for the one that the config describes.
+        arguments: of that one which a config cannot hold, such as a DataFrame.
+        hydra: Hydra's own settings, where it runs the command.
+    """
+
+    data: DataModule | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    hydra: DictConfig | None = None
+
+
+def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
     """Train, keep and test one network, as `conf/train.yaml` describes it.
 
     Everything lands in `cfg.folder`, which is the checkpoint's own where a run resumes: checkpoints and logs while it
-    trains; `model.safetensors` as soon as it has trained; then metrics of the test, plots and `card.md`.
+    trains; `model.safetensors` as soon as it has trained; then metrics of the test, plots and `card.md`. The process
+    is left as it was: threads, random numbers, environment and so on.
 
     Returns:
-        The metrics of the test split, baselines, and `train/seconds`.
+        The trained network on the CPU, with the metrics of the test split, baselines, and `train/seconds`.
 
     Raises:
         ConfigError: a name, value, pair or checkpoint that cannot work, before anything is trained; or a training that
             diverged.
         DataError: data that is missing or damaged, likewise.
     """
-    _check_pair(cfg)
-    prepare_process(cfg.seed)
-    limit_threads(cfg.threads)
-    start = _start(cfg)
-    settings = {name: plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
-    checkpoint = _checkpoint(cfg, settings)
-    name = f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}"
-    wanted, chosen = folders.choose(cfg.folder or folders.given_to_hydra(), cfg.resume, name)
-    with _within_memory(), folders.claimed(wanted, chosen) as folder:
-        cfg.folder = str(folder)
-        return _train(cfg, settings, start, checkpoint)
+    with left_as_found(), _within_memory():
+        _check_whole(cfg)
+        models.find(cfg.model.name)
+        trust.check(cfg)
+        prepare_process(cfg.seed)
+        limit_threads(cfg.threads)
+        start = _start(cfg)
+        settings = {name: plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
+        checkpoint = _checkpoint(cfg, settings)
+        name = f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}"
+        by_hydra = None if given.hydra is None else folders.of_sweep(given.hydra)
+        wanted, chosen = folders.choose(cfg.folder or by_hydra, cfg.resume, name)
+        made = by_hydra is not None and Path(by_hydra).absolute() == wanted
+        with folders.claimed(wanted, chosen, made_by_hydra=made) as folder:
+            cfg.folder = str(folder)
+            return _train(cfg, given, settings, start, checkpoint)
 
 
 def _train(
-    cfg: DictConfig, settings: dict[str, Any], start: Artefact | None, checkpoint: dict[str, Any] | None
-) -> dict[str, float]:
+    cfg: DictConfig,
+    given: Given,
+    settings: dict[str, Any],
+    start: Artefact | None,
+    checkpoint: dict[str, Any] | None,
+) -> TrainedArtefact:
     """The run itself, in a folder that is its own."""
-    data = _instantiate(cfg, "data")
+    data = _data(cfg, given)
     prepare_once(data)
     data.setup("fit")
     task = _task(cfg, data, start)
@@ -95,26 +118,27 @@ def _train(
     trainer = _trainer(cfg, task, data)
     if checkpoint is not None:
         _go_on(cfg, checkpoint, trainer, task, data)
-    with _written(cfg, trainer):  # all is checked
+    with _written(cfg, given, trainer):  # all is checked
         log.info(_summary(cfg, task, data, trainer))
         return _fit_and_keep(cfg, trainer, task, data, start)
 
 
 def _fit_and_keep(
     cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None
-) -> dict[str, float]:
+) -> TrainedArtefact:
     began = time.perf_counter()
     _fit(cfg, trainer, task, data)
     seconds = round(time.perf_counter() - began, 1)
     _restore_best(trainer, task)
-    artefact = _artefact(cfg, task, start, {"train/seconds": seconds})
-    _save(cfg, artefact)  # before anything else, which may fail
+    artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
+    keep(artefact)  # before anything else, which may fail
     measured = _test(trainer, task, data)
     if torch.distributed.is_initialized():  # or gloo's thread that frees a tensor as Python ends aborts the process
         torch.distributed.destroy_process_group()
     artefact.metrics = {**measured, **artefact.metrics}
-    _report(cfg, task, data, artefact)
-    return artefact.metrics
+    complete(cfg, task, data, artefact)
+    artefact.network.eval()  # Lightning gives a task back in the mode that it had
+    return artefact
 
 
 @contextmanager
@@ -129,28 +153,34 @@ def _within_memory() -> Iterator[None]:
         raise ConfigError(one_line(f"{fault} ({error})")) from error
 
 
-def _check_pair(cfg: DictConfig) -> None:
-    model, task = cfg.model.name, cfg.choices.task
-    can = models.find(model).tasks
-    if task not in can:
-        raise ConfigError(f"{model} cannot do {task}; it does: {', '.join(can)}")
+def _check_whole(cfg: DictConfig) -> None:
+    for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
+        if OmegaConf.select(cfg, group) is None:
+            raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
 
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
     """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
     for missing in sorted(OmegaConf.missing_keys(cfg[name])):
         raise ConfigError(f"{missing} is needed: give {missing}=…")
-    for fault in type_errors(plain(cfg[name]), name):
+    # Plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
+    described = {argument: setting for argument, setting in plain(cfg[name]).items() if argument not in more}
+    found = trust.understood(described, name)
+    for fault in type_errors(described, name):
         raise ConfigError(fault)
-    try:  # plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
-        described = instantiate(cfg[name], _partial_="_target_" in cfg[name], _convert_="all")
-        if "_target_" not in cfg[name]:
-            return described
-        return described.func(**{**folded(described.func, described.keywords), **more})
-    except InstantiationException as error:
-        raise ConfigError(f"{name}: {error.__cause__ or error}") from error
+    if not isinstance(found, trust.Part):
+        return trust.built(found)
+    try:
+        return found.build(**more)
     except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # of a TPU, torch_xla is missing
         raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
+
+
+def _data(cfg: DictConfig, given: Given) -> DataModule:
+    data = _instantiate(cfg, "data", **given.arguments) if given.data is None else given.data
+    if not isinstance(data, DataModule):  # data=module on the command line
+        raise ConfigError(f"data={cfg.choices.data} is for Python: zoo.train(data=…) with a data module of zoo.data")
+    return data
 
 
 def _start(cfg: DictConfig) -> Artefact | None:
@@ -175,6 +205,7 @@ def _task(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Task:
                 fault = f"{cfg.init_from} is for {start.spec}, and {cfg.choices.task} on {cfg.choices.data} for {spec}"
                 raise ConfigError(f"init_from: {fault}; the options of its network do not fit") from error
             raise error if isinstance(error, SpecError) else ConfigError(f"model: {error}") from error
+        check_output(cfg.model.name, network, spec)
         if start is not None:
             for line in start_from(start.network.state_dict(), start.spec, network, spec):
                 log.info("init_from=%s: %s", cfg.init_from, line)
@@ -242,12 +273,12 @@ def _check_kind(part: str, given: Sequence[object], kind: type) -> None:
 
 
 @contextmanager
-def _written(cfg: DictConfig, trainer: L.Trainer) -> Iterator[None]:
+def _written(cfg: DictConfig, given: Given, trainer: L.Trainer) -> Iterator[None]:
     """Write to the run's folder what was asked for, and from now on what is logged."""
     if not trainer.is_global_zero:
         yield
         return
-    folders.write_config(Path(cfg.folder), cfg)
+    folders.write_config(Path(cfg.folder), cfg, given.hydra)
     with folders.logged(Path(cfg.folder)):
         yield
 
@@ -256,6 +287,8 @@ def _checkpoint(cfg: DictConfig, settings: dict[str, Any]) -> dict[str, Any] | N
     """The checkpoint to resume, once it is seen to be of a run with these settings."""
     if cfg.resume is None:
         return None
+    if not isinstance(cfg.resume, (str, os.PathLike)):
+        raise ConfigError(f"resume: give the path of a run's last.ckpt, not {quoted(cfg.resume)}")
     path = Path(cfg.resume)
     checkpoint = checkpoints.read(path)
     checkpoints.check_settings(checkpoint, path, settings)
@@ -313,94 +346,49 @@ def _is_finite(network: nn.Module) -> bool:
     return all(bool(value.isfinite().all()) for value in network.state_dict().values())
 
 
-def _artefact(cfg: DictConfig, task: Task, start: Artefact | None, metrics: dict[str, float]) -> Artefact:
+def _artefact(
+    cfg: DictConfig, trainer: L.Trainer, task: Task, start: Artefact | None, metrics: dict[str, float]
+) -> TrainedArtefact:
     training, options = task.training, _stated(cfg, task.spec, task.network)
-    artefact = Artefact(cfg.model.name, options, task.spec, task.trained_network, metrics, recipe(cfg, start))
+    monitor, mode, score = _score(trainer, task)
+    artefact = TrainedArtefact(
+        cfg.model.name,
+        options,
+        task.spec,
+        task.trained_network,
+        metrics,
+        recipe(cfg, start),
+        folder=Path(cfg.folder),
+        monitor=monitor,
+        mode=mode,
+        score=score,
+    )
     task.train(training)  # an artefact's network is in eval mode
     return artefact
 
 
-@rank_zero_only
-def _save(cfg: DictConfig, artefact: Artefact) -> None:
-    finite = {name: value for name, value in artefact.metrics.items() if math.isfinite(value)}
-    for name in artefact.metrics.keys() - finite.keys():
-        log.warning("%s is %s and is left out", name, artefact.metrics[name])
-    artefact.metrics = finite
-    save(artefact, Path(cfg.folder) / "model.safetensors")
+def _score(trainer: L.Trainer, task: Task) -> tuple[str, str, float]:
+    """By which metric the weights were chosen, whether `min` or `max` of it, and what it is of the chosen ones."""
+    chooser: Any = trainer.checkpoint_callback
+    if chooser is not None and chooser.monitor is not None and chooser.best_model_score is not None:
+        return chooser.monitor, chooser.mode, float(chooser.best_model_score)
+    return task.monitor, task.mode, float(trainer.callback_metrics.get(task.monitor, math.nan))
 
 
 def _test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
     try:
-        _attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
+        attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
     except SystemExit as stop:
         log.warning("Stopped in the test; the trained network is kept")
         sys.exit(_exit_code(stop, trainer))
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
 
 
-@rank_zero_only
-def _report(cfg: DictConfig, task: Task, data: DataModule, artefact: Artefact) -> None:
-    """Complete the artefact by what whole splits say, draw, and write the card; each may fail without the others."""
-    folder = Path(os.path.relpath(cfg.folder))
-    evaluation = Evaluation(task, data.splits, data.batch_size)
-    nothing: dict[str, float] = {}
-    if (calibration := _attempt("calibration", lambda: report.calibrate(task, evaluation), None)) is not None:
-        artefact.calibration = calibration
-    more = _attempt("metrics of whole splits", lambda: _named("test", report.split_metrics(task, evaluation)), nothing)
-    simpler = _attempt("baselines", lambda: _named("baseline", report.baselines(task, evaluation)), nothing)
-    artefact.metrics = {
-        **{name: value for name, value in artefact.metrics.items() if name.startswith("test/")},
-        **more,
-        "train/seconds": artefact.metrics["train/seconds"],
-        **simpler,
-    }
-    _attempt("to add metrics to the artefact", lambda: _save(cfg, artefact), None)
-    undrawn: dict[str, str] = {}
-    captions = _attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
-    captions = captions | _attempt("curves", lambda: _curves(folder), undrawn)
-    unsaid: list[str] = []
-    notes = _attempt("notes", lambda: report.notes(task, evaluation), unsaid)
-    artefact.network.cpu()
-    title = f"# {cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data}\n\nThe rest could not be written.\n"
-    text = _attempt("the card", lambda: card(cfg, artefact, data, notes, captions), title)
-    _attempt("to write the card", lambda: _write_text(folder / "card.md", text), None)
-    log.info(", ".join(f"{name} {value:.4g}" for name, value in artefact.metrics.items()))
-    log.info("Results: %s; see card.md and %s", folder, ", ".join(captions))
-    log.info('Use it: zoo.load("%s")(%s)', folder / "model.safetensors", artefact.spec.input.example())
-
-
-def _named(part: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {f"{part}/{name}": float(value) for name, value in metrics.items()}
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
-
-
-def _attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
-    """What a step gives after training, which loses nothing by failing: that is said in one line."""
-    try:
-        return step()
-    except Exception as error:
-        reason = one_line(str(error), 200)
-        log.warning("%s failed: %s: %s; the trained network is kept", what, type(error).__name__, reason)
-        log.debug("", exc_info=True)
-        return otherwise
-
-
-def _curves(folder: Path) -> dict[str, str]:
-    if not (folder / "metrics.csv").exists():
-        return {}
-    plots.learning_curves(folder / "metrics.csv", folder / "curves.png")
-    return {"curves.png": "Training and validation, by epoch."}
-
-
 def _summary(cfg: DictConfig, task: Task, data: DataModule, trainer: L.Trainer) -> str:
     counts = ", ".join(f"{len(examples)} {split}" for split, examples in data.splits.items())
     parameters = sum(parameter.numel() for parameter in task.trained_network.parameters())
     return (
-        f"{cfg.choices.model} · {cfg.choices.task} · {cfg.choices.data} ({counts}): {task.spec}, "
+        f"{title(cfg)} ({counts}): {task.spec}, "
         f"{parameters:,} parameters, "
         f"{trainer.max_epochs} epochs, {trainer.precision} on {trainer.accelerator.name()}"
     )

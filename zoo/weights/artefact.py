@@ -3,7 +3,7 @@
 The file is an ordinary safetensors file. Its header's metadata has one entry, `zoo`: JSON with the format's version,
 the model's name and options, the spec, the calibration, metrics, the recipe, and the sha256 of the whole file (taken
 with the digest's own 64 characters as zeros). `zoo.weights.header` reads it, and `zoo.weights.rebuild` makes a
-network of it. Loading unpickles nothing, and runs no code but that of the models in `zoo.models`.
+network of it. Loading unpickles nothing, and runs no code but that of the models in `zoo.list_models()`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -70,7 +70,10 @@ class Artefact:
         return f"Artefact({self.model}: {self.spec}, options={self.options}, metrics={self.metrics})"
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Answer one raw input, or a list of them; an inpainter takes two, (image, mask) or two lists.
+        """Answer one raw input, or several: a list, or images as one array of four axes.
+
+        An inpainter takes two, (image, mask) or two lists. An array of images is B x C x H x W, or B x H x W x C where
+        only that has the channels of the spec; with three axes it is one image.
 
         A network with a method `generate` answers by that. The keyword arguments of `generate` and of
         `spec.output.decode` are options of this call.
@@ -84,42 +87,62 @@ class Artefact:
         several, batches = self._batches(inputs)
         answers: list[Any] = []
         for batch in batches:
-            if isinstance(
-                seed := options.get("seed"), int
-            ):  # each example has a seed of its own, by its position in the list
-                run = partial(run, seed=seed + len(answers))
-            answers += self._answers(run, decode, batch)
+            counted = {name: options[name] + len(answers) for name in self._per_example(run)}
+            answers += self._answers(partial(run, **counted), decode, batch)
         return answers if several else answers[0]
 
-    def features(self, *inputs: Any) -> Tensor:
+    def features(self, *inputs: Any, stages: Sequence[int] | None = None) -> Any:
         """The features of raw input, which the last layer of the network sees: float32 on the CPU.
 
-        One input gives its features alone, (F,) for most networks; a list of N gives (N, F).
+        One input gives its features alone, (F,) for most networks; a list of N gives (N, F). With `stages` there is a
+        list of feature maps, one a stage: (C, H, W) each, or (N, C, H, W).
+
+        Args:
+            *inputs: as of a call.
+            stages: of a network of images, the stages whose feature maps are wanted, counted from 0.
 
         Raises:
-            SpecError: an input does not fit `spec.input`, the list is empty, or the network has no features: no method
-                `forward_features`, and no output of that kind.
+            SpecError: an input does not fit `spec.input`, the list is empty, the images of a list differ in size, or
+                the network has no features: no method `forward_features`, and no output of that kind; or no stages, or
+                not so many.
         """
-        extract = self.extractor
+        extract = self.extractor(stages)
         several, batches = self._batches(inputs)
-        found = [self._output(extract, batch).float().cpu() for batch in batches]
+        found = [[part.float().cpu() for part in self._output(extract, batch)] for batch in batches]
         if not found:
             raise SpecError("the list is empty; give at least one input")
-        return torch.cat(found) if several else found[0][0]
+        if len({tuple(part.shape[1:] for part in parts) for parts in found}) > 1:
+            raise SpecError("feature maps of images that differ in size make no batch; give one image at a time")
+        joined = [torch.cat(parts) if several else parts[0][0] for parts in zip(*found)]
+        return joined[0] if stages is None else joined
 
-    @property
-    def extractor(self) -> Callable[..., Tensor]:
-        """The method of the network that gives the features of a batch.
+    def extractor(self, stages: Sequence[int] | None = None) -> Callable[..., list[Tensor]]:
+        """What gives the features of a batch, in a list of one; or the feature maps of these stages.
 
         Raises:
-            SpecError: there is none.
+            SpecError: the network has no features, no stages, or not so many of them.
         """
-        if isinstance(self.spec.output, Features):
-            return self.network
-        extract: Callable[..., Tensor] | None = getattr(self.network, "forward_features", None)
+        if stages is not None:
+            return self._stages(list(stages))
+        extract = self.network if isinstance(self.spec.output, Features) else None
+        extract = extract or getattr(self.network, "forward_features", None)
         if extract is None:
             raise SpecError(f"{self.model}, {self.spec}, has no features: no forward_features")
-        return extract
+        return lambda *batch: [extract(*batch)]
+
+    def _stages(self, stages: list[int]) -> Callable[..., list[Tensor]]:
+        all_stages: Callable[..., list[Tensor]] | None = getattr(self.network, "forward_stages", None)
+        if all_stages is None:
+            raise SpecError(f"{self.model}, {self.spec}, has no stages: no forward_stages")
+        count: Any = self.network.num_stages
+        if not stages or any(type(stage) is not int or not 0 <= stage < count for stage in stages):
+            raise SpecError(f"stages is a list of whole numbers from 0 to {count - 1}, got {stages}")
+
+        def chosen(*batch: Tensor) -> list[Tensor]:
+            maps = all_stages(*batch)
+            return [maps[stage] for stage in stages]
+
+        return chosen
 
     def to(self, device: str | torch.device) -> Artefact:
         """Move the network to a device, which then computes the answers."""
@@ -128,7 +151,7 @@ class Artefact:
 
     def _answers(self, run: partial[Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> list[Any]:
         """The answers to a batch, in order. Examples of similar length go together, so that there is little padding."""
-        if isinstance(batch, Tensor) or "seed" in run.keywords:
+        if isinstance(batch, Tensor) or self._per_example(run):
             return decode(self._output(run, batch))
         padded, lengths = batch
         order = lengths.argsort(stable=True)
@@ -137,6 +160,11 @@ class Artefact:
             longest = max(1, int(lengths[rows].max()))
             answers += decode(self._output(run, (padded[rows, :longest], lengths[rows])))
         return [answers[place] for place in order.argsort().tolist()]
+
+    def _per_example(self, run: partial[Any]) -> list[str]:
+        """Those whole numbers among the given options of the network that count up from one example to the next."""
+        names: tuple[str, ...] = getattr(self.network, "per_example", ())
+        return [name for name in names if type(run.keywords.get(name)) is int]
 
     def _steps(self, options: dict[str, Any]) -> tuple[partial[Any], Callable[[Any], list[Any]]]:
         """The functions that compute an output and decode it, each with its options."""
@@ -155,7 +183,11 @@ class Artefact:
         takes = self.spec.input.takes
         if not 1 <= len(inputs) <= len(takes):
             raise SpecError(f"call it with ({', '.join(takes)}), or a list of each, not with {len(inputs)} inputs")
-        return self._rows(*inputs) if isinstance(self.spec.input, Table) else self._examples(inputs)
+        if isinstance(self.spec.input, Table):
+            return self._rows(*inputs)
+        if self.spec.input.is_batch(inputs[0]):
+            return True, self.spec.input.encode_batch(inputs[0], BATCH)
+        return self._examples(inputs)
 
     def _examples(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
         """Whether there are several, and their batches, encoded."""
@@ -176,10 +208,13 @@ class Artefact:
         """As `_examples`, for the rows of a table, which are encoded column by column."""
         table = self.spec.input
         assert isinstance(table, Table)
-        frame = table.read(raw)
+        plain = isinstance(raw, (list, tuple)) or table.is_row(raw)
+        frame = raw if plain else table.read(raw)
         encoded = table.encode(frame)
         if (blank := table.blank(encoded)).any():
-            raise SpecError(f"row {frame.index[int(blank.int().argmax())]}: all cells are missing; give at least one")
+            place = int(blank.int().argmax())
+            row = place + 1 if plain else frame.index[place]
+            raise SpecError(f"row {row}: all cells are missing; give at least one")
         return not table.is_row(raw), iter(encoded.split(BATCH))
 
     @torch.inference_mode()
@@ -205,7 +240,7 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
     from safetensors.torch import save as to_bytes
 
     try:
-        models.find(artefact.model)
+        plugin = models.find(artefact.model).plugin
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
     header = {
@@ -217,6 +252,7 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
         "calibration": artefact.calibration.to_json(),
         "metrics": artefact.metrics,
         "recipe": artefact.recipe,
+        **({"plugin": plugin} if plugin else {}),  # what to import before it is loaded, as text for people
     }
     try:
         text = json.dumps(header, allow_nan=False)

@@ -100,6 +100,9 @@ ARGUMENTS = {
     },
 }
 
+# Arguments that were not there, with the values that keep what a recipe says
+ADDED = {"zoo.data.photos.ImageFolder": {"stratify": False, "draft": False}}
+
 METRICS = {
     "test/false_alarms": "test/false_positive_rate",
     "test/detected": "test/recall",
@@ -168,6 +171,7 @@ def _built(part: Any, output: str) -> Any:
     names = _arguments(target) if isinstance(target, str) else {}
     built = {names.get(name, name): _built(value, output) for name, value in part.items()}
     if isinstance(target, str):
+        built.update(ADDED.get(target, {}))
         built["_target_"] = _target(target, output)
     return built
 

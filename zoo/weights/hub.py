@@ -1,4 +1,4 @@
-"""The Hugging Face hub: artefacts from its repositories, and into them, through huggingface_hub (zoo[hub])."""
+"""The Hugging Face hub: artefacts from its repositories, and into them, through huggingface_hub (the extra hub)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ArtefactError
+from zoo.errors import ArtefactError, install
 from zoo.files import one_line
 from zoo.weights.artefact import check, describe
 from zoo.weights.download import MAX_BYTES
@@ -93,7 +93,7 @@ def _hub() -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise ArtefactError('hf:// takes huggingface_hub: pip install "zoo[hub]"') from error
+        raise ArtefactError(f"hf:// takes huggingface_hub: {install('hub')}") from error
     return huggingface_hub
 
 

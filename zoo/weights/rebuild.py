@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
-from zoo.errors import ArtefactError, ConfigError, ZooError
+from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError
 from zoo.files import quoted
 from zoo.spec import Calibration, Spec
 
@@ -48,7 +51,10 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
     _check_options(header["options"], max(MAX_OPTION, sum(weights)))
     try:
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
-        with torch.device("meta"), _parameters_at_most(2 * len(weights) + 1000):
+        _check_registered(header)
+        _check_text(header["spec"])
+        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(weights) + 1000), catch_warnings():
+            simplefilter("ignore")  # of parameters without numbers; their shapes are compared below
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
@@ -78,6 +84,40 @@ def _check_options(option: Any, most: int, name: str = "") -> None:
             _check_options(value, most, name)
     elif isinstance(option, (int, float)) and not abs(option) <= most:  # NaN fails too
         raise ArtefactError(f"its option {quoted(name)} is {quoted(option)}: a larger network than its tensors make")
+
+
+def _check_registered(header: dict[str, Any]) -> None:
+    """See that the model is registered, or say which module did that where it was trained; it is never imported."""
+    try:
+        models.find(header["model"])
+    except ConfigError as error:
+        plugin = header.get("plugin")
+        if not isinstance(plugin, str) or not re.fullmatch(r"[\w.]{1,100}", plugin):
+            raise
+        known = f"its model {quoted(header['model'])} is not registered"
+        by_module = f"; {plugin} did that: if you trust it, import it, or give plugins=[{plugin}]"
+        in_script = "; a notebook or a script did that: run the part with zoo.register_model"
+        fault = known + (in_script if plugin == "__main__" else by_module)
+        raise ConfigError(fault) from error
+
+
+def _check_text(spec: dict[str, Any]) -> None:
+    """See that pandas can hold the names and values of a table's columns."""
+    try:
+        json.dumps(spec["input"].get("columns"), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise SpecError("a name or value of its table is no text: it holds a lone surrogate") from error
+
+
+@contextmanager
+def _float32_by_default() -> Iterator[None]:
+    """Networks compute in float32, whatever the type that a program has set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager

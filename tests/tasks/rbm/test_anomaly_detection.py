@@ -70,7 +70,7 @@ def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
         "task.false_positive_rate=0.1",
         f"folder={tmp_path}",
     ]
-    metrics = train(compose("train", *overrides))
+    metrics = train(compose("train", *overrides)).metrics
     assert metrics["test/auroc"] > 0.85
     assert metrics["baseline/auroc_isolation_forest"] > 0.9
     assert (tmp_path / "scores.png").stat().st_size > 1000

@@ -23,7 +23,7 @@ from zoo.errors import ConfigError
 from zoo.models.rbm import RBM, log_likelihood, log_partition
 from zoo.optim.options import TrainingOptions
 from zoo.spec import Classes, Image, Spec, Table
-from zoo.spec.table import Number
+from zoo.spec.columns import Number
 from zoo.tasks.rbm import DivergenceOptions, FeatureLearning
 from zoo.tasks.rbm.contrastive_divergence import in_order
 from zoo.training import report

@@ -138,7 +138,7 @@ def test_effects_are_those_of_ridge_regression() -> None:
 
 def test_a_run_names_what_to_see(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
     overrides = ["model=rbm", "task=recommendation", "data.num_users=100", "epochs=2", "model.num_hidden=5"]
-    metrics = train(compose("train", *overrides, f"folder={tmp_path}"))
+    metrics = train(compose("train", *overrides, f"folder={tmp_path}")).metrics
     assert {"test/rmse", "test/ndcg", "baseline/rmse_item_and_user_effects", "baseline/ndcg_popularity"} <= {*metrics}
     assert (tmp_path / "items.png").stat().st_size > 1000
     assert "recommendations, with" in (tmp_path / "card.md").read_text(encoding="utf-8")

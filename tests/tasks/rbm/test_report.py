@@ -16,7 +16,7 @@ from zoo.data.images import Digits
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Table
 from zoo.spec.calibration import Calibration
-from zoo.spec.table import Number
+from zoo.spec.columns import Number
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid
 from zoo.training import report
 from zoo.training.report import Evaluation

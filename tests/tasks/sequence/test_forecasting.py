@@ -50,6 +50,22 @@ def test_the_season_that_fits_is_found() -> None:
     assert found["rmse naive"] >= found["mae naive"]
 
 
+def test_the_season_is_found_beside_a_trend() -> None:
+    steps = torch.arange(240.0)
+    series = 10 * steps + 60 * (steps * 2 * math.pi / 12).sin()
+    starts = torch.arange(0, 204)[:, None]
+    contexts = series[starts + torch.arange(24)]
+    contexts = torch.stack([torch.zeros_like(contexts), contexts], dim=2)
+    spec = Spec(SPEC.input, Forecast(("b",), (2.0,), (3.0,), 12))
+    futures = spec.output.standardise(series[starts + 24 + torch.arange(12)][:, :, None].double())  # type: ignore[union-attr]
+    task = Forecasting(spec, BUILD, ADAM)
+    examples = Examples(contexts, futures)
+    found = report.baselines(task, Evaluation(task, {"train": examples, "test": examples}, 64))
+    assert found["rmse seasonal naive (12)"] == pytest.approx(120, abs=0.01)
+    (note,) = report.notes(task, Evaluation(task, {"train": examples, "test": examples}, 64))
+    assert "not below" in note
+
+
 def test_a_level_that_was_never_seen_is_only_added() -> None:
     torch.manual_seed(0)
     network = BUILD(SPEC).eval()

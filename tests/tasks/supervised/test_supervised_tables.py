@@ -22,7 +22,7 @@ from zoo.data.tables import Admissions, Diabetes, Wine
 from zoo.metrics.importance import permutation_importance
 from zoo.settings import folded
 from zoo.spec import Classes, Spec, Table, Values
-from zoo.spec.table import Number
+from zoo.spec.columns import Number
 from zoo.tasks.supervised import Classification, Regression, Supervised, supervised_task
 from zoo.training import report
 from zoo.training.report import Evaluation

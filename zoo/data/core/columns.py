@@ -92,6 +92,37 @@ class Joined:
         return _gather(self.pieces.values, offsets.gather(1, piece) + steps, lengths)
 
 
+class Windows:
+    """A column of N windows of equal length T on a series, which is stored once; windows may overlap.
+
+    Args:
+        series: (L, …).
+        starts: the first step of each window (N,).
+        length: T.
+
+    Raises:
+        ValueError: a window reaches beyond the series.
+    """
+
+    def __init__(self, series: Tensor, starts: Tensor, length: int) -> None:
+        if len(starts) and (int(starts.min()) < 0 or int(starts.max()) + length > len(series)):
+            raise ValueError(f"windows of {length} steps reach beyond a series of {len(series)}")
+        self.series = series
+        self.starts = starts
+        self.steps = torch.arange(length)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> Tensor:
+        start = int(self.starts[index])
+        return self.series[start : start + len(self.steps)]
+
+    def index_select(self, dim: int, rows: Tensor) -> Tensor:
+        """The windows of B rows (B, T, …)."""
+        return self.series[self.starts[rows, None] + self.steps]
+
+
 class Column(Protocol):
     """Anything other than a tensor that holds one value for each of N examples."""
 

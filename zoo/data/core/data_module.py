@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,16 +15,19 @@ from zoo.data.core.columns import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.spec import Encoded, Spec
 
+log = logging.getLogger(__name__)
+
 
 class DataModule(L.LightningDataModule, ABC):
     """A LightningDataModule whose splits are columns in memory.
 
     A subclass implements `load`. After `setup` there is `spec`, which describes the data, and there are the splits
-    `train`, `val` and `test`.
+    `train`, `val` and `test`, and `notes` on what was guessed or left out.
 
     Args:
         batch_size: examples a batch, on each process.
-        augment: changes a batch of training inputs, on its device; None leaves it unchanged.
+        augment: changes a batch of training inputs, on its device; None leaves it unchanged. Where its `mixes` is
+            true, its `mix(inputs, targets, output)` changes both.
 
     Raises:
         ValueError: the batch size is not positive.
@@ -36,6 +40,13 @@ class DataModule(L.LightningDataModule, ABC):
         self.batch_size = check.whole("batch_size", batch_size)
         self.augment = augment
         self.splits: dict[str, Examples] = {}
+        self.notes: list[str] = []
+
+    def note(self, text: str, *, warn: bool = False) -> None:
+        """Say something that was guessed or left out when the data was read, in the log and in the card."""
+        if text not in self.notes:
+            log.log(logging.WARNING if warn else logging.INFO, "%s", text)
+            self.notes.append(text)
 
     @abstractmethod
     def load(self) -> tuple[Spec, dict[str, Examples]]:
@@ -57,7 +68,10 @@ class DataModule(L.LightningDataModule, ABC):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
-        return self.augment(batch[0]), *batch[1:]
+        inputs: Any = self.augment(batch[0])
+        if getattr(self.augment, "mixes", False):  # targets, too
+            return self.augment.mix(inputs, batch[-1], self.spec.output)  # type: ignore[attr-defined]
+        return inputs, *batch[1:]
 
     def _loader(self, split: str, *, shuffle: bool) -> ResumableLoader:
         examples = self.splits[split]

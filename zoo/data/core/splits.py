@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import torch
 
 from zoo import check
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 
 def split_sizes(train: int, val: int, test: int) -> dict[str, int]:
@@ -27,8 +35,64 @@ def held_out_sizes(count: int, fractions: tuple[float, float]) -> tuple[int, int
     return val, min(test, max(1, count - val - 1))
 
 
-def random_split(count: int, fractions: tuple[float, float], seed: int) -> dict[str, list[int]]:
-    """The rows of each split, drawn at random by the fractions of validation and test (at least one row each)."""
+def random_split(
+    count: int, fractions: tuple[float, float], seed: int, groups: Sequence[int] | None = None
+) -> dict[str, list[int]]:
+    """The rows of each split, drawn at random by the fractions of validation and test.
+
+    Args:
+        count: number of rows.
+        fractions: of validation and test, at least one row each; 0 for none.
+        seed: of the draw.
+        groups: of each row, such as its class; each group is split by the fractions. None for one group of all.
+    """
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
-    val, test = held_out_sizes(count, fractions)
-    return {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
+    members: dict[int, list[int]] = {}
+    for row in order:
+        members.setdefault(0 if groups is None else groups[row], []).append(row)
+    chosen: dict[int, str] = {}
+    for rows in members.values():
+        val, test = (size if fraction else 0 for size, fraction in zip(held_out_sizes(len(rows), fractions), fractions))
+        chosen |= dict.fromkeys(rows[:val], "val") | dict.fromkeys(rows[val : val + test], "test")
+    return {split: [row for row in order if chosen.get(row, "train") == split] for split in ("val", "test", "train")}
+
+
+def split_in_order(when: pd.Series, fractions: tuple[float, float], name: str) -> dict[str, np.ndarray]:
+    """Positions of the rows (N,) of each split, by time: the first for training, the last for test.
+
+    Rows of one time are in one split.
+
+    Raises:
+        DataError: a time is missing, or there are too few different ones.
+    """
+    import numpy as np
+
+    if when.isna().any():
+        raise DataError(f"column '{name}', row {when.index[int(when.isna().to_numpy().argmax())]}: the cell is missing")
+    values = when.to_numpy()
+    order = np.argsort(values, kind="stable")
+    val, test = held_out_sizes(len(values), fractions)
+    ends = [np.searchsorted(values[order], values[order[len(values) - held]]) for held in (val + test, test)]
+    parts = dict(zip(("train", "val", "test"), np.split(order, ends)))
+    if not all(map(len, parts.values())):
+        raise DataError(f"column '{name}' has too few different values to split the rows by it")
+    return parts
+
+
+def split_groups(groups: pd.Series, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
+    """Positions of the rows (N,) of each split, drawn at random by their groups; no group is in two splits.
+
+    Raises:
+        DataError: there are fewer than three groups.
+    """
+    import numpy as np
+    import pandas as pd
+
+    codes, names = pd.factorize(groups, use_na_sentinel=False)
+    if len(names) < 3:
+        raise DataError(f"column '{groups.name}' has {len(names)} groups; three splits need at least 3")
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(names))
+    val, test = held_out_sizes(len(names), fractions)
+    chosen = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
+    return {split: random.permutation(np.flatnonzero(np.isin(codes, part))) for split, part in chosen.items()}

@@ -34,9 +34,6 @@ __all__ = [
 GOES = "gan goes from masked image, small image, grey image, class, text or seed to image"
 
 
-TASKS = ("inpainting", "super_resolution", "colourisation", "generation", "text_to_image")
-
-
 def defaults(spec: Spec) -> dict[str, int]:
     """The options that suit a spec in a training, where they are not given."""
     if isinstance(spec.input, (Seed, Label, Text)):

@@ -29,8 +29,6 @@ __all__ = [
     "log_partitions",
 ]
 
-TASKS = ("features", "hybrid", "classification", "regression", "anomaly_detection", "recommendation", "topics")
-
 
 def defaults(spec: Spec) -> dict[str, int]:
     """The options that suit a spec in a training, where they are not given."""

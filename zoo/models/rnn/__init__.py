@@ -29,7 +29,6 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
-    "TASKS",
     "Captioner",
     "Forecaster",
     "FrameReader",
@@ -44,16 +43,6 @@ __all__ = [
 ]
 
 NETWORKS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
-TASKS = (
-    "sentiment",
-    "classification",
-    "regression",
-    "captioning",
-    "tagging",
-    "memory",
-    "forecasting",
-    "language_modelling",
-)
 
 
 def defaults(spec: Spec) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
-from zoo.spec import Classes, Spec
+from zoo.spec import Classes, Spec, Values
 from zoo.tasks.supervised.supervised import Labelled, Supervised
 from zoo.tasks.task import NetworkBuilder
 
@@ -50,7 +50,8 @@ class Classification(Supervised):
         loss: nn.Module | None = None,
     ) -> None:
         if not isinstance(spec.output, Classes):
-            raise SpecError(f"classification needs data with classes, and this is {spec}")
+            hint = "; for values there is task=regression" if isinstance(spec.output, Values) else ""
+            raise SpecError(f"classification needs data with classes, and this is {spec}{hint}")
         loss = loss or nn.CrossEntropyLoss()
         if isinstance(loss, nn.CrossEntropyLoss):
             check.fraction("label_smoothing", loss.label_smoothing)
@@ -63,7 +64,9 @@ class Classification(Supervised):
         if isinstance(self.criterion, nn.CrossEntropyLoss):
             return self.criterion(outputs, targets)
         probabilities = outputs.softmax(dim=1)
-        return self.criterion(probabilities, functional.one_hot(targets, len(self.names)).to(probabilities.dtype))
+        if not targets.is_floating_point():  # mixup gives probabilities
+            targets = functional.one_hot(targets, len(self.names))
+        return self.criterion(probabilities, targets.to(probabilities.dtype))
 
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.cross_entropy(outputs, targets)

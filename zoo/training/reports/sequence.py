@@ -116,13 +116,20 @@ def _tagged(task: Tagging, evaluation: Evaluation, folder: Path) -> dict[str, st
 def _(task: Forecasting, evaluation: Evaluation) -> dict[str, float]:
     """The naive forecast repeats the last value, and the seasonal-naive one the last season.
 
-    The season's length is the one that does best on training windows.
+    The season's length is the one after which training windows repeat themselves best, a trend apart: there the errors
+    at each step of the horizon differ least from window to window.
     """
-    (train, train_future), (test, future) = (_windows(task, evaluation, split) for split in ("train", "test"))
-    rows = torch.linspace(0, len(train) - 1, min(len(train), SEASON_WINDOWS)).long()
-    horizon, train, train_future = task.forecast.horizon, train[rows], task.forecast.restore(train_future[rows])
+    count = len(evaluation.splits["train"])
+    rows = torch.linspace(0, count - 1, min(count, SEASON_WINDOWS)).long()
+    (train, train_future), (test, future) = (
+        _windows(task, evaluation, "train", rows),
+        _windows(task, evaluation, "test"),
+    )
+    horizon, train_future = task.forecast.horizon, task.forecast.restore(train_future)
     lags = range(1, train.shape[1] + 1)
-    season = min(lags, key=lambda lag: float((repeat(train, lag, horizon) - train_future).abs().mean()))
+    unlike = [float((repeat(train, lag, horizon) - train_future).std(dim=0, correction=0).mean()) for lag in lags]
+    limit = 1.02 * min(unlike) + 1e-4 * float(train_future.std())  # twice a season is no better, but by noise
+    season = next(lag for lag, value in zip(lags, unlike) if value <= limit)
     metrics: dict[str, float] = {}
     for name, lag in (("naive", 1), (f"seasonal naive ({season})", season)):
         errors = repeat(test, lag, horizon) - task.forecast.restore(future)
@@ -141,10 +148,28 @@ def _(task: Forecasting, evaluation: Evaluation, folder: Path) -> dict[str, str]
     return {"forecast.png": "Windows of the test split: context, forecast and true values."}
 
 
-def _windows(task: Forecasting, evaluation: Evaluation, split: str) -> tuple[Tensor, Tensor]:
-    """The context (N, T, V) of the values that are forecast, in their own units, and their future (N, H, V)."""
-    context, future = evaluation.splits[split].columns
-    return context[:, :, task.columns], future  # type: ignore[index, return-value]
+def _windows(
+    task: Forecasting, evaluation: Evaluation, split: str, rows: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The context (N, T, V) of the values that are forecast, in their own units, and their future (N, H, V); of all
+    windows, or of some rows."""
+    examples = evaluation.splits[split]
+    context, future = examples.__getitems__(torch.arange(len(examples)) if rows is None else rows)
+    return context[:, :, task.columns], future  # type: ignore[call-overload, return-value]
+
+
+@report.notes.register
+def _(task: Forecasting, evaluation: Evaluation) -> list[str]:
+    """How far the network is from the simpler forecasts."""
+    predicted, (_, future) = torch.cat(evaluation.predictions("test")), _windows(task, evaluation, "test")
+    error = float((task.forecast.restore(predicted) - task.forecast.restore(future)).square().mean().sqrt())
+    simpler = {name: value for name, value in report.baselines(task, evaluation).items() if name.startswith("rmse")}
+    name, best = min(simpler.items(), key=lambda item: item[1])
+    share = abs(error / best - 1) if best else 0.0
+    words = f"{share:.0%} below" if error < best else f"**not below**, but {share:.0%} above"
+    return [
+        f"The network's RMSE, {error:.4g}, is {words} that of the {name.removeprefix('rmse ')} forecast, {best:.4g}."
+    ]
 
 
 def repeat(context: Tensor, season: int, horizon: int) -> Tensor:

@@ -32,6 +32,35 @@ def confusion_matrix(answers: Tensor, labels: Tensor, names: tuple[str, ...], fo
     return {"confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."}
 
 
+@report.baselines.register
+def _(task: Classification, evaluation: Evaluation) -> dict[str, float]:
+    """The most frequent class of the training split, for each example."""
+    train, test = (targets(evaluation, split) for split in ("train", "test"))
+    return {"accuracy of the most frequent class": float((test == train.bincount().argmax()).float().mean())}
+
+
+@report.notes.register
+def _(task: Classification, evaluation: Evaluation) -> list[str]:
+    """Whether the network is above always giving one answer."""
+    train, test = (targets(evaluation, split) for split in ("train", "test"))
+    frequent = int(train.bincount().argmax())
+    answers = torch.cat(evaluation.predictions("test")).argmax(dim=1)
+    accuracy, baseline = ((given == test).float().mean().item() for given in (answers, torch.tensor(frequent)))
+    if accuracy > baseline:
+        return []
+    return [
+        f"**The network is not above always answering '{task.names[frequent]}'**: its accuracy is {accuracy:.4g}, and "
+        f"that answer's {baseline:.4g}."
+    ]
+
+
+@report.baselines.register
+def _(task: Regression, evaluation: Evaluation) -> dict[str, float]:
+    """The mean of the training split, for each example."""
+    train, test = (task.values.restore(targets(evaluation, split)) for split in ("train", "test"))
+    return {"rmse of the mean": float((test - train.mean(dim=0)).square().mean().sqrt())}
+
+
 @report.plots.register
 def _(task: Classification, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     logits = torch.cat(evaluation.predictions("test"))

@@ -1,0 +1,160 @@
+"""What a column of cells is: found, said, or asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zoo.data.core.kinds import Kind, find
+from zoo.data.core.table_spec import learn
+from zoo.errors import DataError
+from zoo.spec import Table
+from zoo.spec.cells import Notation, days, numbers
+
+ROWS = 60
+COUNT = range(ROWS)
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def frame(cells: list[object], **more: list[object]) -> pd.DataFrame:
+    return pd.DataFrame({"cell": cells, **more}, index=range(1, len(cells) + 1))
+
+
+def found(cells: list[object], **options: str) -> tuple[Kind, str]:
+    notes: list[str] = []
+    return find(frame(cells), {}, notes.append, **options)["cell"], " ".join(notes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cells", "notation", "value"),
+    [
+        ([f"{n},{n % 90 + 10}" for n in COUNT], Notation(","), 0.1),
+        ([f"{n + 1}.{n + 100},{n % 90 + 10}" for n in COUNT], Notation(",", "."), 1100.1),
+        ([f"{n + 1},{n + 100}.{n % 90 + 10}" for n in COUNT], Notation(".", ","), 1100.1),
+        ([f"{n + 1} {n + 100} {n + 200}" for n in COUNT], Notation(".", " "), 1100200),
+        ([f"{n + 1}'{n + 100}" for n in COUNT], Notation(".", "'"), 1100),
+        ([f"${n + 1},{n + 100}.50" for n in COUNT], Notation(".", ",", "$"), 1100.5),
+        ([f"-${n}.50" if n % 2 else f"{n}" for n in COUNT], Notation(".", "", "$"), 0),
+        ([f"{n},50 €" for n in COUNT], Notation(",", "", "€"), 0.5),
+        ([f"{n}.25%" for n in COUNT], Notation(".", "", "%"), 0.25),
+        ([f"{n} kg" for n in COUNT], Notation(".", "", "kg"), 0),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_numbers_as_people_write_them(cells: list[object], notation: Notation, value: float) -> None:
+    kind, said = found(cells)
+    assert kind == Kind("number", notation)
+    assert "read as numbers" in said
+    assert numbers(frame(cells)["cell"], "cell", notation).iloc[0] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("word", ["-", " ", "", None, ".", "NuLL", "n/a", "missing", "Unknown", "NaN", "?"])
+def test_words_for_missing_ones_among_numbers(word: str | None) -> None:
+    kind, said = found([word if n in (7, 9) else f"{n}.5" for n in COUNT])
+    assert kind == Kind("number")
+    assert "2 of 60 cells are missing" in said
+    assert "first in row 8" in said
+
+
+def test_two_readings_are_asked_for_and_the_table_may_tell() -> None:
+    cells: list[object] = [f"{n % 9 + 1},{n + 100}" for n in COUNT]
+    with pytest.raises(DataError, match=r"'1,100' may have a comma .*data\.decimal"):
+        found(cells)
+    assert found(cells, decimal=",")[0].notation == Notation(",")
+    assert found(cells, decimal=".")[0].notation == Notation(".", ",")
+    beside = frame(cells, other=[n + 0.5 for n in COUNT])
+    assert find(beside, {}, print)["cell"].notation == Notation(".", ",")
+    beside = frame(cells, other=[f"{n},5" for n in COUNT])
+    assert find(beside, {}, print)["cell"].notation == Notation(",")
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "day"),
+    [
+        ([f"{n % 28 + 1}.{n % 12 + 1}.{2000 + n % 20}" for n in COUNT], "%d.%m.%Y", "2000-01-01"),
+        ([f"{n % 12 + 1:02d}/{n % 28 + 1:02d}/2020" for n in COUNT], "%m/%d/%Y", "2020-01-01"),
+        ([f"{n % 28 + 1:02d}/{n % 12 + 1:02d}/2020 07:30" for n in COUNT], "%d/%m/%Y %H:%M", "2020-01-01 07:30"),
+        ([f"{n % 28 + 1} {MONTHS[n % 12]} 2020" for n in COUNT], "%d %b %Y", "2020-01-01"),
+        ([f"{MONTHS[n % 12]} {n % 28 + 1}, 2020" for n in COUNT], "%b %d, %Y", "2020-01-01"),
+        ([f"{n % 28 + 1}-{MONTHS[n % 12]}-20" for n in COUNT], "%d-%b-%y", "2020-01-01"),
+        ([20200101 + n % 28 for n in COUNT], "", "2020-01-01"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_dates_as_people_write_them(cells: list[object], form: str, day: str) -> None:
+    kind, said = found(cells)
+    assert kind == Kind("date", form=form)
+    assert "read as dates" in said
+    expected = (pd.Timestamp(day) - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    assert days(frame(cells)["cell"], "cell", form).iloc[0] == pytest.approx(expected)
+    assert days(pd.Series(["2020-03-04"]), "cell", form).iloc[0] == 18325  # ISO 8601 is always understood
+
+
+def test_dates_of_unclear_order_are_asked_for() -> None:
+    cells: list[object] = [f"{n % 12 + 1:02d}/{n % 11 + 1:02d}/2020" for n in COUNT]
+    with pytest.raises(DataError, match=r"data\.dates=day_first or data\.dates=month_first"):
+        found(cells)
+    assert found(cells, dates="day_first")[0].form == "%d/%m/%Y"
+    assert found(cells, dates="month_first")[0].form == "%m/%d/%Y"
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "said"),
+    [
+        ([f"{n % 24}:{n:02d}" for n in COUNT], Kind("time"), "times of day"),
+        ([f"{n % 12 + 1}:{n:02d} PM" for n in COUNT], Kind("time"), "times of day"),
+        (["01234", "1234", "90210"] * 20, Kind("category", exact=True), "leading zero"),
+        (["1e5", "100000", "2e3"] * 20, Kind("category", exact=True), "no plain number"),
+        (["NA", "DE", "FR"] * 20, Kind("category"), "NA is read as a code"),
+        (["yes", "no", "unknown"] * 20, Kind("boolean"), "20 of 60 cells are missing"),
+        ([f"a text of many words, number {n % 40}" for n in COUNT], Kind("ignore"), "data=csv_text"),
+        ([f"{n} kg" if n % 2 else f"{n} g" for n in COUNT], Kind("ignore"), "several ways"),
+        ([f"name{n % 45}" for n in COUNT], Kind("ignore"), "45 different words in 60 rows"),
+        ([-999 if n % 9 == 0 else n for n in COUNT], Kind("number"), "data.na_values=[-999]"),
+        (["Oslo", "Rome", "none"] * 20, Kind("category"), "20 of 60 cells are missing ('none')"),
+        ([n % 5 for n in COUNT], Kind("number"), ""),
+        (["a", "b"] * 30, Kind("category"), ""),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_other_kinds(cells: list[object], kind: Kind, said: str) -> None:
+    assert found(cells)[0] == kind
+    assert said in found(cells)[1]
+    assert bool(said) == bool(found(cells)[1])
+
+
+def test_identifiers_are_left_out_by_their_names() -> None:
+    numbers_of_rows = [(n * 7) % ROWS for n in COUNT]
+    notes: list[str] = []
+    kinds = find(pd.DataFrame({"customer_id": numbers_of_rows, "age": numbers_of_rows}), {}, notes.append)
+    assert (kinds["customer_id"].name, kinds["age"].name) == ("ignore", "number")
+    assert "data.kinds={customer_id: number}" in notes[0]
+
+
+@pytest.mark.parametrize("cell", ["12x", "see below"])
+def test_a_wrong_cell_among_numbers_is_told_with_its_row(cell: str) -> None:
+    with pytest.raises(DataError, match=f"'cell', row 8: '{cell}' is not a number, and 59 of 60 cells are"):
+        found([cell if n == 7 else n + 0.5 for n in COUNT])
+    with pytest.raises(DataError, match="'cell', row 8: 'free' is not"):
+        found(["free" if n == 7 else f"${n}.50" for n in COUNT])
+
+
+def test_what_is_learned_equals_what_is_asked() -> None:
+    cells = {
+        "country": ["NA", "DE", "FR"] * 20,
+        "fee": [f"${n + 1},{n + 100}.50" for n in COUNT],
+        "sold": [f"{n % 28 + 1}.{n % 12 + 1}.2020" for n in COUNT],
+        "at": [f"{n % 24}:30" for n in COUNT],
+        "zip": ["01234", "1234", "90210"] * 20,
+        "target": list(COUNT),
+    }
+    table = pd.DataFrame(cells)
+    table_spec = learn(table, "target", classes=False).input
+    assert isinstance(table_spec, Table)
+    whole = table_spec.encode(table)
+    rows = [{name: column[row] for name, column in cells.items()} for row in COUNT]
+    alone = [table_spec.encode(row)[0] for row in rows]
+    np.testing.assert_array_equal(whole.numpy(), np.stack([row.numpy() for row in alone]))
+    assert table_spec.columns[0].values == ("DE", "FR", "NA")  # type: ignore[union-attr]
+    assert table_spec.encode({**rows[0], "country": ""})[0, 0] == 0

@@ -1,0 +1,142 @@
+"""Delimited text in all its dress: what is read, what is said, and what is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from zoo import DataError, SpecError
+from zoo.spec.delimited import CHUNK, Delimited, read_delimited
+from zoo.spec.dialect import Dialect, dialect_from
+from zoo.spec.files import read_table
+
+PLAIN = "city,size,price\nRome,1.5,10\nOslo,2.5,20\nLima,3.5,30\n"
+
+
+def read(folder: Path, text: str | bytes, **options: Any) -> Delimited:
+    path = folder / "table.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_delimited(path, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect", "said"),
+    [
+        (PLAIN, Dialect(), ""),
+        (PLAIN.replace(",", ";"), Dialect(";"), "separated by a semicolon"),
+        (PLAIN.replace(",", "\t"), Dialect("\t"), "separated by a tab"),
+        (PLAIN.replace(",", "| "), Dialect("|"), "separated by a bar"),
+        (PLAIN.replace(",", "   "), Dialect(" "), "separated by runs of blanks"),
+        ("sep=;\n" + PLAIN.replace(",", ";"), Dialect(";"), "'sep=;'"),
+        ("Sales report 2024\n\n" + PLAIN, Dialect(), "'Sales report 2024'"),
+        ("Sales report 2024,,\n" + PLAIN, Dialect(), "'Sales report 2024'"),
+        ("# made by hand\n" + PLAIN, Dialect(), ""),
+        (PLAIN + "# the end\n", Dialect(), ""),
+        (PLAIN.replace("\n", ",\n"), Dialect(), ""),
+        (PLAIN.replace("\n", ",\n").replace("price,", "price"), Dialect(), ""),
+        (PLAIN.replace("\n", "\r\n"), Dialect(), ""),
+        (PLAIN.replace("\n", "\n\n"), Dialect(), ""),
+        ('"' + PLAIN.replace(",", '", "').replace("\n", '"\n"')[:-1], Dialect(), ""),
+        (PLAIN + "Total,7.5,60\n", Dialect(), "'Total' in column 'city'"),
+        (PLAIN.encode("utf-16"), Dialect(encoding="utf-16"), "utf-16"),
+        (PLAIN.encode("utf-16-le"), Dialect(encoding="utf-16-le"), "utf-16-le"),
+        (PLAIN.encode("utf-8-sig"), Dialect(encoding="utf-8-sig"), ""),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_the_same_table_in_every_dress(tmp_path: Path, text: str | bytes, dialect: Dialect, said: str) -> None:
+    file = read(tmp_path, text)
+    assert file.frame.to_dict("list") == {
+        "city": ["Rome", "Oslo", "Lima"],
+        "size": [1.5, 2.5, 3.5],
+        "price": [10, 20, 30],
+    }
+    assert list(file.frame.index) == [1, 2, 3]
+    assert file.dialect == dialect
+    assert said in " ".join(file.notes)
+    assert bool(said) == bool(file.notes)
+
+
+def test_an_encoding_of_one_byte_a_letter_is_said(tmp_path: Path) -> None:
+    file = read(tmp_path, "Straße;Größe\nKöln;2\n".encode("cp1252"))
+    assert file.frame.to_dict("list") == {"Straße": ["Köln"], "Größe": [2]}
+    assert file.dialect == Dialect(";", "cp1252")
+    assert "cp1252" in file.notes[0]
+
+
+def test_a_dialect_decides_where_several_fit(tmp_path: Path) -> None:
+    text = "a,b;c\n1,2;3\n4,5;6\n"
+    assert list(read(tmp_path, text, like=Dialect(";")).frame.columns) == ["a,b", "c"]
+    assert list(read(tmp_path, text, like=Dialect(",")).frame.columns) == ["a", "b;c"]
+    assert list(read(tmp_path, PLAIN, like=Dialect(";")).frame.columns) == ["city", "size", "price"]
+
+
+def test_a_header_that_is_missing_is_asked_for(tmp_path: Path) -> None:
+    rows = PLAIN.split("\n", 1)[1]
+    with pytest.raises(DataError, match=r"first line of table\.csv looks like data .*data\.header=null .*header=first"):
+        read(tmp_path, rows)
+    assert list(read(tmp_path, rows, header=None).frame.columns) == ["column_1", "column_2", "column_3"]
+    assert len(read(tmp_path, rows, header=None).frame) == 3
+    assert list(read(tmp_path, rows, header="first").frame.columns) == ["Rome", "1.5", "10"]
+    assert len(read(tmp_path, rows, like=Dialect(header=False)).frame) == 3
+    assert list(read(tmp_path, "0,1,2\n5,6,7\n").frame.columns) == ["0", "1", "2"]
+    assert list(read(tmp_path, "name,2020,price\nx,3,4\n").frame.columns) == ["name", "2020", "price"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kept"),
+    [
+        (["01234", "1234"], ["01234", "1234"]),
+        (["1e5", "100000"], ["1e5", "100000"]),
+        (["1.5e5", "100000"], [150000.0, 100000.0]),
+        (["0.5", "0"], [0.5, 0.0]),
+        (["1e-5", "0.25"], [1e-5, 0.25]),
+    ],
+)
+def test_numbers_that_are_names_stay_as_written(tmp_path: Path, cells: list[str], kept: list[object]) -> None:
+    for quote in ("", '"'):
+        text = "w,a,b\n" + "".join(f"x,{quote}{cell}{quote},7\n" for cell in cells)
+        assert read(tmp_path, text).frame["a"].tolist() == kept
+        assert read(tmp_path, text.replace("\n", ",\n")).frame["a"].tolist() == kept
+
+
+def test_columns_without_a_name(tmp_path: Path) -> None:
+    counted = read(tmp_path, ",a,b\n0,5,6\n1,5,7\n")
+    assert list(counted.frame.columns) == ["a", "b"]
+    assert "no name" in counted.notes[0]
+    assert list(read(tmp_path, "a,,b\n0,5,6\n1,5,7\n").frame.columns) == ["a", "column_2", "b"]
+    assert list(read(tmp_path, ",a,b\n0,5,6\n0,5,7\n").frame.columns) == ["column_1", "a", "b"]
+
+
+def test_truths_are_words_in_every_row(tmp_path: Path) -> None:
+    assert read(tmp_path, "a,b\ntrue,1\nfalse,2\n").frame["a"].tolist() == ["True", "False"]
+
+
+def test_a_ragged_row_far_down_is_found_with_quotes_and_line_ends_about(tmp_path: Path) -> None:
+    row = 'x,"a ""quoted"" cell,\nof two lines",3\n'
+    rows = CHUNK // len(row) + 10
+    assert len(read(tmp_path, "a,b,c\n" + row * rows).frame) == rows
+    with pytest.raises(DataError, match=rf"row {rows + 1} \(line {2 * rows + 2}\) has 2 cells, and the header has 3"):
+        read(tmp_path, "a,b,c\n" + row * rows + "1,2\n")
+
+
+def test_the_wrong_separator_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the separator looks like a semicolon"):
+        read(tmp_path, "a;b\n1,5;2\n2,5;3\n", separator=",")
+
+
+def test_what_is_read_equals_pandas(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [0.1, 2.5e-7, -3.0], "n": [1, -2, 3], "w": ["a,b", 'c "d"', "e\nf"]})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv").reset_index(drop=True), frame)
+
+
+@pytest.mark.parametrize(
+    "data", [{"separator": ""}, {"separator": "x"}, {"decimal": ";"}, {"header": 1}, {"encoding": 3}, {"quote": "'"}, 3]
+)
+def test_an_impossible_dialect(data: Any) -> None:
+    with pytest.raises(SpecError):
+        dialect_from(data)

@@ -1,0 +1,303 @@
+"""Data that is given in Python: a DataFrame, rows of numbers with targets, and images with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zoo import check
+from zoo.data.core.columns import Examples
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import random_split, split_fractions
+from zoo.data.tables import TableData
+from zoo.errors import DataError
+from zoo.files import quoted
+from zoo.spec import Classes, Image, Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MIN_IMAGES = 3  # of each class: one a split
+
+
+class Frame(TableData):
+    """A pandas DataFrame that was given in Python.
+
+    Args:
+        frame: a row an example; names of columns are taken as text.
+        target, target_kind, kinds, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
+
+    Raises:
+        DataError: this is no DataFrame, or two of its columns have one name.
+        ValueError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        frame: Any,
+        target: str,
+        *,
+        target_kind: str = "auto",
+        kinds: Mapping[str, str] | None = None,
+        batch_size: int = 64,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(
+            target,
+            target_kind=target_kind,
+            kinds=kinds,
+            batch_size=batch_size,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
+        )
+        if not is_frame(frame):
+            raise not_at_hand(frame)
+        names = [str(name) for name in frame.columns]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(f"two columns of the DataFrame are called {quoted(twice)}; each has a name of its own")
+        self.frame = frame.set_axis(names, axis=1)
+
+    def read(self) -> pd.DataFrame:
+        return self.frame
+
+
+class Arrays(Frame):
+    """Rows of numbers with a target each, given in Python as arrays; the columns are called x0, x1, …
+
+    Args:
+        inputs: numbers (N, F); NaN is missing.
+        targets: a class or a number each: (N,) or (N, 1).
+        target_kind, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
+
+    Raises:
+        DataError: these are no such arrays, or not of one length.
+        ValueError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        targets: Any,
+        *,
+        target_kind: str = "auto",
+        batch_size: int = 64,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
+        split_seed: int = 0,
+    ) -> None:
+        import pandas as pd
+
+        numbers, column = array(inputs, "inputs"), _labels(targets, "targets")
+        if numbers.ndim != 2 or numbers.dtype.kind not in "biuf":
+            raise DataError(f"rows of a table are numbers N x F, not {_told(numbers)}; text goes into a DataFrame")
+        _check_lengths(numbers, "rows", column, "targets")
+        frame = pd.DataFrame(numbers, columns=[f"x{place}" for place in range(numbers.shape[1])])
+        super().__init__(
+            frame.assign(target=column),
+            "target",
+            target_kind=target_kind,
+            batch_size=batch_size,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
+        )
+
+
+class ImageArrays(DataModule):
+    """Images with a label each, given in Python as arrays. The random split is stratified by class.
+
+    Args:
+        images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or floats in 0..1.
+        labels: a whole number or a text each (N,).
+        batch_size, augment: as in `DataModule`.
+        val_fraction, test_fraction: fractions of the images, above 0.
+        split_seed: seed of the split, from 0 to 2**32 - 1.
+
+    Raises:
+        DataError: these are no such arrays, they are not of one length, or a class has fewer than three images.
+        ValueError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        images: Any,
+        labels: Any,
+        *,
+        batch_size: int = 64,
+        augment: Callable[[Tensor], Tensor] | None = None,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, augment)
+        self.fractions = split_fractions(val_fraction, test_fraction)
+        self.split_seed = check.seed("split_seed", split_seed)
+        pixels, self.labels = array(images, "images"), _labels(labels, "labels")
+        _check_lengths(pixels, "images", self.labels, "labels")
+        self.images = _channels_first(_bytes(pixels))  # N, C, H, W
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        names, codes = _classes(self.labels)
+        rows = random_split(len(codes), self.fractions, self.split_seed, groups=codes.tolist())
+        splits = {split: Examples(self.images[chosen], codes[chosen]) for split, chosen in rows.items()}
+        mean, std = _statistics(self.images[rows["train"]])
+        channels, height, width = self.images.shape[1:]
+        return Spec(Image(channels, height, width, mean, std), Classes(names)), splits
+
+
+def given_as(data: Any) -> tuple[str, dict[str, Any]]:
+    """Which source (a file of conf/data) takes an object, and its arguments.
+
+    Raises:
+        DataError: none does.
+    """
+    if is_frame(data):
+        return "frame", {"frame": data}
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        kinds = "a name, a DataFrame, a data module of zoo.data, or a pair of arrays (images, labels)"
+        raise DataError(f"data is {kinds}, not {quoted(type(data).__name__)}")
+    inputs, targets = data
+    if is_frame(inputs):
+        name = str(getattr(targets, "name", None) or "target")
+        column = _labels(targets, "targets")
+        _check_lengths(inputs, "rows", column, "targets")
+        return "frame", {"frame": inputs.assign(**{name: column}), "target": name}
+    rows = array(inputs, "inputs")
+    if rows.ndim == 2:
+        return "arrays", {"inputs": rows, "targets": targets}
+    return "image_arrays", {"images": rows, "labels": targets}
+
+
+def describe(given: Any) -> str:
+    """An object in a few words: `DataFrame 60 x 5`."""
+    shape = getattr(given, "shape", None)
+    if shape is None:
+        return f"{type(given).__name__} {len(given)}" if hasattr(given, "__len__") else type(given).__name__
+    return f"{type(given).__name__} {' x '.join(map(str, shape))}"
+
+
+def is_frame(data: Any) -> bool:
+    """Whether it is a pandas DataFrame; pandas itself is not imported for the answer."""
+    return any(
+        kind.__name__ == "DataFrame" and kind.__module__.split(".")[0] == "pandas" for kind in type(data).__mro__
+    )
+
+
+def not_at_hand(given: Any) -> DataError:
+    """What a source of this file says where a config or a recipe asks for it, which holds a description alone."""
+    if isinstance(given, str):
+        return DataError(
+            f"the data was given in Python ({quoted(given)}), and cannot be had again from its description"
+        )
+    return DataError(f"data of Python is wanted, as in zoo.train(data=…), not {quoted(given)}")
+
+
+def array(given: Any, name: str) -> np.ndarray:
+    """What is given as an array of NumPy.
+
+    Raises:
+        DataError: it is none, or the arrays in a list differ in shape.
+    """
+    import numpy as np
+
+    if isinstance(given, str) or given is None:
+        raise not_at_hand(given)
+    if isinstance(given, Tensor):
+        given = given.detach().cpu()
+        given = given.float() if given.dtype == torch.bfloat16 else given  # NumPy has no such type
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{name} make no array: {' '.join(str(error).split())}") from error
+
+
+def _labels(given: Any, name: str) -> np.ndarray:
+    """Labels or targets (N,)."""
+    labels = array(given, name)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise DataError(f"{name} are one an example, (N,), not {_told(labels)}")
+    return labels
+
+
+def _check_lengths(inputs: Any, of: str, labels: np.ndarray, name: str) -> None:
+    if inputs.ndim == 0 or len(inputs) != len(labels):
+        count = 0 if inputs.ndim == 0 else len(inputs)
+        raise DataError(f"{count} {of} and {len(labels)} {name}; there is one of each for an example")
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    """Images as uint8."""
+    import numpy as np
+
+    if images.dtype.kind == "f":
+        low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
+        if not (low >= 0 and high <= 1):  # NaN fails too
+            raise DataError(f"float images lie in 0..1, not {low:g}..{high:g}")
+        return (images * 255).round().astype(np.uint8)
+    if images.dtype == bool:
+        return images.astype(np.uint8) * 255
+    if images.dtype != np.uint8:
+        raise DataError(f"images are uint8 (0..255) or floats (0..1), not {images.dtype}")
+    return images
+
+
+def _channels_first(images: np.ndarray) -> Tensor:
+    """Images as (N, C, H, W)."""
+    shape = images.shape
+    if images.ndim == 3:
+        first = images[:, None]
+    else:
+        before, after = (images.ndim == 4 and shape[place] in (1, 3) for place in (1, 3))
+        if before and after:
+            raise DataError(f"images of {_told(images)} may have their channels first or last; give N x H x W x 3 ones")
+        if not (before or after):
+            raise DataError(
+                f"images are N x H x W, or N x H x W x C or N x C x H x W with C 1 or 3; got {_told(images)}"
+            )
+        first = images if before else images.transpose(0, 3, 1, 2)
+    if 0 in shape:
+        raise DataError(f"images of {_told(images)} have no pixels")
+    return torch.tensor(first).contiguous()  # a copy, which nobody else writes to
+
+
+def _classes(labels: np.ndarray) -> tuple[tuple[str, ...], Tensor]:
+    """The classes' names in order, numbers by value, and the class of each label (N,)."""
+    import numpy as np
+
+    texts = labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels)
+    if labels.dtype.kind not in "biuU" and not texts:
+        odd = next((label for label in labels if not isinstance(label, str)), labels.dtype)
+        raise DataError(f"labels are whole numbers or texts, not {quoted(odd)} ({labels.dtype})")
+    names, codes, counts = np.unique(labels.astype(str) if texts else labels, return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise DataError(f"all images have the same label: {', '.join(map(quoted, names.tolist())) or 'none'}")
+    if counts.min() < MIN_IMAGES:
+        rare = quoted(names[counts.argmin()].item())
+        raise DataError(f"label {rare} has {counts.min()} images; each needs at least {MIN_IMAGES}, one for each split")
+    return tuple(map(str, names.tolist())), torch.from_numpy(codes.reshape(-1)).long()
+
+
+def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of uint8 images (N, C, H, W), with pixels scaled to 0..1."""
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, stds = [], []
+    for channel in images.unbind(1):
+        shares = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        means.append(float(shares @ levels))
+        stds.append(float((shares @ (levels - means[-1]).square()).sqrt()))
+    if min(stds) == 0:
+        raise DataError("all pixels of the training images are the same; there is nothing to learn from")
+    return tuple(means), tuple(stds)
+
+
+def _told(given: np.ndarray) -> str:
+    return f"{' x '.join(map(str, given.shape)) or 'a single value'} ({given.dtype})"

@@ -1,0 +1,144 @@
+"""The spec of a table, from its training rows, and rows as examples.
+
+Shape letters: N rows, E encoded columns, V values.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from zoo.data.core import kinds as column_kinds
+from zoo.data.core.columns import Examples
+from zoo.data.core.kinds import Kind
+from zoo.errors import DataError
+from zoo.spec import Classes, Features, Output, Spec, Table, Values
+from zoo.spec.cells import MISSING_NAMES, PLAIN, days, is_missing, numbers, words
+from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
+from zoo.spec.dialect import Dialect, Say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+
+def learn(
+    train: pd.DataFrame,
+    target: str | Sequence[str],
+    *,
+    classes: bool,
+    kinds: Mapping[str, Kind] | None = None,
+    say: Say = log.info,
+    na_values: tuple[str, ...] = (),
+    dialect: Dialect | None = None,
+) -> Spec:
+    """The spec of a table, from its training rows.
+
+    Args:
+        train: rows with their target.
+        target: name of the target's column, or of several.
+        classes: whether the target is a class; otherwise it is a value.
+        kinds: of the columns; None to find them in these rows.
+        say: is told which columns are dropped.
+        na_values, dialect: as in `Table`.
+
+    Raises:
+        DataError: the target never changes, or no other column has information.
+        SpecError: a cell does not have its column's kind.
+    """
+    targets = [target] if isinstance(target, str) else list(target)
+    if kinds is None:
+        kinds = column_kinds.find(train, {}, say, targets=targets)
+    found = [_column(train[name], kinds[str(name)], say) for name in train.columns if name not in targets]
+    columns = tuple(column for column in found if column is not None)
+    if not columns:
+        raise DataError(_nothing_left(train, targets))
+    return Spec(Table(columns, na_values, dialect), _output(train, targets, classes, kinds))
+
+
+def examples(
+    frame: pd.DataFrame, spec: Spec, target: str | Sequence[str], kinds: Mapping[str, Kind] | None = None
+) -> Examples:
+    """Rows and their target as columns: encoded (N, E), and labels (N,) or standardised values (N, V), if any.
+
+    Raises:
+        SpecError: a cell does not have its column's kind.
+    """
+    import numpy as np
+
+    assert isinstance(spec.input, Table)
+    rows = spec.input.encode(frame)
+    targets = [target] if isinstance(target, str) else list(target)
+    if isinstance(spec.output, Classes):
+        codes = {name: code for code, name in enumerate(spec.output.names)}
+        return Examples(rows, torch.from_numpy(words(frame[targets[0]]).map(codes).to_numpy("int64", copy=True)))
+    if not isinstance(spec.output, Values):
+        return Examples(rows)
+    notations = {name: kinds[name].notation if kinds else PLAIN for name in targets}
+    columns = [numbers(frame[name], name, notations[name]).to_numpy() for name in targets]
+    return Examples(rows, spec.output.standardise(torch.from_numpy(np.stack(columns, axis=1))))
+
+
+def _output(train: pd.DataFrame, targets: Sequence[str], classes: bool, kinds: Mapping[str, Kind]) -> Output:
+    if not targets:
+        return Features()
+    if classes:
+        return Classes(tuple(column_kinds.names_of(train[targets[0]], kinds[targets[0]])))
+    columns = [numbers(train[name], name, kinds[name].notation) for name in targets]
+    for name, values in zip(targets, columns):
+        if values.nunique() < 2:
+            raise DataError(f"the target '{name}' has the same value in all rows of the training split")
+    means, stds = ([float(value) for value in part] for part in zip(*((v.mean(), v.std(ddof=0)) for v in columns)))
+    return Values(tuple(targets), tuple(means), tuple(stds))
+
+
+def _nothing_left(train: pd.DataFrame, targets: Sequence[str]) -> str:
+    what = f" from which to learn '{', '.join(targets)}'" if targets else ""
+    for name in train.columns:
+        cells = train[name]
+        if name not in targets and cells.dtype.kind not in "iufbM" and column_kinds.is_text(words(cells.dropna())):
+            label = f" data.label={targets[0]}" if targets else ""
+            return (
+                f"column '{name}' holds texts, and no other column is left{what}; "
+                f"use data=csv_text data.text={name}{label}"
+            )
+    return f"no column is left{what}"
+
+
+def missing_cells(cells: pd.Series, kind: Kind) -> pd.Series:
+    """Whether cells are missing, or words for that; which words, depends on the kind."""
+    if kind.name == "number":
+        return cells.isna() if cells.dtype.kind in "iuf" else is_missing(cells)
+    return cells.isna() | words(cells).str.lower().isin(MISSING_NAMES).astype(bool)
+
+
+def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
+    """The description of a column, from its training cells; None if it has no information."""
+    name = str(cells.name)
+    known = cells.dropna()
+    changes = len(known) > 0 and bool((known != known.iloc[0]).any())
+    if kind.name == "ignore" and changes:
+        return None
+    if not changes:
+        say(f"column '{name}' is dropped: {'it never changes' if len(known) else 'it is empty'}")
+        return None
+    if kind.name == "number":
+        values = numbers(cells, name, kind.notation)
+        known = values.dropna()
+        if not known.min() < known.max():
+            say(f"column '{name}' is dropped: its numbers never change")
+            return None
+        return Number(name, float(known.mean()), float(known.std(ddof=0)), len(known) < len(values), *kind.notation)
+    if kind.name == "category":
+        return Category(name, tuple(column_kinds.names_of(cells, kind)), kind.exact)
+    missing = bool((is_missing(cells) if cells.dtype.kind not in "Mb" else cells.isna()).any())
+    if kind.name == "boolean":
+        return Boolean(name, missing)
+    if kind.name == "time":
+        return Time(name, missing)
+    values = days(cells, name, kind.form).dropna()
+    return Date(name, float(values.mean()), float(values.std(ddof=0)), missing, kind.form)

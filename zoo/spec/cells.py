@@ -1,0 +1,216 @@
+"""Cells of tables to words, numbers, days and times of day; each does so alone, whatever its column is like elsewhere.
+
+What is learned from a file and what is asked for later, in a file, a stream or a dict, thus mean the same.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from zoo.errors import SpecError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+TRUE_WORDS = ("true", "yes", "t", "y", "1")
+FALSE_WORDS = ("false", "no", "f", "n", "0")
+# Words that are missing cells in any column, as they stand; names are told from them by nothing
+NOT_A_WORD = frozenset(
+    {"", "?", "#N/A", "#N/A N/A", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"}
+)
+# The same of columns of names, in lower case, unless a category has that name, as NA among the codes of countries
+MISSING_NAMES = frozenset({*map(str.lower, NOT_A_WORD), "na", "n/a", "#na", "nan", "null", "none"})
+# The same of columns of numbers, dates and booleans
+MISSING_WORDS = MISSING_NAMES | {
+    "-", "--", "---", "–", "—", ".", "..", "...", "missing", "unknown", "n.a.", "k.a.", "nil", "#value!",
+    "#div/0!", "#ref!", "#null!", "#num!", "not available", "not known", "unbekannt",
+}  # fmt: skip
+SPACES = " \u00a0\u202f\u2009'’"  # between thousands
+_NUMBER = re.compile(r"\+?(?P<minus>-?)(?=\.?\d)0*(?P<whole>\d*)(?:\.(?P<fraction>\d*?)0*)?", re.ASCII)
+
+
+class Notation(NamedTuple):
+    """How numbers are written: "." or "," before the fraction, what stands between thousands ("" for nothing), and a
+    unit, such as "$", "%" or "kg", before or after the number ("" for none)."""
+
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+
+
+PLAIN = Notation()
+TIME_OF_DAY = r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?$"
+
+
+def distinct(cells: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """What a function of each cell gives, computed once for each distinct one; missing cells stay missing."""
+    import pandas as pd
+
+    codes, different = pd.factorize(cells)
+    values = function(pd.Series(different))
+    return pd.Series(values.array.take(codes, allow_fill=True), index=cells.index, name=cells.name)
+
+
+def words(cells: pd.Series) -> pd.Series:
+    """Cells as text without surrounding spaces; 1, 1.0, "01" and "1" are the same word, and so are True and "TRUE".
+
+    It must not depend on the other cells of a column, from which pandas infers the column's type.
+    """
+    if cells.dtype == object:  # True and 1 are one key, but not one word
+        return _words(cells)
+    return distinct(cells, _words).astype("string")
+
+
+def _words(cells: pd.Series) -> pd.Series:
+    text = exact_words(cells)
+    return text.map({word: _plain(word) for word in text.dropna().unique()}, na_action="ignore").astype("string")
+
+
+def exact_words(cells: pd.Series) -> pd.Series:
+    """Cells as text without surrounding spaces, and no more: "01" is not "1"."""
+    return cells.astype("string").str.strip()
+
+
+def _plain(word: str) -> str:
+    """A number without redundant zeros, True or False with a capital, and other words unchanged."""
+    if match := _NUMBER.fullmatch(word):
+        whole, fraction = match["whole"] or "0", match["fraction"]
+        return match["minus"] + whole + (f".{fraction}" if fraction else "")
+    return word.capitalize() if word.lower() in ("true", "false") else word
+
+
+def numbers(cells: pd.Series, name: str, notation: Notation = PLAIN) -> pd.Series:
+    """Cells as float64, NaN if they are missing or a word for that.
+
+    Raises:
+        SpecError: one is not a number, or not finite.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if cells.dtype.kind in "Mmc":
+        raise SpecError(f"column '{name}' has {cells.dtype}, not numbers")
+    if cells.dtype.kind in "iufb":
+        values = cells.astype("float64")
+    else:
+        values = _numbers(cells, notation)
+        wrong = values.isna() & cells.notna()
+        if wrong.any():
+            refuse(cells[wrong], ~is_missing(cells[wrong]), name, "not a number")
+    refuse(cells, pd.Series(np.isinf(values), index=cells.index), name, "not finite")
+    return values
+
+
+def _numbers(cells: pd.Series, notation: Notation) -> pd.Series:
+    """Cells as float64, NaN if they are no numbers."""
+    import pandas as pd
+
+    if cells.dtype == object and notation != PLAIN:  # numbers as such, beside text
+        is_text = cells.map(lambda cell: isinstance(cell, str)).astype(bool)
+        values = pd.to_numeric(cells.mask(is_text), errors="coerce").astype("float64")
+        values[is_text] = _numbers(cells[is_text].astype("string"), notation)
+        return values
+    text = cells if notation == PLAIN else written_plainly(cells.astype("string"), notation)
+    return pd.Series(pd.to_numeric(text, errors="coerce")).astype("float64")
+
+
+def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
+    """Numbers in a notation, as Python writes them; what is not in this notation becomes missing."""
+    decimal, thousands, unit = map(re.escape, notation)
+    if notation.unit:
+        text = text.str.replace(rf"^\s*([+-]?)\s*{unit}\s*", r"\1", regex=True)
+        text = text.str.replace(rf"\s*{unit}\s*$", "", regex=True)
+    if notation.thousands:
+        between = f"[{SPACES}]" if notation.thousands in SPACES else thousands
+        grouped = text.str.contains(rf"^\s*[+-]?\d{{1,3}}(?:{between}\d{{3}})+(?:{decimal}\d*)?\s*$")
+        text = text.mask(grouped.fillna(False), text.str.replace(between, "", regex=True))
+    if notation.decimal == ",":
+        text = text.mask(text.str.contains(".", regex=False).fillna(False))
+        text = text.str.replace(",", ".", regex=False)
+    return text
+
+
+def is_missing(cells: pd.Series) -> pd.Series:
+    """Whether cells are missing, or words for a missing number, date or boolean."""
+    return exact_words(cells).str.lower().isin(MISSING_WORDS).astype(bool) | cells.isna()
+
+
+def days(cells: pd.Series, name: str, form: str = "") -> pd.Series:
+    """Dates, or text, as days since 1970 (float64, UTC), NaN if they are missing or a word for that.
+
+    Args:
+        cells: dates; or text, ISO 8601 or as `form` says.
+        name: of the column.
+        form: as of strptime, such as %d.%m.%Y; "" for ISO 8601 alone.
+
+    Raises:
+        SpecError: one is not a date.
+    """
+    import pandas as pd
+
+    text = words(cells) if cells.dtype.kind in "iuf" else cells  # 20241231
+    # Nanoseconds end in 2262, and some tables have 9999-12-31 for "for ever"
+    times = distinct(text, lambda different: _times(different, form)) if text.dtype != object else _times(text, form)
+    wrong = times.isna() & cells.notna()
+    if wrong.any():
+        shown = f" (read as {form})" if form else " such as 2024-12-31 or 2024-12-31 18:30"
+        refuse(cells[wrong], ~is_missing(cells[wrong]), name, f"not a date{shown}")
+    return (times.dt.as_unit("us") - pd.Timestamp(0, tz="UTC").as_unit("us")) / pd.Timedelta(days=1)
+
+
+def _times(text: pd.Series, form: str) -> pd.Series:
+    import pandas as pd
+
+    times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    if form:
+        local = pd.to_datetime(text.astype("string").str.strip(), format=form, errors="coerce", utc=True)
+        times = local.fillna(times)
+    return times
+
+
+def minutes(cells: pd.Series, name: str) -> np.ndarray:
+    """Times of day, such as 13:27, 13:27:05 or 1:27 PM, as minutes since midnight (float64), NaN if they are missing.
+
+    Raises:
+        SpecError: one is not a time of day.
+    """
+    import numpy as np
+    import pandas as pd
+
+    clock = exact_words(cells).str.extract(TIME_OF_DAY)
+    parts = (clock[place].astype("Float64").to_numpy("float64", na_value=math.nan) for place in range(3))
+    hour, minute, second = (np.nan_to_num(part, nan=-1.0 if place == 0 else 0.0) for place, part in enumerate(parts))
+    half = clock[3].str.lower().astype(object)
+    hour = np.where(half.notna(), hour % 12, hour) + 12 * (half == "p").to_numpy(bool)
+    wrong = (hour < 0) | (hour >= 24) | (minute >= 60) | (second >= 60)
+    missing = is_missing(cells).to_numpy(bool)
+    refuse(cells, pd.Series(wrong & ~missing), name, "not a time of day such as 13:27")
+    return np.where(missing, math.nan, hour * 60 + minute + second / 60)
+
+
+def booleans(cells: pd.Series, name: str) -> np.ndarray:
+    """True, yes and 1 as 1.0, False, no and 0 as -1.0, NaN if they are missing.
+
+    Raises:
+        SpecError: one is none of these.
+    """
+    states = {**dict.fromkeys(TRUE_WORDS, 1.0), **dict.fromkeys(FALSE_WORDS, -1.0)}
+    encoded = words(cells).str.lower().map(states)
+    wrong = encoded.isna() & cells.notna()
+    refuse(cells, wrong & ~is_missing(cells), name, "not a boolean (true, false, yes, no, 1, 0)")
+    array: np.ndarray = encoded.to_numpy("float64", na_value=float("nan"))
+    return array
+
+
+def refuse(cells: pd.Series, wrong: pd.Series, name: str, fault: str) -> None:
+    """Raise a SpecError for the first wrong cell."""
+    if wrong.any():
+        position = int(wrong.to_numpy().argmax())
+        cell = str(cells.iloc[position])
+        raise SpecError(
+            f"column '{name}', row {cells.index[position]}: '{cell[:60]}{'…' if len(cell) > 60 else ''}' is {fault}"
+        )

@@ -1,0 +1,283 @@
+"""Reading delimited text (CSV and its kin): rows that are ragged are told, and numbers that are names stay as written.
+
+How a file is written is found (`zoo.spec.dialect`), said, and kept with the model that learned from it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import DataError
+from zoo.spec.cells import NOT_A_WORD, exact_words
+from zoo.spec.dialect import (
+    AUTO,
+    BLANKS,
+    CHUNK,
+    Dialect,
+    Form,
+    Header,
+    encoding_of,
+    find_form,
+    head_of,
+    is_separator,
+    separator_hint,
+    split_rows,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
+
+
+@dataclass
+class Delimited:
+    """What was read: cells (numbers, or text where not all are numbers), the form of the file, and what is to be said.
+
+    Rows count from 1.
+    """
+
+    frame: pd.DataFrame
+    dialect: Dialect
+    notes: list[str] = field(default_factory=list)
+
+
+def read_delimited(
+    path: Path,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    header: Header = AUTO,
+    decimal: str | None = None,
+    like: Dialect | None = None,
+    names: Sequence[str] = (),
+    text: Sequence[str] = (),
+) -> Delimited:
+    """Read a file of delimited text; an argument that is None is found.
+
+    Args:
+        path: the file.
+        separator, encoding, decimal: as in `Dialect`.
+        header: `first` if the first line holds names, None if it is data; `auto` finds out.
+        like: the dialect of a similar file, which decides where several fit.
+        names: columns that are expected, by which a header is known.
+        text: columns whose cells are names, even where they look like numbers.
+
+    Raises:
+        DataError: it is empty, ragged or damaged, or it is unclear how to read it; the message names the setting.
+    """
+    import pandas as pd
+
+    if separator is not None:
+        separator = "\t" if separator == "\\t" else separator
+        if not is_separator(separator):
+            raise DataError(f"separator must be one ASCII character, or \\t for a tab, and no quote; got {separator!r}")
+    notes: list[str] = []
+    found = encoding or encoding_of(path, like)
+    if encoding is None and found not in ("utf-8", "utf-8-sig"):
+        notes.append(f"its encoding is {found}")
+    wide = codecs.lookup(found).name.startswith(("utf-16", "utf-32"))
+    source: Path | bytes = path
+    if wide:
+        source = path.read_bytes().decode(found).encode("utf-8")
+    form = find_form(path, head_of(source, "utf-8" if wide else found), separator, found, header, like, names)
+    read_as = "utf-8" if wide else found
+    zeros, comments = _check_shape(path, source, form, read_as)
+    options: dict[str, Any] = {
+        "sep": r"\s+" if form.dialect.separator == BLANKS else form.dialect.separator,
+        "encoding": "utf-8-sig" if codecs.lookup(read_as).name == "utf-8" else read_as,
+        "header": None,
+        "names": list(range(form.width)),
+        "skiprows": [*range(form.records), *comments] if comments else form.records,
+        "index_col": False,
+        "low_memory": False,
+        "keep_default_na": False,
+        "na_values": sorted(NOT_A_WORD),
+        "skipinitialspace": True,
+        "decimal": decimal or (like.decimal if like else "."),
+    }
+    exact = {place: str for place, name in enumerate(form.names) if name in text}
+
+    def read(**more: Any) -> pd.DataFrame:
+        return pd.read_csv(io.BytesIO(source) if isinstance(source, bytes) else source, **options, **more)
+
+    frame = read(dtype=exact)
+    named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
+    for place, cells in read(dtype=dict.fromkeys(named, str), usecols=named).items() if named else ():
+        if zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
+            frame[place] = cells
+    frame.index += 1
+    frame = without_total(_named(frame, form), form.notes)
+    truths = frame.select_dtypes("bool").columns  # or "true" is a number in a file of one row, and a word in others
+    frame = frame.astype(dict.fromkeys(truths, str))
+    dialect = Dialect(form.dialect.separator, found, form.dialect.header, options["decimal"])
+    return Delimited(frame, dialect, [f"{path.name}: {note}" for note in (*notes, *form.notes)])
+
+
+def _named(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
+    """The table with its names, without a column that has neither name nor cells, or only counts the rows."""
+    names = dict(enumerate(form.names))
+    last = form.width - 1
+    if not names[last]:
+        if frame[last].isna().all():
+            frame = frame.drop(columns=last)
+        names[last] = f"column_{last + 1}"
+    if not names[0]:
+        names[0] = "column_1"
+        if last and frame[0].nunique() == len(frame):
+            form.notes.append("its first column, which has no name and another cell in each row, is left out")
+            frame = frame.drop(columns=0)
+    return frame.rename(columns=names)
+
+
+def without_total(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """A table without its last row, if that is one of sums: "Total" is one of its cells, and stands nowhere above."""
+    for name in frame.columns if len(frame) > 2 else ():
+        cell = frame[name].iloc[-1]
+        if not isinstance(cell, str) or cell.strip().rstrip(":").lower() not in TOTALS:
+            continue
+        if not exact_words(frame[name].iloc[:-1]).eq(cell.strip()).any():
+            notes.append(f"the last row is left out: '{cell}' in column '{name}' says that it is one of sums")
+            return _typed_again(frame.iloc[:-1], name)
+    return frame
+
+
+def _typed_again(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table, whose column may be of numbers without its last cell."""
+    import pandas as pd
+
+    values = pd.to_numeric(frame[name], errors="coerce")
+    return frame.assign(**{name: values}) if values.notna().equals(frame[name].notna()) else frame
+
+
+# Shape
+
+
+def _check_shape(path: Path, source: Path | bytes, form: Form, encoding: str) -> tuple[dict[int, bool], list[int]]:
+    """Check that each row has as many cells as the header; pandas would fill or shift them.
+
+    Returns:
+        The places of columns in which digits follow a leading zero (True), or in which whole numbers are written with
+        an exponent (False): pandas would make numbers of them. And the places of rows that are comments.
+
+    Raises:
+        DataError: a row has more or fewer cells; the message names it.
+    """
+    comments: list[int] = []
+    if form.dialect.separator == BLANKS or not _is_even(source, form):
+        comments = _check_rows(path, source, form, encoding)
+        if form.dialect.separator == BLANKS:
+            return {}, comments
+    return _odd_numbers(source, form), comments
+
+
+def _bytes(source: Path | bytes, skip: int) -> Any:
+    """The bytes of a file below the lines that are skipped, mapped and not read."""
+    if isinstance(source, bytes):
+        data: Any = source
+    else:
+        with source.open("rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    start = 0
+    for _ in range(skip):
+        start = data.find(b"\n", start) + 1
+    return memoryview(data)[start:]
+
+
+def _chunks(source: Path | bytes, form: Form) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Chunks of whole lines: their bytes, and the places of separators and ends of lines that stand in no quotes."""
+    import numpy as np
+
+    data, start = _bytes(source, form.lines), 0
+    while start < len(data):
+        size = CHUNK
+        while True:
+            chunk = np.frombuffer(data[start : start + size], np.uint8)
+            separators, ends = chunk == ord(form.dialect.separator), chunk == ord("\n")
+            if (quotes := chunk == ord('"')).any():
+                outside = ~np.logical_xor.accumulate(quotes)
+                separators &= outside
+                ends &= outside
+            lines = np.flatnonzero(ends)
+            if start + size >= len(data) or len(lines):
+                break
+            size *= 2
+        if start + size < len(data):
+            chunk = chunk[: lines[-1] + 1]
+        yield chunk, np.flatnonzero(separators[: len(chunk)]), lines
+        start += len(chunk)
+
+
+def _is_even(source: Path | bytes, form: Form) -> bool:
+    """Whether all lines have as many separators as the header, empty ones apart."""
+    import numpy as np
+
+    for chunk, separators, ends in _chunks(source, form):
+        if len(chunk) and chunk[-1] != ord("\n"):
+            ends = np.append(ends, len(chunk))
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        counts = np.searchsorted(separators, ends) - np.searchsorted(separators, starts)
+        short = ends - starts < 2
+        filled = ~short | ((ends > starts) & (chunk[np.minimum(starts, len(chunk) - 1)] != ord("\r")))
+        if (counts[filled] != form.width - 1).any():
+            return False
+    return True
+
+
+def _odd_numbers(source: Path | bytes, form: Form) -> dict[int, bool]:
+    import numpy as np
+
+    found: dict[int, bool] = {}
+    for chunk, separators, ends in _chunks(source, form):
+        padded = np.concatenate([chunk, np.zeros(3, np.uint8)])
+        starts = np.concatenate([[0], ends[ends < len(chunk) - 1] + 1, separators + 1])  # of cells
+        starts = starts + (padded[starts] == ord('"'))
+        digit = (padded[starts + 1] >= ord("0")) & (padded[starts + 1] <= ord("9"))
+        zeros = starts[(padded[starts] == ord("0")) & digit]
+        powers = np.flatnonzero((chunk | 32) == ord("e"))
+        is_digit = (padded >= ord("0")) & (padded <= ord("9"))
+        powers = powers[is_digit[powers - 1] & is_digit[powers + 1] & (powers > 0)]
+        for places, kind in ((zeros, True), (powers, False)):
+            begins = np.concatenate([[0], ends + 1])
+            line = begins[np.searchsorted(begins, places, side="right") - 1]
+            columns = np.searchsorted(separators, places) - np.searchsorted(separators, line)
+            for column in np.unique(columns).tolist():
+                found[column] = found.get(column, False) or kind
+    return found
+
+
+def _names_in(cells: pd.Series, zeros: bool) -> bool:
+    """Whether numbers with leading zeros, or with exponents, are names that look like numbers."""
+    if cells.dtype.kind not in "iuf":
+        return False
+    return zeros or bool((cells.dropna() % 1 == 0).all())
+
+
+def _check_rows(path: Path, source: Path | bytes, form: Form, encoding: str) -> list[int]:
+    """As `_is_even`, row by row, with the rules of quoting in full; gives the places of comments, from 0."""
+    text: Any = io.StringIO(source.decode(encoding)) if isinstance(source, bytes) else None
+    comments, row = [], 0
+    with text or path.open(encoding=encoding, newline="") as file:
+        lines = split_rows(islice(file, form.lines, None), form.dialect.separator)
+        for place, (line, cells) in enumerate(lines, start=form.records):
+            if not cells:
+                continue
+            if len(cells) == 1 < form.width and cells[0].startswith("#"):
+                comments.append(place)
+                continue
+            row += 1
+            if len(cells) != form.width:
+                raise DataError(
+                    f"{path.name}, row {row} (line {form.lines + line}) has {len(cells)} cells, and the header has "
+                    f"{form.width}{separator_hint(path, form, encoding)}"
+                )
+    return comments

@@ -1,0 +1,112 @@
+"""The doors to training: the command line, by Hydra, and Python. The room behind them is `zoo.training.run`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from zoo import private, registry
+from zoo.data.arrays import describe, given_as
+from zoo.data.core.data_module import DataModule
+from zoo.errors import ConfigError
+from zoo.files import quoted
+from zoo.training.compose import compose, overrides_of
+from zoo.training.run import Given, train
+from zoo.training.trained import TrainedArtefact
+
+TABLES = ("frame", "arrays")  # sources of rows, for which the default model is no network
+
+
+def from_command(cfg: DictConfig) -> float:
+    """Train as Hydra's command line says; gives the validation score, which a sweep goes by."""
+    private.keep_freed_memory()
+    hydra: Any = HydraConfig.get()
+    return train(cfg, Given(hydra=hydra)).score
+
+
+def from_python(
+    *overrides: str,
+    model: Any = None,
+    task: str | None = None,
+    data: Any = None,
+    target: str | None = None,
+    config_dir: str | Path | None = None,
+    **settings: Any,
+) -> TrainedArtefact:
+    """See `zoo.train`."""
+    for override in overrides:
+        if not isinstance(override, str):
+            raise ConfigError(f'an override is text such as "task.optimizer.lr=0.01", not {quoted(override)}')
+    source, given = _source(data)
+    if source in TABLES and model is None and not any(override.startswith("model=") for override in overrides):
+        model = "mlp"
+    name, built = _builder(model)
+    if built and source in TABLES and task is None:
+        task = "supervised"
+    described = {f"data.{argument}": describe(one) for argument, one in given.arguments.items()}
+    if given.data is not None:
+        described = {"data.module": type(given.data).__name__}
+    chosen = {"model": "given" if built else name, "task": task, "data": source}
+    chosen |= {"model.name": name if built else None, "data.target": target, **described}
+    named = {part: one for part, one in chosen.items() if one is not None}
+    with _said():
+        cfg = compose([*overrides_of(named), *overrides, *overrides_of(settings)], config_dir)
+        if built:
+            cfg.choices.model = name
+        try:
+            return train(cfg, given)
+        except SystemExit as stop:
+            if stop.code == 128 + signal.SIGINT:
+                raise KeyboardInterrupt from None  # which ends a cell of a notebook, and not its kernel
+            raise
+
+
+def _source(data: Any) -> tuple[str | None, Given]:
+    """The file of conf/data for what is given as data, and what it is given."""
+    if data is None or isinstance(data, str):
+        return data, Given()
+    if isinstance(data, DataModule):
+        return "module", Given(data=data)
+    source, arguments = given_as(data)
+    return source, Given(arguments=arguments)
+
+
+def _builder(model: Any) -> tuple[str | None, bool]:
+    """The name of a model, and whether a builder was given, which is then known by that name."""
+    if model is None or isinstance(model, str):
+        return model, False
+    name = next((name for name, known in registry.MODELS.items() if known.build is model), None)
+    if name is None:
+        name = str(getattr(model, "__name__", ""))
+        if not callable(model) or not name.isidentifier():
+            fault = "a name, or a function build(spec) -> nn.Module with a name of its own"
+            raise ConfigError(f"model is {fault}, not {quoted(model)}")
+        registry.register_model(name, model, plugin=getattr(model, "__module__", None))
+    return name, True
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Print what a run says, where the program that calls it has no logging of its own."""
+    logger = logging.getLogger("zoo")
+    level, handler = logger.level, None
+    if level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if handler is not None:
+            logger.removeHandler(handler)
