@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from zoo.data.tables import Csv
-from zoo.spec.table import Number
+from zoo.spec.columns import Number
 
 from .campaign import Case
 

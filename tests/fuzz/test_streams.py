@@ -19,7 +19,7 @@ import zoo
 from zoo.inference.predict import predict
 from zoo.models import build
 from zoo.spec import Classes, Ratings, Recommendations, Spec, Table, Text
-from zoo.spec.table import Category, Number
+from zoo.spec.columns import Category, Number
 from zoo.weights.artefact import Artefact
 
 from .campaign import Case

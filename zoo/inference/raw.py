@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from zoo.spec import Counts, Image, InputKind, Label, MaskedImage, Ratings, Seed, Series, Table, Text, TextLine, Video
-from zoo.spec.table import Boolean, Category, Column, Date, Number
+from zoo.spec.columns import Boolean, Category, Column, Date, Number
 
 Encoded = Any  # a tensor, or a tuple of them
 

@@ -7,6 +7,7 @@ Shape letters: N rows, B batch, E encoded columns, F numbers that the network se
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence

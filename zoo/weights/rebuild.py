@@ -53,7 +53,12 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
         _check_registered(header)
         _check_text(header["spec"])
-        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(weights) + 1000), catch_warnings():
+        with (
+            torch.device("meta"),
+            _float32_by_default(),
+            _parameters_at_most(2 * len(weights) + 1000),
+            catch_warnings(),
+        ):
             simplefilter("ignore")  # of parameters without numbers; their shapes are compared below
             network = models.build(header["model"], spec, **header["options"])
     except ConfigError as error:
