@@ -63,7 +63,7 @@ def _line_of_hydra(error: Exception) -> str | None:
     from zoo.training.compose import NULL_CHOICE, is_null_choice, one_line
 
     if isinstance(error, (HydraException, OmegaConfBaseException)):
-        return one_line(error)
+        return files.one_line(one_line(error))
     return NULL_CHOICE if isinstance(error, ValueError) and is_null_choice(error) else None
 
 
