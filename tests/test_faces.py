@@ -15,7 +15,7 @@ FACES = {
         create_model features list_models list_weights load register_model save train
     """,
     "zoo.models": """
-        CNN CRNN GRU LSTM MLP MODELS RBM RNN
+        CNN CRNN GRU LSTM MLP MODELS NETWORKS RBM RNN
         Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator ImageReader
         Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SuperResolver Tagger
         TextClassifier TopicRBM UNet ValueRBM

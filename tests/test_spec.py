@@ -52,7 +52,15 @@ def test_json_round_trip(spec: Spec) -> None:
 
 def test_json_is_plain_and_readable() -> None:
     assert json.loads(json.dumps(Spec(GREY, Classes(("no", "yes"))).to_json())) == {
-        "input": {"kind": "Image", "channels": 1, "height": 4, "width": 6, "mean": [0.5], "std": [0.25]},
+        "input": {
+            "kind": "Image",
+            "channels": 1,
+            "height": 4,
+            "width": 6,
+            "mean": [0.5],
+            "std": [0.25],
+            "fit": "stretch",
+        },
         "output": {"kind": "Classes", "names": ["no", "yes"]},
     }
 
@@ -78,7 +86,7 @@ def test_from_json_refuses_what_is_no_spec(data: object) -> None:
         ({"kind": "Spec"}, "unknown kind"),
         ({"kind": "__class__"}, "unknown kind"),
         ({"kind": "Classes"}, "Classes has names"),
-        ({"extra": 1}, "has channels, height, mean, std, width, not"),
+        ({"extra": 1}, "has channels, fit, height, mean, std, width, not"),
         ({"channels": 2}, "1 or 3 channels"),
         ({"channels": True}, "1 or 3 channels"),
         ({"channels": 1.0}, "1 or 3 channels"),

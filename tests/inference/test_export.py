@@ -26,7 +26,7 @@ from zoo.inference.export import ENDINGS, export, export_artefact
 from zoo.inference.program import Program
 from zoo.models import Captioner, Generator, build
 from zoo.spec import Classes, Image, SmallImage, Spec, Table, Text, TextLine, Tokens, Transcript, Values
-from zoo.spec.table import Boolean, Category, Date, Number
+from zoo.spec.columns import Boolean, Category, Date, Number
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import find
 from zoo.weights.samples import random_inputs

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from zoo.spec import Counts, Image, InputKind, Label, MaskedImage, Ratings, Seed, Series, Table, Text, TextLine, Video
-from zoo.spec.columns import Boolean, Category, Column, Date, Number
+from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
+
+MINUTES = 24 * 60  # of a day
 
 Encoded = Any  # a tensor, or a tuple of them
 
@@ -211,11 +213,11 @@ def _(kind: Table, *raw: Tensor) -> Tensor:
 
 @raw_of.register(Table)
 def _(kind: Table, batch: Tensor) -> tuple[Tensor, ...]:
-    first = {column.name: batch[:, kind.slices[column.name].start] for column in kind.columns}
+    parts = {column.name: batch[:, kind.slices[column.name]] for column in kind.columns}
     numbers, categories = _columns(kind)
-    arrays = [torch.stack([unscaled(column, first[column.name].double()) for column in numbers], 1)] if numbers else []
+    arrays = [torch.stack([unscaled(column, parts[column.name].double()) for column in numbers], 1)] if numbers else []
     if categories:
-        arrays += [torch.stack([first[column.name].long() for column in categories], 1)]
+        arrays += [torch.stack([parts[column.name][:, 0].long() for column in categories], 1)]
     return tuple(arrays)
 
 
@@ -226,7 +228,7 @@ def _columns(table: Table) -> tuple[list[Any], list[Category]]:
 
 
 def _unit(column: Column) -> str:
-    units = {Boolean: "0 for false, 1 for true", Date: "days since 1970-01-01 UTC"}
+    units = {Boolean: "0 for false, 1 for true", Date: "days since 1970-01-01 UTC", Time: "minutes since midnight"}
     return units.get(type(column), "numbers as in the training data")
 
 
@@ -254,13 +256,24 @@ def _(column: Date, values: Tensor) -> Tensor:
     return torch.cat([((values - column.mean) / column.std)[:, None], waves], dim=1)
 
 
+@scaled.register
+def _(column: Time, values: Tensor) -> Tensor:
+    angles = 2 * math.pi * values / MINUTES
+    return torch.stack([angles.sin(), angles.cos()], dim=1)
+
+
 @singledispatch
-def unscaled(column: Any, first: Tensor) -> Tensor:
-    """Undo `scaled`, from the first number that it gives."""
-    restored: Tensor = first * column.std + column.mean
+def unscaled(column: Any, encoded: Tensor) -> Tensor:
+    """Undo `scaled`: what it gives (B, …) to numbers (B,)."""
+    restored: Tensor = encoded[:, 0] * column.std + column.mean
     return restored
 
 
 @unscaled.register
-def _(column: Boolean, first: Tensor) -> Tensor:
-    return (first + 1) / 2
+def _(column: Boolean, encoded: Tensor) -> Tensor:
+    return (encoded[:, 0] + 1) / 2
+
+
+@unscaled.register
+def _(column: Time, encoded: Tensor) -> Tensor:
+    return torch.atan2(encoded[:, 0], encoded[:, 1]).div(2 * math.pi).remainder(1) * MINUTES
