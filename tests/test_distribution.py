@@ -24,7 +24,11 @@ LIGHT = (
     "__init__", "__main__", "check", "cli", "console", "errors", "files", "hardware", "models", "renamed", "settings",
     "spec", "weights",
 )  # fmt: skip
-DOORS = {"hub": "zoo/weights/hub.py", "export": "zoo/inference/export.py", "benchmark": "zoo/benchmarks/"}
+DOORS = {  # by extra
+    "hub": ("zoo/weights/hub.py",),
+    "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
+    "benchmark": ("zoo/benchmarks/",),
+}
 UNDECLARED = {"keras"}  # a rival of a benchmark, which is left out where it is not installed
 BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna"}  # Lightning, pandas and torch import these
 
@@ -91,7 +95,7 @@ def test_what_is_imported_is_declared_and_the_other_way_round(root: Path, declar
         allowed = declared[""] | declared["train"]
         allowed |= set().union(*(declared[extra] for extra, door in DOORS.items() if path.startswith(door)))
         assert found <= allowed | UNDECLARED, path
-    tools = {"pytest", "ruff", "mypy", "pre-commit"}
+    tools = {"pytest", "pytest-xdist", "ruff", "mypy", "pre-commit"}
     assert everything - used - BY_OTHERS - tools == set()
 
 

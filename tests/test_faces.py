@@ -15,11 +15,11 @@ FACES = {
         create_model features list_models list_weights load register_model save train
     """,
     "zoo.models": """
-        CNN CRNN GRU LSTM MLP MODELS RBM RNN
+        CNN CRNN GRU LSTM MLP MODELS NETWORKS RBM RNN
         Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator ImageReader
         Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SuperResolver Tagger
         TextClassifier TopicRBM UNet ValueRBM
-        apply build create_model defaults list_models
+        apply build create_model defaults list_models register_model
     """,
     "zoo.tasks": """
         Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale

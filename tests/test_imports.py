@@ -21,7 +21,7 @@ GROUND = {"errors", "check", "files", "settings", "private", "hardware"}
 ALLOWED = {
     "errors": set(),
     "check": {"errors"},
-    "files": set(),
+    "files": {"errors"},
     "settings": {"errors"},
     "renamed": set(),
     "private": set(),
@@ -40,6 +40,7 @@ ALLOWED = {
     "inference": GROUND | {"spec", "registry", "models", "weights", "metrics", "data", "tasks", "training"},
     "benchmarks": GROUND
     | {"spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks", "training", "inference"},
+    "estimators": GROUND | {"spec", "models", "weights", "optim", "data", "tasks", "training", "inference"},
     "console": GROUND | {"training"},
     "cli": GROUND | {"console", "renamed", "training", "inference", "benchmarks"},
     "__main__": {"cli"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,8 @@ import lightning as L
 import pytest
 import torch
 from hydra import initialize
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -204,3 +207,10 @@ def test_hydra_puts_its_resolvers_in_the_place_of_others() -> None:
             assert OmegaConf.create({"when": "${now:%Y}"}).when != "mine"
         assert OmegaConf.create({"when": "${now:%Y}"}).when == "mine"
     assert not hasattr(OmegaConf, "resolvers")
+
+
+def test_hydra_acts_on_a_config_as_soon_as_it_is_composed() -> None:
+    """Were there a public hook before callbacks are built and logging is set, `compose_by` could go."""
+    source = inspect.getsource(Hydra.run)
+    assert source.index("compose_config") < source.index("Callbacks(cfg)") < source.index("on_run_start")
+    assert "load_configuration" in vars(ConfigLoaderImpl)

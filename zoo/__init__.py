@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ArtefactError, ConfigError, DataError, SpecError, ZooError
 
 if TYPE_CHECKING:
-    from zoo.models import list_models
-    from zoo.registry import register_model
+    from zoo.models import list_models, register_model
     from zoo.training.trained import TrainedArtefact
     from zoo.weights.artefact import Artefact, save
     from zoo.weights.catalogue import create_model, features, list_weights, load
@@ -55,7 +54,7 @@ _HOMES = {
     "list_models": "zoo.models",
     "list_weights": "zoo.weights.catalogue",
     "load": "zoo.weights.catalogue",
-    "register_model": "zoo.registry",
+    "register_model": "zoo.models",
     "save": "zoo.weights.artefact",
 }
 

@@ -93,7 +93,7 @@ def test_dropout_acts_in_training_only() -> None:
         ({"widths": [8, -1]}, "widths"),
         ({"widths": [1] * 17}, "widths"),
         ({"in_channels": 0}, "in_channels"),
-        ({"num_classes": 0}, "num_classes"),
+        ({"num_classes": -1}, "num_classes"),
         ({"grid": 0}, "grid"),
         ({"blocks": -1}, "blocks"),
         ({"blocks": 10**9}, "blocks"),

@@ -117,7 +117,7 @@ def test_categories_are_embedded_and_unknown_ones_start_at_zero() -> None:
         {"ensemble_size": 0},
         {"embedding_dim": 0},
         {"in_features": 0},
-        {"num_outputs": 0},
+        {"num_outputs": -1},
         {"categories": [0]},
     ],
     ids=str,

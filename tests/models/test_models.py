@@ -153,7 +153,7 @@ def test_it_is_created_by_name(model_name: str) -> None:
 
 
 def test_an_unknown_name_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match="unknown model 'cmn'; did you mean 'cnn'\\? choices: cnn, "):
+    with pytest.raises(ConfigError, match="unknown model 'cmn'; did you mean 'cnn'\\? choices: captioner, "):
         zoo.create_model("cmn")
     with pytest.raises(ConfigError, match="unknown model"):
         build("", Spec(GREY, CLASSES))

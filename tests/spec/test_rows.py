@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from zoo.errors import DataError, SpecError, install
-from zoo.spec.columns import Category, Number, Table
+from zoo.spec import Table
+from zoo.spec.columns import Category, Number
 from zoo.spec.rows import encode_numbers
 
 TABLE = Table((Number("a", 2.5, 0.3, False), Number("b", -1e6, 1e-3, True)))

@@ -192,7 +192,9 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model=gan", "task=classification"], "gan cannot do classification; it does: inpainting"),
+        (["model=gan", "task=classification"], "gan goes from masked image"),
+        (["model=cnn", "task=tagging"], "cnn goes from image to classes or from line of text to transcript, not video"),
+        (["model=mlp", "task=hybrid"], "contrastive divergence trains RBMs, model=rbm, and no Classifier"),
         (["model.dropout=2"], "model: dropout must be at least 0 and below 1, got 2"),
         (["task.optimizer.lr=-1"], "task: Invalid learning rate: -1"),
         (["task.schedule=cosin"], "task: unknown schedule 'cosin'; did you mean 'cosine'?"),
@@ -219,7 +221,7 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_cannot_work_is_refused_before_training(
     run: Run, tmp_path: Path, overrides: list[str], message: str
 ) -> None:
-    with pytest.raises(zoo.ConfigError) as error:
+    with pytest.raises(zoo.ZooError) as error:
         run("refused", *overrides)
     assert str(error.value).startswith(message)
     assert not (tmp_path / "refused").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def measure(
     download: bool = False,
     accelerator: str = "auto",
     seed: int | None = None,
+    callbacks: Sequence[L.Callback] = (),
 ) -> dict[str, float]:
     """The metrics of the test split, by the data module and the task that the artefact's recipe names.
 
@@ -88,6 +89,7 @@ def measure(
         download: what is missing there.
         accelerator: Lightning's name of the device.
         seed: of whatever the test draws at random; None for the recipe's.
+        callbacks: Lightning's, which watch the test.
 
     Raises:
         ArtefactError: the recipe is not there, or names something that is no data module or task of the zoo.
@@ -107,6 +109,8 @@ def measure(
     takes = inspect.signature(described.target).parameters
     if "path" in takes and "path" not in described.keywords:
         raise DataError("its recipe does not name the file that it was trained on, which lay outside $ZOO_DATA")
+    for place in ("cache", "labels"):  # a recipe names no place on this disk
+        described.keywords.pop(place, None)
     wants_root = "root" in takes and "root" not in described.keywords
     data: DataModule = _called(described, **({"root": str(root)} if wants_root else {}))
     if download:
@@ -124,6 +128,7 @@ def measure(
             accelerator=accelerator,
             devices=1,
             logger=False,
+            callbacks=list(callbacks),
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

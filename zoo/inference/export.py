@@ -1,13 +1,12 @@
 """Trained networks for other programs: ONNX, TorchScript and torch.export, each checked against torch.
 
-What is exported is the bare network: it takes what `spec.input.prepare` gives and gives what `spec.output.decode`
-takes. Spec and calibration go with it, as JSON: `zoo.json` within TorchScript and torch.export files, and an entry of
-the metadata of an ONNX file.
+What is exported stands alone (`zoo.inference.program`): it takes raw pixels, numbers or codes, and gives
+probabilities, values or pixels. What these are, labels, thresholds and the spec go with it as JSON: each is an entry of
+the metadata of an ONNX file, and all are `zoo.json` within TorchScript and torch.export files.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import os
@@ -23,8 +22,9 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from zoo import models
 from zoo.errors import ConfigError, install, unknown
+from zoo.inference.program import Program, run
+from zoo.inference.raw import Port
 from zoo.spec import Table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
@@ -48,15 +48,23 @@ def export(cfg: DictConfig) -> Path:
     """
     if cfg.format not in ENDINGS:
         raise ConfigError(unknown("format", cfg.format, ENDINGS))
+    if cfg.int8 and cfg.format != "onnx":
+        raise ConfigError(f"int8=true is for format=onnx, not for {cfg.format}")
     artefact = load(cfg.model)
     name = Path(cfg.model).name.removesuffix(".safetensors")
-    file = Path(cfg.output or f"{name}{ENDINGS[cfg.format]}").expanduser()
+    file = Path(cfg.output or f"{name}{'.int8' * cfg.int8}{ENDINGS[cfg.format]}").expanduser()
     try:
         dynamic = export_artefact(artefact, file, cfg.format)
+        if cfg.int8:
+            from zoo.inference.quantise import compare, quantise
+
+            quantise(file)
+            compare(artefact, file, Path(cfg.root))
     except OSError as error:
         raise ConfigError(f"cannot write {file}: {error.strerror or error}") from error
     shapes = ", ".join(f"{name}: {sorted(which)}" for name, which in dynamic.items())
-    log.info("%s, the same as torch on random inputs; dimensions of any size: %s", file, shapes)
+    same = "in whole numbers of 8 bits" if cfg.int8 else "the same as torch on random inputs"
+    log.info("%s, %s; dimensions of any size: %s", file, same, shapes)
     return file
 
 
@@ -75,80 +83,62 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
     Raises:
         ConfigError: the format cannot hold the network, or what it holds gives something else.
     """
-    network = artefact.network.cpu()
-    batches = [_arguments(artefact, count, extent) for count, extent in ((3, 24), (5, 36), (2, 30))]
+    artefact.network.cpu()
+    program = Program(artefact).eval()
+    batches = [_raw(artefact, program, count, extent) for count, extent in ((3, 24), (5, 36), (2, 30))]
     dynamic = [
         {place for place, sizes in enumerate(zip(*(argument.shape for argument in column))) if len(set(sizes)) > 1}
         for column in zip(*batches)
     ]
-    names = list(inspect.signature(network.forward).parameters)[: len(dynamic)]
-    _check_that_it_is_one_graph(network, batches[0], dynamic, format)
-    about = json.dumps(
-        {
-            "model": artefact.model,
-            "spec": artefact.spec.to_json(),
-            "calibration": artefact.calibration.to_json(),
-            "metrics": artefact.metrics,
-        }
-    )
+    names = [port.name for port in program.inputs]
+    _check_that_it_is_one_graph(program, dynamic, format)
+    expected = [run(program, batch) for batch in batches]  # and so what is cached is no tensor of a trace
+    about = program.about(artefact)
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder, _quiet():
         made = Path(folder, f"network{ENDINGS[format]}")
         try:
-            run = EXPORTERS[format](network, batches[0], dynamic, names, made, about)
-            found = [_tensors(run(*batch)) for batch in batches]
+            answer = EXPORTERS[format](program, batches[0], dynamic, made, about)
+            found = [_tensors(answer(*batch)) for batch in batches]
         except ImportError as error:
             raise ConfigError(
                 f"exporting takes onnx, onnxruntime and onnxscript: {install('export')} ({error})"
             ) from error
         except Exception as error:  # each exporter fails in ways of its own
             raise ConfigError(f"{format} cannot hold this {artefact.model}: {_first_line(error)}") from error
-        for batch, outputs in zip(batches, found):
-            _compare(outputs, _tensors(_run(network, batch)))
+        for outputs, theirs in zip(found, expected):
+            _compare(outputs, theirs)
         os.replace(made, file)
     return dict(zip(names, dynamic))
 
 
-def _arguments(artefact: Artefact, count: int, extent: int) -> Arguments:
-    """What the network takes for random inputs; those that may be of any size are of about `extent`."""
+def _raw(artefact: Artefact, program: Program, count: int, extent: int) -> Arguments:
+    """What the program takes for random inputs; those that may be of any size are of about `extent`."""
     described: Any = artefact.spec.input
     raw = random_inputs(described, count, extent)
     if isinstance(described, Table):
         batch = described.encode([row for (row,) in raw])
     else:
         batch = described.collate([described.encode(*example) for example in raw])
-    prepared = described.prepare(batch)
-    return prepared if isinstance(prepared, tuple) else (prepared,)
+    return program.raw(batch)
 
 
-def _check_that_it_is_one_graph(network: nn.Module, arguments: Arguments, dynamic: Dynamic, format: str) -> None:  # noqa: A002
-    try:
-        _run(network, arguments)
-    except TypeError as error:
-        raise ConfigError(
-            f"{type(network).__name__} draws noise or writes step by step, which is no single graph: {error}"
-        ) from error
-    recurrent = any(isinstance(module, nn.RNNBase) for module in network.modules())
+def _check_that_it_is_one_graph(program: Program, dynamic: Dynamic, format: str) -> None:  # noqa: A002
+    recurrent = any(isinstance(module, nn.RNNBase) for module in program.modules())
     if format == "torch_export" and recurrent and any(which - {0} for which in dynamic):
         raise ConfigError(
             "torch.export unrolls recurrent layers to one length, and this network takes any; "
             "export it with format=onnx or format=torchscript"
         )
-    if format == "onnx" and recurrent and arguments[0].ndim == 5:  # torch would print hundreds of lines of its graph
-        raise ConfigError("ONNX does not hold what reads the frames of a video; export it with format=torchscript")
-
-
-@torch.inference_mode()
-def _run(network: nn.Module, arguments: Arguments) -> Any:
-    return models.apply(network, arguments)
 
 
 def _compare(found: Arguments, expected: Arguments) -> None:
     if len(found) != len(expected):
         raise ConfigError(f"the exported network gives {len(found)} tensors, and torch gives {len(expected)}")
     for mine, theirs in zip(found, expected):
+        near = {"rtol": 0, "atol": 1} if theirs.dtype == torch.uint8 else {"rtol": RELATIVE, "atol": ABSOLUTE}
         try:
-            torch.testing.assert_close(mine, theirs, rtol=RELATIVE, atol=ABSOLUTE, check_dtype=False)
+            torch.testing.assert_close(mine, theirs, **near, check_dtype=False, equal_nan=True)
         except AssertionError as error:
             raise ConfigError(f"the exported network gives something else than torch: {_first_line(error)}") from error
 
@@ -157,20 +147,29 @@ def _compare(found: Arguments, expected: Arguments) -> None:
 
 
 def _to_onnx(
-    network: nn.Module, arguments: Arguments, dynamic: Dynamic, names: list[str], file: Path, about: str
+    program: Program, arguments: Arguments, dynamic: Dynamic, file: Path, about: dict[str, Any]
 ) -> Callable[..., Any]:
     import onnx
     import onnxruntime
 
-    if any(isinstance(module, nn.RNNBase) for module in network.modules()):
+    names, outputs = [port.name for port in program.inputs], [port.name for port in program.outputs]
+    if any(isinstance(module, nn.RNNBase) for module in program.modules()):
         # The new exporter would unroll recurrent layers to one length
-        axes = {name: {place: f"{name}_{place}" for place in which} for name, which in zip(names, dynamic)}
+        ports = [*zip(program.inputs, dynamic), *((port, _free(port)) for port in program.outputs)]
+        axes = {port.name: {place: str(port.axes[place]) for place in which} for port, which in ports}
         torch.onnx.export(
-            network, arguments, file, dynamo=False, dynamic_axes=axes, input_names=names, opset_version=OPSET
+            program,
+            arguments,
+            file,
+            dynamo=False,
+            dynamic_axes=axes,
+            input_names=names,
+            output_names=outputs,
+            opset_version=OPSET,
         )
     else:
         torch.onnx.export(
-            network,
+            program,
             arguments,
             file,
             dynamo=True,
@@ -178,10 +177,11 @@ def _to_onnx(
             external_data=False,
             verbose=False,
             input_names=names,
+            output_names=outputs,
             opset_version=OPSET,
         )
     written = onnx.load(file)
-    onnx.helper.set_model_props(written, {"zoo": about})
+    onnx.helper.set_model_props(written, {name: json.dumps(value) for name, value in about.items()})
     onnx.checker.check_model(written)
     onnx.save(written, file)
     options = onnxruntime.SessionOptions()
@@ -197,28 +197,32 @@ def _to_onnx(
 
 
 def _to_torchscript(
-    network: nn.Module, arguments: Arguments, dynamic: Dynamic, names: list[str], file: Path, about: str
+    program: Program, arguments: Arguments, dynamic: Dynamic, file: Path, about: dict[str, Any]
 ) -> Callable[..., Any]:
     with torch.no_grad():
-        traced = torch.jit.trace(network, arguments, check_trace=False)
-    torch.jit.save(traced, file, _extra_files={"zoo.json": about})
+        traced = torch.jit.trace(program, arguments, check_trace=False)
+    torch.jit.save(traced, file, _extra_files={"zoo.json": json.dumps(about)})
     return _without_gradients(torch.jit.load(file))
 
 
 def _to_torch_export(
-    network: nn.Module, arguments: Arguments, dynamic: Dynamic, names: list[str], file: Path, about: str
+    program: Program, arguments: Arguments, dynamic: Dynamic, file: Path, about: dict[str, Any]
 ) -> Callable[..., Any]:
     with torch.no_grad():
-        program = torch.export.export(network, arguments, dynamic_shapes=_shapes(dynamic))
-    torch.export.save(program, file, extra_files={"zoo.json": about})
+        exported = torch.export.export(program, arguments, dynamic_shapes=_shapes(dynamic))
+    torch.export.save(exported, file, extra_files={"zoo.json": json.dumps(about)})
     return _without_gradients(torch.export.load(file).module())
 
 
 EXPORTERS = {"onnx": _to_onnx, "torchscript": _to_torchscript, "torch_export": _to_torch_export}
 
 
-def _shapes(dynamic: Dynamic) -> tuple[dict[int, Any], ...]:
-    return tuple(dict.fromkeys(which, torch.export.Dim.DYNAMIC) for which in dynamic)
+def _shapes(dynamic: Dynamic) -> tuple[tuple[dict[int, Any], ...]]:
+    return (tuple(dict.fromkeys(which, torch.export.Dim.DYNAMIC) for which in dynamic),)  # of *raw
+
+
+def _free(port: Port) -> set[int]:
+    return {place for place, size in enumerate(port.axes) if isinstance(size, str)}
 
 
 def _without_gradients(run: Callable[..., Any]) -> Callable[..., Any]:

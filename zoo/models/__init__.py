@@ -4,22 +4,25 @@
     network = CNN(in_channels=3, num_classes=100)
 
 `MODELS` is the one list of techniques, those of plug-ins among them (see `zoo.registry`): each can be trained, saved
-and loaded. What it can do follows from its builder, which raises `SpecError`.
+and loaded. What it can do follows from its builder, which raises `SpecError`. `NETWORKS` has every public network by
+name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
+from zoo.models.networks import NETWORKS
 from zoo.models.rbm import RBM, ClassRBM, FreeEnergyRBM, LabelledRBM, RatingRBM, TopicRBM, ValueRBM
 from zoo.models.rnn import (
     GRU,
@@ -34,7 +37,7 @@ from zoo.models.rnn import (
     Tagger,
     TextClassifier,
 )
-from zoo.registry import MODELS, Model, find, import_installed
+from zoo.registry import MODELS, Model, find, import_installed, register_model
 from zoo.spec import Encoded, Spec
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "MODELS",
+    "NETWORKS",
     "RBM",
     "RNN",
     "Captioner",
@@ -73,6 +77,7 @@ __all__ = [
     "create_model",
     "defaults",
     "list_models",
+    "register_model",
 ]
 
 
@@ -87,10 +92,19 @@ MODELS.update(
 )
 
 
-def list_models() -> list[str]:
-    """Names of all techniques, those of plug-ins that are installed or imported among them."""
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names of all techniques that can be trained; or, with a pattern, those of `create_model` that match it.
+
+    Those of plug-ins that are installed or imported are among them.
+
+        list_models()            # cnn, gan, …: what model= takes in a training
+        list_models("*rbm")      # class_rbm, free_energy_rbm, …
+        list_models("*")         # every network
+    """
     import_installed()
-    return sorted(MODELS)
+    if pattern is None:
+        return sorted(MODELS)
+    return [name for name in sorted({*MODELS, *NETWORKS}) if fnmatchcase(name, pattern)]
 
 
 def create_model(name: str, **options: Any) -> nn.Module:
@@ -101,6 +115,10 @@ def create_model(name: str, **options: Any) -> nn.Module:
         TypeError: an option that its class does not have.
         ValueError: an option out of range.
     """
+    if name in NETWORKS and name not in MODELS:
+        return NETWORKS[name](**options)
+    if name not in MODELS and not (import_installed() and name in MODELS):
+        raise ConfigError(unknown("model", name, {*MODELS, *NETWORKS}))
     if (network := find(name).network) is None:
         raise ConfigError(f"{name} is built for a spec: zoo.models.build({name!r}, spec)")
     return network(**options)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
@@ -36,7 +36,8 @@ class CNN(nn.Module):
 
     Args:
         in_channels: channels of the image.
-        num_classes: K, the number of logits, or of values.
+        num_classes: K, the number of logits, or of values; with 0 there is no classifier, and the network gives the
+            features.
         widths: channels of each stage; the first convolution is 5 x 5, the others 3 x 3.
         blocks: residual blocks that follow the convolution of each stage but the first.
         grid: the classifier sees grid x grid cells; a larger feature map is averaged down to that.
@@ -58,7 +59,7 @@ class CNN(nn.Module):
     ) -> None:
         super().__init__()
         check.whole("in_channels", in_channels)
-        check.whole("num_classes", num_classes)
+        check.whole("num_classes", num_classes, 0)
         check.whole("number of widths", len(widths), 1, 16)
         for width in widths:
             check.whole("widths", width)
@@ -67,26 +68,45 @@ class CNN(nn.Module):
         check.fraction("dropout", dropout, one=False)
         self.num_features = widths[-1] * grid * grid
         self.grid = grid
+        self.num_stages = len(widths)
+        self.ends = [stage * (1 + blocks) for stage in range(len(widths))]  # the last of `stages` that each stage has
         self.stages = nn.Sequential()
         for stage, (fan_in, width) in enumerate(zip((in_channels, *widths), widths)):
             self.stages.append(Convolution(fan_in, width, kernel_size=3 if stage else 5, stride=2))
             if stage:
                 self.stages.extend(ResidualBlock(width) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(self.num_features, num_classes)
+        self.classifier = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
         self.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images (B, C, H, W), any size, to logits or values (B, K)."""
+        """Normalised images (B, C, H, W), any size, to logits or values (B, K), or features without a classifier."""
         return self.classifier(self.dropout(self.forward_features(x)))
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) to the features (B, F) that the classifier sees."""
-        x = self.stages(x.contiguous(memory_format=torch.channels_last))
-        if x.shape[-2:] != (self.grid, self.grid):
-            x = functional.adaptive_avg_pool2d(x, self.grid)
+        x = averaged_down(self.stages(x.contiguous(memory_format=torch.channels_last)), self.grid)
         # B, C, H, W -> B, H * W * C: in the order of memory; another order costs backward a copy, 30 times as slow
         return x.permute(0, 2, 3, 1).flatten(1)
+
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """The feature map (B, width, H / 2**(stage + 1), W / 2**(stage + 1)) of each stage, from the first on."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        maps = []
+        for place, part in enumerate(self.stages):
+            x = part(x)
+            maps += [x] if place in self.ends else []
+        return maps
+
+    def remove_head(self) -> None:
+        """Leave the classifier out, as `num_classes=0` does: the network then gives the features."""
+        self.classifier = nn.Identity()
+
+
+@fx.wrap  # what depends on the size of an input is one node of a traced graph
+def averaged_down(x: Tensor, grid: int) -> Tensor:
+    """Average a feature map (B, C, H, W) down to grid x grid cells, where it does not have that size."""
+    return x if x.shape[-2:] == (grid, grid) else functional.adaptive_avg_pool2d(x, grid)
 
 
 class Convolution(nn.Sequential):
@@ -175,9 +195,9 @@ class CRNN(nn.Module):
         T is W / 2, rounded up to a multiple of 2. Class 0 is the blank; beyond a line's end it is certain.
         """
         x = x.contiguous(memory_format=torch.channels_last)
-        for stage, blocks in zip(self.stages, self.blocks):
-            before, x = x.shape[3], stage(x)
-            if x.shape[3] < before:
+        for place, (stage, blocks) in enumerate(zip(self.stages, self.blocks)):
+            x = stage(x)
+            if place < 2:  # those halve the width, rounded up
                 lengths = (lengths + 1) // 2
             inside = _inside(lengths, x.shape[3])[:, None, None, :]
             x = x * inside  # nothing but the line
@@ -189,9 +209,7 @@ class CRNN(nn.Module):
         logits = self.classifier(self.dropout(x)).float()
         # B, W / 4, STEPS * (1 + K) to B, T, 1 + K; not by unflatten, which an exported graph would keep to one width
         logits = logits.reshape(logits.shape[0], logits.shape[1] * STEPS, -1)
-        ended = ~_inside(lengths * STEPS, logits.shape[1])[:, :, None]
-        character = torch.arange(logits.shape[2], device=logits.device) > 0
-        return logits.masked_fill(ended & character, IMPOSSIBLE)
+        return _blank_beyond(logits, lengths * STEPS)
 
 
 class BidirectionalLSTM(nn.Module):
@@ -206,13 +224,27 @@ class BidirectionalLSTM(nn.Module):
         self.backwards = nn.LSTM(fan_in, hidden_size, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        steps = torch.arange(x.shape[1], device=x.device)
-        from_end = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)  # B, T
-        row = torch.arange(x.shape[0], device=x.device)[:, None]
-        backwards = self.backwards(x[row, from_end])[0]
-        return torch.cat([self.forwards(x)[0], backwards[row, from_end]], dim=2)
+        backwards = self.backwards(_reversed(x, lengths))[0]
+        return torch.cat([self.forwards(x)[0], _reversed(backwards, lengths)], dim=2)
 
 
+@fx.wrap
+def _reversed(x: Tensor, lengths: Tensor) -> Tensor:
+    """Sequences (B, T, F), each reversed within its length (B,)."""
+    steps = torch.arange(x.shape[1], device=x.device)
+    from_end = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)  # B, T
+    return x[torch.arange(x.shape[0], device=x.device)[:, None], from_end]
+
+
+@fx.wrap
+def _blank_beyond(logits: Tensor, lengths: Tensor) -> Tensor:
+    """Logits (B, T, 1 + K) whose blank is certain beyond each length (B,)."""
+    ended = ~_inside(lengths, logits.shape[1])[:, :, None]
+    character = torch.arange(logits.shape[2], device=logits.device) > 0
+    return logits.masked_fill(ended & character, IMPOSSIBLE)
+
+
+@fx.wrap
 def _inside(lengths: Tensor, size: int) -> Tensor:
     """Which of `size` positions lie within each length (B,), as (B, size)."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,8 @@ class MLP(nn.Module):
 
     Args:
         in_features: F, numbers of an input.
-        num_outputs: K, numbers of an output.
+        num_outputs: K, numbers of an output; with 0 there is no output layer, and the network gives the last hidden
+            one.
         hidden_sizes: units of each hidden layer; an empty list gives a linear model.
         activation: of the hidden layers: linear, logistic, tanh, softmax (over a layer's units), relu, gelu or silu.
         output_activation: of the outputs, likewise; softmax is over the K of them.
@@ -66,7 +68,7 @@ class MLP(nn.Module):
         check.one_of("activation", activation, ACTIVATIONS)
         check.one_of("output_activation", output_activation, ACTIVATIONS)
         check.whole("in_features", in_features, 0 if categories else 1)
-        check.whole("num_outputs", num_outputs)
+        check.whole("num_outputs", num_outputs, 0)
         for name, sizes in (("hidden_sizes", hidden_sizes), ("categories", categories)):
             for size in sizes:
                 check.whole(name, size)
@@ -83,17 +85,19 @@ class MLP(nn.Module):
         for size in hidden_sizes:
             self.layers.extend((nn.Linear(width, size), ACTIVATIONS[activation](), nn.Dropout(dropout)))
             width = size
-        self.output = (
-            nn.Linear(width, num_outputs) if ensemble_size == 1 else EnsembleLinear(ensemble_size, width, num_outputs)
-        )
+        self.num_features = width
+        head = nn.Linear if ensemble_size == 1 else partial(EnsembleLinear, ensemble_size)
+        self.output: nn.Module | None = head(width, num_outputs) if num_outputs else None
         self.output_activation = ACTIVATIONS[output_activation]()
 
     def forward(self, x: Tensor) -> Tensor:
         """Numbers (B, …), flattened, and after them codes of categories (B, C), to outputs (B, K).
 
         An ensemble gives the outputs of each member in training, (B, M, K), so that each has its own loss, and their
-        mean in evaluation, (B, K).
+        mean in evaluation, (B, K). Without an output layer it gives what `forward_features` gives.
         """
+        if self.output is None:
+            return self.forward_features(x)
         outputs = self.output_activation(self.output(self.forward_features(x)))  # B, K or B, M, K
         return outputs if self.scales is None or self.training else self.combine(outputs)
 
@@ -103,6 +107,10 @@ class MLP(nn.Module):
         if self.scales is not None:
             x = x[:, None] * self.scales  # B, F -> B, M, F
         return self.layers(x)
+
+    def remove_head(self) -> None:
+        """Leave the output layer out, as `num_outputs=0` does: the network then gives the last hidden layer."""
+        self.output = None
 
     def combine(self, outputs: Tensor) -> Tensor:
         """The outputs of all members in one: (B, M, K) to (B, K)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -45,6 +45,22 @@ class InputKind(ABC):
         Returns:
             What `encode` is given.
         """
+
+    def answerable(self, *raw: Any) -> tuple[Any, ...]:
+        """Raw input to be answered, unchanged.
+
+        Raises:
+            SpecError: a network would answer it, but the answer would mean nothing.
+        """
+        return raw
+
+    def is_batch(self, raw: object) -> bool:
+        """Whether raw input is several inputs in one array, which `encode_batch` takes."""
+        return False
+
+    def encode_batch(self, raw: Any, size: int) -> Iterator[Tensor]:
+        """Encode several inputs in one array: batches of up to `size` examples."""
+        raise NotImplementedError
 
     def collate(self, encoded: Sequence[Tensor]) -> Any:
         """Turn B encoded examples of one shape into a batch."""

@@ -7,6 +7,7 @@ Shape letters: N rows, B batch, E encoded columns, F numbers that the network se
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -155,6 +156,15 @@ class Table(InputKind):
         values, indicators, codes = (_index(places, batch.device) for places in self._places)
         known = batch[:, values].nan_to_num()
         return torch.cat([known, batch[:, indicators].isnan().to(batch.dtype), batch[:, codes]], dim=1)
+
+    def restore(self, batch: Tensor) -> Tensor:
+        """Undo `prepare`: (B, F + C) to encoded rows (B, E); a number whose lack has no indicator stays 0.0."""
+        values, indicators, codes = self._places
+        known, missing, given = batch.split([len(values), len(indicators), len(codes)], dim=1)
+        encoded = batch.new_zeros(len(batch), len(values) + len(codes))
+        encoded[:, values], encoded[:, codes] = known, given
+        encoded[:, indicators] = encoded[:, indicators].masked_fill(missing > 0.5, math.nan)
+        return encoded
 
     @cached_property
     def _places(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

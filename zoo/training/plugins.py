@@ -7,7 +7,9 @@ and what Hydra itself would call (callbacks, loggers, launchers, sweepers) is as
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from pydoc import locate
 from typing import Any
@@ -58,14 +60,14 @@ def composed(compose: Compose, name: str | None, overrides: Sequence[str]) -> Di
     """
     named = named_in(overrides)
     registry.import_plugins(named)
-    offer_models()
     try:
-        cfg = compose(name, overrides)
+        with _models_offered(name):
+            cfg = compose(name, overrides)
     except MissingConfigException:
         if not registry.import_installed():
             raise
-        offer_models()
-        cfg = compose(name, overrides)
+        with _models_offered(name):
+            cfg = compose(name, overrides)
     _check_plugins(cfg, named)
     return cfg
 
@@ -86,16 +88,24 @@ def named_in(overrides: Iterable[str]) -> list[str]:
     return value
 
 
-def offer_models() -> None:
-    """Let Hydra find `model=mine`, where a plug-in registers that and no folder of configs has a file of it.
+@contextmanager
+def _models_offered(config: str | None) -> Iterator[None]:
+    """Let Hydra find `model=mine` in a training where a plug-in registers it, and no folder of configs has it.
 
     Its options are the keyword arguments of the builder. A file comes first.
     """
-    for name, model in registry.MODELS.items():
-        if model.plugin:
-            options = {argument: _default(one) for argument, one in _options(model.build).items()}
-            node = {"model": {"name": name, **options}}
-            ConfigStore.instance().store(name, node, group="model", package="_global_", provider=model.plugin)
+    store = ConfigStore.instance()
+    before = copy(store.repo)
+    if config == "train":  # elsewhere `model` is a name or a path, and no choice
+        for name, model in registry.MODELS.items():
+            if model.plugin:
+                options = {argument: _default(one) for argument, one in _options(model.build).items()}
+                store.repo["model"] = copy(store.repo.get("model", {}))
+                store.store(name, {"model": {"name": name, **options}}, "model", "_global_", model.plugin)
+    try:
+        yield
+    finally:
+        store.repo = before
 
 
 def _options(build: Callable[..., Any]) -> dict[str, inspect.Parameter]:

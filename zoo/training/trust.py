@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import CheckpointIO, ClusterEnvironment, Precision
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import Strategy
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -54,6 +55,7 @@ FUNCTIONS = {
     "zoo.tasks.sequence.memory_task": r"task",
     "zoo.tasks.supervised.supervised_task": r"task",
     "zoo.load": r"task\.\w+",
+    "zoo.training.progress.progress_bar": r"callbacks\.\w+",
 }
 _MARKS = {"_target_", "_partial_", "_args_", "_convert_"}
 
@@ -108,6 +110,36 @@ def understood(described: Any, place: str, *, files: bool = True) -> Any:
     return Part(find(described["_target_"], place), place, args, keywords, inner.get("_partial_") is True)
 
 
+def check(cfg: DictConfig) -> None:
+    """See before a run starts that no part of its config names code that is not trusted; see `find`.
+
+    What an interpolation gives is not known yet: each part is checked again as it is built.
+
+    Raises:
+        ConfigError: it does.
+    """
+    target = OmegaConf.select(cfg, "model._target_")
+    if target not in (None, "zoo.models.build"):
+        raise ConfigError(one_line(f"model._target_: {target}: a network is named by @zoo.register_model, not here"))
+    for part in ("data", "task", "trainer", "callbacks", "logger"):
+        _check_targets(OmegaConf.to_container(cfg[part], resolve=False), part)
+
+
+def _check_targets(described: Any, place: str) -> None:
+    if isinstance(described, list):
+        for one in described:
+            _check_targets(one, place)
+    if not isinstance(described, dict):
+        return
+    target = described.get("_target_")
+    if isinstance(target, str) and "${" not in target:
+        find(target, place)
+        if target == "zoo.load":
+            _check_source(described, place, files=True)
+    for name, value in described.items():
+        _check_targets(value, f"{place}.{name}")
+
+
 def built(found: Any) -> Any:
     """What a part that was understood describes.
 
@@ -151,8 +183,8 @@ def find(target: Any, place: str) -> Any:
     else:
         fits = inspect.isclass(found) and issubclass(found, wanted)
     if not fits:
-        kind = f"a {wanted.__name__} of {wanted.__module__.split('.')[0]}" if wanted else "a class, such as a layer"
-        raise ConfigError(one_line(f"{place} takes {kind}, and {target} is none"))
+        kind = f"{wanted.__module__.split('.')[0]}'s {wanted.__name__}" if wanted else "a layer or another part"
+        raise ConfigError(one_line(f"{place} takes a class, {kind}, and {target} is none"))
     return found
 
 

@@ -2,8 +2,8 @@
 
 The file is an ordinary safetensors file. Its header's metadata has one entry, `zoo`: JSON with the format's version,
 the model's name and options, the spec, the calibration, metrics, the recipe, and the sha256 of the whole file (taken
-with the digest's own 64 characters as zeros). Files of format 1 are read through `zoo.weights.format1`. Loading
-unpickles nothing, and runs no code but that of the models in `zoo.list_models()`.
+with the digest's own 64 characters as zeros). `zoo.weights.header` reads it, and `zoo.weights.rebuild` makes a
+network of it. Loading unpickles nothing, and runs no code but that of the models in `zoo.list_models()`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,7 @@ import hashlib
 import inspect
 import json
 import os
-import re
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -25,19 +21,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
-from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
-from zoo.files import quoted, replacing
+from zoo.errors import ArtefactError, ConfigError, SpecError, unknown
+from zoo.files import replacing
 from zoo.spec import Calibration, Encoded, Features, Spec, Table
-from zoo.weights import format1
+from zoo.weights import header as headers
+from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
+from zoo.weights.rebuild import read_tensors, rebuild
 
-FORMAT = 2
-MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
 BATCH = 256
 ALIKE = 32  # examples of similar length that are answered at once
-_NO_DIGEST = "0" * 64
 
 
 @dataclass(repr=False)
@@ -76,7 +70,10 @@ class Artefact:
         return f"Artefact({self.model}: {self.spec}, options={self.options}, metrics={self.metrics})"
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Answer one raw input, or a list of them; an inpainter takes two, (image, mask) or two lists.
+        """Answer one raw input, or several: a list, or images as one array of four axes.
+
+        An inpainter takes two, (image, mask) or two lists. An array of images is B x C x H x W, or B x H x W x C where
+        only that has the channels of the spec; with three axes it is one image.
 
         A network with a method `generate` answers by that. The keyword arguments of `generate` and of
         `spec.output.decode` are options of this call.
@@ -90,42 +87,62 @@ class Artefact:
         several, batches = self._batches(inputs)
         answers: list[Any] = []
         for batch in batches:
-            if isinstance(
-                seed := options.get("seed"), int
-            ):  # each example has a seed of its own, by its position in the list
-                run = partial(run, seed=seed + len(answers))
-            answers += self._answers(run, decode, batch)
+            counted = {name: options[name] + len(answers) for name in self._per_example(run)}
+            answers += self._answers(partial(run, **counted), decode, batch)
         return answers if several else answers[0]
 
-    def features(self, *inputs: Any) -> Tensor:
+    def features(self, *inputs: Any, stages: Sequence[int] | None = None) -> Any:
         """The features of raw input, which the last layer of the network sees: float32 on the CPU.
 
-        One input gives its features alone, (F,) for most networks; a list of N gives (N, F).
+        One input gives its features alone, (F,) for most networks; a list of N gives (N, F). With `stages` there is a
+        list of feature maps, one a stage: (C, H, W) each, or (N, C, H, W).
+
+        Args:
+            *inputs: as of a call.
+            stages: of a network of images, the stages whose feature maps are wanted, counted from 0.
 
         Raises:
-            SpecError: an input does not fit `spec.input`, the list is empty, or the network has no features: no method
-                `forward_features`, and no output of that kind.
+            SpecError: an input does not fit `spec.input`, the list is empty, the images of a list differ in size, or
+                the network has no features: no method `forward_features`, and no output of that kind; or no stages, or
+                not so many.
         """
-        extract = self.extractor
+        extract = self.extractor(stages)
         several, batches = self._batches(inputs)
-        found = [self._output(extract, batch).float().cpu() for batch in batches]
+        found = [[part.float().cpu() for part in self._output(extract, batch)] for batch in batches]
         if not found:
             raise SpecError("the list is empty; give at least one input")
-        return torch.cat(found) if several else found[0][0]
+        if len({tuple(part.shape[1:] for part in parts) for parts in found}) > 1:
+            raise SpecError("feature maps of images that differ in size make no batch; give one image at a time")
+        joined = [torch.cat(parts) if several else parts[0][0] for parts in zip(*found)]
+        return joined[0] if stages is None else joined
 
-    @property
-    def extractor(self) -> Callable[..., Tensor]:
-        """The method of the network that gives the features of a batch.
+    def extractor(self, stages: Sequence[int] | None = None) -> Callable[..., list[Tensor]]:
+        """What gives the features of a batch, in a list of one; or the feature maps of these stages.
 
         Raises:
-            SpecError: there is none.
+            SpecError: the network has no features, no stages, or not so many of them.
         """
-        if isinstance(self.spec.output, Features):
-            return self.network
-        extract: Callable[..., Tensor] | None = getattr(self.network, "forward_features", None)
+        if stages is not None:
+            return self._stages(list(stages))
+        extract = self.network if isinstance(self.spec.output, Features) else None
+        extract = extract or getattr(self.network, "forward_features", None)
         if extract is None:
             raise SpecError(f"{self.model}, {self.spec}, has no features: no forward_features")
-        return extract
+        return lambda *batch: [extract(*batch)]
+
+    def _stages(self, stages: list[int]) -> Callable[..., list[Tensor]]:
+        all_stages: Callable[..., list[Tensor]] | None = getattr(self.network, "forward_stages", None)
+        if all_stages is None:
+            raise SpecError(f"{self.model}, {self.spec}, has no stages: no forward_stages")
+        count: Any = self.network.num_stages
+        if not stages or any(type(stage) is not int or not 0 <= stage < count for stage in stages):
+            raise SpecError(f"stages is a list of whole numbers from 0 to {count - 1}, got {stages}")
+
+        def chosen(*batch: Tensor) -> list[Tensor]:
+            maps = all_stages(*batch)
+            return [maps[stage] for stage in stages]
+
+        return chosen
 
     def to(self, device: str | torch.device) -> Artefact:
         """Move the network to a device, which then computes the answers."""
@@ -134,7 +151,7 @@ class Artefact:
 
     def _answers(self, run: partial[Any], decode: Callable[[Any], list[Any]], batch: Encoded) -> list[Any]:
         """The answers to a batch, in order. Examples of similar length go together, so that there is little padding."""
-        if isinstance(batch, Tensor) or "seed" in run.keywords:
+        if isinstance(batch, Tensor) or self._per_example(run):
             return decode(self._output(run, batch))
         padded, lengths = batch
         order = lengths.argsort(stable=True)
@@ -143,6 +160,11 @@ class Artefact:
             longest = max(1, int(lengths[rows].max()))
             answers += decode(self._output(run, (padded[rows, :longest], lengths[rows])))
         return [answers[place] for place in order.argsort().tolist()]
+
+    def _per_example(self, run: partial[Any]) -> list[str]:
+        """Those whole numbers among the given options of the network that count up from one example to the next."""
+        names: tuple[str, ...] = getattr(self.network, "per_example", ())
+        return [name for name in names if type(run.keywords.get(name)) is int]
 
     def _steps(self, options: dict[str, Any]) -> tuple[partial[Any], Callable[[Any], list[Any]]]:
         """The functions that compute an output and decode it, each with its options."""
@@ -161,7 +183,11 @@ class Artefact:
         takes = self.spec.input.takes
         if not 1 <= len(inputs) <= len(takes):
             raise SpecError(f"call it with ({', '.join(takes)}), or a list of each, not with {len(inputs)} inputs")
-        return self._rows(*inputs) if isinstance(self.spec.input, Table) else self._examples(inputs)
+        if isinstance(self.spec.input, Table):
+            return self._rows(*inputs)
+        if self.spec.input.is_batch(inputs[0]):
+            return True, self.spec.input.encode_batch(inputs[0], BATCH)
+        return self._examples(inputs)
 
     def _examples(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
         """Whether there are several, and their batches, encoded."""
@@ -175,7 +201,8 @@ class Artefact:
         size = BATCH if described.stacks else 1
         examples = zip(*columns)
         chunks = iter(lambda: list(islice(examples, size)), [])
-        return several, (described.collate([described.encode(*example) for example in chunk]) for chunk in chunks)
+        encoded = ([described.encode(*described.answerable(*example)) for example in chunk] for chunk in chunks)
+        return several, (described.collate(batch) for batch in encoded)
 
     def _rows(self, raw: Any) -> tuple[bool, Iterator[Encoded]]:
         """As `_examples`, for the rows of a table, which are encoded column by column."""
@@ -210,14 +237,21 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
         ArtefactError: its options, metrics or recipe are not JSON or too long, its model is not one of
             `zoo.list_models()`, or a number is too large for half precision (65504).
     """
-    from safetensors.torch import save as to_bytes
+    data = to_bytes(artefact, half=half)
+    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
+        file.write(data)
+
+
+def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
+    """What `save` writes."""
+    from safetensors.torch import save as serialize
 
     try:
         plugin = models.find(artefact.model).plugin
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
     header = {
-        "sha256": _NO_DIGEST,  # first, so that it is the first run of zeros in the file
+        "sha256": NO_DIGEST,  # first, so that it is the first run of zeros in the file
         "format": FORMAT,
         "model": artefact.model,
         "options": artefact.options,
@@ -234,12 +268,10 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in artefact.network.state_dict().items()}
     if half:
         tensors = {name: _halved(name, tensor) for name, tensor in tensors.items()}
-    data = to_bytes(tensors, metadata={"zoo": text})
+    data = serialize(tensors, metadata={"zoo": text})
     if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
         raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
-    data = data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
-    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
-        file.write(data)
+    return data.replace(NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact:
@@ -255,13 +287,22 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact
     """
     path = Path(path)
     try:
-        data = _read(path)
+        data = headers.read(path)
         if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
             raise ArtefactError(f"its sha256 is {found}, and not {sha256}; it is damaged, or another file")
-        header = _header(data)
-        network, spec, calibration = _rebuild(header, _tensors(data))
+        return from_bytes(data)
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
+
+
+def from_bytes(data: bytes) -> Artefact:
+    """The artefact that `to_bytes` turned into bytes.
+
+    Raises:
+        ArtefactError: as `load`; the message names no file.
+    """
+    header = headers.verified(data)
+    network, spec, calibration = rebuild(header, read_tensors(data))
     return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"], calibration)
 
 
@@ -273,7 +314,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        return _entries(_read(path, header_alone=True))
+        return headers.entries(headers.read(path, header_alone=True))
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
 
@@ -284,7 +325,7 @@ def check(path: str | os.PathLike[str]) -> None:
     Raises:
         ArtefactError: it is not; the message does not name the file.
     """
-    _header(_read(Path(path)))
+    headers.verified(headers.read(Path(path)))
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:
@@ -296,151 +337,6 @@ def _halved(name: str, tensor: Tensor) -> Tensor:
     return halved
 
 
-def _read(path: Path, *, header_alone: bool = False) -> bytes:
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            size = path.stat().st_size
-            if size < 8 or length > size - 8:
-                raise ArtefactError(f"truncated, or not a safetensors file ({size} bytes)")
-            if length > MAX_HEADER:
-                raise ArtefactError(f"its header claims {length} bytes; {MAX_HEADER} is the limit")
-            file.seek(0)
-            return file.read(8 + length if header_alone else -1)
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
-        raise ArtefactError(reason) from error
-
-
-def _header(data: bytes) -> dict[str, Any]:
-    """Our part of the file's header, after its digest has shown that the file is undamaged."""
-    header = _entries(data)
-    digest = header["sha256"]
-    blank = data.replace(str(digest).encode(errors="replace"), _NO_DIGEST.encode(), 1)
-    if hashlib.sha256(blank).hexdigest() != digest:
-        raise ArtefactError("damaged: its contents do not match its sha256")
-    return header
-
-
-def _entries(data: bytes) -> dict[str, Any]:
-    """Our part of the file's header, with today's names."""
-    length = int.from_bytes(data[:8], "little")
-    try:
-        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["zoo"])
-        version, _ = header["format"], header["sha256"]
-        header = format1.renamed(header) if version == 1 else header
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtefactError("its header is damaged, or zoo did not write it") from error
-    if type(version) is not int or version < 1:
-        raise ArtefactError(f"its header is damaged: there is no format {version!r}")
-    if version > FORMAT:
-        raise ArtefactError(f"it has format {version}, and this zoo reads up to {FORMAT}; update zoo")
-    kinds = {"model": str, "options": dict, "spec": dict, "calibration": dict, "metrics": dict, "recipe": dict}
-    for name, kind in kinds.items():
-        if not isinstance(header.get(name), kind):
-            raise ArtefactError(f"its header has no {name}, or not of the right kind")
-    for name, value in header["metrics"].items():
-        if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # NaN fails too
-            raise ArtefactError(f"its header is damaged: the metric {name} is {value!r}")
-    parents, command = header["recipe"].get("parent_commands", []), header["recipe"].get("command", "")
-    if not isinstance(parents, list) or not all(isinstance(line, str) for line in [*parents, command]):
-        raise ArtefactError("its header is damaged: the commands of its recipe are no text")
-    return header
-
-
-def _tensors(data: bytes) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load as from_bytes
-
-    try:
-        return from_bytes(data)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        # a KeyError for types of numbers that torch does not have
-        raise ArtefactError(f"its tensors cannot be read: {_first_line(error)}") from error
-
-
-def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Module, Spec, Calibration]:
-    """Build the network without memory for its parameters, and fill it after names and shapes are found to fit."""
-    try:
-        spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
-        _check_registered(header)
-        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(tensors) + 1000):
-            network = models.build(header["model"], spec, **header["options"])
-    except ConfigError as error:
-        raise ArtefactError(str(error)) from error
-    except (ZooError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise ArtefactError(f"its {header['model']} cannot be built: {_first_line(error)}") from error
-    expected = network.state_dict()
-    for fault in _shape_errors(expected, tensors):
-        raise ArtefactError(fault)
-    # A file may hold floats in a smaller precision; networks compute in float32
-    filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
-    network.load_state_dict(filled, assign=True)
-    return network, spec, calibration
-
-
-def _check_registered(header: dict[str, Any]) -> None:
-    """See that the model is registered, or say which module did that where it was trained; it is never imported."""
-    try:
-        models.find(header["model"])
-    except ConfigError as error:
-        plugin = header.get("plugin")
-        if not isinstance(plugin, str) or not re.fullmatch(r"[\w.]{1,100}", plugin):
-            raise
-        known = f"its model {quoted(header['model'])} is not registered"
-        by_module = f"; {plugin} did that: if you trust it, import it, or give plugins=[{plugin}]"
-        in_script = "; a notebook or a script did that: run the part with zoo.register_model"
-        fault = known + (in_script if plugin == "__main__" else by_module)
-        raise ConfigError(fault) from error
-
-
-@contextmanager
-def _float32_by_default() -> Iterator[None]:
-    """Networks compute in float32, whatever the type that a program has set."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(dtype)
-
-
-@contextmanager
-def _parameters_at_most(count: int) -> Iterator[None]:
-    """Refuse to build more parameters: the options of a hostile file may ask for any number of layers."""
-    builder, built = threading.get_ident(), 0
-
-    def counted(*_: Any) -> None:
-        nonlocal built
-        built += threading.get_ident() == builder
-        if built > count:
-            raise ArtefactError("its options ask for a larger network than its tensors make")
-
-    hook = register_module_parameter_registration_hook(counted)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _shape_errors(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterator[str]:
-    if missing := sorted(expected.keys() - tensors.keys()):
-        yield f"it lacks the tensors {', '.join(missing[:3])}{' …' * (len(missing) > 3)}"
-    if extra := sorted(tensors.keys() - expected.keys()):
-        yield f"it has tensors that its model does not: {', '.join(extra[:3])}{' …' * (len(extra) > 3)}"
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            yield f"{name} has shape {list(tensor.shape)}, and its model takes {list(expected[name].shape)}"
-        floats = tensor.is_floating_point() and expected[name].is_floating_point()
-        if tensor.dtype != expected[name].dtype and not floats:
-            yield f"{name} is {tensor.dtype}, and its model takes {expected[name].dtype}"
-
-
 def _keywords(method: Callable[..., Any]) -> list[str]:
     parameters = inspect.signature(method).parameters.values()
     return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-
-
-def _first_line(error: Exception) -> str:
-    """The error without the C++ frames that torch may add."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

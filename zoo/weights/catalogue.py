@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zoo import models
 from zoo.errors import ConfigError, unknown
@@ -173,24 +173,28 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
     return artefact.load(path, sha256=sha256)
 
 
-def features(source: str | os.PathLike[str]) -> Callable[..., Tensor]:
+def features(source: str | os.PathLike[str], *, stages: Sequence[int] | None = None) -> Callable[..., Any]:
     """A feature extractor: it maps raw input to the features that the last layer of a trained network sees.
 
         extract = zoo.features("cnn.mnist")
         extract(["a.png", "b.png"])       # (2, 2048), for a classifier or a search of your own
 
+        extract = zoo.features("cnn.mnist", stages=[0, 2])
+        extract(["a.png", "b.png"])       # feature maps: [(2, 32, 14, 14), (2, 128, 4, 4)]
+
     For a network whose output is features, such as an RBM, these are its output.
 
     Args:
         source: as for `load`.
+        stages: of a network of images, the stages whose feature maps are wanted, counted from 0.
 
     Raises:
         ArtefactError, ConfigError: as for `load`.
-        SpecError: its network has no features.
+        SpecError: its network has no features, no stages, or not so many of them.
     """
     artefact = load(source)
-    artefact.extractor  # noqa: B018  # raises now if there is none
-    return artefact.features
+    artefact.extractor(stages)  # raises now if there is none
+    return partial(artefact.features, stages=stages)
 
 
 def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
@@ -200,12 +204,15 @@ def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **
         zoo.create_model("cnn", weights="mnist")                        # as published, in eval mode
         zoo.create_model("cnn", weights="mnist", num_classes=26)        # with a new, untrained head
         zoo.create_model("cnn", weights="mnist", in_channels=3)         # with a first layer for colour images
+        zoo.create_model("cnn", weights="mnist", num_classes=0)         # without a head: it gives features
+        zoo.create_model("tagger", network=zoo.create_model("lstm", pool="none"))   # any of zoo.list_models("*")
 
     Args:
-        name: of the technique, in `zoo.list_models()`.
+        name: of the network, in `zoo.list_models("*")`; with weights that of a technique, in `zoo.list_models()`.
         weights: the tag of a published weight (`mnist` of `cnn.mnist`), or any other source that `zoo.load` takes.
-        options: of its class. With weights only `num_classes` and `in_channels`: where they differ from the published
-            ones, the layer is new, which is logged.
+        options: of its class; 0 for the number of its outputs leaves its head out, so that it gives features. With
+            weights only `num_classes` and `in_channels`: where they differ from the published ones, the layer is new,
+            which is logged.
 
     Raises:
         ConfigError: no such model, weights of another model, or an option that weights do not allow.
@@ -227,13 +234,22 @@ def create_model(name: str, *, weights: str | os.PathLike[str] | None = None, **
         raise ConfigError(f"{weights} is a {loaded.model}, not a {name}")
     for option in options.keys() - {"num_classes", "in_channels"}:
         raise ConfigError(f"with weights, only num_classes and in_channels can be chosen, not {option}")
-    spec = _adapted(loaded.spec, **options)
-    if spec == loaded.spec:
-        return loaded.network
-    network = models.build(name, spec, **loaded.options)
-    for line in start_from(loaded.network.state_dict(), loaded.spec, network, spec):
-        log.warning("%s, weights=%s: %s", name, tag, line)
-    return network.eval()
+    headless = options.get("num_classes") == 0
+    spec = _adapted(loaded.spec, **{**options, "num_classes": None} if headless else options)
+    network = loaded.network
+    if spec != loaded.spec:
+        network = models.build(name, spec, **loaded.options)
+        for line in start_from(loaded.network.state_dict(), loaded.spec, network, spec):
+            log.warning("%s, weights=%s: %s", name, tag, line)
+    return _without_head(network.eval(), loaded) if headless else network.eval()
+
+
+def _without_head(network: nn.Module, loaded: Artefact) -> nn.Module:
+    remove: Callable[[], None] | None = getattr(network, "remove_head", None)
+    if remove is None:
+        raise ConfigError(f"num_classes=0 leaves a head out, and a {loaded.model}, {loaded.spec}, has none")
+    remove()
+    return network
 
 
 def _adapted(spec: Spec, num_classes: int | None = None, in_channels: int | None = None) -> Spec:

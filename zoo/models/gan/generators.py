@@ -14,10 +14,12 @@ M features of an image.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
@@ -25,6 +27,8 @@ from zoo.errors import SpecError
 from zoo.models.gan.discriminators import constrain, halving_convolutions
 from zoo.models.gan.unet import GROUPS, check_groups, laid_out, skip
 from zoo.models.rnn.recurrent import Stack
+
+fx.wrap("laid_out")
 
 COARSEST = 7  # longest side of the first feature map
 MAPPED = 256  # numbers of noise and sentence after the mapping network
@@ -36,6 +40,9 @@ class Labels(nn.Embedding):
 
     def __init__(self, classes: int, embedding_dim: int) -> None:
         super().__init__(classes, embedding_dim)
+
+    def forward(self, labels: Tensor, lengths: None = None) -> Tensor:
+        return super().forward(labels)
 
 
 class Sentences(nn.Module):
@@ -50,7 +57,7 @@ class Sentences(nn.Module):
     def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
         states = self.stack(self.embedding(codes), lengths)
         condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
-        return functional.layer_norm(condition, condition.shape[1:])
+        return functional.layer_norm(condition, (self.out.out_features,))
 
 
 def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module | None:
@@ -65,6 +72,8 @@ def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module
 class Generator(nn.Module):
     """Generates images of one size from noise, and from a class or a text where there is one.
 
+    `per_example` names the options of `generate` that count up from one example to the next.
+
     Args:
         channels: C of the images.
         size: H and W of the images, at least 4 each.
@@ -77,6 +86,8 @@ class Generator(nn.Module):
     Raises:
         ValueError: a number is out of range.
     """
+
+    per_example: ClassVar[tuple[str, ...]] = ("seed",)
 
     def __init__(
         self,
@@ -111,16 +122,18 @@ class Generator(nn.Module):
         )
         self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
 
-    def forward(self, noise: Tensor, *condition: Tensor) -> Tensor:
+    def forward(self, noise: Tensor, condition: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1."""
-        given = noise if self.reader is None else torch.cat([noise, self.reader(*condition).to(noise.dtype)], dim=1)
+        given = noise
+        if self.reader is not None:
+            given = torch.cat([noise, self.reader(condition, lengths).to(noise.dtype)], dim=1)
         given = self.mapping(given)
         mixed = self.mix(given)
-        x = laid_out(self.first(given).view(len(noise), -1, *self.sizes[0]))
+        x = laid_out(self.first(given).view(noise.shape[0], -1, *self.sizes[0]))
         each = len(self.blocks) // len(self.sizes)
         for place, block in enumerate(self.blocks):
-            if x.shape[-2:] != (size := self.sizes[place // each]):
-                x = functional.interpolate(x, size=size, mode="nearest")
+            if place and place % each == 0:  # the first of a larger size
+                x = functional.interpolate(x, size=self.sizes[place // each], mode="nearest")
             x = block(x, mixed)
         return self.head(x).float().tanh()
 
@@ -138,12 +151,14 @@ class Generator(nn.Module):
             raise SpecError(f"seed must be a whole number, got {seed!r}")
         device = self.first.weight.device
         if self.reader is None:
-            noise = torch.stack([_noise(self.latent_dim, int(number)) for number in given[0].tolist()])
-            return self(noise.to(device))
+            return self(self.noise(given[0].tolist()).to(device))
         if seed is None:
             return self(torch.randn(len(given[0]), self.latent_dim, device=device), *given)
-        noise = torch.stack([_noise(self.latent_dim, seed + place) for place in range(len(given[0]))])
-        return self(noise.to(device), *given)
+        return self(self.noise(range(seed, seed + len(given[0]))).to(device), *given)
+
+    def noise(self, seeds: Iterable[int]) -> Tensor:
+        """The noise (B, L) of B seeds, on the CPU."""
+        return torch.stack([_noise(self.latent_dim, seed) for seed in seeds])
 
 
 class ModulatedBlock(nn.Module):
@@ -196,9 +211,9 @@ class Discriminator(nn.Module):
             constrain([*self.stages, *self.features, self.head])
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, x: Tensor, *condition: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Images (B, C, H, W) in -1..1, and labels (B,) or codes (B, T) and lengths (B,), to scores (B, 1)."""
-        return self.score(self.encode_image(x), self.encode_condition(*condition))
+        return self.score(self.encode_image(x), self.encode_condition(condition, lengths))
 
     def encode_image(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) to features (B, M)."""
@@ -206,9 +221,9 @@ class Discriminator(nn.Module):
         features: Tensor = self.features(x.permute(0, 2, 3, 1).flatten(1))  # in the order of memory
         return features
 
-    def encode_condition(self, *condition: Tensor) -> Tensor | None:
+    def encode_condition(self, condition: Tensor | None = None, lengths: Tensor | None = None) -> Tensor | None:
         """Labels (B,), or codes (B, T) and lengths (B,), to features (B, M); None without a condition."""
-        return None if self.reader is None else self.reader(*condition)
+        return None if self.reader is None else self.reader(condition, lengths)
 
     def score(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """Features of images and of conditions, (B, M) each, to scores (B, 1)."""

@@ -38,11 +38,16 @@ class Inpainter(nn.Module):
         super().__init__()
         self.unet = UNet(channels + 1, channels, width=width, depth=depth)
         self.min_size = 2**depth
+        self.num_stages = depth + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Images in -1..1 with their mask as last channel (B, C + 1, H, W), to complete images (B, C, H, W)."""
         known, mask = x[:, :-1], x[:, -1:]
         return torch.where(mask > 0.5, self.unet(x).float().tanh(), known)
+
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of the U-Net on the way down."""
+        return self.unet.forward_stages(x)
 
 
 class SuperResolver(nn.Module):
@@ -121,6 +126,7 @@ class Colouriser(nn.Module):
         super().__init__()
         self.unet = UNet(1, 2, width=width, depth=depth)
         self.min_size = 2**depth
+        self.num_stages = depth + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Grey (B, 1, H, W) to red, green and blue (B, 3, H, W), float32, both in -1..1."""
@@ -144,6 +150,10 @@ class Colouriser(nn.Module):
             chroma = self._chroma(functional.interpolate(x, size=small, mode="bilinear", antialias=True))
             chroma = functional.interpolate(chroma, size=(height, width), mode="bicubic")
         return _round_with_exact_luma(x, colour(x, chroma))
+
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of the U-Net on the way down."""
+        return self.unet.forward_stages(x)
 
     def _chroma(self, x: Tensor) -> Tensor:
         return self.unet(x).float().tanh() / 2

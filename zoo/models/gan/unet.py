@@ -6,7 +6,7 @@ Shape letters: B batch, C channels, H height, W width.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
@@ -33,6 +33,7 @@ class UNet(nn.Module):
         super().__init__()
         check_groups(width)
         check.whole("depth", depth, 0, 8)
+        self.num_stages = depth + 1
         widths = [width << level for level in range(depth + 1)]
         self.stem = nn.Conv2d(in_channels, width, kernel_size=3, padding=1)
         self.encoders = nn.ModuleList(ResidualBlock(w, w) for w in widths[:-1])
@@ -45,23 +46,36 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H, W), unbounded."""
-        depth = len(self.encoders)
-        if min(x.shape[-2:]) < 2**depth:
-            raise SpecError(
-                f"images of {x.shape[-2]} x {x.shape[-1]} pixels are too small to be halved {depth} times (depth)"
-            )
-        x = self.stem(laid_out(x))
-        skips = []
-        for encode, halve in zip(self.encoders, self.halve):
-            x = encode(x)
-            skips.append(x)
-            x = halve(x)
-        x = self.middle(x)
+        *skips, x = self.forward_stages(x)
         for decode in self.decoders:
             skip = skips.pop()
             x = functional.interpolate(x, size=skip.shape[-2:], mode="nearest")
             x = decode(torch.cat([x, skip], dim=1))
         return self.head(x)
+
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """The feature map (B, width * 2**stage, H / 2**stage, W / 2**stage) of each size on the way down."""
+        x = self.stem(laid_out(halvable(x, len(self.encoders))))
+        maps = []
+        for encode, halve in zip(self.encoders, self.halve):
+            x = encode(x)
+            maps.append(x)
+            x = halve(x)
+        return [*maps, self.middle(x)]
+
+
+@fx.wrap  # what depends on the size or the device of an input is one node of a traced graph
+def halvable(x: Tensor, depth: int) -> Tensor:
+    """Images (B, C, H, W), as they are.
+
+    Raises:
+        SpecError: they are too small to be halved so often.
+    """
+    if min(x.shape[-2:]) < 2**depth:
+        raise SpecError(
+            f"images of {x.shape[-2]} x {x.shape[-1]} pixels are too small to be halved {depth} times (depth)"
+        )
+    return x
 
 
 def check_groups(width: int) -> None:
@@ -70,6 +84,7 @@ def check_groups(width: int) -> None:
         raise ValueError(f"width must be a multiple of {GROUPS}, got {width}")
 
 
+@fx.wrap
 def laid_out(x: Tensor) -> Tensor:
     """(B, C, H, W), on a GPU with channels last in memory, where convolutions are fastest.
 

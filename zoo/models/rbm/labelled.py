@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 from torch.nn import functional
 
 from zoo.models.rbm.machine import RBM
@@ -67,6 +67,12 @@ class LabelledRBM(RBM):
         return sums - self.label.energy(candidates)
 
 
+@fx.wrap  # what depends on the device of an input is one node of a traced graph
+def identity(size: int, like: Tensor) -> Tensor:
+    """The identity matrix (size, size) on the device of another tensor."""
+    return torch.eye(size, device=like.device)
+
+
 class ClassRBM(LabelledRBM):
     """An RBM that classifies.
 
@@ -92,7 +98,7 @@ class ClassRBM(LabelledRBM):
 
     def forward(self, x: Tensor) -> Tensor:
         """The input of `vector` to logits of p(class | visible): (B, K)."""
-        return self._log_potentials(x, torch.eye(self.label.width, device=x.device))
+        return self._log_potentials(x, identity(self.label.width, x))
 
     def joint(self, x: Tensor, targets: Tensor) -> Tensor:
         """Labels (B,) are whole numbers from 0 to K - 1."""

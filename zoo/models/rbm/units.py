@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
@@ -44,8 +44,7 @@ class Units(nn.Module):
 
     def energy(self, v: Tensor) -> Tensor:
         """The energy of the visible units alone, in nats: (B, V) to (B,)."""
-        with torch.autocast(v.device.type, enabled=False):
-            return -(v.float() @ self.bias)
+        return -dot(v, self.bias)
 
     def sufficient_statistics(self, v: Tensor) -> Tensor:
         """The input of the weights: (B, V) to (B, D)."""
@@ -272,12 +271,20 @@ class Mixed(Units):
 
     def _parts(self, vector: Tensor, sizes: list[int]) -> Iterator[tuple[Any, Tensor]]:
         """Each layer with its part of a vector."""
-        return zip(self.layers, vector.split(sizes, dim=-1))
+        parts = vector.split(sizes, dim=-1)
+        return ((layer, parts[place]) for place, layer in enumerate(self.layers))
 
     def _given(self, x: Tensor, like: Tensor | None) -> Iterator[tuple[Any, tuple[Tensor, Tensor | None]]]:
         """Each layer with its part of the top-down input, and of `like`."""
         alike = [None] * len(self.widths) if like is None else like.split(self.widths, dim=-1)
         return zip(self.layers, zip(x.split(self.statistics, dim=-1), alike))
+
+
+@fx.wrap  # what depends on the device of an input is one node of a traced graph
+def dot(v: Tensor, bias: Tensor) -> Tensor:
+    """v·bias in the precision of the bias, in autocast too: (B, V) and (V,) to (B,)."""
+    with torch.autocast(v.device.type, enabled=False):
+        return v.to(bias.dtype) @ bias
 
 
 def bernoulli(probabilities: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from zoo.models.rnn.recurrent import Recurrent
+from zoo.models.rnn.recurrent import Recurrent, real_steps
+
+fx.wrap("real_steps")  # one node of a traced graph
 
 
 class Forecaster(nn.Module):
@@ -34,8 +35,7 @@ class Forecaster(nn.Module):
         if lengths is None:
             level = x.mean(dim=1)  # B, F
         else:
-            real = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-            x = x.masked_fill(~real[:, :, None], 0)
+            x = x.masked_fill(~real_steps(x, lengths), 0)
             level = x.sum(dim=1) / lengths[:, None]
         outputs = self.network(x - level[:, None], lengths).unflatten(1, (-1, len(self.targets)))  # B, H, V
         return outputs + level[:, None, self.targets]

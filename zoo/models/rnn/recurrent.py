@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
@@ -64,7 +64,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Sequences (B, T, F) to states (B, T, H), and the state after the last step."""
-        autocast = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        autocast = torch.is_autocast_enabled("cpu") and x.device.type == "cpu"
         if self.cell == "lstm" and autocast and not cpu_has_bf16():
             with torch.autocast("cpu", enabled=False):  # torch 2.15 fails in it, given float32
                 return self(x.float(), None if state is None else tuple(part.float() for part in state))
@@ -157,8 +157,8 @@ class Stack(nn.Module):
         after = []
         for index, (layer, state) in enumerate(zip(self.forwards, states)):
             parts = state.transpose(0, 1).contiguous().unsqueeze(1).unbind(0)  # each 1, B, H
-            x, last = layer(self.dropout(x) if index else x, parts if len(parts) > 1 else parts[0])
-            after.append(torch.cat(last if isinstance(last, tuple) else (last,)).transpose(0, 1))
+            x, last = layer(self.dropout(x) if index else x, parts if self.parts > 1 else parts[0])
+            after.append((torch.cat([last[0], last[1]]) if self.parts > 1 else last).transpose(0, 1))
         return x, after
 
     def start(self, count: int) -> list[Tensor]:
@@ -211,7 +211,7 @@ class Recurrent(nn.Module):
 
     Args:
         in_features: F, numbers in each step.
-        num_outputs: K, numbers of an output.
+        num_outputs: K, numbers of an output; with 0 there is no output layer, and the network gives the features.
         hidden_size: H, units of each layer and direction.
         num_layers: recurrent layers on top of each other.
         bidirectional: each layer reads from both ends.
@@ -242,7 +242,7 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         check.one_of("pool", pool, (*POOLS, "none"))
-        check.whole("num_outputs", num_outputs)
+        check.whole("num_outputs", num_outputs, 0)
         self.stack = Stack(
             self.cell,
             in_features,
@@ -255,7 +255,8 @@ class Recurrent(nn.Module):
         )
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(self.stack.out_features * (2 if pool == "mean_max" else 1), num_outputs)
+        self.num_features = self.stack.out_features * (2 if pool == "mean_max" else 1)
+        self.output = nn.Linear(self.num_features, num_outputs) if num_outputs else nn.Identity()
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Sequences (B, T, F) to outputs (B, K), or (B, T, K) with pool `none`.
@@ -270,6 +271,10 @@ class Recurrent(nn.Module):
         """The input of the output layer for the input of `forward`: (B, D * H), or (B, T, D * H) with pool `none`."""
         states = self.stack(x, lengths)  # B, T, D * H
         return states if self.pool == "none" else self.stack.pool(states, lengths, self.pool)
+
+    def remove_head(self) -> None:
+        """Leave the output layer out, as `num_outputs=0` does: the network then gives the features."""
+        self.output = nn.Identity()
 
 
 class RNN(Recurrent):
@@ -290,11 +295,13 @@ class LSTM(Recurrent):
     cell = "lstm"
 
 
+@fx.wrap  # what depends on the size of an input is one node of a traced graph
 def real_steps(x: Tensor, lengths: Tensor) -> Tensor:
     """Which steps of (B, T, …) are not padding: bool (B, T, 1)."""
     return (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]
 
 
+@fx.wrap
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
     """Sequences (B, T, F), each reversed within its length; padding stays in place."""
     if lengths is None:

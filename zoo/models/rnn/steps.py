@@ -6,13 +6,15 @@ Shape letters: B batch, T steps, F features, C channels, H height, W width, K la
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
+from zoo.models.cnn import averaged_down
 from zoo.models.rnn.recurrent import Recurrent
 
 CELLS = 4  # a side of the feature map
+fx.wrap("averaged_down")  # one node of a traced graph
 
 
 class FrameReader(nn.Module):
@@ -47,7 +49,7 @@ class FrameReader(nn.Module):
         self.output = nn.Linear(2 * width * CELLS * CELLS, out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        cells = functional.adaptive_avg_pool2d(self.convolutions(x), CELLS)
+        cells = averaged_down(self.convolutions(x), CELLS)
         return functional.relu(self.output(cells.flatten(1)))
 
 
@@ -72,7 +74,7 @@ class Tagger(nn.Module):
             lengths: (B,), or None if all are T. Padding changes no output.
         """
         if self.frames is not None:
-            x = self.frames(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # B, T, F
+            x = self.frames(x.flatten(0, 1)).reshape(x.shape[0], x.shape[1], -1)  # B, T, F
         return self.network(x, lengths)
 
     def generate(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:

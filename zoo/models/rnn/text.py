@@ -98,7 +98,7 @@ class TextClassifier(nn.Module):
     Args:
         cell: rnn, gru or lstm.
         codes: V, the number of codes; 0 is padding.
-        num_classes: K.
+        num_classes: K; with 0 there is no output layer, and the network gives the features.
         embedding_dim: E.
         hidden_size, num_layers, bidirectional, recurrent_dropout: as in `Stack`.
         pool: how the states become one vector: `last`, `mean`, `max` of each unit, or `mean_max`, both.
@@ -130,7 +130,7 @@ class TextClassifier(nn.Module):
     ) -> None:
         super().__init__()
         check.one_of("pool", pool, POOLS)
-        check.whole("num_classes", num_classes)
+        check.whole("num_classes", num_classes, 0)
         check.whole("ensemble_size", ensemble_size)
         self.readers = nn.ModuleList(
             TextReader(
@@ -149,17 +149,22 @@ class TextClassifier(nn.Module):
             for _ in range(ensemble_size)
         )
         features = hidden_size * (1 + bidirectional) * (2 if pool == "mean_max" else 1)
+        self.num_features = ensemble_size * features
         self.dropout = nn.Dropout(dropout)
-        self.outputs = nn.ModuleList(nn.Linear(features, num_classes) for _ in range(ensemble_size))
+        heads = ensemble_size if num_classes else 0
+        self.outputs = nn.ModuleList(nn.Linear(features, num_classes) for _ in range(heads))
 
     def forward(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Codes (B, T), padded after their lengths (B,), to logits (B, K).
 
         An ensemble gives the logits of each member in training, (B, M, K), so that each has its own loss, and the
-        logarithm of their mean probabilities in evaluation, (B, K).
+        logarithm of their mean probabilities in evaluation, (B, K). Without output layers it gives the features.
         """
-        features = self.forward_features(codes, lengths).chunk(len(self.outputs), dim=1)
-        members = [output(self.dropout(part)) for output, part in zip(self.outputs, features)]
+        features = self.forward_features(codes, lengths)
+        if not self.outputs:
+            return features
+        parts = features.chunk(len(self.outputs), dim=1)
+        members = [output(self.dropout(parts[place])) for place, output in enumerate(self.outputs)]
         if len(members) == 1:
             return members[0]
         logits = torch.stack(members, dim=1)  # B, M, K
@@ -168,6 +173,10 @@ class TextClassifier(nn.Module):
     def forward_features(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The vector that the output layers see of each text, of all members side by side."""
         return torch.cat([reader(codes, lengths) for reader in self.readers], dim=1)
+
+    def remove_head(self) -> None:
+        """Leave the output layers out, as `num_classes=0` does: the network then gives the features."""
+        self.outputs = nn.ModuleList()
 
 
 class LanguageModel(nn.Module):

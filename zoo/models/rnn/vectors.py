@@ -35,6 +35,10 @@ class ImageReader(nn.Module):
         """The input of the output layer for the input of `forward`: (B, D * H)."""
         return self.network.forward_features(self.sequence(x))
 
+    def remove_head(self) -> None:
+        """Leave the output layer out: the network then gives the features."""
+        self.network.remove_head()
+
     def sequence(self, x: Tensor) -> Tensor:
         """The input of `forward` as a sequence: (B, T, F)."""
         if self.by_rows:
@@ -65,8 +69,12 @@ class RowReader(nn.Module):
         """The input of the output layer for the input of `forward`: (B, D * H)."""
         return self.network.forward_features(self.sequence(x))
 
+    def remove_head(self) -> None:
+        """Leave the output layer out: the network then gives the features."""
+        self.network.remove_head()
+
     def sequence(self, x: Tensor) -> Tensor:
         """The input of `forward` as a sequence: (B, 1, F + codes of all categories)."""
-        codes = x[:, self.numbers :].long().unbind(1)
-        hot = [functional.one_hot(column, size).to(x.dtype) for column, size in zip(codes, self.categories)]
+        codes = x[:, self.numbers :].long()
+        hot = [functional.one_hot(codes[:, place], size).to(x.dtype) for place, size in enumerate(self.categories)]
         return torch.cat([x[:, : self.numbers], *hot], dim=1)[:, None]

@@ -52,7 +52,7 @@ def write(
     finished = torch.zeros_like(likelihoods, dtype=torch.bool)
     for _ in range(length):
         logits, memory = step(last, memory)
-        steps = _log_probabilities(logits).view(count, -1, logits.shape[1])  # B, K, V
+        steps = log_probabilities(logits).view(count, -1, logits.shape[1])  # B, K, V
         steps = torch.where(finished[:, :, None], _ends_only(steps), steps)
         totals = likelihoods[:, :, None] + steps
         if temperature:
@@ -72,7 +72,8 @@ def write(
     return texts[:, 0], likelihoods[:, 0]
 
 
-def _log_probabilities(logits: Tensor) -> Tensor:
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Log-probabilities of the next token from logits (N, V); an unknown one is never written."""
     logits = logits.float().clone()
     logits[:, UNKNOWN] = float("-inf")  # it stands for no word
     return logits.log_softmax(dim=1)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from torchmetrics import MeanMetric, Metric
 
 from zoo import check
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, SpecError
 from zoo.models.rbm import RBM
 from zoo.models.rbm.tempering import tempered_gibbs
 from zoo.models.rbm.units import Bernoulli, bernoulli
@@ -103,6 +103,8 @@ class ContrastiveDivergence(Task):
         divergence: DivergenceOptions = DivergenceOptions(),
     ) -> None:
         super().__init__(spec, build, optimizer)
+        if not isinstance(self.network, RBM):
+            raise SpecError(f"contrastive divergence trains RBMs, model=rbm, and no {type(self.network).__name__}")
         if divergence.temperatures > 1 and not isinstance(self.network.visible, Bernoulli):
             raise ValueError("parallel tempering is of Bernoulli visible units, as those of images are")
         self.divergence = divergence

@@ -1,0 +1,37 @@
+"""Every public network by name, for `create_model`: the techniques, and what else research code takes."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from zoo.models import cnn, gan, mlp, rbm, rnn
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "captioner": rnn.Captioner,
+    "class_rbm": rbm.ClassRBM,
+    "cnn": cnn.CNN,
+    "colouriser": gan.Colouriser,
+    "crnn": cnn.CRNN,
+    "discriminator": gan.Discriminator,
+    "forecaster": rnn.Forecaster,
+    "frame_reader": rnn.FrameReader,
+    "free_energy_rbm": rbm.FreeEnergyRBM,
+    "generator": gan.Generator,
+    "gru": rnn.GRU,
+    "image_reader": rnn.ImageReader,
+    "inpainter": gan.Inpainter,
+    "language_model": rnn.LanguageModel,
+    "lstm": rnn.LSTM,
+    "mlp": mlp.MLP,
+    "patch_discriminator": gan.PatchDiscriminator,
+    "rating_rbm": rbm.RatingRBM,
+    "rbm": rbm.RBM,
+    "rnn": rnn.RNN,
+    "row_reader": rnn.RowReader,
+    "super_resolver": gan.SuperResolver,
+    "tagger": rnn.Tagger,
+    "text_classifier": rnn.TextClassifier,
+    "topic_rbm": rbm.TopicRBM,
+    "unet": gan.UNet,
+    "value_rbm": rbm.ValueRBM,
+}
