@@ -1,4 +1,4 @@
-"""The campaigns of `pytest -m fuzz`: how many cases, and which come first; tests/conftest.py prints what they came to."""
+"""The campaigns of `pytest -m fuzz`: how many cases, and which first; tests/conftest.py prints what they came to."""
 
 from __future__ import annotations
 
