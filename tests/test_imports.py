@@ -40,6 +40,7 @@ ALLOWED = {
     "inference": GROUND | {"spec", "registry", "models", "weights", "metrics", "data", "tasks", "training"},
     "benchmarks": GROUND
     | {"spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks", "training", "inference"},
+    "estimators": GROUND | {"spec", "models", "weights", "optim", "data", "tasks", "training", "inference"},
     "console": GROUND | {"training"},
     "cli": GROUND | {"console", "renamed", "training", "inference", "benchmarks"},
     "__main__": {"cli"},

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from zoo.data.augmentation import RandomFlip
 from zoo.data.core import cache
-from zoo.data.photos import ImageFolder, Patches, Photos, RandomFlip
+from zoo.data.photos import ImageFolder, Patches, Photos
 from zoo.errors import DataError, SpecError
 from zoo.models import build
 from zoo.spec import Classes, Image, Values

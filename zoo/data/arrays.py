@@ -139,15 +139,15 @@ class ImageArrays(DataModule):
         super().__init__(batch_size, augment)
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
-        pixels, self.labels = array(images, "images"), _labels(labels, "labels")
-        _check_lengths(pixels, "images", self.labels, "labels")
-        self.images = _channels_first(_bytes(pixels))  # N, C, H, W
+        given, self.labels = array(images, "images"), _labels(labels, "labels")
+        _check_lengths(given, "images", self.labels, "labels")
+        self.images = pixels(given)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         names, codes = _classes(self.labels)
         rows = random_split(len(codes), self.fractions, self.split_seed, groups=codes.tolist())
         splits = {split: Examples(self.images[chosen], codes[chosen]) for split, chosen in rows.items()}
-        mean, std = _statistics(self.images[rows["train"]])
+        mean, std = pixel_statistics(self.images[rows["train"]])
         channels, height, width = self.images.shape[1:]
         return Spec(Image(channels, height, width, mean, std), Classes(names)), splits
 
@@ -218,6 +218,15 @@ def array(given: Any, name: str) -> np.ndarray:
         raise DataError(f"{name} make no array: {' '.join(str(error).split())}") from error
 
 
+def pixels(images: Any) -> Tensor:
+    """Images that are given as an array, as `ImageArrays` takes them, as uint8 (N, C, H, W).
+
+    Raises:
+        DataError: they are no such array.
+    """
+    return _channels_first(_bytes(array(images, "images")))
+
+
 def _labels(given: Any, name: str) -> np.ndarray:
     """Labels or targets (N,)."""
     labels = array(given, name)
@@ -286,7 +295,7 @@ def _classes(labels: np.ndarray) -> tuple[tuple[str, ...], Tensor]:
     return tuple(map(str, names.tolist())), torch.from_numpy(codes.reshape(-1)).long()
 
 
-def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def pixel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of uint8 images (N, C, H, W), with pixels scaled to 0..1."""
     levels = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.augmentation import RandomFlip
 from zoo.data.core.cache import DecodedImages, ImageFiles, decoded
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
@@ -148,7 +147,11 @@ class Photos(DataModule):
     """
 
     def __init__(
-        self, batch_size: int = 16, augment: RandomFlip | None = None, patch: int = 64, stride: int = 16
+        self,
+        batch_size: int = 16,
+        augment: Callable[[Any], Any] | None = None,
+        patch: int = 64,
+        stride: int = 16,
     ) -> None:
         super().__init__(batch_size, augment)
         self.patch = check.whole("patch", patch, 16, 96)

@@ -109,6 +109,8 @@ def measure(
     takes = inspect.signature(described.target).parameters
     if "path" in takes and "path" not in described.keywords:
         raise DataError("its recipe does not name the file that it was trained on, which lay outside $ZOO_DATA")
+    for place in ("cache", "labels"):  # a recipe names no place on this disk
+        described.keywords.pop(place, None)
     wants_root = "root" in takes and "root" not in described.keywords
     data: DataModule = _called(described, **({"root": str(root)} if wants_root else {}))
     if download:

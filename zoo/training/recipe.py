@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from zoo.weights.artefact import Artefact
 
 # Where the user's files lie is nobody's business
-PRIVATE = ("data.root=", "data.path=", "data.test_root=", "folder=", "resume=")
+PRIVATE = ("data.root=", "data.path=", "data.test_root=", "data.labels=", "data.cache=", "folder=", "resume=")
 DATA = "$ZOO_DATA"  # how a recipe names the folder of data sets, which others have elsewhere
 GIVEN = ("frame", "inputs", "targets", "images", "labels", "module")  # settings of data that describe what Python gave
 PARTS = ("model", "task", "data", "trainer", "seed", "epochs", "batches")
@@ -28,7 +28,7 @@ def recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
     overrides = [part for part in overrides if not (part.startswith("init_from=") and Path(part[10:]).exists())]
     config = {name: plain(cfg[name]) for name in PARTS}
     config["data"] = {name: _portable(value) for name, value in config["data"].items()}
-    for name in ("root", "path", "test_root"):
+    for name in ("root", "path", "test_root", "labels", "cache"):
         if not str(config["data"].get(name)).startswith(DATA):
             config["data"].pop(name, None)
     parents: list[str] = []

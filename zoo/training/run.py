@@ -110,7 +110,7 @@ def _train(
     data = _data(cfg, given)
     prepare_once(data)
     data.setup("fit")
-    task = _task(cfg, data, start)
+    task = make_task(cfg, data, start)
     task.save_hyperparameters(settings)
     report.check_splits(task, data.splits)
     kinds.choose(cfg, task)
@@ -196,7 +196,13 @@ def _start(cfg: DictConfig) -> Artefact | None:
     return start
 
 
-def _task(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Task:
+def make_task(cfg: DictConfig, data: DataModule, start: Artefact | None = None) -> Task:
+    """The task that a config describes, for the spec of data that is ready.
+
+    Raises:
+        ConfigError, SpecError: a value that cannot work, or data that does not fit.
+    """
+
     def build(spec: Spec) -> nn.Module:
         try:
             network = models.build(cfg.model.name, spec, **_options(cfg, spec))
@@ -226,7 +232,7 @@ def _options(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
     return {**models.defaults(cfg.model.name, spec), **given}
 
 
-def _stated(cfg: DictConfig, spec: Spec, network: nn.Module) -> dict[str, Any]:
+def stated_options(cfg: DictConfig, spec: Spec, network: nn.Module) -> dict[str, Any]:
     """The options again, but with the sizes that null stood for: a later version's defaults may be others."""
     arguments = inspect.signature(type(network)).parameters
     nulls = {name: arguments[name].default for name, value in cfg.model.items() if value is None and name in arguments}
@@ -328,28 +334,29 @@ def _exit_code(stop: SystemExit, trainer: L.Trainer) -> Any:
 
 
 def _restore_best(trainer: L.Trainer, task: Task) -> None:
-    last_is_finite = _is_finite(task.trained_network)
+    last_is_finite = is_finite(task.trained_network)
     try:
         if best := getattr(trainer.checkpoint_callback, "best_model_path", ""):
             checkpoints.load_weights(Path(best), task)
     except ConfigError:
         if last_is_finite:
             raise
-    if not _is_finite(task.trained_network):
+    if not is_finite(task.trained_network):
         raise ConfigError(
             "the weights are not finite, so that nothing is kept: the training diverged; "
             "take a smaller task.optimizer.lr, or limit steps with task.max_grad_norm=1"
         )
 
 
-def _is_finite(network: nn.Module) -> bool:
+def is_finite(network: nn.Module) -> bool:
+    """Whether all numbers of a network are."""
     return all(bool(value.isfinite().all()) for value in network.state_dict().values())
 
 
 def _artefact(
     cfg: DictConfig, trainer: L.Trainer, task: Task, start: Artefact | None, metrics: dict[str, float]
 ) -> TrainedArtefact:
-    training, options = task.training, _stated(cfg, task.spec, task.network)
+    training, options = task.training, stated_options(cfg, task.spec, task.network)
     monitor, mode, score = _score(trainer, task)
     artefact = TrainedArtefact(
         cfg.model.name,

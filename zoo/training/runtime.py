@@ -94,7 +94,8 @@ def _loggers() -> Iterator[None]:
         yield
     finally:
         for logger, level, handlers in before:
-            logger.setLevel(level)
+            if logger.level != level:  # to set it empties the caches of all loggers
+                logger.setLevel(level)
             logger.handlers[:] = handlers
 
 

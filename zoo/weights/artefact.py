@@ -237,7 +237,14 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
         ArtefactError: its options, metrics or recipe are not JSON or too long, its model is not one of
             `zoo.list_models()`, or a number is too large for half precision (65504).
     """
-    from safetensors.torch import save as to_bytes
+    data = to_bytes(artefact, half=half)
+    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
+        file.write(data)
+
+
+def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
+    """What `save` writes."""
+    from safetensors.torch import save as serialize
 
     try:
         plugin = models.find(artefact.model).plugin
@@ -261,12 +268,11 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in artefact.network.state_dict().items()}
     if half:
         tensors = {name: _halved(name, tensor) for name, tensor in tensors.items()}
-    data = to_bytes(tensors, metadata={"zoo": text})
+    data = serialize(tensors, metadata={"zoo": text})
     if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
         raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
-    data = data.replace(NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
-    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
-        file.write(data)
+    headers.check_lists(data)
+    return data.replace(NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact:
@@ -285,10 +291,19 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact
         data = headers.read(path)
         if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
             raise ArtefactError(f"its sha256 is {found}, and not {sha256}; it is damaged, or another file")
-        header = headers.verified(data)
-        network, spec, calibration = rebuild(header, read_tensors(data))
+        return from_bytes(data)
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
+
+
+def from_bytes(data: bytes) -> Artefact:
+    """The artefact that `to_bytes` turned into bytes.
+
+    Raises:
+        ArtefactError: as `load`; the message names no file.
+    """
+    header = headers.verified(data)
+    network, spec, calibration = rebuild(header, read_tensors(data))
     return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"], calibration)
 
 

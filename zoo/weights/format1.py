@@ -100,8 +100,11 @@ ARGUMENTS = {
     },
 }
 
-# Arguments that were not there, with the values that keep what a recipe says
-ADDED = {"zoo.data.photos.ImageFolder": {"stratify": False, "draft": False}}
+# Classes with other names
+CLASSES = {"zoo.data.photos.RandomFlip": "zoo.data.augmentation.PhotoAugmentation"}
+
+# Whole images of a folder were split without regard to classes, and JPEGs always read in full
+WHOLE_IMAGES = {"stratify": False, "draft": False}
 
 METRICS = {
     "test/false_alarms": "test/false_positive_rate",
@@ -171,12 +174,15 @@ def _built(part: Any, output: str) -> Any:
     names = _arguments(target) if isinstance(target, str) else {}
     built = {names.get(name, name): _built(value, output) for name, value in part.items()}
     if isinstance(target, str):
-        built.update(ADDED.get(target, {}))
+        if target == "zoo.data.photos.ImageFolder" and built.get("size") is not None:
+            built = built | {name: built.get(name, value) for name, value in WHOLE_IMAGES.items()}
         built["_target_"] = _target(target, output)
     return built
 
 
 def _target(name: str, output: str) -> str:
+    if name in CLASSES:
+        return CLASSES[name]
     if name in TASKS:
         return TASKS[name].get(output, name)
     module, _, attribute = name.rpartition(".")

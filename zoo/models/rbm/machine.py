@@ -105,7 +105,7 @@ class RBM(nn.Module):
     def hidden_input(self, v: Tensor) -> Tensor:
         """The input of the hidden units, statistics(v)·W + b: (B, V) to float32 (B, H)."""
         statistics = self.visible.sufficient_statistics(v)
-        return (statistics @ self._weight()).float() + self.hidden_bias * self.visible.bias_scale(v)
+        return (statistics @ self._weight()).to(self.hidden_bias.dtype) + self.hidden_bias * self.visible.bias_scale(v)
 
     def transform(self, v: Tensor) -> Tensor:
         """The hidden units' probabilities p(h = 1 | v): (B, V) to (B, H) in 0..1."""

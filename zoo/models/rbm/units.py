@@ -282,9 +282,9 @@ class Mixed(Units):
 
 @fx.wrap  # what depends on the device of an input is one node of a traced graph
 def dot(v: Tensor, bias: Tensor) -> Tensor:
-    """v·bias in float32, in autocast too: (B, V) and (V,) to (B,)."""
+    """v·bias in the precision of the bias, in autocast too: (B, V) and (V,) to (B,)."""
     with torch.autocast(v.device.type, enabled=False):
-        return v.float() @ bias
+        return v.to(bias.dtype) @ bias
 
 
 def bernoulli(probabilities: Tensor) -> Tensor:

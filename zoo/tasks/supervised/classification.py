@@ -60,13 +60,14 @@ class Classification(Supervised):
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(self.names), average="micro")
 
-    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        if isinstance(self.criterion, nn.CrossEntropyLoss):
-            return self.criterion(outputs, targets)
+    def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:
+        criterion = criterion or self.criterion
+        if isinstance(criterion, nn.CrossEntropyLoss):
+            return criterion(outputs, targets)
         probabilities = outputs.softmax(dim=1)
         if not targets.is_floating_point():  # mixup gives probabilities
             targets = functional.one_hot(targets, len(self.names))
-        return self.criterion(probabilities, targets.to(probabilities.dtype))
+        return criterion(probabilities, targets.to(probabilities.dtype))
 
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.cross_entropy(outputs, targets)

@@ -58,8 +58,8 @@ class Regression(Supervised):
         self.rmse = MeanSquaredError(squared=False)
         self.mae = MeanAbsoluteError()
 
-    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        loss: Tensor = self.criterion(outputs, targets)
+    def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:
+        loss: Tensor = (criterion or self.criterion)(outputs, targets)
         return loss
 
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:

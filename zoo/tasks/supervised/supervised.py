@@ -5,18 +5,20 @@ Shape letters: B batch, M members of an ensemble.
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from zoo.errors import ConfigError
 from zoo.models import apply
 from zoo.models.rbm import LabelledRBM
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec
 from zoo.tasks.task import NetworkBuilder, Task
 
-Labelled = tuple[Tensor, Tensor]
+Labelled = tuple[Any, Tensor]  # inputs and targets; in training a weight of each example (B,) may follow
 
 
 class Supervised(Task):
@@ -38,19 +40,35 @@ class Supervised(Task):
         self.criterion = loss
 
     @abstractmethod
-    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of outputs (N, …) and their targets."""
+    def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:
+        """The loss of outputs (N, …) and their targets, by a criterion; None for that of the task."""
 
     @abstractmethod
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """How wrong outputs are, a scalar; shuffling a column that matters makes it larger."""
 
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
-        x, targets = batch
+        x, targets = batch[:2]
+        weights: list[Tensor] = list(batch[2:])
         outputs = apply(self.network, self.spec.input.prepare(x))
         if outputs.ndim == 3:  # B, M, …: each member of an ensemble has its own loss
-            targets = targets.repeat_interleave(outputs.shape[1], dim=0)
+            targets, *weights = (column.repeat_interleave(outputs.shape[1], dim=0) for column in (targets, *weights))
             outputs = outputs.flatten(0, 1)
-        loss = self.training_loss(outputs, targets)
+        loss = self.weighted_loss(outputs, targets, *weights) if weights else self.training_loss(outputs, targets)
         self.record(loss=loss)
         return loss
+
+    def weighted_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """The training loss where each example counts by its weight (N,), of which the mean over all examples is 1.
+
+        Raises:
+            ConfigError: the criterion does not give the loss of each example, by `reduction="none"`.
+        """
+        reduction = getattr(self.criterion, "reduction", None)
+        if reduction not in ("mean", "sum"):
+            raise ConfigError(f"task.loss: weights of examples need a loss with a reduction, not {self.criterion}")
+        each = copy.copy(self.criterion)
+        each.reduction = "none"  # type: ignore[assignment]
+        losses = self.training_loss(outputs, targets, each)  # N or N, …
+        losses = losses * weights.view(-1, *[1] * (losses.ndim - 1))
+        return losses.mean() if reduction == "mean" else losses.sum()
