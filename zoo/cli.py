@@ -26,8 +26,8 @@ class Verb:
 
     Args:
         about: one line for `zoo --help`.
-        function: its full name; it takes the config.
-        config: a file of conf, without its ending.
+        function: its full name; it takes the config, or the arguments where there is none.
+        config: a file of conf, without its ending; empty where Hydra does not read the arguments.
         failed: whether what the function gives ends the command with exit code 1.
         console: around the whole of it.
         extra: of pyproject.toml, which holds what it imports.
@@ -35,7 +35,7 @@ class Verb:
 
     about: str
     function: str
-    config: str
+    config: str = ""
     failed: Callable[[Any], bool] = lambda result: False
     console: Callable[[], AbstractContextManager[None]] = nullcontext
     extra: str = "train"
@@ -64,6 +64,12 @@ VERBS = {
         "put a run into the catalogue of weights: zoo publish run=runs/… name=cnn.digits licence=Apache-2.0",
         "zoo.inference.publish.publish",
         "use/publish",
+    ),
+    "sweep": Verb(
+        "look for good settings: zoo sweep model=cnn 'task.optimizer.lr=log(1e-4,1e-1)' n=50",
+        "zoo.training.search.from_command",
+        console=optional_console,
+        extra="sweep",
     ),
     "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }
@@ -114,6 +120,9 @@ def _run(name: str, arguments: list[str]) -> None:
         if str(error.name).partition(".")[0] == "zoo":
             raise
         raise ConfigError(f"zoo {name} takes {error.name}: {install(verb.extra)}") from error
+    if not verb.config:
+        call(arguments)
+        return
     OmegaConf.register_new_resolver("settings", settings, replace=True)
     private.compose_by(plugins.for_command)
     config = config_folder() / verb.config

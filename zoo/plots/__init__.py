@@ -11,6 +11,7 @@ from zoo.plots.charts import (
     learning_curves,
     line_chart,
     predicted_against_true,
+    sweep,
 )
 from zoo.plots.embeddings import labelled_scatter, scatter, topic_words
 from zoo.plots.images import (
@@ -46,6 +47,7 @@ __all__ = [
     "line_chart",
     "predicted_against_true",
     "scatter",
+    "sweep",
     "text_lines",
     "topic_words",
 ]

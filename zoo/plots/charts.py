@@ -9,6 +9,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -129,3 +130,29 @@ def _curves(axes: Axes, metric: str, splits: Mapping[str, Sequence[tuple[float, 
     axes.set(title=metric, xlabel="epoch")
     axes.grid(alpha=0.3)
     axes.legend()
+
+
+def sweep(
+    numbers: Sequence[int], scores: Sequence[float], values: Mapping[str, Sequence[str]], metric: str, path: Path
+) -> None:
+    """Draw the metric of N runs by their number, and by each setting: numbers as such, other values as names."""
+    figure = Figure(figsize=(3.6 * (1 + len(values)), 3.4), layout="constrained")
+    panels = figure.subplots(1, 1 + len(values), squeeze=False, sharey=True)[0]
+    panels[0].scatter(numbers, scores, s=16)
+    panels[0].set(xlabel="run", ylabel=metric)
+    for axes, (name, texts) in zip(panels[1:], values.items()):
+        points, numeric = _numbers(texts)
+        axes.scatter(points, scores, s=16)
+        if numeric and min(points) > 0 and max(points) > 30 * min(points):
+            axes.set_xscale("log")
+        axes.set(xlabel=name)
+    for axes in panels:
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def _numbers(texts: Sequence[str]) -> tuple[list[Any], bool]:
+    try:
+        return [float(text) for text in texts], True
+    except ValueError:
+        return list(texts), False

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,12 @@ from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
 from zoo.files import quoted
 from zoo.training.compose import compose, overrides_of
+from zoo.training.folder import of_sweep
 from zoo.training.run import Given, train
+from zoo.training.sweep_table import Row, keep_row, reason
 from zoo.training.trained import TrainedArtefact
+
+log = logging.getLogger(__name__)
 
 TABLES = ("frame", "arrays")  # sources of rows, for which the default model is no network
 
@@ -29,7 +34,24 @@ def from_command(cfg: DictConfig) -> float:
     """Train as Hydra's command line says; gives the validation score, which a sweep goes by."""
     private.keep_freed_memory()
     hydra: Any = HydraConfig.get()
-    return train(cfg, Given(hydra=hydra)).score
+    if (folder := of_sweep(hydra)) is None:
+        return train(cfg, Given(hydra=hydra)).score
+    return _of_sweep(cfg, hydra, Path(folder))
+
+
+def _of_sweep(cfg: DictConfig, hydra: Any, folder: Path) -> float:
+    """One run of `--multirun`: where it fails that is said, and the others go on; gives NaN then."""
+    settings = dict(one.split("=", 1) for one in cfg.choices.overrides if "=" in one)
+    row = Row(int(hydra.job.num), "failed", settings)
+    try:
+        artefact = train(cfg, Given(hydra=hydra))
+        row = replace(row, state="complete", score=artefact.score, monitor=artefact.monitor, mode=artefact.mode)
+    except Exception as error:
+        row = replace(row, reason=reason(error))
+        log.warning("Run %s failed: %s", hydra.job.num, row.reason)
+        log.debug("", exc_info=True)
+    keep_row(folder, row)
+    return row.score
 
 
 def from_python(
@@ -57,7 +79,7 @@ def from_python(
     chosen = {"model": "given" if built else name, "task": task, "data": source}
     chosen |= {"model.name": name if built else None, "data.target": target, **described}
     named = {part: one for part, one in chosen.items() if one is not None}
-    with _said():
+    with said():
         cfg = compose([*overrides_of(named), *overrides, *overrides_of(settings)], config_dir)
         if built:
             cfg.choices.model = name
@@ -94,7 +116,7 @@ def _builder(model: Any) -> tuple[str | None, bool]:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def said() -> Iterator[None]:
     """Print what a run says, where the program that calls it has no logging of its own."""
     logger = logging.getLogger("zoo")
     level, handler = logger.level, None

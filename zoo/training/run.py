@@ -59,11 +59,17 @@ class Given:
         data: a data module that is ready; None for the one that the config describes.
         arguments: of that one which a config cannot hold, such as a DataFrame.
         hydra: Hydra's own settings, where it runs the command.
+        callbacks: beside those of the config.
+        seconds: that its training took before, of a run that goes on.
+        test: whether to test, draw and write a card once the network is kept; a trial of a sweep does not.
     """
 
     data: DataModule | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     hydra: DictConfig | None = None
+    callbacks: Sequence[Callback] = ()
+    seconds: float = 0.0
+    test: bool = True
 
 
 def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
@@ -115,23 +121,26 @@ def _train(
     report.check_splits(task, data.splits)
     kinds.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
-    trainer = _trainer(cfg, task, data)
+    trainer = _trainer(cfg, task, data, given.callbacks)
     if checkpoint is not None:
         _go_on(cfg, checkpoint, trainer, task, data)
     with _written(cfg, given, trainer):  # all is checked
         log.info(_summary(cfg, task, data, trainer))
-        return _fit_and_keep(cfg, trainer, task, data, start)
+        return _fit_and_keep(cfg, trainer, task, data, start, given)
 
 
 def _fit_and_keep(
-    cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None
+    cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None, given: Given
 ) -> TrainedArtefact:
     began = time.perf_counter()
     _fit(cfg, trainer, task, data)
-    seconds = round(time.perf_counter() - began, 1)
+    seconds = round(given.seconds + time.perf_counter() - began, 1)
     _restore_best(trainer, task)
     artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
     keep(artefact)  # before anything else, which may fail
+    if not given.test:
+        artefact.network.cpu().eval()
+        return artefact
     measured = _test(trainer, task, data)
     if torch.distributed.is_initialized():  # or gloo's thread that frees a tensor as Python ends aborts the process
         torch.distributed.destroy_process_group()
@@ -239,7 +248,7 @@ def stated_options(cfg: DictConfig, spec: Spec, network: nn.Module) -> dict[str,
     return {name: size for name, size in nulls.items() if isinstance(size, int | float | tuple)} | _options(cfg, spec)
 
 
-def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
+def _trainer(cfg: DictConfig, task: Task, data: DataModule, more: Sequence[Callback]) -> L.Trainer:
     chosen_by = {"monitor": task.monitor, "mode": task.mode}
     callbacks: list[Callback] = [
         callback(**{**chosen_by, **callback.keywords}) if isinstance(callback, partial) else callback
@@ -261,7 +270,7 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
         torch.set_float32_matmul_precision("high")
     chooser = next((callback for callback in callbacks if isinstance(callback, ModelCheckpoint)), None)
     options["plugins"] = [RunCheckpoints(Path(cfg.folder), chooser)]
-    callbacks.append(RowsBeforeCheckpoints())
+    callbacks += [RowsBeforeCheckpoints(), *more]
     trainer: L.Trainer = _instantiate(
         cfg, "trainer", callbacks=callbacks, logger=loggers, default_root_dir=cfg.folder, **options
     )
