@@ -251,14 +251,14 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule) -> L.Trainer:
         options["strategy"] = DDPStrategy(find_unused_parameters=task.alternates)
     if not any(isinstance(callback, ProgressBar) for callback in callbacks):
         options["enable_progress_bar"] = False  # or Lightning adds one of its own
-    if torch.cuda.is_available():
-        torch.set_float32_matmul_precision("high")
     chooser = next((callback for callback in callbacks if isinstance(callback, ModelCheckpoint)), None)
     options["plugins"] = [RunCheckpoints(Path(cfg.folder), chooser)]
     callbacks.append(RowsBeforeCheckpoints())
     trainer: L.Trainer = _instantiate(
         cfg, "trainer", callbacks=callbacks, logger=loggers, default_root_dir=cfg.folder, **options
     )
+    if trainer.strategy.root_device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32
     data.trainer = trainer  # who knows how many processes share the batches
     batches = len(data.train_dataloader()) * task.options.steps_per_batch
     private.set_epochs(trainer, kinds.epochs(cfg, batches))

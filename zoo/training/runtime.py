@@ -58,13 +58,26 @@ def left_as_found() -> Iterator[None]:
 def _random_states() -> Iterator[None]:
     python, numpy, on_gpu = random.getstate(), np.random.get_state(), torch.cuda.is_initialized()
     try:
-        with torch.random.fork_rng(range(torch.cuda.device_count()) if on_gpu else []):
+        with torch.random.fork_rng(_gpus()):
             yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
         if torch.cuda.is_initialized() and not on_gpu:
             torch.cuda.manual_seed_all(torch.initial_seed())  # as it would have started
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers by a seed, on all devices that are in use; what comes after draws as if nothing had been."""
+    with torch.random.fork_rng(_gpus()):
+        torch.manual_seed(seed)
+        yield
+
+
+def _gpus() -> range:
+    """All GPUs, once CUDA has started: `fork_rng` would start it, and warns of several that it is not told of."""
+    return range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)
 
 
 @contextmanager
