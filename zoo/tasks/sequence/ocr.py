@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
@@ -119,10 +118,9 @@ def ctc_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
         counts: their lengths (B,); on the host, since torch reads them there.
     """
     log_probabilities = logits.float().log_softmax(dim=2).transpose(0, 1)  # T, B, 1 + K
-    steps = torch.full((len(logits),), logits.shape[1])
-    return functional.ctc_loss(
-        log_probabilities, symbols, steps, counts, blank=ctc.BLANK, reduction="none", zero_infinity=True
-    )
+    steps = [logits.shape[1]] * len(logits)
+    # Plain numbers, since tensors of lengths are copied to the device, and read from there again
+    return torch.ctc_loss(log_probabilities, symbols, steps, counts.tolist(), ctc.BLANK, 0, True)  # 0: no reduction
 
 
 def label_loss(logits: Tensor, total: Tensor) -> Tensor:
