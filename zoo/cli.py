@@ -65,6 +65,7 @@ VERBS = {
         "zoo.inference.publish.publish",
         "use/publish",
     ),
+    "doctor": Verb("say what this machine can do: zoo doctor", "zoo.hardware.doctor", "use/doctor"),
     "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }
 
