@@ -98,12 +98,16 @@ def _architectures() -> list[str]:
 
 def doctor(cfg: Any = None) -> None:
     """Print what this machine can do and what runs choose by it, to paste into a report of a fault."""
-    print("\n".join(f"{name + ':':14}{said}" for name, said in findings()))
+    print("\n".join(f"{name + ':':15}{said}" for name, said in findings()))
 
 
 def findings() -> Iterator[tuple[str, str]]:
     """What `doctor` prints, line by line: what it is about, and what was found."""
-    yield "versions", ", ".join(f"{name} {_version(name)}" for name in (DISTRIBUTION, "torch", "lightning", "numpy"))
+    yield (
+        "versions",
+        f"torch {torch.__version__}, "
+        + ", ".join(f"{name} {_version(name)}" for name in (DISTRIBUTION, "lightning", "numpy")),
+    )
     yield "system", f"Python {platform.python_version()}, {platform.platform()}"
     memory = _memory()
     yield (
@@ -120,7 +124,7 @@ def findings() -> Iterator[tuple[str, str]]:
             card = torch.cuda.get_device_properties(place)
             yield (
                 f"GPU {place}",
-                f"{card.name}, {_gib(card.total_memory)}, compute capability {card.major}.{card.minor}",
+                f"{card.name}, {_gib(card.total_memory)}, compute {card.major}.{card.minor}",
             )
         yield "CUDA", f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
         yield "bf16", "yes" if has_bf16() else "no; mixed precision is fp16 with a gradient scaler"
