@@ -69,6 +69,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Two options for those who write tests: a test holds with any seed, and in any order."""
     parser.addoption("--seed-shift", type=int, default=0, metavar="N", help=argparse.SUPPRESS)
     parser.addoption("--random-order", type=int, metavar="N", help=argparse.SUPPRESS)
+    fuzz = parser.getgroup("fuzz", "campaigns of `pytest -m fuzz`")
+    fuzz.addoption("--fuzz-cases", type=int, metavar="N", help="cases of each kind; 300, or 50 of those that train")
+    fuzz.addoption("--fuzz-start", type=int, default=0, metavar="N", help="number of the first case")
+    fuzz.addoption("--fuzz-log", metavar="FILE", help="JSON lines of what came out wrong, or was refused though sound")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,7 +21,7 @@ GROUND = {"errors", "check", "files", "settings", "private", "hardware"}
 ALLOWED = {
     "errors": set(),
     "check": {"errors"},
-    "files": set(),
+    "files": {"errors"},
     "settings": {"errors"},
     "renamed": set(),
     "private": set(),

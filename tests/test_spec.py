@@ -315,7 +315,7 @@ def test_what_is_no_image_is_refused(raw: Any, message: str) -> None:
 def test_files_that_are_no_image_are_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no such image: .*absent\.png"):
         GREY.encode(tmp_path / "absent.png")
-    with pytest.raises(SpecError, match="cannot read"):
+    with pytest.raises(SpecError, match="is a folder"):
         GREY.encode(tmp_path)  # a folder
     (tmp_path / "text.png").write_text("These are words.")
     with pytest.raises(SpecError, match=r"cannot read .*text\.png"):
@@ -323,7 +323,7 @@ def test_files_that_are_no_image_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.png").write_bytes(b"")
     with pytest.raises(SpecError, match=r"cannot read .*empty\.png"):
         GREY.encode(tmp_path / "empty.png")
-    with pytest.raises(SpecError, match="cannot read"):
+    with pytest.raises(SpecError, match="no such image"):
         GREY.encode("nul\0byte.png")
 
 

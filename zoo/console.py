@@ -48,7 +48,7 @@ def one_line_errors() -> Iterator[None]:
 def _line(error: Exception) -> str | None:
     """An error that a user can mend in one line; None for a bug."""
     if isinstance(error, ZooError):
-        return " ".join(str(error).split())
+        return files.one_line(str(error))
     if "hydra" in sys.modules and (line := _line_of_hydra(error)) is not None:
         return line
     if isinstance(error, OSError):  # a disk that is full, a folder that vanished or cannot be written to
@@ -63,7 +63,7 @@ def _line_of_hydra(error: Exception) -> str | None:
     from zoo.training.compose import NULL_CHOICE, is_null_choice, one_line
 
     if isinstance(error, (HydraException, OmegaConfBaseException)):
-        return one_line(error)
+        return files.one_line(one_line(error))
     return NULL_CHOICE if isinstance(error, ValueError) and is_null_choice(error) else None
 
 

@@ -6,10 +6,19 @@ import difflib
 from collections.abc import Iterable
 
 DISTRIBUTION = "classic-zoo"  # the name to install by; `zoo` itself is another project's on the public index
+LONGEST_NAME = 60  # characters of a name that a message repeats
+MOST_CHOICES = 20_000  # names among which the nearest is sought
+MOST_LISTED = 200
 
 
 class ZooError(Exception):
-    """Base of all errors that zoo raises on purpose; commands print it as one line and exit with code 1."""
+    """Base of all errors that zoo raises on purpose; commands print it as one line and exit with code 1.
+
+    The message may quote anything: it is cut to 300 characters on one line, and control characters are escaped.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
 
 
 class ConfigError(ZooError, ValueError):
@@ -29,11 +38,21 @@ class ArtefactError(ZooError):
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
-    """Say that a name is unknown, with the nearest one and all the choices."""
-    choices = sorted(choices)
-    nearest = difflib.get_close_matches(str(name), choices, n=1)
-    suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ";"
-    return f"unknown {kind} '{name}'{suggestion} choices: {', '.join(choices) or 'none'}"
+    """Say that a name is unknown, with the nearest one and the choices, as many as a line can hold."""
+    choices, name = sorted(choices), str(name)
+    near = name[:LONGEST_NAME] if len(choices) <= MOST_CHOICES else ""  # a search would take minutes
+    nearest = difflib.get_close_matches(near, choices, n=1) if near else []
+    suggestion = f"; did you mean '{nearest[0][:LONGEST_NAME]}'?" if nearest else ";"
+    shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    listed = ", ".join(choices[:MOST_LISTED]) + (f" … ({len(choices):,})" if len(choices) > MOST_LISTED else "")
+    return f"unknown {kind} '{shown}'{suggestion} choices: {listed or 'none'}"
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """A text on one line of at most `limit` characters; what would steer a terminal is escaped."""
+    words = " ".join(text[: 20 * limit].split())
+    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
+    return shown if len(shown) <= limit else f"{shown[: limit - 2]} …"
 
 
 def install(extra: str) -> str:

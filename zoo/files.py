@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from zoo.errors import one_line as one_line
+
 PART = ".part"  # the end of the name of a file that is being written
 _ABANDONED = 24 * 60 * 60  # seconds after which what a killed process left is removed
 _SHORT = reprlib.Repr()
@@ -75,13 +77,6 @@ def is_regular(path: Path) -> bool:
 def quoted(value: Any) -> str:
     """A value of unknown size as a message shows it: short, on one line, control characters escaped."""
     return _SHORT.repr(value)
-
-
-def one_line(text: str, limit: int = 300) -> str:
-    """A text on one line of at most `limit` characters; what would steer a terminal is escaped."""
-    words = " ".join(text[: 20 * limit].split())
-    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
-    return shown if len(shown) <= limit else f"{shown[: limit - 2]} …"
 
 
 def _sync_folder(folder: Path) -> None:

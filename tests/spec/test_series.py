@@ -91,7 +91,7 @@ def test_a_video_is_read_from_an_animated_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ("nowhere.gif", "no such video: nowhere.gif"),
+        ("nowhere.gif", "no such image: nowhere.gif"),
         (np.zeros((4, 6)), "an array T x H x W or T x H x W x C"),
         (np.zeros((0, 4, 6)), "the video has no frames"),
         ([np.zeros((4, 6))], "an array T x H x W"),
@@ -105,7 +105,7 @@ def test_what_is_no_video_is_refused(raw: object, message: str) -> None:
 
 def test_a_damaged_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "film.gif").write_bytes(b"GIF89a nothing")
-    with pytest.raises(SpecError, match=r"cannot read .*film.gif as an animated image"):
+    with pytest.raises(SpecError, match=r"cannot read .*film.gif as an image"):
         VIDEO.encode(tmp_path / "film.gif")
 
 

@@ -348,7 +348,7 @@ def refuses(path: Path, match: str | None = None) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     refuses(tmp_path / "absent.safetensors", "no such file")
-    refuses(tmp_path, "directory")
+    refuses(tmp_path, "is a folder; give the file model.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_a_header_that_lies(forged: Callable[..., Path], changes: dict[str, Any]
     refuses(forged(changes), message)
 
 
-@pytest.mark.parametrize("header", ["", "[]", "3", "{}", "null", '"x"', "[" * 100_000, "9" * 5000, '{"format": 1}'])
+@pytest.mark.parametrize("header", ["", "[]", "3", "{}", "null", '"x"', "[" * 90_000, "9" * 5000, '{"format": 1}'])
 def test_metadata_that_is_not_ours(tmp_path: Path, header: str) -> None:
     refuses(forge(tmp_path / "model.safetensors", header, {}, digest=False), "zoo did not write it")
 
@@ -559,7 +559,7 @@ def test_no_network_of_any_number_of_layers_is_built(forged: Callable[..., Path]
     """It would take all memory, or for ever."""
     about = catalogue.find("gan.super_resolution_x2").header
     options = {**about["options"], "blocks": 10**12}
-    refuses(forged({"model": "gan", "spec": about["spec"], "options": options}), "ask for a larger network")
+    refuses(forged({"model": "gan", "spec": about["spec"], "options": options}), "a larger network")
 
 
 @pytest.mark.parametrize(
@@ -614,7 +614,9 @@ def test_quarter_precision_loads_as_float32(forged: Callable[..., Path]) -> None
 
 
 def test_a_vast_network_takes_no_memory_before_it_is_refused(forged: Callable[..., Path]) -> None:
-    refuses(forged({"options": {"widths": [2**20] * 3, "blocks": 2}}), "lacks the tensors|has shape")  # 36 TB each
+    refuses(
+        forged({"options": {"widths": [2**20] * 3, "blocks": 2}}), "a larger network than its tensors make"
+    )  # 36 TB each
 
 
 def test_random_mutations_give_artefact_errors_only(small: Path, forged: Callable[..., Path]) -> None:

@@ -12,12 +12,12 @@ import numpy as np
 from scipy import ndimage
 
 from zoo.errors import SpecError
-from zoo.spec.image import read_image
+from zoo.spec.image_files import read_image
 
 if TYPE_CHECKING:
     import PIL.Image
 
-    from zoo.spec.image import RawImage
+    from zoo.spec.image_files import RawImage
 
 MIN_CONTRAST = 32  # of 256 shades, between ink and paper
 MIN_HEIGHT = 6  # pixels of a readable line

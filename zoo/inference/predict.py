@@ -6,13 +6,14 @@ import csv
 import glob
 import io
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import PIL.Image
 import torch
@@ -20,18 +21,36 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
 
-from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
-from zoo.inference.pages import lines_of
+from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line, unknown
+from zoo.inference.pages import lines_of as lines_of_page
+from zoo.inference.streams import Line, lines_of, standard_input, stream_table
 from zoo.spec import Image, Series, Table, TextLine
-from zoo.spec.files import read_table, stream_table
+from zoo.spec.files import read_table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Example = tuple[str, Any]  # the name of an input, and the inputs of the model
+
+class Example(NamedTuple):
+    """One input.
+
+    Args:
+        name: in the answer.
+        raw: what the model takes, one for each of its arguments.
+        place: where it stands, for messages; the name where that says it.
+    """
+
+    name: str
+    raw: tuple[Any, ...]
+    place: str = ""
+
+
 STANDARD_INPUT = "-"
+_STEERING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+)  # what moves a terminal's cursor, or is no character
 MAX_NAME = 100  # characters of the name of an image that is saved, which may come from a text
 
 
@@ -85,7 +104,7 @@ class Failures(list[str]):
 
     def append(self, line: str) -> None:
         super().append(line)
-        print(line, file=sys.stderr)
+        print(one_line(line), file=sys.stderr)
 
 
 # Inputs
@@ -114,53 +133,63 @@ def _examples(
     described = artefact.spec.input
     if isinstance(described, Table):
         if inputs == [STANDARD_INPUT]:
-            separator = described.dialect.separator if described.dialect else ","
-            tables = stream_table(sys.stdin, batch_size, failures.append, separator=separator)
-            frames = (described.read(frame) for frame in tables)
-            return None, (row for frame in frames for row in _rows(frame))
+            return None, _streamed_rows(described, batch_size, failures)
         frame = described.read(inputs[0])
         described.encode(frame)  # a wrong cell is an error now, with its row
         return len(frame), _rows(frame)
     if isinstance(described, Series):
         if inputs == [STANDARD_INPUT]:
-            return 1, iter([(STANDARD_INPUT, (_table_on_standard_input(),))])
-        return _files(inputs)
+            return 1, iter([Example(STANDARD_INPUT, (_table_on_standard_input(),))])
+        return _files(inputs, failures)
     if isinstance(described, TextLine):
-        return None, _lines_of_pages(_files(inputs)[1], failures)
+        return None, _lines_of_pages(_files(inputs, failures)[1], failures)
     if described.reads_files:
-        return _files(inputs)
-    lines = (line.rstrip("\r\n") for line in _lines(inputs[0]) if line.strip())
-    return None, ((line, (line,)) for line in lines) if described.is_text else _json_values(lines, failures)
+        return _files(inputs, failures)
+    lines = _lines(inputs[0], failures)
+    return None, (
+        (Example(line.text, (line.text,), f"line {line.number}") for line in lines)
+        if described.is_text
+        else _json_values(lines, failures)
+    )
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Example]:
     """The rows of a table with their numbers, each as a table of one row."""
     for place, number in enumerate(frame.index):
-        yield str(number), (frame.iloc[place : place + 1],)
+        yield Example(str(number), (frame.iloc[place : place + 1],))
 
 
-def _files(inputs: list[str]) -> tuple[int | None, Iterator[Example]]:
+def _streamed_rows(described: Table, batch_size: int, failures: Failures) -> Iterator[Example]:
+    """The rows of a table on standard input; those that cannot be read are added to `failures`."""
+    separator = described.dialect.separator if described.dialect else ","
+    lines = lines_of(standard_input())
+    for frame, numbers in stream_table(lines, batch_size, failures.append, separator=separator):
+        for row, number in zip(_rows(described.read(frame)), numbers):
+            yield row._replace(place=f"line {number}")
+
+
+def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[Example]]:
     """Files, by one pattern for each argument of the model, or by their names on standard input."""
     if inputs == [STANDARD_INPUT]:
-        lines = (line.rstrip("\r\n") for line in _lines(STANDARD_INPUT))
-        return None, ((line.split("\t")[0], tuple(line.split("\t"))) for line in lines if line.strip())
+        names = (line.text.split("\t") for line in _lines(STANDARD_INPUT, failures))
+        return None, (Example(files[0], tuple(files)) for files in names)
     columns = [_matching(pattern) for pattern in inputs]
     if len({len(column) for column in columns}) > 1:
         counts = ", ".join(f"{len(column)} of {pattern}" for column, pattern in zip(columns, inputs))
         raise ConfigError(f"there must be as many files of each: {counts}")
-    return len(columns[0]), ((files[0], files) for files in zip(*columns))
+    return len(columns[0]), (Example(files[0], files) for files in zip(*columns))
 
 
 def _lines_of_pages(pages: Iterator[Example], failures: Failures) -> Iterator[Example]:
     """The lines of images, from top to bottom; if an image has several, they are numbered."""
-    for name, (page,) in pages:
+    for name, (page,), _ in pages:
         try:
-            lines = lines_of(page)
+            lines = lines_of_page(page)
         except SpecError as error:
             failures.append(_message(name, error))
             continue
         for number, line in enumerate(lines, start=1):
-            yield (name if len(lines) == 1 else f"{name}, line {number}"), (line,)
+            yield Example(name if len(lines) == 1 else f"{name}, line {number}", (line,))
 
 
 def _matching(pattern: str) -> list[str]:
@@ -171,27 +200,33 @@ def _matching(pattern: str) -> list[str]:
     return found or [pattern]  # a file whose name looks like a pattern
 
 
-def _lines(source: str) -> Iterator[str]:
-    """The lines of a text file, or of standard input, without a byte order mark."""
+def _lines(source: str, failures: Failures) -> Iterator[Line]:
+    """The lines of a text file, or of standard input, that are not blank; those that are no text join `failures`."""
+    if source == STANDARD_INPUT:
+        yield from _readable(lines_of(standard_input()), failures)
+        return
     try:
-        if source == STANDARD_INPUT:
-            yield next(sys.stdin, "").removeprefix("\ufeff")
-            yield from sys.stdin
-            return
-        with Path(source).expanduser().open(encoding="utf-8-sig") as file:
-            yield from file
-    except (OSError, UnicodeDecodeError) as error:
-        name = "standard input" if source == STANDARD_INPUT else source
-        raise ConfigError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
+        with Path(source).expanduser().open(encoding="utf-8", errors="surrogateescape") as file:
+            yield from _readable(lines_of(file), failures)
+    except OSError as error:
+        raise ConfigError(f"cannot read {source}: {error.strerror or error}") from error
 
 
-def _json_values(lines: Iterator[str], failures: Failures) -> Iterator[Example]:
+def _readable(lines: Iterator[Line], failures: Failures) -> Iterator[Line]:
+    for line in lines:
+        if line.fault:
+            failures.append(f"line {line.number} is {line.fault}")
+        elif line.text.strip():
+            yield line
+
+
+def _json_values(lines: Iterator[Line], failures: Failures) -> Iterator[Example]:
     """The values of lines of JSON; other lines are added to `failures`."""
     for line in lines:
         try:
-            yield line, (json.loads(line),)
+            yield Example(line.text, (json.loads(line.text),), f"line {line.number}")
         except (ValueError, RecursionError):
-            failures.append(f"each line must be JSON, and this is not: {line[:60]}")
+            failures.append(f"line {line.number}: each line must be JSON, and this is not: {line.text[:60]}")
 
 
 def _table_on_standard_input() -> pd.DataFrame:
@@ -214,17 +249,16 @@ def _answers(
     if not table:
         artefact(*([] for _ in artefact.spec.input.takes), **options)  # a wrong option is an error now
     while batch := list(islice(examples, batch_size)):
-        names, raw = zip(*batch)
         try:
-            columns = [list(column) for column in zip(*raw, strict=True)]
+            columns = [list(column) for column in zip(*(example.raw for example in batch), strict=True)]
             answers = artefact(*([pd.concat(columns[0])] if table else columns), **options)
         except (ZooError, ValueError):
-            answers = [_answer(artefact, example, options) for example in raw]
-        for name, answer in zip(names, answers):
+            answers = [_answer(artefact, example.raw, options) for example in batch]
+        for example, answer in zip(batch, answers):
             if isinstance(answer, ZooError):
-                failures.append(_message(name, answer))
+                failures.append(f"{example.place}: {answer}" if example.place else _message(example.name, answer))
             else:
-                yield name, answer
+                yield example.name, answer
 
 
 def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -323,8 +357,9 @@ def _flat(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             yield from ((f"{name}.{inner}", cell) for inner, cell in _flat(value))
         else:
-            yield name, value if isinstance(value, float) else _text(value)
+            yield _text(name), value if isinstance(value, float) else _text(value)
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _STEERING.sub(lambda sign: repr(sign[0])[1:-1], text)

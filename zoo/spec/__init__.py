@@ -60,6 +60,8 @@ __all__ = [
 
 Encoded = Tensor | tuple[Tensor, ...]  # a batch, before or after `prepare`; a tuple holds several arguments
 
+MAX_TOLD = 4096  # tokens that a network writes of an image: seconds, not hours
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -85,6 +87,8 @@ class Classes:
 
     def decode(self, output: Tensor) -> list[dict[str, Any]]:
         """Turn logits (B, K) into B answers: the most likely label, its probability, and all probabilities."""
+        if not output.isfinite().all():
+            raise SpecError("the network's answer is not a number; the input, or its weights, are far too large")
         answers = []
         for probabilities in output.double().softmax(dim=1).tolist():
             best = max(range(len(self.names)), key=probabilities.__getitem__)
@@ -121,6 +125,13 @@ class Spec:
             raise SpecError(f"an input is one of {_words(Input)}, not {_word(self.input)}")
         if type(self.output) not in get_args(Output):
             raise SpecError(f"an output is one of {_words(Output)}, not {_word(self.output)}")
+        if isinstance(self.input, Ratings) and isinstance(self.output, Recommendations):
+            for name in ("titles", "scale"):
+                if getattr(self.input, name) != getattr(self.output, name):
+                    raise SpecError(f"the ratings and the recommendations differ in their {name}")
+        told = self.output if isinstance(self.output, Tokens) and not isinstance(self.input, Text) else None
+        if told is not None and told.max_length > MAX_TOLD:  # it may never end by itself
+            raise SpecError(f"max_length must be at most {MAX_TOLD:,}, not {told.max_length:,}")
 
     def __str__(self) -> str:
         return f"{self.input.word} → {self.output.word}"

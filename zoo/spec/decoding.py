@@ -24,7 +24,8 @@ from torch import Tensor
 
 import zoo
 from zoo.errors import SpecError
-from zoo.spec.image import Image, read_image
+from zoo.spec.image import Image
+from zoo.spec.image_files import read_image
 
 CHUNK = 64  # files that a process is given together
 AHEAD = 16  # such chunks for each process that are under way or wait to be fetched

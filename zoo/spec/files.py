@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,48 +50,6 @@ def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
         ) from error
     except (OSError, ValueError, LookupError, csv.Error) as error:
         raise DataError(one_line(f"cannot read {path}: {error}")) from error
-
-
-def stream_table(
-    lines: Iterable[str], rows: int, refuse: Callable[[str], None], *, separator: str = ","
-) -> Iterator[pd.DataFrame]:
-    """Yield tables of up to `rows` rows while the lines of a CSV file come in; cells as in `read_table`.
-
-    Args:
-        lines: lines of the file, the header first.
-        rows: largest number of rows of a table.
-        separator: character between cells.
-        refuse: called with a message for each row with more or fewer cells than the header; the row is dropped.
-
-    Raises:
-        DataError: there is no header, a name occurs in it twice, or the lines are not CSV.
-    """
-    import pandas as pd
-
-    row = 0
-    try:
-        first = next(lines := iter(lines), "")
-        reader = csv.reader(chain([first.removeprefix("\ufeff")], lines), delimiter=separator)
-        names = _header(next(reader, []), "standard input")
-        while chunk := list(islice(filter(None, reader), rows)):
-            numbered = list(enumerate(chunk, start=row + 1))
-            row += len(chunk)
-            for place, cells in numbered:
-                if len(cells) != len(names):
-                    refuse(f"row {place} has {len(cells)} cells, and the header has {len(names)}")
-            whole = [(place, cells) for place, cells in numbered if len(cells) == len(names)]
-            text = io.StringIO(newline="")
-            csv.writer(text).writerows([names, *(cells for _, cells in whole)])
-            text.seek(0)
-            frame = pd.read_csv(
-                text, dtype=str, index_col=False, keep_default_na=False, na_values=["", "?"], skip_blank_lines=False
-            )  # text: a cell means the same whatever stands in the other rows
-            frame.index = pd.Index([place for place, _ in whole])
-            yield frame
-    except UnicodeDecodeError as error:
-        raise DataError(f"standard input is not {error.encoding} ({error.reason} at byte {error.start})") from error
-    except csv.Error as error:
-        raise DataError(f"cannot read standard input, after row {row}: {error}") from error
 
 
 def import_pandas() -> Any:

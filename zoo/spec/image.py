@@ -1,11 +1,10 @@
-"""Images: of one size or of any size, with a hole, or to be enlarged; and reading them from files and arrays.
+"""Images: of one size or of any size, with a hole, or to be enlarged.
 
 Shape letters: B batch, C channels, H height, W width.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,16 +15,19 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.spec.arrays import bytes_of, channels_first, tensor_of
+from zoo.files import quoted
+from zoo.spec.arrays import bytes_of, channels_first
+from zoo.spec.image_files import read_image
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
 
-    RawImage = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor
+    from zoo.spec.image_files import RawImage
 
 MAX_SIDE = 65_536  # pixels; a spec that asks for more is hostile
+MAX_SIZE = 2**21  # pixels to which images are resized: a network takes some hundred times as many numbers
 FITS = ("stretch", "crop", "pad")
 
 
@@ -59,12 +61,14 @@ class Image(InputKind):
         if self.fit not in FITS:
             raise SpecError(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         if type(self.channels) is not int or self.channels not in (1, 3):
-            raise SpecError(f"an image has 1 or 3 channels, not {self.channels!r}")
+            raise SpecError(f"an image has 1 or 3 channels, not {quoted(self.channels)}")
         if (self.height is None) != (self.width is None):
             raise SpecError("an image has both height and width, or neither")
         for side in (self.height, self.width):
             if side is not None and (type(side) is not int or not 1 <= side <= MAX_SIDE):
-                raise SpecError(f"an image's height and width are from 1 to {MAX_SIDE} pixels, not {side!r}")
+                raise SpecError(f"an image's height and width are from 1 to {MAX_SIDE} pixels, not {quoted(side)}")
+        if self.height is not None and self.width is not None and self.height * self.width > MAX_SIZE:
+            raise SpecError(f"images of {self.height} x {self.width} pixels are too large; {MAX_SIZE:,} is the limit")
         for name, numbers in (("mean", self.mean), ("std", self.std)):
             object.__setattr__(self, name, _floats(name, numbers, self.channels))
         if min(self.std) < 1e-6:  # of pixels in 0..1; float32 would divide by zero
@@ -178,6 +182,22 @@ class MaskedImage(Image):
         (image,) = super().sample(random, length=length, side=side)
         return image, random.random(image.shape[:2]) < 0.3
 
+    def answerable(self, *raw: Any) -> tuple[Any, ...]:
+        """An image of the size that the network restores, and its mask.
+
+        Raises:
+            SpecError: the image has another size, so that the answer would be a small copy of it.
+        """
+        if self.height is None:
+            return raw
+        image = read_image(raw[0])
+        if image.size != (self.width, self.height):
+            raise SpecError(
+                f"it restores images of {self.width} x {self.height} pixels, and this one has "
+                f"{image.width} x {image.height}; resize it and its mask first, or cut a part out"
+            )
+        return image, *raw[1:]
+
     def encode(self, raw: RawImage, mask: RawImage | None = None) -> Tensor:
         """Turn an image and a mask of the same size into uint8 (C + 1, H, W); the mask's is 0 or 1.
 
@@ -230,112 +250,7 @@ class SmallImage(Image):
     def __post_init__(self) -> None:
         super().__post_init__()
         if type(self.scale) is not int or not 2 <= self.scale <= 8:
-            raise SpecError(f"an image is enlarged 2 to 8 times, not {self.scale!r}")
-
-
-def read_image(raw: RawImage, *, at_least: int | None = None) -> PIL.Image.Image:
-    """Read an image from a path, a PIL image or an array, upright, in mode L or RGB.
-
-    Transparent pixels become white, 16-bit grey is scaled to 8 bits, and a camera's rotation is undone.
-
-    Args:
-        raw: as for `Image.encode`.
-        at_least: pixels; the file of a JPEG may be read at a half, a quarter or an eighth of its size, which is several
-            times as fast, as long as height and width stay as large as this. None for its own size.
-
-    Raises:
-        SpecError: it cannot be read (the message names the file), or the array's shape, type or range is impossible.
-    """
-    import PIL.Image
-
-    if isinstance(raw, (str, os.PathLike, PIL.Image.Image)):
-        image = _upright(raw, at_least)
-    elif hasattr(raw, "__array__"):
-        image = _from_array(raw)
-    else:
-        raise SpecError(f"an image is a path, a PIL image or an array, not {type(raw).__name__}")
-    if min(image.size) == 0:
-        raise SpecError("the image has no pixels")
-    return _eight_bits(image)
-
-
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Width and height that the header of a file of an image gives, before the camera's rotation is undone.
-
-    Raises:
-        SpecError: it cannot be read.
-    """
-    import PIL.Image
-
-    try:
-        with PIL.Image.open(path) as file:
-            return file.size
-    except Exception as error:  # Pillow's readers raise various errors for damaged files
-        raise SpecError(f"cannot read {path} as an image: {error}") from error
-
-
-def _upright(raw: str | os.PathLike[str] | PIL.Image.Image, at_least: int | None) -> PIL.Image.Image:
-    """An image from a file, or one that is opened and perhaps not yet read, with the camera's rotation undone."""
-    import PIL.Image
-
-    try:
-        if isinstance(raw, PIL.Image.Image):
-            return _turned(raw)
-        with PIL.Image.open(raw) as file:
-            if at_least is not None and file.format == "JPEG":
-                file.draft(None, (at_least, at_least))
-            return _turned(file)
-    except FileNotFoundError:
-        raise SpecError(f"no such image: {raw}") from None
-    except Exception as error:  # Pillow's readers raise various errors for damaged files
-        name = "the image" if isinstance(raw, PIL.Image.Image) else raw
-        raise SpecError(f"cannot read {name} as an image: {error}") from error
-
-
-def _turned(image: PIL.Image.Image) -> PIL.Image.Image:
-    import PIL.ImageOps
-
-    image.load()
-    try:
-        return PIL.ImageOps.exif_transpose(image)
-    except Exception:  # of damaged metadata, various errors; the pixels are intact
-        return image.copy()
-
-
-def _from_array(raw: Any) -> PIL.Image.Image:
-    import numpy as np
-    import PIL.Image
-
-    if isinstance(raw, Tensor):
-        raw = raw.detach().cpu()
-        raw = raw.float() if raw.dtype == torch.bfloat16 else raw  # NumPy has no such type
-    array = np.asarray(raw)
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
-        advice = "channels come last: permute(1, 2, 0)" if array.ndim == 3 and len(array) in (1, 3, 4) else ""
-        raise SpecError(
-            f"an image array is H x W or H x W x C with 1, 3 or 4 channels, not {' x '.join(map(str, array.shape))}; "
-            f"{advice}{advice and ', and '}for several images give a list"
-        )
-    return PIL.Image.fromarray(bytes_of(tensor_of(array)).numpy())
-
-
-def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
-    import numpy as np
-    import PIL.Image
-
-    if image.mode.startswith("I"):  # 16-bit grey, or 32-bit integers that hold grey of 16 bits or of 8
-        grey = np.asarray(image)
-        deep = image.mode != "I" or grey.max() > 255
-        return PIL.Image.fromarray((grey // 257 if deep else grey).clip(0, 255).astype(np.uint8))
-    if image.mode == "F":
-        return _from_array(np.asarray(image))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        paper = PIL.Image.new("RGBA", image.size, "white")
-        return PIL.Image.alpha_composite(paper, image).convert("RGB")
-    return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+            raise SpecError(f"an image is enlarged 2 to 8 times, not {quoted(self.scale)}")
 
 
 @lru_cache(maxsize=64)  # a copy to the device in every step would stall it
@@ -349,7 +264,7 @@ def _floats(name: str, numbers: object, length: int) -> tuple[float, ...]:
         isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) <= sys.float_info.max
         for number in numbers  # NaN fails too
     ):
-        raise SpecError(f"{name} is a list of finite numbers, not {numbers!r}")
+        raise SpecError(f"{name} is a list of finite numbers, not {quoted(numbers)}")
     if len(numbers) != length:
         raise SpecError(f"{name} has one number a channel ({length}), not {len(numbers)}")
     return tuple(float(number) for number in numbers)

@@ -46,6 +46,14 @@ class InputKind(ABC):
             What `encode` is given.
         """
 
+    def answerable(self, *raw: Any) -> tuple[Any, ...]:
+        """Raw input to be answered, unchanged.
+
+        Raises:
+            SpecError: a network would answer it, but the answer would mean nothing.
+        """
+        return raw
+
     def is_batch(self, raw: object) -> bool:
         """Whether raw input is several inputs in one array, which `encode_batch` takes."""
         return False

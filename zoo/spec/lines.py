@@ -15,14 +15,14 @@ from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.spec import ctc
-from zoo.spec.image import read_image
+from zoo.spec.image_files import read_image
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
     import numpy as np
 
     from zoo.spec import Encoded
-    from zoo.spec.image import RawImage
+    from zoo.spec.image_files import RawImage
 
 MAX_WIDTH = 16_384  # pixel columns of an encoded line
 MAX_HEIGHT = 256

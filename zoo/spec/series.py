@@ -20,6 +20,7 @@ from zoo.spec.cells import PLAIN, Notation, numbers
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import read_table
 from zoo.spec.image import Image
+from zoo.spec.image_files import frames_of
 from zoo.spec.kind import InputKind
 from zoo.spec.values import Values
 
@@ -267,19 +268,9 @@ class Labels:
 
 
 def _frames(raw: Any) -> Iterator[Any]:
-    import PIL.Image
-    import PIL.ImageSequence
-
     if isinstance(raw, (str, os.PathLike)):
-        try:
-            with PIL.Image.open(raw) as file:
-                for frame in PIL.ImageSequence.Iterator(file):
-                    yield frame.copy()
-                return
-        except FileNotFoundError:
-            raise SpecError(f"no such video: {raw}") from None
-        except Exception as error:  # Pillow's readers raise various errors for damaged files
-            raise SpecError(f"cannot read {raw} as an animated image: {error}") from error
+        yield from frames_of(raw)
+        return
     if not hasattr(raw, "__array__") or getattr(raw, "ndim", 0) not in (3, 4):
         raise SpecError("a video is the path of an animated image, or an array T x H x W or T x H x W x C")
     if len(raw) == 0:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import SpecError, unknown
+from zoo.files import quoted
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
@@ -91,6 +92,22 @@ class Text(InputKind):
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
         return (("" if self.level == "characters" else " ").join(random.choice(self.vocabulary, length)),)
+
+    def answerable(self, *raw: Any) -> tuple[Any, ...]:
+        """A text of whose words the network knows at least half; punctuation is no word.
+
+        Raises:
+            SpecError: it knows fewer, so that its answer would be about another text.
+        """
+        text = raw[0]
+        if isinstance(text, str) and not self.closed:
+            tokens = tokenise(text, self.level)
+            said = [token for token in tokens if any(sign.isalnum() for sign in token)] or tokens
+            strange = [token for token in said if token not in self._index]
+            if len(strange) > len(said) / 2:
+                known, listed = len(said) - len(strange), ", ".join(map(quoted, strange[:3]))
+                raise SpecError(f"too few of its {self.level} are known ({known} of {len(said)}): not {listed}")
+        return raw
 
     def encode(self, raw: str) -> Tensor:
         """Turn a text into codes, int64 (T,).

@@ -116,7 +116,7 @@ def _key(name: object) -> str:
     return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", str(name))
 
 
-NULL_CHOICE = "a choice, such as model=cnn, is a name, and cannot be null"
+NULL_CHOICE = "a choice, such as model=cnn, is a name; null or a number is none"
 
 
 def is_null_choice(error: ValueError) -> bool:

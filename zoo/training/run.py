@@ -293,6 +293,8 @@ def _checkpoint(cfg: DictConfig, settings: dict[str, Any]) -> dict[str, Any] | N
     """The checkpoint to resume, once it is seen to be of a run with these settings."""
     if cfg.resume is None:
         return None
+    if not isinstance(cfg.resume, (str, os.PathLike)):
+        raise ConfigError(f"resume: give the path of a run's last.ckpt, not {quoted(cfg.resume)}")
     path = Path(cfg.resume)
     checkpoint = checkpoints.read(path)
     checkpoints.check_settings(checkpoint, path, settings)

@@ -2,8 +2,8 @@
 
 The file is an ordinary safetensors file. Its header's metadata has one entry, `zoo`: JSON with the format's version,
 the model's name and options, the spec, the calibration, metrics, the recipe, and the sha256 of the whole file (taken
-with the digest's own 64 characters as zeros). Files of format 1 are read through `zoo.weights.format1`. Loading
-unpickles nothing, and runs no code but that of the models in `zoo.list_models()`.
+with the digest's own 64 characters as zeros). `zoo.weights.header` reads it, and `zoo.weights.rebuild` makes a
+network of it. Loading unpickles nothing, and runs no code but that of the models in `zoo.list_models()`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,7 @@ import hashlib
 import inspect
 import json
 import os
-import re
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -25,19 +21,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
-from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, unknown
-from zoo.files import quoted, replacing
+from zoo.errors import ArtefactError, ConfigError, SpecError, unknown
+from zoo.files import replacing
 from zoo.spec import Calibration, Encoded, Features, Spec, Table
-from zoo.weights import format1
+from zoo.weights import header as headers
+from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
+from zoo.weights.rebuild import read_tensors, rebuild
 
-FORMAT = 2
-MAX_HEADER = 16 * 2**20  # bytes: room for a vocabulary, not for an attack on memory
 BATCH = 256
 ALIKE = 32  # examples of similar length that are answered at once
-_NO_DIGEST = "0" * 64
 
 
 @dataclass(repr=False)
@@ -207,7 +201,8 @@ class Artefact:
         size = BATCH if described.stacks else 1
         examples = zip(*columns)
         chunks = iter(lambda: list(islice(examples, size)), [])
-        return several, (described.collate([described.encode(*example) for example in chunk]) for chunk in chunks)
+        encoded = ([described.encode(*described.answerable(*example)) for example in chunk] for chunk in chunks)
+        return several, (described.collate(batch) for batch in encoded)
 
     def _rows(self, raw: Any) -> tuple[bool, Iterator[Encoded]]:
         """As `_examples`, for the rows of a table, which are encoded column by column."""
@@ -256,7 +251,7 @@ def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
     header = {
-        "sha256": _NO_DIGEST,  # first, so that it is the first run of zeros in the file
+        "sha256": NO_DIGEST,  # first, so that it is the first run of zeros in the file
         "format": FORMAT,
         "model": artefact.model,
         "options": artefact.options,
@@ -276,7 +271,7 @@ def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
     data = serialize(tensors, metadata={"zoo": text})
     if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
         raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
-    return data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
+    return data.replace(NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact:
@@ -292,7 +287,7 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact
     """
     path = Path(path)
     try:
-        data = _read(path)
+        data = headers.read(path)
         if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
             raise ArtefactError(f"its sha256 is {found}, and not {sha256}; it is damaged, or another file")
         return from_bytes(data)
@@ -306,8 +301,8 @@ def from_bytes(data: bytes) -> Artefact:
     Raises:
         ArtefactError: as `load`; the message names no file.
     """
-    header = _header(data)
-    network, spec, calibration = _rebuild(header, _tensors(data))
+    header = headers.verified(data)
+    network, spec, calibration = rebuild(header, read_tensors(data))
     return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"], calibration)
 
 
@@ -319,7 +314,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        return _entries(_read(path, header_alone=True))
+        return headers.entries(headers.read(path, header_alone=True))
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
 
@@ -330,7 +325,7 @@ def check(path: str | os.PathLike[str]) -> None:
     Raises:
         ArtefactError: it is not; the message does not name the file.
     """
-    _header(_read(Path(path)))
+    headers.verified(headers.read(Path(path)))
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:
@@ -342,151 +337,6 @@ def _halved(name: str, tensor: Tensor) -> Tensor:
     return halved
 
 
-def _read(path: Path, *, header_alone: bool = False) -> bytes:
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            size = path.stat().st_size
-            if size < 8 or length > size - 8:
-                raise ArtefactError(f"truncated, or not a safetensors file ({size} bytes)")
-            if length > MAX_HEADER:
-                raise ArtefactError(f"its header claims {length} bytes; {MAX_HEADER} is the limit")
-            file.seek(0)
-            return file.read(8 + length if header_alone else -1)
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
-        raise ArtefactError(reason) from error
-
-
-def _header(data: bytes) -> dict[str, Any]:
-    """Our part of the file's header, after its digest has shown that the file is undamaged."""
-    header = _entries(data)
-    digest = header["sha256"]
-    blank = data.replace(str(digest).encode(errors="replace"), _NO_DIGEST.encode(), 1)
-    if hashlib.sha256(blank).hexdigest() != digest:
-        raise ArtefactError("damaged: its contents do not match its sha256")
-    return header
-
-
-def _entries(data: bytes) -> dict[str, Any]:
-    """Our part of the file's header, with today's names."""
-    length = int.from_bytes(data[:8], "little")
-    try:
-        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["zoo"])
-        version, _ = header["format"], header["sha256"]
-        header = format1.renamed(header) if version == 1 else header
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtefactError("its header is damaged, or zoo did not write it") from error
-    if type(version) is not int or version < 1:
-        raise ArtefactError(f"its header is damaged: there is no format {version!r}")
-    if version > FORMAT:
-        raise ArtefactError(f"it has format {version}, and this zoo reads up to {FORMAT}; update zoo")
-    kinds = {"model": str, "options": dict, "spec": dict, "calibration": dict, "metrics": dict, "recipe": dict}
-    for name, kind in kinds.items():
-        if not isinstance(header.get(name), kind):
-            raise ArtefactError(f"its header has no {name}, or not of the right kind")
-    for name, value in header["metrics"].items():
-        if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # NaN fails too
-            raise ArtefactError(f"its header is damaged: the metric {name} is {value!r}")
-    parents, command = header["recipe"].get("parent_commands", []), header["recipe"].get("command", "")
-    if not isinstance(parents, list) or not all(isinstance(line, str) for line in [*parents, command]):
-        raise ArtefactError("its header is damaged: the commands of its recipe are no text")
-    return header
-
-
-def _tensors(data: bytes) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load as deserialize
-
-    try:
-        return deserialize(data)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        # a KeyError for types of numbers that torch does not have
-        raise ArtefactError(f"its tensors cannot be read: {_first_line(error)}") from error
-
-
-def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Module, Spec, Calibration]:
-    """Build the network without memory for its parameters, and fill it after names and shapes are found to fit."""
-    try:
-        spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
-        _check_registered(header)
-        with torch.device("meta"), _float32_by_default(), _parameters_at_most(2 * len(tensors) + 1000):
-            network = models.build(header["model"], spec, **header["options"])
-    except ConfigError as error:
-        raise ArtefactError(str(error)) from error
-    except (ZooError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise ArtefactError(f"its {header['model']} cannot be built: {_first_line(error)}") from error
-    expected = network.state_dict()
-    for fault in _shape_errors(expected, tensors):
-        raise ArtefactError(fault)
-    # A file may hold floats in a smaller precision; networks compute in float32
-    filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
-    network.load_state_dict(filled, assign=True)
-    return network, spec, calibration
-
-
-def _check_registered(header: dict[str, Any]) -> None:
-    """See that the model is registered, or say which module did that where it was trained; it is never imported."""
-    try:
-        models.find(header["model"])
-    except ConfigError as error:
-        plugin = header.get("plugin")
-        if not isinstance(plugin, str) or not re.fullmatch(r"[\w.]{1,100}", plugin):
-            raise
-        known = f"its model {quoted(header['model'])} is not registered"
-        by_module = f"; {plugin} did that: if you trust it, import it, or give plugins=[{plugin}]"
-        in_script = "; a notebook or a script did that: run the part with zoo.register_model"
-        fault = known + (in_script if plugin == "__main__" else by_module)
-        raise ConfigError(fault) from error
-
-
-@contextmanager
-def _float32_by_default() -> Iterator[None]:
-    """Networks compute in float32, whatever the type that a program has set."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(dtype)
-
-
-@contextmanager
-def _parameters_at_most(count: int) -> Iterator[None]:
-    """Refuse to build more parameters: the options of a hostile file may ask for any number of layers."""
-    builder, built = threading.get_ident(), 0
-
-    def counted(*_: Any) -> None:
-        nonlocal built
-        built += threading.get_ident() == builder
-        if built > count:
-            raise ArtefactError("its options ask for a larger network than its tensors make")
-
-    hook = register_module_parameter_registration_hook(counted)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _shape_errors(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> Iterator[str]:
-    if missing := sorted(expected.keys() - tensors.keys()):
-        yield f"it lacks the tensors {', '.join(missing[:3])}{' …' * (len(missing) > 3)}"
-    if extra := sorted(tensors.keys() - expected.keys()):
-        yield f"it has tensors that its model does not: {', '.join(extra[:3])}{' …' * (len(extra) > 3)}"
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            yield f"{name} has shape {list(tensor.shape)}, and its model takes {list(expected[name].shape)}"
-        floats = tensor.is_floating_point() and expected[name].is_floating_point()
-        if tensor.dtype != expected[name].dtype and not floats:
-            yield f"{name} is {tensor.dtype}, and its model takes {expected[name].dtype}"
-
-
 def _keywords(method: Callable[..., Any]) -> list[str]:
     parameters = inspect.signature(method).parameters.values()
     return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-
-
-def _first_line(error: Exception) -> str:
-    """The error without the C++ frames that torch may add."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

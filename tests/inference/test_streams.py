@@ -1,0 +1,69 @@
+"""What is wrong with one line of a stream costs that line alone, and is told by its number."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from zoo.errors import DataError
+from zoo.inference.streams import MAX_LINE, lines_of, stream_table
+
+
+def lines(data: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8", errors="surrogateescape")
+
+
+def table(data: bytes, rows: int = 2, separator: str = ",") -> tuple[list[tuple[int, int, list[object]]], list[str]]:
+    """Number, line and cells of each row, and what was refused."""
+    found, refused = [], []
+    for frame, numbers in stream_table(lines_of(lines(data)), rows, refused.append, separator=separator):
+        found += zip(frame.index, numbers, frame.astype(object).where(frame.notna(), None).values.tolist())
+    return found, refused
+
+
+def test_lines_that_are_no_text_or_too_long() -> None:
+    data = "\ufeffone\r\n".encode() + b"sch\xf6n\n" + b"x" * (2 * MAX_LINE + 5) + b"\nlast"
+    found = list(lines_of(lines(data)))
+    assert [(line.number, line.text) for line in found] == [(1, "one"), (2, ""), (3, ""), (4, "last")]
+    assert "not utf-8" in found[1].fault
+    assert "0xf6" in found[1].fault
+    assert "longer than" in found[2].fault
+
+
+@pytest.mark.parametrize("rows", [1, 2, 64])
+def test_each_fault_costs_its_row(rows: int) -> None:
+    long = b"x" * 200_000
+    data = b'a,b\n1,2\n"3,4\n5,6\n7,' + long + b"\n8\n9,\xe9\n\n10,11\n"
+    found, refused = table(data, rows)
+    assert found == [(1, 2, ["1", "2"]), (3, 4, ["5", "6"]), (7, 9, ["10", "11"])]
+    assert [line.partition(":")[0] for line in sorted(refused)] == ["line 3", "line 5", "line 6", "line 7"]
+    assert all(len(line) <= 300 for line in refused)
+
+
+def test_a_quoted_cell_goes_on_over_lines() -> None:
+    data = b'a,b\r\n"one\r\ntwo, three","say ""so"""\r\n1,2\r\n'
+    assert table(data) == ([(1, 2, ["one\ntwo, three", 'say "so"']), (2, 4, ["1", "2"])], [])
+    assert table(b'a;b\n"1;\n2";3\n', separator=";") == ([(1, 2, ["1;\n2", "3"])], [])
+
+
+def test_a_quote_that_is_never_closed_swallows_nothing() -> None:
+    data = b'a,b\n1,"2\n' + b"3,4\n" * 1500 + b'5,"6"\n'
+    found, refused = table(data, rows=64)
+    assert len(found) == 1501
+    assert refused == ["line 2: row 1 has a quote that is not closed"]
+
+
+def test_a_cell_is_the_same_whatever_stands_beside_it() -> None:
+    data = b"a,b\n1,TRUE\n1.50,2\n,?\n"
+    assert [row for *_, row in table(data, 1)[0]] == [row for *_, row in table(data, 3)[0]] == [
+        ["1", "TRUE"], ["1.50", "2"], [None, None],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"), [(b"", "empty"), (b"a,a\n", "two columns"), (b'"a,b\n', "line 1"), (b"\xff\n", "line 1")]
+)
+def test_no_header(data: bytes, fault: str) -> None:
+    with pytest.raises(DataError, match=fault):
+        table(data)

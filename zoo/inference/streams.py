@@ -1,0 +1,195 @@
+"""Lines of text and rows of CSV as they come in: what is wrong with one costs that one alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_LINE = 2**20  # characters
+MAX_CELL_LINES = 1000  # of a quoted cell
+ROWS_IN_CELL = 10  # commas of lines that are whole rows, from which a quote counts as never closed
+
+Refuse = Callable[[str], None]
+
+
+class Line(NamedTuple):
+    """A line with its number from 1; `fault` says what is wrong with it, and is empty where nothing is."""
+
+    number: int
+    text: str
+    fault: str = ""
+
+
+@dataclass
+class Row:
+    """The cells of a row, its number from 1, and the number of the line on which it begins."""
+
+    number: int
+    line: int
+    cells: list[str]
+
+
+def standard_input() -> IO[str]:
+    """Standard input, read as UTF-8 whatever the locale; other bytes become surrogates, which `lines_of` finds."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    return sys.stdin
+
+
+def lines_of(file: IO[str]) -> Iterator[Line]:
+    """The lines of a file that is read as UTF-8 with errors="surrogateescape", without a byte order mark."""
+    number = 0
+    while text := file.readline(MAX_LINE):
+        number += 1
+        if number == 1:
+            text = text.removeprefix("\ufeff")
+        fault = _undecodable(text)
+        if len(text) == MAX_LINE and not text.endswith("\n"):
+            fault = f"longer than {MAX_LINE:,} characters"
+            while (rest := file.readline(MAX_LINE)) and not rest.endswith("\n"):
+                pass
+        yield Line(number, "" if fault else text.rstrip("\r\n"), fault)
+
+
+def stream_table(
+    lines: Iterator[Line], rows: int, refuse: Refuse, *, separator: str = ","
+) -> Iterator[tuple[pd.DataFrame, list[int]]]:
+    """Yield tables of up to `rows` rows, and the line of each row, while the lines of a CSV file come in.
+
+    All cells are text, or missing as in `read_table`: what a cell is does not depend on the rows beside it.
+
+    Args:
+        lines: of the file, the header first.
+        rows: largest number of rows of a table.
+        refuse: called with a message for each row that cannot be read; the row is dropped, and counts.
+        separator: character between cells.
+
+    Raises:
+        DataError: there is no header, or a name occurs in it twice.
+    """
+    reader = _Reader(lines, separator)
+    names = reader.header()
+    found = reader.rows(len(names), refuse)
+    while chunk := list(islice(found, rows)):
+        yield _frame(names, chunk), [row.line for row in chunk]
+
+
+class _Reader:
+    """Rows of CSV from lines, which can be put back."""
+
+    def __init__(self, lines: Iterator[Line], separator: str) -> None:
+        self._lines = lines
+        self._separator = separator
+        self._waiting: deque[Line] = deque()
+
+    def header(self) -> list[str]:
+        first = next((line for line in iter(self._next, None) if line.text.strip() or line.fault), None)
+        if first is None:
+            raise DataError("standard input is empty")
+        cells = None if first.fault else self._cells(first, None)
+        if not cells:
+            fault = first.fault or "no header of a CSV: it has a quote that is not closed"
+            raise DataError(f"line {first.number} of standard input is {fault}")
+        names = [name.strip() for name in cells]
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise DataError(f"standard input has two columns named '{name}'")
+        return names
+
+    def rows(self, width: int, refuse: Refuse) -> Iterator[Row]:
+        number = 0
+        while (line := self._next()) is not None:
+            if not line.text and not line.fault:
+                continue
+            number += 1
+            place = f"line {line.number}: row {number}"
+            if line.fault:
+                refuse(f"{place} is {line.fault}")
+                continue
+            try:
+                cells = self._cells(line, width)
+            except csv.Error as error:
+                refuse(f"{place} cannot be read: {error}")
+                continue
+            if cells is None:
+                refuse(f"{place} has a quote that is not closed")
+            elif len(cells) != width:
+                refuse(f"{place} has {len(cells)} cells, and the header has {width}")
+            else:
+                yield Row(number, line.number, cells)
+
+    def _next(self) -> Line | None:
+        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+
+    def _cells(self, first: Line, width: int | None) -> list[str] | None:
+        """The cells of a row, of which one may go on over the next lines; None if its quote is never closed."""
+        if (cells := _parsed([first.text], self._separator)) is not None:
+            return cells
+        taken, whole = [first], 0
+        while len(taken) < MAX_CELL_LINES and whole < ROWS_IN_CELL and (line := self._next()) is not None:
+            taken.append(line)
+            if line.fault:
+                break
+            if '"' in line.text:
+                try:
+                    cells = _parsed([each.text for each in taken], self._separator, strict=True)
+                except csv.Error:  # the quote that closes is one that opens
+                    break
+                if cells is not None and width in (None, len(cells)):
+                    return cells
+                if cells is not None:
+                    break
+            elif width is not None and line.text.count(self._separator) == width - 1:
+                whole += width - 1
+        self._waiting.extendleft(reversed(taken[1:]))
+        return None
+
+
+def _parsed(texts: list[str], separator: str, strict: bool = False) -> list[str] | None:
+    """The cells of a row on one or more lines, None if a quote is open at the end.
+
+    Raises:
+        csv.Error: a cell is too long, or has what no cell may have.
+    """
+    rows = list(csv.reader([*(f"{text}\n" for text in texts), "end"], delimiter=separator))
+    if len(rows) == 1:
+        return None
+    if strict:
+        list(csv.reader([f"{text}\n" for text in texts], delimiter=separator, strict=True))
+    return rows[0]
+
+
+def _frame(names: list[str], rows: list[Row]) -> pd.DataFrame:
+    import pandas as pd
+
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([names, *(row.cells for row in rows)])
+    text.seek(0)
+    frame = pd.read_csv(
+        text, dtype=str, index_col=False, keep_default_na=False, na_values=["", "?"], skip_blank_lines=False
+    )
+    frame.index = pd.Index([row.number for row in rows])
+    return frame
+
+
+def _undecodable(text: str) -> str:
+    """What is wrong with a line that is no UTF-8."""
+    if text.isascii():
+        return ""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        byte = ord(text[error.start]) - 0xDC00
+        return f"not utf-8 (byte 0x{byte & 0xFF:02x} at character {error.start + 1})"
+    return ""
