@@ -29,9 +29,9 @@ def test_figures_are_drawn_and_told_by_model_and_setting(tmp_path: Path, caplog:
     with caplog.at_level(logging.INFO):
         drawing.on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
     assert caplog.messages[:3] == ["lstm: 5 0.05, 10 0.1", "rmse of the mean: 5 0.4, 10 0.4", "rnn: 10 0.5"]
-    assert (tmp_path / "sweep.png").stat().st_size > 3_000
+    assert (tmp_path / "lines.png").stat().st_size > 3_000
 
 
 def test_a_sweep_of_nothing_draws_nothing(tmp_path: Path) -> None:
     Drawing("data.length", "test/rmse").on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
-    assert not (tmp_path / "sweep.png").exists()
+    assert not (tmp_path / "lines.png").exists()
