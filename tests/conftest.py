@@ -92,6 +92,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         random.Random(order).shuffle(items)
 
 
+@pytest.hookimpl
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A line for each campaign of tests/fuzz: its cases, and what they came to."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    for told in [told for report in reports for name, told in getattr(report, "user_properties", []) if name == "fuzz"]:
+        terminalreporter.write_line(told)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Iterator[Any]:
     """Escape half characters in what a test logged or printed, which cannot be sent from one process to another."""

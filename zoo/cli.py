@@ -71,6 +71,7 @@ VERBS = {
         console=optional_console,
         extra="sweep",
     ),
+    "doctor": Verb("say what this machine can do: zoo doctor", "zoo.hardware.doctor", "use/doctor"),
     "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }
 

@@ -1,12 +1,16 @@
-"""What this machine can do."""
+"""What this machine can do, what a run chooses by it, and why; `zoo doctor` prints it."""
 
 from __future__ import annotations
 
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
-from zoo.errors import ConfigError, unknown
+from zoo.errors import DISTRIBUTION, ConfigError, unknown
 
 PRECISIONS = "32-true", "16-mixed", "bf16-mixed"  # in all of which parameters, and what is prepared, are float32
 
@@ -27,6 +31,125 @@ def precision(name: str | None, accelerator: str) -> str:
         if name not in PRECISIONS:
             raise ConfigError("trainer: " + unknown("precision", str(name), ("auto", "mixed", *PRECISIONS)))
         return str(name)
-    if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if takes_gpu(accelerator):
+        return "bf16-mixed" if has_bf16() else "16-mixed"
     return "bf16-mixed" if cpu_has_bf16() else "32-true"
+
+
+def takes_gpu(accelerator: str) -> bool:
+    """Whether a run on this accelerator, a name of Lightning's, is one on CUDA."""
+    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+
+
+def has_bf16() -> bool:
+    """Whether the GPU computes in bf16 itself."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def check_gpu(devices: Any, precision: str | None) -> None:
+    """See that a run on CUDA can have what it asks for.
+
+    Args:
+        devices: as Lightning's Trainer takes them.
+        precision: a name of Lightning's, or `auto` or `mixed`, which fit any card.
+
+    Raises:
+        ConfigError: there is no GPU for this torch, there are fewer than asked for, or it has not the precision.
+    """
+    if (fault := why_no_gpu()) is not None:
+        raise ConfigError(f"trainer: no GPU can be used: {fault}; trainer=cpu trains without one")
+    count = torch.cuda.device_count()
+    places = [devices] if isinstance(devices, str) and devices.isdecimal() else devices
+    if isinstance(places, Sequence) and not isinstance(places, str):
+        wanted = max((int(place) for place in places), default=-1) + 1 if places is devices else int(places[0])
+    else:
+        wanted = places if type(places) is int else 0  # "auto" and -1 are all there are
+    if wanted > count:
+        raise ConfigError(f"trainer.devices={devices}: this machine has {_gpus(count)}; give trainer.devices={count}")
+    if precision == "bf16-mixed" and not has_bf16():
+        raise ConfigError(
+            f"trainer.precision=bf16-mixed: {torch.cuda.get_device_name()} does not compute in bf16; "
+            "give trainer.precision=16-mixed, or mixed, which chooses"
+        )
+
+
+def _gpus(count: int) -> str:
+    return f"{count} GPU" if count == 1 else f"{count} GPUs"
+
+
+def why_no_gpu() -> str | None:
+    """Why torch can use no GPU here, such as a driver that is too old; None where it can."""
+    try:
+        torch.cuda.init()
+        name, has = torch.cuda.get_device_name(), torch.cuda.get_device_capability()
+        built = [tuple(map(int, (arch[3:-1], arch[-1]))) for arch in _architectures()]
+    except (RuntimeError, AssertionError) as error:  # the second where torch is built without CUDA
+        return str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+    if built and has < min(built):
+        least = ".".join(map(str, min(built)))
+        return f"{name} has compute capability {has[0]}.{has[1]}, and torch {torch.__version__} needs {least} or more"
+    return None
+
+
+def _architectures() -> list[str]:
+    """Those that this torch has kernels for, such as sm_90."""
+    return [arch for arch in torch.cuda.get_arch_list() if arch.startswith("sm_") and arch[3:].isdecimal()]
+
+
+def doctor(cfg: Any = None) -> None:
+    """Print what this machine can do and what runs choose by it, to paste into a report of a fault."""
+    print("\n".join(f"{name + ':':15}{said}" for name, said in findings()))
+
+
+def findings() -> Iterator[tuple[str, str]]:
+    """What `doctor` prints, line by line: what it is about, and what was found."""
+    yield (
+        "versions",
+        f"torch {torch.__version__}, "
+        + ", ".join(f"{name} {_version(name)}" for name in (DISTRIBUTION, "lightning", "numpy")),
+    )
+    yield "system", f"Python {platform.python_version()}, {platform.platform()}"
+    memory = _memory()
+    yield (
+        "CPU",
+        f"{platform.machine()}, {os.cpu_count()} cores, {'unknown' if memory is None else _gib(memory)} of memory, "
+        f"{'bf16' if cpu_has_bf16() else 'no bf16'}",
+    )
+    yield "threads", f"{torch.get_num_threads()} of torch; threads=… or conf/run says how many a run takes"
+    fault = why_no_gpu()
+    if fault is not None:
+        yield "GPU", f"none: {fault}"
+    else:
+        for place in range(torch.cuda.device_count()):
+            card = torch.cuda.get_device_properties(place)
+            yield (
+                f"GPU {place}",
+                f"{card.name}, {_gib(card.total_memory)}, compute {card.major}.{card.minor}",
+            )
+        yield "CUDA", f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+        yield "bf16", "yes" if has_bf16() else "no; mixed precision is fp16 with a gradient scaler"
+        yield "TF32", f"{'yes' if card.major >= 8 else 'no'}; runs on CUDA allow it in float32"
+    chosen = precision("auto", "auto")
+    where = "GPU" if fault is None else "CPU"
+    why = f"this {where} {'computes' if chosen == 'bf16-mixed' else 'does not compute'} in bf16"
+    yield "precision", f"{chosen}, where trainer.precision is auto or mixed: {why}"
+    yield "channels last", "always, of convolutions; the layout in which they are fastest on CPU and CUDA"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _memory() -> int | None:
+    """Bytes of the machine, where the system tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

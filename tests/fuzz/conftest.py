@@ -1,16 +1,14 @@
-"""The campaigns of `pytest -m fuzz`: how many cases, which come first, and a table at the end."""
+"""The campaigns of `pytest -m fuzz`: how many cases, and which first; tests/conftest.py prints what they came to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .campaign import ANSWERED, Make, Tally, campaign
+from .campaign import ANSWERED, Make, campaign
 
-TALLIES: list[Tally] = []
 BY_DEFAULT = {"csv": 50, "overrides": 50}  # those that train or compose; 300 of those that load
 
 
@@ -23,14 +21,8 @@ def fuzz(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, Make]
         start = request.config.getoption("fuzz_start")
         log = Path(request.config.getoption("fuzz_log") or tmp_path / "fuzz.jsonl")
         tally = campaign(kind, make, range(start, start + count), tmp_path, log)
-        TALLIES.append(tally)
+        request.node.user_properties.append(("fuzz", str(tally)))
         assert not tally.wrong, "\n".join([f"log: {log}", *tally.wrong[:20]])
         assert tally.answered >= ANSWERED * tally.sound, "\n".join(tally.refused[:20])
 
     return run
-
-
-@pytest.hookimpl
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for tally in TALLIES:
-        terminalreporter.write_line(str(tally))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -168,6 +170,27 @@ def alike(answer: Any, found: list[Any], about: dict[str, Any]) -> None:
         assert dict(zip(about["labels"], first)) == pytest.approx(answer["probabilities"], rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize("format", ["torchscript", "torch_export"])
+def test_nothing_is_left_behind(tmp_path: Path, format: str) -> None:  # noqa: A002
+    """Neither in the artefact, a network in training mode, nor in the process, whose logging is partly off."""
+    model, spec = "cnn", Spec(Image(1, 8, 8, (0.5,), (0.5,)), POLARITY)
+    artefact = stirred(model, spec, {"widths": [4], "blocks": 1})
+    artefact.network.train()
+    before = {name: tensor.clone() for name, tensor in artefact.network.state_dict().items()}
+    logging.disable(logging.INFO)
+    try:
+        random, threads, filters = torch.get_rng_state(), torch.get_num_threads(), list(warnings.filters)
+        export_artefact(artefact, tmp_path / "network", format)
+        assert logging.root.manager.disable == logging.INFO
+        assert torch.equal(torch.get_rng_state(), random)
+        assert (torch.get_num_threads(), list(warnings.filters)) == (threads, filters)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert all(module.training and not module._forward_hooks for module in artefact.network.modules())
+    after = artefact.network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_language_model_is_exported_as_one_step(tmp_path: Path) -> None:
     """From the probabilities of the next token a loop writes what the zoo writes."""
     spec = Spec(WORDS, Tokens(WORDS.vocabulary, "words", 6))
@@ -259,7 +282,9 @@ def test_8_bits_of_a_table_are_measured_from_its_raw_numbers(
     before, after = quantise.compare(artefact, file, tmp_path)["test/auroc"]  # not quantised yet
     assert before == pytest.approx(after, abs=1e-4)
     quantise.quantise(file)
-    assert quantise.compare(artefact, file, tmp_path)["test/auroc"][1] == pytest.approx(before, abs=0.02)
+    metrics = quantise.compare(artefact, file, tmp_path)
+    assert metrics["test/auroc"][1] == pytest.approx(before, abs=0.02)
+    assert any(one != other for one, other in metrics.values())  # it is the file that answers
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:FutureWarning")

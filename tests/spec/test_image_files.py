@@ -53,7 +53,8 @@ def test_no_other_program_reads_it(tmp_path: Path, content: bytes) -> None:
 
 
 def test_formats_that_are_not_meant(tmp_path: Path) -> None:
-    PIL.Image.new("F", (8, 8)).save(tmp_path / "spider.png", "SPIDER")
+    PIL.Image.new("F", (8, 8)).save(tmp_path / "picture.spi", "SPIDER")  # by its own ending, which Pillow remembers
+    (tmp_path / "picture.spi").rename(tmp_path / "spider.png")
     video = Video(1, 8, 8, (0.5,), (0.5,))
     with pytest.raises(SpecError, match=r"spider\.png"):
         video.encode(tmp_path / "spider.png")

@@ -88,6 +88,8 @@ def test_each_door_leaves_the_process_as_it_was() -> None:
         "answer": lambda: zoo.load("cnn.digits")(np.zeros((8, 8), np.uint8)),
         "evaluate": lambda: measure(zoo.load("cnn.digits"), Path()),
         "export": lambda: export_artefact(zoo.load("cnn.digits"), Path("cnn.pt"), "torchscript"),
+        "export to ONNX": lambda: export_artefact(zoo.load("cnn.digits"), Path("cnn.onnx"), "onnx"),
+        "torch.export": lambda: export_artefact(zoo.load("cnn.digits"), Path("cnn.pt2"), "torch_export"),
         "publish": lambda: write_page(Path("weights")),
     }
     for name, door in doors.items():

@@ -6,6 +6,7 @@ Shape letters: B batch, W width, H height.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -165,13 +166,19 @@ def compress(image: Tensor, coarseness: Tensor) -> Tensor:
     k = torch.arange(8, device=image.device)
     cosines = torch.cos(math.pi / 8 * (k + 0.5) * k[:, None]) / 2  # frequency, place; orthonormal
     cosines[0] /= math.sqrt(2)
-    table = torch.tensor(_TABLE, device=image.device) / 255
+    table = _table(image.device)
     padded = functional.pad(image, (0, -width % 8), mode="replicate")
     blocks = padded.unflatten(2, (-1, 8)).unflatten(1, (-1, 8)).transpose(2, 3)  # B, H / 8, W / 8, 8, 8
     frequencies = cosines @ (blocks - 128 / 255) @ cosines.T
     steps = table * coarseness[..., None, None].clamp(min=1e-3)
     restored = cosines.T @ ((frequencies / steps).round() * steps) @ cosines + 128 / 255
     return restored.transpose(2, 3).flatten(3).flatten(1, 2)[:, :, :width]
+
+
+@cache
+def _table(device: torch.device) -> Tensor:
+    """JPEG's table for pixels in 0..1, (8, 8), once on each device: to copy it makes a step wait."""
+    return torch.tensor(_TABLE, device=device) / 255
 
 
 def _neighbours(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,6 +14,8 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,8 @@ def export(cfg: DictConfig) -> Path:
 def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, set[int]]:  # noqa: A002
     """Export a network, and see that the exported one gives what it gives, on random inputs of several sizes.
 
+    The artefact stays as it is, on its device: what is exported is a copy of its network.
+
     Args:
         artefact: whose network is exported.
         file: where to; nothing is left there if it cannot be done.
@@ -83,7 +87,7 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
     Raises:
         ConfigError: the format cannot hold the network, or what it holds gives something else.
     """
-    artefact.network.cpu()
+    artefact = replace(artefact, network=deepcopy(artefact.network).cpu())
     program = Program(artefact).eval()
     batches = [_raw(artefact, program, count, extent) for count, extent in ((3, 24), (5, 36), (2, 30))]
     dynamic = [
@@ -236,13 +240,15 @@ def _tensors(output: Any) -> Arguments:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Exporters tell much of what does not concern a user: deprecations of their own, and each step that they take."""
-    logging.disable(logging.ERROR)
+    disabled, threads = logging.root.manager.disable, torch.get_num_threads()
+    logging.disable(max(disabled, logging.ERROR))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.random.fork_rng([]):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
+        torch.set_num_threads(threads)
 
 
 def _first_line(error: BaseException) -> str:

@@ -46,6 +46,9 @@ All of these come with the package. Metrics are those of the test split. To comp
     zoo.load("cnn.digits")("scan.png")                        # answers raw input
     zoo.create_model("cnn", weights="digits", num_classes=26) # the bare network, here with a new head
     zoo.features("cnn.digits")(["a.png", "b.png"])            # the features that its last layer sees, (2, F)
+    zoo.features("cnn.digits", stages=[0, 2])(["a.png"])      # feature maps of two depths
+    zoo.create_model("cnn", in_channels=3, num_classes=0)     # without a head; zoo.list_models("*") has all networks
+    zoo.load("cnn.digits")(images)                            # one array, B x C x H x W (or B x H x W x C): a batch
 
     python scripts/predict.py model=cnn.digits input='scans/*.png'
     python scripts/export.py model=cnn.digits format=onnx

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.inference.answers import network_output
@@ -67,10 +68,11 @@ def compare(artefact: Artefact, file: Path, root: Path) -> dict[str, tuple[float
     if isinstance(artefact.spec.output, Features | Tokens | Topics) or isinstance(artefact.spec.input, Seed):
         log.warning("no metric of %s: those of %s are not of its outputs alone", file, artefact.spec)
         return {}
-    network = OnnxNetwork(file, artefact)
+    forward, network = OnnxForward(file, artefact), deepcopy(artefact.network)
+    network.forward = forward  # of the same class, with the methods that a task asks for
     try:
         before = measure(artefact, root, accelerator="cpu")
-        after = measure(replace(artefact, network=network), root, accelerator="cpu", callbacks=[Recorder(network)])
+        after = measure(replace(artefact, network=network), root, accelerator="cpu", callbacks=[Recorder(forward)])
     except (ArtefactError, DataError) as error:
         log.warning("no metric of %s: %s", file, error)
         return {}
@@ -81,8 +83,8 @@ def compare(artefact: Artefact, file: Path, root: Path) -> dict[str, tuple[float
     return {name: (before[name], after[name]) for name in names}
 
 
-class OnnxNetwork(nn.Module):
-    """An ONNX file in the place of the network that it was exported from: what was prepared becomes raw again.
+class OnnxForward:
+    """An ONNX file as the `forward` of the network that it was exported from: what was prepared becomes raw again.
 
     Lines of text are taken from the batch that a `Recorder` saw last, since each was scaled in its own way.
     """
@@ -90,32 +92,27 @@ class OnnxNetwork(nn.Module):
     def __init__(self, file: Path, artefact: Artefact) -> None:
         import onnxruntime
 
-        super().__init__()
         self.session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        self.program = [Program(artefact)]  # in a list, and so no part of this module
+        self.program = Program(artefact)
         self.batch: Any = None
 
-    def __getattr__(self, name: str) -> Any:  # what a task asks a network of besides its outputs
-        return getattr(self.__dict__["program"][0].network, name)
+    def __deepcopy__(self, memo: object) -> OnnxForward:
+        return self  # a task that averages weights copies its network, and a session has no copies
 
-    def __deepcopy__(self, memo: object) -> OnnxNetwork:
-        return self  # a task that averages weights would copy it, and a session has no copies
-
-    def forward(self, *prepared: Tensor) -> Tensor:
-        program = self.program[0]
-        described = program.spec.input
+    def __call__(self, *prepared: Tensor) -> Tensor:
+        described = self.program.spec.input
         batch = self.batch if isinstance(described, TextLine) else unprepared(described, *prepared)
         taken = {entry.name for entry in self.session.get_inputs()}
-        raw = zip((port.name for port in program.inputs), program.raw(batch))
+        raw = zip((port.name for port in self.program.inputs), self.program.raw(batch))
         answers = self.session.run(None, {name: tensor.cpu().numpy() for name, tensor in raw if name in taken})
-        return network_output(program.spec.output, torch.from_numpy(np.asarray(answers[0])))
+        return network_output(self.program.spec.output, torch.from_numpy(np.asarray(answers[0])))
 
 
 class Recorder(L.Callback):
-    """Keeps the encoded inputs of each test batch for an `OnnxNetwork`."""
+    """Keeps the encoded inputs of each test batch for an `OnnxForward`."""
 
-    def __init__(self, network: OnnxNetwork) -> None:
-        self.network = network
+    def __init__(self, forward: OnnxForward) -> None:
+        self.forward = forward
 
     def on_test_batch_start(self, trainer: Any, task: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.network.batch = batch[0]
+        self.forward.batch = batch[0]

@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
+from zoo.models.precision import in_float32
 from zoo.spec import Classes, Image, Spec, TextLine, Transcript, Values
 
 WIDTHS = (16, 32, 64)  # of the stages of a classifier
@@ -106,7 +107,18 @@ class CNN(nn.Module):
 @fx.wrap  # what depends on the size of an input is one node of a traced graph
 def averaged_down(x: Tensor, grid: int) -> Tensor:
     """Average a feature map (B, C, H, W) down to grid x grid cells, where it does not have that size."""
-    return x if x.shape[-2:] == (grid, grid) else functional.adaptive_avg_pool2d(x, grid)
+    if x.shape[-2:] == (grid, grid):
+        return x
+    if x.is_cuda and torch.are_deterministic_algorithms_enabled():  # as the gradient of CUDA's pooling is not
+        return _means(x.shape[2], grid, x) @ x @ _means(x.shape[3], grid, x).T
+    return functional.adaptive_avg_pool2d(x, grid)
+
+
+def _means(size: int, cells: int, like: Tensor) -> Tensor:
+    """The matrix (cells, size) that takes the means over which adaptive pooling goes, of its type and device."""
+    place, cell = torch.arange(size, device=like.device), torch.arange(cells, device=like.device)[:, None]
+    start, end = cell * size // cells, -(-(cell + 1) * size // cells)  # rounded down, and up
+    return ((place >= start) & (place < end)).to(like.dtype) / (end - start)
 
 
 class Convolution(nn.Sequential):
@@ -224,8 +236,8 @@ class BidirectionalLSTM(nn.Module):
         self.backwards = nn.LSTM(fan_in, hidden_size, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        backwards = self.backwards(_reversed(x, lengths))[0]
-        return torch.cat([self.forwards(x)[0], _reversed(backwards, lengths)], dim=2)
+        backwards = in_float32(self.backwards, _reversed(x, lengths))[0]
+        return torch.cat([in_float32(self.forwards, x)[0], _reversed(backwards, lengths)], dim=2)
 
 
 @fx.wrap

@@ -30,7 +30,7 @@ from zoo import models, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
 from zoo.files import one_line, quoted
-from zoo.hardware import precision
+from zoo.hardware import check_gpu, precision
 from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
@@ -89,6 +89,8 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
     """
     with left_as_found(), _within_memory():
         _check_whole(cfg)
+        if cfg.trainer.get("accelerator") in ("gpu", "cuda"):
+            check_gpu(cfg.trainer.get("devices"), cfg.trainer.get("precision"))
         models.find(cfg.model.name)
         trust.check(cfg)
         prepare_process(cfg.seed)
@@ -133,7 +135,8 @@ def _fit_and_keep(
     cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None, given: Given
 ) -> TrainedArtefact:
     began = time.perf_counter()
-    _fit(cfg, trainer, task, data)
+    with _within_memory(_smaller(task, data)):
+        _fit(cfg, trainer, task, data)
     seconds = round(given.seconds + time.perf_counter() - began, 1)
     _restore_best(trainer, task)
     artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
@@ -151,15 +154,22 @@ def _fit_and_keep(
 
 
 @contextmanager
-def _within_memory() -> Iterator[None]:
-    """Tell of a network or a batch for which this machine is too small."""
+def _within_memory(advice: str = "give smaller sizes in model or data") -> Iterator[None]:
+    """Tell of a network or a batch for which this machine is too small, and what would be right."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not private.is_out_of_memory(error):
             raise
-        fault = "this machine's memory is too small for this network or batch; give smaller sizes in model or data"
+        fault = f"this machine's memory is too small for this network or batch; {advice}"
         raise ConfigError(one_line(f"{fault} ({error})")) from error
+
+
+def _smaller(task: Task, data: DataModule) -> str:
+    """What takes about half of the memory."""
+    half = max(1, data.batch_size // 2)
+    same = ", and +trainer.accumulate_grad_batches=2 for steps of as many examples"
+    return f"give data.batch_size={half}{same if task.automatic_optimization else ''}"
 
 
 def _check_whole(cfg: DictConfig) -> None:
@@ -266,14 +276,14 @@ def _trainer(cfg: DictConfig, task: Task, data: DataModule, more: Sequence[Callb
         options["strategy"] = DDPStrategy(find_unused_parameters=task.alternates)
     if not any(isinstance(callback, ProgressBar) for callback in callbacks):
         options["enable_progress_bar"] = False  # or Lightning adds one of its own
-    if torch.cuda.is_available():
-        torch.set_float32_matmul_precision("high")
     chooser = next((callback for callback in callbacks if isinstance(callback, ModelCheckpoint)), None)
     options["plugins"] = [RunCheckpoints(Path(cfg.folder), chooser)]
     callbacks += [RowsBeforeCheckpoints(), *more]
     trainer: L.Trainer = _instantiate(
         cfg, "trainer", callbacks=callbacks, logger=loggers, default_root_dir=cfg.folder, **options
     )
+    if trainer.strategy.root_device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32
     data.trainer = trainer  # who knows how many processes share the batches
     batches = len(data.train_dataloader()) * task.options.steps_per_batch
     private.set_epochs(trainer, kinds.epochs(cfg, batches))

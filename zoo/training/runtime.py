@@ -35,6 +35,7 @@ NOISE = (
     "RNN module weights are not part of single contiguous chunk",  # where recurrent dropout has changed them
     "Grad strides do not match bucket view",  # of 1 x 1 convolutions, whose layout is ambiguous
     ".*when logging on epoch level in distributed setting",  # what is not summed up is alike on all processes
+    r"Detected call of `lr_scheduler\.step\(\)` before",  # where the gradient scaler skips the first step, as it should
     ".*treespec, LeafSpec",  # Lightning 2.6 on torch 2.15
     r".*functional\.all_gather is deprecated",  # likewise
 )
@@ -58,13 +59,26 @@ def left_as_found() -> Iterator[None]:
 def _random_states() -> Iterator[None]:
     python, numpy, on_gpu = random.getstate(), np.random.get_state(), torch.cuda.is_initialized()
     try:
-        with torch.random.fork_rng(range(torch.cuda.device_count()) if on_gpu else []):
+        with torch.random.fork_rng(_gpus()):
             yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
         if torch.cuda.is_initialized() and not on_gpu:
             torch.cuda.manual_seed_all(torch.initial_seed())  # as it would have started
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers by a seed, on all devices that are in use; what comes after draws as if nothing had been."""
+    with torch.random.fork_rng(_gpus()):
+        torch.manual_seed(seed)
+        yield
+
+
+def _gpus() -> range:
+    """All GPUs, once CUDA has started: `fork_rng` would start it, and warns of several that it is not told of."""
+    return range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)
 
 
 @contextmanager

@@ -271,6 +271,7 @@ def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
     data = serialize(tensors, metadata={"zoo": text})
     if (length := int.from_bytes(data[:8], "little")) > MAX_HEADER:
         raise ArtefactError(f"its header would take {length} bytes; {MAX_HEADER} is the limit")
+    headers.check_lists(data)
     return data.replace(NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 

@@ -71,8 +71,7 @@ def entries(data: bytes) -> dict[str, Any]:
         ArtefactError: it is damaged, too large, from a newer zoo, or lacks a part.
     """
     text = data[8 : 8 + int.from_bytes(data[:8], "little")]
-    if (lists := text.count(b"[") + text.count(b"{")) > MAX_LISTS:
-        raise ArtefactError(f"its header has {lists:,} lists and objects; {MAX_LISTS:,} is the limit")
+    check_lists(data)
     try:
         header = json.loads(json.loads(text)["__metadata__"]["zoo"])
         version, _ = header["format"], header["sha256"]
@@ -85,6 +84,17 @@ def entries(data: bytes) -> dict[str, Any]:
         raise ArtefactError(f"it has format {quoted(version)}, and this zoo reads up to {FORMAT}; update zoo")
     _check_kinds(header)
     return header
+
+
+def check_lists(data: bytes) -> None:
+    """See that the header of a file has no more lists and objects than may be read again.
+
+    Raises:
+        ArtefactError: it has.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    if (lists := data.count(b"[", 8, end) + data.count(b"{", 8, end)) > MAX_LISTS:
+        raise ArtefactError(f"its header has {lists:,} lists and objects; {MAX_LISTS:,} is the limit")
 
 
 def _check_kinds(header: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.spec import Classes, Image, Spec
 
 COUNT = 23
+ON_CPU = SimpleNamespace(root_device=torch.device("cpu"))
 
 
 class Numbers(DataModule):
@@ -270,7 +271,7 @@ def test_the_processes_share_in_equal_parts_what_is_less_than_a_batch() -> None:
 def test_the_data_module_knows_its_process(data: Numbers) -> None:
     validated = []
     for rank in range(2):
-        data.trainer = SimpleNamespace(global_rank=rank, world_size=2)  # type: ignore[assignment]
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2, strategy=ON_CPU)  # type: ignore[assignment]
         validated.append(flat(served(data.val_dataloader())))
     assert validated == [[100, 102, 104, 106], [101, 103, 105]]
 

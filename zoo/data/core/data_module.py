@@ -85,4 +85,5 @@ class DataModule(L.LightningDataModule, ABC):
             seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),  # set by Lightning's seed_everything
             lengths=examples.lengths,
         )
-        return ResumableLoader(examples, batches)
+        on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return ResumableLoader(examples, batches, pin_memory=on_cuda)

@@ -84,14 +84,19 @@ class ResumableLoader(DataLoader[Batch]):
     """A DataLoader that indexes whole batches and counts those it has served, so that a run resumes within an epoch.
 
     Lightning saves `state_dict` in its checkpoints.
+
+    Args:
+        examples: what is served.
+        batches: their rows.
+        pin_memory: for a run on CUDA, whose copies to the device then wait for nothing.
     """
 
-    def __init__(self, examples: Examples, batches: SeededBatchSampler) -> None:
+    def __init__(self, examples: Examples, batches: SeededBatchSampler, *, pin_memory: bool = False) -> None:
         super().__init__(
             examples,
             batch_sampler=batches,  # type: ignore[arg-type]  # tensors of rows, where torch declares lists
             collate_fn=_unchanged,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=pin_memory,
         )
         self.batches = batches
         self._skip = 0

@@ -10,17 +10,18 @@ Shape letters: B batch, C channels, P x P cells, T tokens, V codes, E embedding,
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
-from zoo.models.cnn import Convolution
+from zoo.models.cnn import Convolution, averaged_down
 from zoo.models.rnn.recurrent import Stack
 from zoo.models.rnn.text import Embedding
 from zoo.models.rnn.writing import write
 from zoo.spec.text import PAD
 
 GRID = 8  # cells a side that attention can choose from
+fx.wrap("averaged_down")  # one node of a traced graph
 
 
 class Captioner(nn.Module):
@@ -122,7 +123,7 @@ class Captioner(nn.Module):
 
     def encode_image(self, x: Tensor) -> Tensor:
         """Images (B, C, height, width) to the features of each cell, (B, P * P, 4 * width)."""
-        cells = functional.adaptive_avg_pool2d(self.convolutions(x), GRID) + self.places
+        cells = averaged_down(self.convolutions(x), GRID) + self.places
         return cells.flatten(2).transpose(1, 2)
 
     def _first(self, cells: Tensor) -> list[Tensor]:

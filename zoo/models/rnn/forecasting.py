@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, fx, nn
 
 from zoo.models.rnn.recurrent import Recurrent, real_steps
@@ -28,7 +29,8 @@ class Forecaster(nn.Module):
     def __init__(self, network: Recurrent, targets: Sequence[int]) -> None:
         super().__init__()
         self.network = network
-        self.targets = list(targets)
+        self.targets: Tensor
+        self.register_buffer("targets", torch.tensor(list(targets)), persistent=False)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The next values (B, H, V) after standardised series (B, T, F), padded after their lengths (B,)."""

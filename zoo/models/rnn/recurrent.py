@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
-from zoo.hardware import cpu_has_bf16
+from zoo.models.precision import in_float32
 
 CELLS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 KERNELS: dict[str, Callable[..., Any]] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
@@ -64,10 +64,9 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Sequences (B, T, F) to states (B, T, H), and the state after the last step."""
-        autocast = torch.is_autocast_enabled("cpu") and x.device.type == "cpu"
-        if self.cell == "lstm" and autocast and not cpu_has_bf16():
-            with torch.autocast("cpu", enabled=False):  # torch 2.15 fails in it, given float32
-                return self(x.float(), None if state is None else tuple(part.float() for part in state))
+        return in_float32(self._read, x, state)
+
+    def _read(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         if not (self.training and self.recurrent_dropout):
             return self.rnn(x, state)
         if state is None:

@@ -184,8 +184,8 @@ class Grey:
         return Spec(_target(1), _target(3))
 
     def __call__(self, batch: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32, device=batch.device).view(1, 3, 1, 1)
-        grey = ((batch * weights).sum(dim=1, keepdim=True) + 2**15) >> 16
+        red, green, blue = batch.int().split(1, dim=1)  # plain numbers: a table would have to be copied to the device
+        grey = (19595 * red + 38470 * green + 7471 * blue + 2**15) >> 16
         return grey.to(torch.uint8), batch, torch.ones_like(batch[:, :1], dtype=torch.float32)
 
     def baselines(self, degraded: Tensor) -> dict[str, Tensor]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
@@ -74,16 +73,18 @@ class OCR(Task):
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
         x, (symbols, counts) = batch
         logits: Tensor = apply(self.network, self.line.prepare(x))
-        loss = ctc_loss(logits, symbols, counts).sum() / counts.sum()
+        total = ctc_loss(logits, symbols, counts).sum()
+        loss = total / counts.sum()
         self.record(loss=loss)
         if not self.label_weight:
             return loss
-        return loss + self.label_weight * label_loss(logits, symbols, counts).sum() / counts.sum()
+        return loss + self.label_weight * label_loss(logits, total).sum() / counts.sum()
 
     def eval_step(self, batch: Labelled, batch_idx: int, split: str) -> None:
         x, (symbols, counts) = batch
         logits: Tensor = apply(self.trained_network, self.line.prepare(x))
-        self.loss.update(ctc_loss(logits, symbols, counts) / counts, weight=counts)
+        weights = counts.to(logits.device)
+        self.loss.update(ctc_loss(logits, symbols, counts) / weights, weight=weights)
         read, true = self.read(logits), self.texts(symbols, counts)
         self.cer.update(read, true)
         self.wer.update(read, true)
@@ -91,6 +92,12 @@ class OCR(Task):
 
     def eval_metrics(self, split: str) -> Mapping[str, Metric]:
         return {"loss": self.loss, "cer": self.cer, "wer": self.wer, "ler": self.ler}
+
+    def transfer_batch_to_device(self, batch: Labelled, device: torch.device, dataloader_idx: int) -> Labelled:
+        """All but how many symbols each text has, which CTC reads on the host: on the device, a step would wait."""
+        lines, (symbols, counts) = batch
+        (*lines_there, symbols_there) = super().transfer_batch_to_device((*lines, symbols), device, dataloader_idx)
+        return tuple(lines_there), (symbols_there, counts)
 
     def read(self, logits: Tensor) -> list[str]:
         """The greedily decoded texts of logits (B, T, 1 + K)."""
@@ -108,22 +115,23 @@ def ctc_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
         logits: (B, T, 1 + K); beyond a line's end the blank is certain, so that all T steps can be taken. A text that
             is too long for its own line alone costs some 1e4.
         symbols: the texts (B, L), padded.
-        counts: their lengths (B,); torch reads them from the device, for which a step waits.
+        counts: their lengths (B,); on the host, since torch reads them there.
     """
     log_probabilities = logits.float().log_softmax(dim=2).transpose(0, 1)  # T, B, 1 + K
-    steps = torch.full((len(logits),), logits.shape[1])
-    return functional.ctc_loss(
-        log_probabilities, symbols, steps, counts, blank=ctc.BLANK, reduction="none", zero_infinity=True
-    )
+    steps = [logits.shape[1]] * len(logits)
+    # Plain numbers, since tensors of lengths are copied to the device, and read from there again
+    return torch.ctc_loss(log_probabilities, symbols, steps, counts.tolist(), ctc.BLANK, 0, True)  # 0: no reduction
 
 
-def label_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
+def label_loss(logits: Tensor, total: Tensor) -> Tensor:
     """Cross-entropy (nats) of the K labels at the steps of each line (B,), as far as they have one, given its text.
 
     Args:
-        logits, symbols, counts: as of `ctc_loss`.
+        logits: as of `ctc_loss`.
+        total: the sum of what `ctc_loss` gives for them, whose gradient tells the posterior.
     """
-    given = logits.detach().float().requires_grad_()
-    (slope,) = torch.autograd.grad(ctc_loss(given, symbols, counts).sum(), given)
-    posterior = given.detach().softmax(dim=2) - slope  # B, T, 1 + K: of the symbol of each step, given the text
+    (slope,) = torch.autograd.grad(total, logits, retain_graph=True)
+    posterior = (
+        logits.detach().float().softmax(dim=2) - slope
+    )  # B, T, 1 + K: of the symbol of each step, given the text
     return -(posterior[:, :, 1:] * logits[:, :, 1:].float().log_softmax(dim=2)).sum(dim=(1, 2))

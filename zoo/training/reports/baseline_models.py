@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from zoo.training.runtime import seeded
+
 NEIGHBOURS = 5
 SHRINKAGE = 5.0  # ratings of the mean that each item and each user is taken to have had besides
 ROUNDS = 10  # of fitting items and users in turns
@@ -65,8 +67,7 @@ def lda_perplexity(train: Tensor, test: Tensor, topics: int) -> float:
     shares = torch.from_numpy(lda.transform(test.numpy())).double()  # the mean of the posterior, whose parameters
     posterior = torch.distributions.Dirichlet(shares * (topics * prior + lengths[:, None]))  # add up to that
     before = torch.distributions.Dirichlet(torch.full((topics,), prior, dtype=torch.float64))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         logs = []
         for _ in range(DRAWS):
             drawn = posterior.sample().clamp(min=1e-12)

@@ -36,6 +36,7 @@ from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports.baseline_models import item_and_user_effects, knn_accuracy, lda_perplexity
 from zoo.training.reports.supervised import confusion_matrix, targets
+from zoo.training.runtime import seeded
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +112,7 @@ def likelihood(task: FeatureLearning, evaluation: Evaluation) -> dict[str, float
     if len(network.hidden_bias) <= MOST_ENUMERATED:
         log_z, error = log_partition(network), 0.0
     else:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with seeded(0):
             log_z, error = annealed_importance_sampling(network, base_rates(task, evaluation), **task.ais)
     batches = enumerate(evaluation.batches("test"))
     visible = (task.rounded(task.visible(batch, task.generator(number))) for number, batch in batches)
@@ -172,8 +172,7 @@ def draw_images(task: FeatureLearning, evaluation: Evaluation, folder: Path) -> 
     rows = {"original": first, "binarized": binary, "reconstructed": any_network.reconstruct(binary)}
     restored = {name: described.restore(v.unflatten(1, size)) for name, v in rows.items()}
     plots.image_rows(restored, folder / "reconstructions.png")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         start = bernoulli(base_rates(task, evaluation).expand(SHOWN * 5, -1))
         samples = any_network.reconstruct(any_network.gibbs(start, GIBBS_STEPS))
     plots.image_grid(described.restore(samples.unflatten(1, size)), folder / "samples.png", columns=SHOWN)
@@ -342,8 +341,7 @@ def estimated_perplexity(task: TopicModelling, evaluation: Evaluation, documents
     counts = task.vectors(next(evaluation.batches("test", documents)))
     rates = base_rates(task, evaluation)
     lengths, places = counts.sum(dim=1).long().unique(return_inverse=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         estimates = [
             annealed_importance_sampling(network, rates, words=words, **task.ais)[0] for words in lengths.tolist()
         ]
