@@ -28,7 +28,7 @@ DOORS = {  # by extra
     "hub": ("zoo/weights/hub.py",),
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),
-    "sweep": ("zoo/training/search.py",),
+    "sweep": ("zoo/training/search.py", "zoo/training/sweep"),
 }
 UNDECLARED = {"keras"}  # a rival of a benchmark, which is left out where it is not installed
 BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna"}  # Lightning, pandas and torch import these

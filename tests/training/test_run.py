@@ -193,7 +193,10 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
     ("overrides", "message"),
     [
         (["model=gan", "task=classification"], "gan goes from masked image"),
-        (["model=cnn", "task=tagging"], "cnn goes from image to classes or values, or from line of text to transcript, not video"),
+        (
+            ["model=cnn", "task=tagging"],
+            "cnn goes from image to classes or values, or from line of text to transcript, not video",
+        ),
         (["model=mlp", "task=hybrid"], "contrastive divergence trains RBMs, model=rbm, and no Classifier"),
         (["model.dropout=2"], "model: dropout must be at least 0 and below 1, got 2"),
         (["task.optimizer.lr=-1"], "task: Invalid learning rate: -1"),
@@ -206,7 +209,10 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
         (["epochs=1.5"], "trainer.max_epochs must be a whole number or null, got 1.5"),
         (["data.split_seed=null"], "data.split_seed must be a whole number, got null"),
         (["model=mlp", "data=wine", "data.split_seed=-1"], "data: split_seed must be a whole number from 0 to"),
-        (["data=csv", "data.path=a.csv", "data.target=2020"], "data.target must be text or a list of text or null, got 2020; what looks like"),
+        (
+            ["data=csv", "data.path=a.csv", "data.target=2020"],
+            "data.target must be text or a list of text or null, got 2020; what looks like",
+        ),
         (["+data.augment.pixels=1"], "data.augment must be something with a _target_ or null, got {'pixels': 1}"),
         (["task.optimizer.lr=[1]"], "task.optimizer.lr must be a number or something with a _target_, got [1]"),
         (["seed=-1"], "seed must be a whole number from 0 to 4294967295, got -1"),
