@@ -5,11 +5,8 @@ import sys
 
 from zoo.cli import main
 
-arguments: list[str]
-output: str
-
-with open(output, "a") as file:
+with open(output, "a") as file:  # noqa: F821
     for stream in (1, 2):
         os.dup2(file.fileno(), stream)
-sys.argv = ["zoo", *arguments]
+sys.argv = ["zoo", *arguments]  # noqa: F821
 main("train")
