@@ -145,3 +145,20 @@ def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(by: int, tmp_path:
     assert len(set(rates)) == 6
     stopped = {row["run"] for row in rows} ^ {str(number) for number in range(7)}
     assert len(stopped) == 1  # the number of the run that was stopped, whose settings were tried under a new one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_multirun_survives_a_failing_run_and_writes_the_same_table(launcher: str, tmp_path: Path) -> None:
+    if launcher == "joblib":
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    command = [sys.executable, "-m", "zoo", "train", "--multirun", *TINY, "task.optimizer.lr=-1,0.01"]
+    command += [f"hydra.sweep.dir={tmp_path / 'sweep'}", f"hydra/launcher={launcher}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 1, done.stderr
+    rows = _rows(tmp_path / "sweep")
+    assert [(row["run"], row["state"], row["task.optimizer.lr"]) for row in rows] == [
+        ("0", "failed", "-1"),
+        ("1", "complete", "0.01"),
+    ]
+    assert "Invalid learning rate" in rows[0]["reason"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,8 @@ def _of_sweep(cfg: DictConfig, hydra: Any, folder: Path) -> float:
     row = Row(int(hydra.job.num), "failed", settings)
     try:
         artefact = train(cfg, Given(hydra=hydra))
+        if math.isinf(artefact.score):
+            raise ConfigError(f"{artefact.monitor} is {artefact.score}: the training diverged")
         row = replace(row, state="complete", score=artefact.score, monitor=artefact.monitor, mode=artefact.mode)
     except Exception as error:
         row = replace(row, reason=reason(error))

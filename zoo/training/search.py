@@ -158,8 +158,8 @@ def _trial(study: Study, space: sweep_space.Space, folder: Path, config_dir: str
         cfg = _config(space, trial.params, config_dir)
         cfg.folder = str(_folder(folder, trial.number))
         artefact = train(cfg, Given(callbacks=[Pruning(trial)], test=False))
-        if math.isnan(artefact.score):
-            raise ConfigError(f"nothing was validated, so that there is no {artefact.monitor}")
+        if not math.isfinite(artefact.score):
+            raise ConfigError(f"{artefact.monitor} is {artefact.score}: the training diverged, or validated nothing")
     except TrialPruned:
         log.info("Run %d is pruned", trial.number)
         study.tell(trial, state=TrialState.PRUNED)
