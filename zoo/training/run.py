@@ -179,6 +179,8 @@ def _check_whole(cfg: DictConfig) -> None:
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
+    if any(part.partition("=")[0] == "~run" for part in cfg.choices.overrides):
+        raise ConfigError("~run: a run needs one; leave this away for what suits the task and data, or choose run=…")
 
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
