@@ -179,6 +179,8 @@ def _check_whole(cfg: DictConfig) -> None:
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
+    if not isinstance(cfg.folder, (str, os.PathLike, type(None))):  # 2026, or inf
+        raise ConfigError(f"folder: a path is text, got {quoted(cfg.folder)}; folder=./{cfg.folder} is read as text")
     if any(part.partition("=")[0] == "~run" for part in cfg.choices.overrides):
         raise ConfigError("~run: a run needs one; leave this away for what suits the task and data, or choose run=…")
 
