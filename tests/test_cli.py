@@ -126,6 +126,20 @@ def test_a_run_without_a_part_that_it_needs(compose: Callable[..., DictConfig], 
         train(cfg)
 
 
+def test_without_the_settings_of_a_kind_of_runs(compose: Callable[..., DictConfig]) -> None:
+    from zoo.training.run import train
+
+    with pytest.raises(zoo.ConfigError, match="~run: a run needs one"):
+        train(compose("train", "~run"))
+
+
+def test_a_folder_that_is_read_as_a_number(compose: Callable[..., DictConfig]) -> None:
+    from zoo.training.run import train
+
+    with pytest.raises(zoo.ConfigError, match=r"folder: a path is text, got 2026; folder=\./2026 is read"):
+        train(compose("train", "folder=2026"))
+
+
 def test_a_refused_run_leaves_no_folder(root: Path, tmp_path: Path) -> None:
     ended = run("-m", "zoo", "train", "hydra.run.dir=a/b", "data.batch_size=0", "trainer=cpu", cwd=tmp_path)
     assert ended.returncode == 1

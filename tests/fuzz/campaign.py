@@ -37,12 +37,14 @@ class Case:
         what: that it is, for the log.
         act: gives the answer; called once.
         fault: what is wrong with an answer, by an independent reading; empty where nothing is.
+        stuck: seconds on the clock after which it hangs.
     """
 
     sound: bool
     what: str
     act: Callable[[], Any]
     fault: Callable[[Any], str]
+    stuck: int = STUCK
 
 
 Make = Callable[[random.Random, Path], Case]
@@ -89,7 +91,7 @@ def outcome(case: Case) -> tuple[str, str]:
     """How a case was refused, and what is wrong with what it came to."""
     before, began = _memory(), time.process_time()
     try:
-        with _bounded():
+        with _bounded(case.stuck):
             answer = case.act()
             refusal, fault = "", case.fault(answer)
     except ZooError as error:
@@ -112,16 +114,16 @@ class Stuck(Exception):
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
+def _bounded(seconds: int) -> Iterator[None]:
     """End what hangs, and what would take all memory."""
 
     def stop(*_: Any) -> None:
-        raise Stuck(f"no end after {STUCK} seconds")
+        raise Stuck(f"no end after {seconds} seconds")
 
     limits = resource.getrlimit(resource.RLIMIT_AS)
     handler = signal.signal(signal.SIGALRM, stop)
     resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + ROOM, limits[1]))
-    signal.alarm(STUCK)
+    signal.alarm(seconds)
     Path("/proc/self/clear_refs").write_text("5")  # the peak is that of this case
     try:
         yield

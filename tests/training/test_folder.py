@@ -76,6 +76,8 @@ def test_other_processes_of_a_run_take_the_folder_of_the_first(tmp_path: Path, m
 
 def test_config_and_log_are_as_hydra_writes_them(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
     cfg = compose("train", "model=mlp", "seed=7")
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / ".hydra.yaml.0a1b2c3d.part").touch()  # of a run that was killed
     write_config(tmp_path, cfg, cfg.hydra)
     assert sorted(os.listdir(tmp_path / ".hydra")) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
     assert OmegaConf.load(tmp_path / ".hydra" / "config.yaml").seed == 7

@@ -91,7 +91,8 @@ def claimed(folder: Path, chosen_by_user: bool, made_by_hydra: bool = False) -> 
 
 def write_config(folder: Path, cfg: DictConfig, hydra: DictConfig | None = None) -> None:
     """Write what was asked for and what was chosen to `.hydra/`, as Hydra does before anything is checked."""
-    remove_abandoned(folder, seconds=0)
+    for written in (folder, folder / ".hydra"):
+        remove_abandoned(written, seconds=0)
     parts: dict[str, Any] = {"config": cfg, "overrides": cfg.choices.overrides}
     if hydra is not None:
         parts["hydra"] = OmegaConf.create({"hydra": hydra})

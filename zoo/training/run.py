@@ -40,6 +40,7 @@ from zoo.training import kinds, report, trust
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
 from zoo.training.output_check import check_output
+from zoo.training.processes import end_together
 from zoo.training.recipe import plain, recipe, title
 from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
@@ -127,7 +128,8 @@ def _train(
     if checkpoint is not None:
         _go_on(cfg, checkpoint, trainer, task, data)
     with _written(cfg, given, trainer):  # all is checked
-        log.info(_summary(cfg, task, data, trainer))
+        if trainer.is_global_zero:
+            log.info(_summary(cfg, task, data, trainer))
         return _fit_and_keep(cfg, trainer, task, data, start, given)
 
 
@@ -135,16 +137,17 @@ def _fit_and_keep(
     cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None, given: Given
 ) -> TrainedArtefact:
     began = time.perf_counter()
-    with _within_memory(_smaller(task, data)):
-        _fit(cfg, trainer, task, data)
-    seconds = round(given.seconds + time.perf_counter() - began, 1)
-    _restore_best(trainer, task)
-    artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
-    keep(artefact)  # before anything else, which may fail
-    if not given.test:
-        artefact.network.cpu().eval()
-        return artefact
-    measured = _test(trainer, task, data)
+    with end_together(trainer, Path(cfg.folder, "last.ckpt")):
+        with _within_memory(_smaller(task, data)):
+            _fit(cfg, trainer, task, data)
+        seconds = round(given.seconds + time.perf_counter() - began, 1)
+        _restore_best(trainer, task)
+        artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
+        keep(artefact)  # before anything else, which may fail
+        if not given.test:
+            artefact.network.cpu().eval()
+            return artefact
+        measured = _test(trainer, task, data)
     if torch.distributed.is_initialized():  # or gloo's thread that frees a tensor as Python ends aborts the process
         torch.distributed.destroy_process_group()
     artefact.metrics = {**measured, **artefact.metrics}
@@ -176,6 +179,10 @@ def _check_whole(cfg: DictConfig) -> None:
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
+    if not isinstance(cfg.folder, (str, os.PathLike, type(None))):  # 2026, or inf
+        raise ConfigError(f"folder: a path is text, got {quoted(cfg.folder)}; folder=./{cfg.folder} is read as text")
+    if any(part.partition("=")[0] == "~run" for part in cfg.choices.overrides):
+        raise ConfigError("~run: a run needs one; leave this away for what suits the task and data, or choose run=…")
 
 
 def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:

@@ -92,37 +92,51 @@ class Bernoulli(Units):
         self.bias.copy_(mean.clamp(1e-4, 1 - 1e-4).logit())
 
 
+LEAST_VARIANCE = 1e-4  # of a real unit that says anything
+
+
 class Gaussian(Units):
     """Real units with learned variances (Cho, Ilin, Raiko 2011): energy Σ (v - bias)² / 2σ², statistics v / σ².
 
-    Given h they are normal with mean bias + W h and variance σ².
+    Given h they are normal with mean bias + W h and variance σ². A unit of variance `LEAST_VARIANCE` or less is a
+    constant, its bias: it has no part in the energy, where 1 / σ² would let the weights diverge.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
         self.log_variance = nn.Parameter(torch.zeros(width))
 
+    def constant(self) -> Tensor:
+        """Which units are constants, (V,)."""
+        return self.log_variance <= math.log(LEAST_VARIANCE) + 1e-5
+
+    def precision(self) -> Tensor:
+        """1 / σ² of each unit, (V,), and 0 of a constant."""
+        return torch.exp(-self.log_variance).masked_fill(self.constant(), 0.0)
+
     def energy(self, v: Tensor) -> Tensor:
-        return 0.5 * ((v.float() - self.bias).square() * torch.exp(-self.log_variance)).sum(dim=-1)
+        return 0.5 * ((v.float() - self.bias).square() * self.precision()).sum(dim=-1)
 
     def sufficient_statistics(self, v: Tensor) -> Tensor:
-        return v * torch.exp(-self.log_variance)
+        return v * self.precision()
 
     def mean(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        return x.float() + self.bias
+        return x.float().masked_fill(self.constant(), 0.0) + self.bias
 
     def sample(self, x: Tensor, like: Tensor | None = None) -> Tensor:
-        return self.mean(x) + torch.exp(0.5 * self.log_variance) * torch.randn_like(x, dtype=torch.float32)
+        deviation = torch.exp(0.5 * self.log_variance).masked_fill(self.constant(), 0.0)
+        return self.mean(x) + deviation * torch.randn_like(x, dtype=torch.float32)
 
     def log_partition(self, x: Tensor) -> Tensor:
         x = x.float()
-        exponents = (self.bias * x + 0.5 * x.square()) * torch.exp(-self.log_variance)
-        return (exponents + 0.5 * (self.log_variance + math.log(2 * math.pi))).sum(dim=-1)
+        exponents = (self.bias * x + 0.5 * x.square()) * self.precision()
+        widths = 0.5 * (self.log_variance + math.log(2 * math.pi))
+        return (exponents + widths.masked_fill(self.constant(), 0.0)).sum(dim=-1)
 
     @torch.no_grad()
     def start(self, mean: Tensor, variance: Tensor) -> None:
         self.bias.copy_(mean)
-        self.log_variance.copy_(variance.clamp(min=1e-4).log())
+        self.log_variance.copy_(variance.clamp(min=LEAST_VARIANCE).log())
 
 
 class Softmax(Units):
