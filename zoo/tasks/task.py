@@ -16,8 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from zoo import private
-from zoo import check
+from zoo import check, private
 from zoo.errors import unknown
 from zoo.models import apply
 from zoo.optim.average import WeightAverage
