@@ -108,7 +108,7 @@ def test_a_user_s_mistake_ends_in_one_line_and_code_1(capsys: pytest.CaptureFixt
 def test_a_choice_is_no_null(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit), one_line_errors():
         compose("train", ["logger=null"])
-    assert capsys.readouterr() == ("", "a choice, such as model=cnn, is a name; null or a number is none\n")
+    assert capsys.readouterr() == ("", "a choice, such as model=cnn, is a name; null, a number or a list is none\n")
 
 
 @pytest.mark.usefixtures("as_a_script")

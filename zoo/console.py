@@ -64,7 +64,7 @@ def _line_of_hydra(error: Exception) -> str | None:
 
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return files.one_line(one_line(error))
-    return NULL_CHOICE if isinstance(error, ValueError) and is_null_choice(error) else None
+    return NULL_CHOICE if is_null_choice(error) else None
 
 
 class _Console:

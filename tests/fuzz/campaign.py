@@ -67,10 +67,15 @@ class Tally:
 
 
 def campaign(kind: str, make: Make, numbers: range, folder: Path, log: Path) -> Tally:
-    """Run the cases of these numbers; each line of the log is a wrong outcome, or a sound input that was refused."""
+    """Run the cases of these numbers.
+
+    Each line of the log is a wrong outcome, or a sound input that was refused; the file KIND.number beside it says
+    which case is running.
+    """
     tally = Tally(kind)
     with log.open("a", encoding="utf-8") as file:
         for number in numbers:
+            log.with_name(f"{kind}.number").write_text(str(number))  # where a case ends the process
             case = make(random.Random(f"{kind} {number}"), folder)
             refusal, fault = outcome(case)
             tally.cases += 1

@@ -59,7 +59,7 @@ class Checkpoints:
     def unequal(self, found: tuple[dict[str, Any], dict[str, Any]]) -> str:
         """Whether Lightning would be given other tensors than those of the file, or of other shapes than the task's."""
         checked = found[0]
-        there = torch.load(self.path, weights_only=True)
+        there = torch.load(self.path, map_location="cpu", weights_only=True)
         for name, tensor in self.checkpoint["state_dict"].items():
             if checked["state_dict"][name].shape != tensor.shape:
                 return f"{name} has another shape"
@@ -67,7 +67,9 @@ class Checkpoints:
                 return f"{name} is not that of the file"
         states = checked["optimizer_states"][0]["state"]
         for place, state in self.checkpoint["optimizer_states"][0]["state"].items():
-            if states and any(states[place][key].shape != state[key].shape for key in ("exp_avg", "exp_avg_sq")):
+            if place in states and any(
+                states[place][key].shape != state[key].shape for key in ("exp_avg", "exp_avg_sq")
+            ):
                 return f"moments of parameter {place} have another shape"
         return ""
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
 SETTINGS = (
     "epochs", "batches", "seed", "threads", "freeze", "layer_decay", "init_from", "resume", "model.hidden_sizes",
     "model.dropout", "model.activation", "data.batch_size", "task.optimizer.lr", "task.schedule", "callbacks.last",
-    "trainer.devices", "logger", "model", "data", "task", "choices.model", "run", "folder",
+    "trainer.max_time", "logger", "model", "data", "task", "choices.model", "run", "folder",
 )  # fmt: skip
 VALUES = (
     "null", "-1", "0", "0.5", "1e999", "nan", "x", "''", "[]", "{}", "[[[]]]", "{a: 1}",

@@ -229,7 +229,11 @@ SPOILT = np.full((9, 4, 4), np.nan)
         ({"model": "cnnn"}, zoo.ConfigError, "unknown model 'cnnn'; did you mean 'cnn'?"),
         ({"data": "mnits"}, zoo.ConfigError, "unknown data 'mnits'; did you mean 'mnist'?"),
         ({"trainer": {"device": 2}}, zoo.ConfigError, "unknown setting 'trainer.device'; did you mean 'trainer.dev"),
-        ({"trainer": None}, zoo.ConfigError, "a choice, such as model=cnn, is a name; null or a number is none"),
+        (
+            {"trainer": None},
+            zoo.ConfigError,
+            "a choice, such as model=cnn, is a name; null, a number or a list is none",
+        ),
         ({"seed": object()}, zoo.ConfigError, "seed: a setting is a number, text, true, false, null, or lists and"),
         ({"model": 5}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),
         ({"model": lambda spec: None}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),

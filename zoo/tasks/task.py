@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from zoo import private
+from zoo import check, private
 from zoo.errors import unknown
 from zoo.models import apply
 from zoo.optim.average import WeightAverage
@@ -181,8 +181,7 @@ class Task(L.LightningModule, ABC):
         """
         if not isinstance(freeze, (list, tuple)) or not all(isinstance(name, str) for name in freeze):
             raise ValueError(f"freeze is a list of parts of the network, such as [stages.0], got {freeze}")
-        if not isinstance(layer_decay, (int, float)) or not 0 < layer_decay <= 1:
-            raise ValueError(f"layer_decay must be above 0 and up to 1, got {layer_decay}")
+        check.fraction("layer_decay", layer_decay, zero=False)
         parts = dict(self.network.named_modules())
         for name in freeze:
             if not name or name not in parts:

@@ -45,7 +45,7 @@ def compose(overrides: Iterable[str], config_dir: str | Path | None = None) -> D
             del composed["hydra"]
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(files.one_line(one_line(error))) from error
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         if not is_null_choice(error):
             raise
         raise ConfigError(NULL_CHOICE) from error
@@ -116,12 +116,13 @@ def _key(name: object) -> str:
     return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", str(name))
 
 
-NULL_CHOICE = "a choice, such as model=cnn, is a name; null or a number is none"
+NULL_CHOICE = "a choice, such as model=cnn, is a name; null, a number or a list is none"
 
 
-def is_null_choice(error: ValueError) -> bool:
-    """Whether Hydra refused `model=null`, for which it has no error of its own."""
-    return str(error).startswith("Config group override")
+def is_null_choice(error: Exception) -> bool:
+    """Whether Hydra refused `model=null` or `model=[[[]]]`, for which it has no error of its own."""
+    in_lists = isinstance(error, TypeError) and str(error).startswith("can only concatenate str")
+    return in_lists or (isinstance(error, ValueError) and str(error).startswith("Config group override"))
 
 
 def one_line(error: Exception) -> str:
