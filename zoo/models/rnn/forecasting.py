@@ -30,7 +30,8 @@ class Forecaster(nn.Module):
         super().__init__()
         self.network = network
         self.targets: Tensor
-        self.register_buffer("targets", torch.tensor(list(targets)), persistent=False)
+        # On the CPU even where a network is built on the meta device, to be filled from a file: this is in none
+        self.register_buffer("targets", torch.tensor(list(targets), device="cpu"), persistent=False)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The next values (B, H, V) after standardised series (B, T, F), padded after their lengths (B,)."""
