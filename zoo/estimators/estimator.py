@@ -40,7 +40,11 @@ class Estimator(ABC, BaseEstimator):
 
     model: Any  # a file of conf/model: of the class, or a parameter
     task: ClassVar[str]  # a file of conf/task
-    settings: ClassVar[dict[str, str]]  # of the command line, by the parameter that gives them
+    settings: ClassVar[dict[str, str]] = {  # of the command line, by the parameter that gives them
+        "epochs": "epochs",
+        "learning_rate": "task.optimizer.lr",
+        "weight_decay": "task.optimizer.weight_decay",
+    }
 
     artefact_: Artefact
 

@@ -6,7 +6,7 @@ Shape letters: N images, C channels, H height, W width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,11 +35,6 @@ class ImageClassifier(Classifier):
 
     task = "classification"
     _shape: tuple[int, ...]  # of an image
-    settings: ClassVar[dict[str, str]] = {
-        "epochs": "epochs",
-        "learning_rate": "task.optimizer.lr",
-        "weight_decay": "task.optimizer.weight_decay",
-    }
 
     def __init__(
         self,

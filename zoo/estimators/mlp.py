@@ -13,7 +13,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 from torch import Tensor
 
-from zoo.estimators.estimator import Classifier, value_errors
+from zoo.estimators.estimator import Classifier, Estimator, value_errors
 from zoo.estimators.tables import TableEstimator
 from zoo.spec import Output, Values
 
@@ -40,9 +40,7 @@ class MLP(TableEstimator):
         "activation": "activation",
         "dropout": "model.dropout",
         "ensemble_size": "model.ensemble_size",
-        "epochs": "epochs",
-        "learning_rate": "task.optimizer.lr",
-        "weight_decay": "task.optimizer.weight_decay",
+        **Estimator.settings,
     }
 
     def __init__(

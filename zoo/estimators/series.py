@@ -6,7 +6,7 @@ Shape letters: T steps, H steps of the horizon, F columns.
 from __future__ import annotations
 
 import operator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,11 +41,6 @@ class Forecaster(Estimator):
     """
 
     task = "forecasting"
-    settings: ClassVar[dict[str, str]] = {
-        "epochs": "epochs",
-        "learning_rate": "task.optimizer.lr",
-        "weight_decay": "task.optimizer.weight_decay",
-    }
 
     def __init__(
         self,

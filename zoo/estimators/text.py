@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from zoo.data.core.columns import Ragged
 from zoo.estimators.estimator import Classifier
@@ -26,11 +26,6 @@ class TextClassifier(Classifier):
     """
 
     task = "sentiment"
-    settings: ClassVar[dict[str, str]] = {
-        "epochs": "epochs",
-        "learning_rate": "task.optimizer.lr",
-        "weight_decay": "task.optimizer.weight_decay",
-    }
 
     def __init__(
         self,

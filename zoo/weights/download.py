@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
-import os
 import socket
 import time
 import urllib.error
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 from zoo import __version__
 from zoo.errors import ArtefactError
-from zoo.files import is_regular, one_line, remove_abandoned, replacing
+from zoo.files import cache_folder, is_regular, one_line, remove_abandoned, replacing
 from zoo.weights import artefact
 
 MAX_BYTES = 2 * 2**30
@@ -45,7 +44,7 @@ def download(url: str, *, sha256: str | None = None, max_bytes: int = MAX_BYTES)
     """
     _check_scheme(url)
     sha256 = sha256 and sha256.lower()
-    cached = cache() / f"{sha256 or hashlib.sha256(url.encode(errors='surrogatepass')).hexdigest()}.safetensors"
+    cached = cache_folder() / f"{sha256 or hashlib.sha256(url.encode(errors='surrogatepass')).hexdigest()}.safetensors"
     try:
         if is_regular(cached) and _is_whole(cached, sha256):
             return cached
@@ -62,12 +61,6 @@ def download(url: str, *, sha256: str | None = None, max_bytes: int = MAX_BYTES)
     except (OSError, http.client.HTTPException, ValueError) as error:  # urllib's own errors are of the first kind
         raise ArtefactError(one_line(f"{_shown(url)} cannot be downloaded: {_reason(error)}")) from error
     return cached
-
-
-def cache() -> Path:
-    """The folder of what was downloaded."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("ZOO_CACHE") or Path(base, "zoo"))
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
