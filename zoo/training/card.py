@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from zoo.data.core.data_module import DataModule
-from zoo.training.recipe import command, title
+from zoo.training.recipe import command, overrides_given, title
 from zoo.weights.artefact import Artefact
 
 
@@ -15,7 +15,7 @@ def card(
     cfg: DictConfig, artefact: Artefact, data: DataModule, notes: Sequence[str], captions: Mapping[str, str]
 ) -> str:
     """The card in Markdown; `captions` are those of the plots beside it, by file."""
-    commands = [*artefact.recipe.get("parent_commands", ()), command(cfg.choices.overrides)]
+    commands = [*artefact.recipe.get("parent_commands", ()), command(overrides_given(cfg))]
     parameters = sum(parameter.numel() for parameter in artefact.network.parameters())
     lines = [
         f"# {title(cfg)}",

@@ -22,6 +22,7 @@ from zoo.errors import ConfigError
 from zoo.files import quoted
 from zoo.training.compose import compose, overrides_of
 from zoo.training.folder import of_sweep
+from zoo.training.recipe import overrides_given
 from zoo.training.run import Given, train
 from zoo.training.sweep_table import Row, keep_row, reason
 from zoo.training.trained import TrainedArtefact
@@ -42,7 +43,7 @@ def from_command(cfg: DictConfig) -> float:
 
 def _of_sweep(cfg: DictConfig, hydra: Any, folder: Path) -> float:
     """One run of `--multirun`: where it fails that is said, and the others go on; gives NaN then."""
-    settings = dict(one.split("=", 1) for one in cfg.choices.overrides if "=" in one)
+    settings = dict(one.split("=", 1) for one in overrides_given(cfg) if "=" in one)
     row = Row(int(hydra.job.num), "failed", settings)
     try:
         artefact = train(cfg, Given(hydra=hydra))

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from zoo.errors import ConfigError
 from zoo.files import one_line, remove_abandoned, replacing
+from zoo.training.recipe import overrides_given
 
 try:
     import fcntl
@@ -93,7 +94,7 @@ def write_config(folder: Path, cfg: DictConfig, hydra: DictConfig | None = None)
     """Write what was asked for and what was chosen to `.hydra/`, as Hydra does before anything is checked."""
     for written in (folder, folder / ".hydra"):
         remove_abandoned(written, seconds=0)
-    parts: dict[str, Any] = {"config": cfg, "overrides": cfg.choices.overrides}
+    parts: dict[str, Any] = {"config": cfg, "overrides": overrides_given(cfg)}
     if hydra is not None:
         parts["hydra"] = OmegaConf.create({"hydra": hydra})
     for name, part in parts.items():

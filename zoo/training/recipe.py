@@ -23,7 +23,7 @@ PARTS = ("model", "task", "data", "trainer", "seed", "epochs", "batches")
 
 def recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
     """How to train it again; `parent_commands` are those, in their order, that trained what it started from."""
-    overrides = [_portable(part) for part in cfg.choices.overrides]
+    overrides = [_portable(part) for part in overrides_given(cfg)]
     overrides = [part for part in overrides if not part.startswith(PRIVATE) or DATA in part]
     overrides = [part for part in overrides if not (part.startswith("init_from=") and Path(part[10:]).exists())]
     config = {name: plain(cfg[name]) for name in PARTS}
@@ -49,14 +49,19 @@ def title(cfg: DictConfig) -> str:
     return f"{name}: {', '.join(given)}" if given else name
 
 
+def overrides_given(cfg: DictConfig) -> list[str]:
+    """The overrides as they were given: a `${…}` within one stays as it is written."""
+    return [str(part) for part in plain(cfg.choices.overrides, resolve=False)]
+
+
 def command(overrides: Sequence[str]) -> str:
     """The command of a run, as a shell takes it."""
     return " ".join(["python scripts/train.py", *map(_quoted, overrides)])
 
 
-def plain(node: Any) -> Any:
+def plain(node: Any, resolve: bool = True) -> Any:
     """A part of a config as plain dicts, lists and values."""
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    return OmegaConf.to_container(node, resolve=resolve) if OmegaConf.is_config(node) else node
 
 
 def _quoted(override: str) -> str:

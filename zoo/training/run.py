@@ -41,7 +41,7 @@ from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
 from zoo.training.output_check import check_output
 from zoo.training.processes import end_together
-from zoo.training.recipe import plain, recipe, title
+from zoo.training.recipe import overrides_given, plain, recipe, title
 from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
 from zoo.training.trained import TrainedArtefact, keep
@@ -181,7 +181,7 @@ def _check_whole(cfg: DictConfig) -> None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
     if not isinstance(cfg.folder, (str, os.PathLike, type(None))):  # 2026, or inf
         raise ConfigError(f"folder: a path is text, got {quoted(cfg.folder)}; folder=./{cfg.folder} is read as text")
-    if any(part.partition("=")[0] == "~run" for part in cfg.choices.overrides):
+    if any(part.partition("=")[0] == "~run" for part in overrides_given(cfg)):
         raise ConfigError("~run: a run needs one; leave this away for what suits the task and data, or choose run=…")
 
 
@@ -217,7 +217,7 @@ def _start(cfg: DictConfig) -> Artefact | None:
     if start.model != cfg.model.name:
         raise ConfigError(f"init_from: {cfg.init_from} is a {start.model}, not a {cfg.model.name}")
     for name, value in start.options.items():
-        if not any(part.lstrip("+").startswith(f"model.{name}=") for part in cfg.choices.overrides):
+        if not any(part.lstrip("+").startswith(f"model.{name}=") for part in overrides_given(cfg)):
             OmegaConf.update(cfg, f"model.{name}", value, force_add=True)
     return start
 
