@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from zoo.errors import DataError
 
@@ -41,14 +41,14 @@ class Row:
     cells: list[str]
 
 
-def standard_input() -> IO[str]:
+def standard_input() -> TextIO:
     """Standard input, read as UTF-8 whatever the locale; other bytes become surrogates, which `lines_of` finds."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     return sys.stdin
 
 
-def lines_of(file: IO[str]) -> Iterator[Line]:
+def lines_of(file: TextIO) -> Iterator[Line]:
     """The lines of a file that is read with errors="surrogateescape", without a byte order mark."""
     number = 0
     while text := file.readline(MAX_LINE):
