@@ -46,7 +46,11 @@ def test_smooth_images_have_little_variation() -> None:
 
 
 def test_a_network_answers_its_dreams(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
-    file = dream(compose("use/dream", "model=cnn.digits", "steps=40", "smoothness=0", f"output={tmp_path / 'all.png'}"))
+    file = dream(
+        compose(
+            "use/dream", "model=cnn.digits", "steps=40", "smoothness=0", "shift=0", f"output={tmp_path / 'all.png'}"
+        )
+    )
     with PIL.Image.open(file) as opened:
         sheet = np.asarray(opened)
     factor = sheet.shape[1] // 36  # four columns of 9 pixels, enlarged
