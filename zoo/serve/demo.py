@@ -114,7 +114,7 @@ class DemoApp:
         compute = ThreadPoolExecutor(1, "compute")
         for model in models:
             self._app.mount(f"/models/{model.name}", _Lazy(model, limits, compute))
-        self._app.add_api_route("/{path:path}", self._file, methods=["GET"], response_model=None)
+        self._app.add_api_route("/{path:path}", self._file, methods=["GET", "HEAD"], response_model=None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -124,9 +124,8 @@ class DemoApp:
         return path in self._files
 
     async def _listed(self) -> Response:
-        return JSONResponse(
-            {"models": [{"name": each.name, "data": each.data, "what": each.what} for each in self._models]}
-        )
+        models = [{"name": each.name, "data": each.data, "what": each.what} for each in self._models]
+        return JSONResponse({"models": models})
 
     async def _file(self, request: Request) -> Response:
         path = request.url.path

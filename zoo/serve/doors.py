@@ -31,10 +31,9 @@ def serve(cfg: DictConfig) -> None:
     """
     limits = _limits(cfg)
     artefact = load(cfg.model)
-    app = Guard(
-        model_app(str(cfg.model), artefact, limits), token_from_environment(), "/health".__eq__, loopback=_loopback(cfg)
-    )
-    _run(app, cfg, f"{cfg.model}: {artefact.spec}")
+    app = model_app(str(cfg.model), artefact, limits)
+    guarded = Guard(app, token_from_environment(), lambda path: path == "/health", loopback=_loopback(cfg))
+    _run(guarded, cfg, f"{cfg.model}: {artefact.spec}")
 
 
 def demo(cfg: DictConfig) -> None:
