@@ -63,7 +63,9 @@ async function showModel(name) {
   const submit = (input) => work(result, async () => {
     const number = ++latest;
     const answer = await model.answer(input);
-    if (number === latest) show(answer, input);
+    if (number !== latest) return;
+    show(answer, input);
+    result.scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
   const make = inputs[model.input.kind];
   if (!make) return main.replaceChildren(heading(model), h("p", {}, `There is no panel for ${model.input.word} yet.`));

@@ -32,7 +32,7 @@ function influence(model) {
     const changes = answers.slice(1).map((answer) => (answer ? value(answers[0]) - value(answer) : 0));
     const most = Math.max(...changes.map(Math.abs), 1e-9);
     shown.replaceChildren(...found.flatMap((word, place) => [mark(word[0], changes[place], most), " "]));
-    note.textContent = `Blue words speak for “${label}”, red ones against it; the number is the change of ${model.output.kind === "Classes" ? "log-odds" : "the value"} without the word.`;
+    note.textContent = `Blue words speak for “${label}”, red ones against it; a number is by how much ${model.output.kind === "Classes" ? "the log-odds are" : "the value is"} higher with the word than without.`;
   });
   const host = panel("Words that count", h("div", { class: "row" }, h("button", { class: "go", onclick: go }, "Show them")), shown, note);
   host.classList.add("wide");
@@ -44,7 +44,8 @@ const logit = (p) => Math.log(Math.max(p, 1e-12) / Math.max(1 - p, 1e-12));
 function mark(word, change, most) {
   const strength = Math.abs(change) / most;
   const colour = change > 0 ? "37,99,168" : "179,53,43";
-  return h("span", { style: `background:rgba(${colour},${(0.65 * strength).toFixed(2)})`, title: change.toFixed(2), "data-change": change.toFixed(3) }, word);
+  const number = strength > 0.15 ? h("sub", {}, (change > 0 ? "+" : "−") + Math.abs(change).toFixed(1)) : null;
+  return h("span", { style: `background:rgba(${colour},${(0.65 * strength).toFixed(2)})`, title: change.toFixed(3), "data-change": change.toFixed(3) }, word, number);
 }
 
 /** A CSV file in, one with the answers out. */
@@ -54,13 +55,31 @@ function csv(model) {
     const form = new FormData();
     form.append("rows", file);
     const text = await model.form("predict", form, { Accept: "text/csv" });
-    const rows = text.trim().split("\n").length - 1;
+    const rows = parsed(text).length - 1;
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     const name = file.name.replace(/(\.\w+)?$/, "_answers.csv");
-    out.replaceChildren(h("p", {}, h("a", { href: address, download: name, class: "button" }, `Save ${name}`), ` ${rows} rows`), h("pre", { class: "soft", style: "overflow:auto;max-height:12rem" }, text.split("\n").slice(0, 6).join("\n")));
+    out.replaceChildren(h("p", {}, h("a", { href: address, download: name, class: "button" }, `Save ${name}`), ` ${rows} rows`), preview(text));
   })), out);
   host.classList.add("wide");
   return host;
+}
+
+/** The answers of the first rows as a table. */
+function preview(text) {
+  const [names, ...rows] = parsed(text);
+  const places = names.map((name, place) => place).filter((place) => /^(answer\.(?!probabilities\.)|error$)/.test(names[place]));
+  const line = (cells, tag, first) => h("tr", {}, h(tag, {}, first), ...places.map((place) => h(tag, {}, cells[place])));
+  return h("div", { class: "scroll" }, h("table", {}, line(names, "th", "row"), ...rows.slice(0, 100).map((row, number) => line(row, "td", number + 1))));
+}
+
+/** The cells of a CSV file as the server writes it. */
+function parsed(text) {
+  const rows = [[]];
+  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^,"\r\n]*))(,|\r?\n|$)/g)) {
+    rows.at(-1).push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    if (end !== ",") rows.push([]);
+  }
+  return rows.filter((row) => row.length > 1 || row[0]);
 }
 
 /** The Gibbs chain of an RBM, step by step. */
@@ -111,7 +130,7 @@ function dreaming(model) {
 function byHttp(model) {
   const line = `curl ${location.origin}${model.path}/predict -H 'Content-Type: application/json' -d '{"inputs": [...]}'`;
   const schema = h("a", { href: `${model.path}/openapi.json` }, "what it takes");
-  const host = panel("The same by HTTP", h("pre", { style: "overflow:auto" }, line), h("p", { class: "soft" }, schema));
+  const host = panel("The same by HTTP", h("pre", {}, line), h("p", { class: "soft" }, schema));
   host.classList.add("wide");
   return host;
 }

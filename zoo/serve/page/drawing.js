@@ -99,7 +99,10 @@ export function scaled(image, width, height, { smooth = true, from = null } = {}
   return canvas;
 }
 
-/** A copy of a drawing as the data sets of digits have it: its ink, centred, fills 20 of 28 pixels. */
+/**
+ * A copy of a drawing as the data sets of digits have it: its ink fills 20 of 28 pixels, with its centre of mass in the
+ * middle as far as it fits; or all of a smaller image, and is as bright as can be.
+ */
 export function centred(canvas, width, height, paper) {
   const context = canvas.getContext("2d");
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
@@ -117,8 +120,16 @@ export function centred(canvas, width, height, paper) {
     }
   }
   if (right < 0) throw new Error("the drawing is empty; draw something first");
-  const scale = (Math.min(width, height) * 20) / 28 / Math.max(right - left + 1, bottom - top + 1);
-  const [middleX, middleY] = Math.min(width, height) >= 16 ? [sumX / mass, sumY / mass] : [(left + right) / 2, (top + bottom) / 2];
+  const tiny = Math.min(width, height) < 16;
+  const size = [right - left + 1, bottom - top + 1];
+  const scale = (Math.min(width, height) * (tiny ? 1 : 20 / 28)) / Math.max(...size);
+  const middle = (low, extent, mean, side) => {
+    const room = Math.max(0, (side / scale - extent) / 2 - 1); // by which the middle may be off
+    const centre = low + extent / 2;
+    return tiny ? centre : Math.min(centre + room, Math.max(centre - room, mean));
+  };
+  const middleX = middle(left, size[0], sumX / mass, width);
+  const middleY = middle(top, size[1], sumY / mass, height);
   // by steps of a half, so that thin lines are not lost
   let source = canvas;
   let shrink = scale;
@@ -132,7 +143,20 @@ export function centred(canvas, width, height, paper) {
   target.fillRect(0, 0, width, height);
   target.imageSmoothingQuality = "high";
   target.drawImage(source, width / 2 - middleX * scale, height / 2 - middleY * scale, canvas.width * scale, canvas.height * scale);
-  return small;
+  return tiny ? brightened(small, blank) : small;
+}
+
+/** The same, where the pixel that is furthest from the paper is black or white. */
+function brightened(canvas, blank) {
+  const context = canvas.getContext("2d");
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  let most = 1;
+  for (let i = 0; i < pixels.data.length; i += 4) most = Math.max(most, Math.abs(pixels.data[i] - blank));
+  for (let i = 0; i < pixels.data.length; i++) {
+    if (i % 4 < 3) pixels.data[i] = blank + ((pixels.data[i] - blank) * 255) / most;
+  }
+  context.putImageData(pixels, 0, 0);
+  return canvas;
 }
 
 /** The mean brightness of an image, 0 to 1. */

@@ -7,7 +7,7 @@ const SHOWN = 280; // pixels of a canvas to draw on
 const LARGEST = 512; // pixels of a longer side that is sent
 const EXAMPLES = {
   "gan.text_to_image_shapes": "a small red circle above a large blue square",
-  "rbm.topics": "the team won the game after a late goal in the second half of the season",
+  "rbm.topics": "a funny comedy about love and family, with a smart script and a fine cast",
   positive: "a quiet triumph, warm and funny, that never feels too long",
 };
 
@@ -53,7 +53,7 @@ function image(model, { submit, result }) {
     const canvas = drawing({
       width: Math.round((SHOWN * width) / side),
       height: Math.round((SHOWN * height) / side),
-      pen: SHOWN / 13,
+      pen: SHOWN / (side < 16 ? 8 : 13),
       paper,
       ink: paper === "black" ? "white" : "black",
       label: "Draw here",
