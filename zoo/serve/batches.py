@@ -113,12 +113,12 @@ def answer_each(artefact: Artefact, inputs: Sequence[RawInput], options: dict[st
         columns = [list(column) for column in zip(*inputs, strict=True)]
         return list(artefact(*columns, **options))
     except Exception as error:
-        if len(inputs) > 1:
-            middle = len(inputs) // 2
-            return [
-                answer for half in (inputs[:middle], inputs[middle:]) for answer in answer_each(artefact, half, options)
-            ]
-        if isinstance(error, (ZooError, ValueError)):
-            return [error]
-        log.exception("an input has no answer, by a fault of the server")
-        return [SpecError(f"this input cannot be answered ({type(error).__name__})")]
+        fault = error
+    if len(inputs) > 1:
+        middle = len(inputs) // 2
+        halves = (inputs[:middle], inputs[middle:])
+        return [answer for half in halves for answer in answer_each(artefact, half, options)]
+    if isinstance(fault, (ZooError, ValueError)):
+        return [fault]
+    log.error("an input has no answer, by a fault of the server", exc_info=fault)
+    return [SpecError(f"this input cannot be answered ({type(fault).__name__})")]

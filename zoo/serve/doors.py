@@ -53,7 +53,8 @@ def _models(chosen: Any) -> list[Model]:
     if chosen is None:
         return [Model(each.name, each.name, each) for each in list_weights() if each.url is None]
     sources = [str(each) for each in (chosen if isinstance(chosen, ListConfig) else [chosen])]
-    models = [Model(_name(source), source) for source in sources]
+    published = {weights.name: weights for weights in list_weights()}
+    models = [Model(_name(source), source, published.get(source)) for source in sources]
     if len({model.name for model in models}) < len(models):
         raise ConfigError(f"two models would have one name on the page: {', '.join(model.name for model in models)}")
     for model in models:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import DataError, SpecError, ZooError
 from zoo.files import quoted
 from zoo.spec import Image, InputKind, MaskedImage, Series, SmallImage, Table, TextLine, Video, read_image
-from zoo.spec.image_files import open_image
+from zoo.spec.image_files import image_size, open_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,9 +116,21 @@ def raw_input(kind: InputKind, value: Any, pixels: Pixels) -> RawInput:
         SpecError: it is not of the form that is meant.
         Refusal: the request has too many pixels.
     """
-    if isinstance(value, str) and not kind.is_text:  # it would be the name of a file
-        raise SpecError(f"this is a string, and {kind.word} is given as {kind.example()[:200]}")
+    if not kind.is_text and _has_text(value):  # it could be the name of a file
+        raise SpecError(f"there is text in it, and {kind.word} is given as {kind.example()[:200]}")
     return (value,)
+
+
+def _has_text(value: Any) -> bool:
+    """Whether a string stands in JSON, at any depth but as the name of a member."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            return True
+        if isinstance(each, (list, dict)):
+            waiting.extend(each.values() if isinstance(each, dict) else each)
+    return False
 
 
 @raw_input.register
@@ -130,7 +142,7 @@ def _(kind: Table, value: Any, pixels: Pixels) -> RawInput:
 
 @raw_input.register
 def _(kind: Series, value: Any, pixels: Pixels) -> RawInput:
-    if not isinstance(value, (dict, list)):
+    if not isinstance(value, (dict, list)) or (isinstance(value, list) and _has_text(value)):
         raise SpecError(f"a series is an object of names and lists of numbers, not {quoted(value)}")
     return (value,)
 
@@ -168,14 +180,15 @@ def _image(value: Any, pixels: Pixels, times: int = 1) -> PIL.Image.Image | np.n
 
 def image_from(data: bytes, pixels: Pixels, times: int = 1) -> PIL.Image.Image:
     """An image from the bytes of a file; each of its pixels counts so many times."""
-    with open_image(data) as file:
-        pixels.take(times * file.width * file.height)
+    width, height = image_size(data)
+    pixels.take(times * width * height)
     return read_image(data)
 
 
 def _video(data: bytes, pixels: Pixels) -> bytes:
     with open_image(data) as file:
-        pixels.take(getattr(file, "n_frames", 1) * file.width * file.height)
+        count = getattr(file, "n_frames", 1) * file.width * file.height
+    pixels.take(count)
     return data
 
 

@@ -149,13 +149,12 @@ def _(kind: Image) -> Schema:
 
 @answer_schema.register
 def _(kind: Values) -> Schema:
-    return an_object(**{name: {"type": ["number", "null"]} for name in kind.names})
+    return an_object(**{name: {} for name in kind.names})  # of each a number, and intervals where there are any
 
 
 @answer_schema.register
 def _(kind: Forecast) -> Schema:
-    steps = {**a_list({"type": ["number", "null"]}), "minItems": kind.horizon, "maxItems": kind.horizon}
-    return an_object(**dict.fromkeys(kind.names, steps))
+    return {"description": f"the next {kind.horizon} steps of {', '.join(kind.names)}"}
 
 
 @answer_schema.register(Tokens)

@@ -14,8 +14,13 @@ function classes(model, answer, host) {
   host.append(h("p", { class: "big", "data-label": answer.label }, answer.label), h("div", { class: "bars" }, ...bars));
 }
 
+/** A number, or one with the ends of its interval. */
+function number(value) {
+  return value != null && typeof value === "object" ? `${short(value.value)} (${short(value.low)} to ${short(value.high)})` : short(value);
+}
+
 function values(model, answer, host) {
-  const rows = Object.entries(answer).map(([name, value]) => h("tr", {}, h("th", {}, name), h("td", { class: "big" }, short(value))));
+  const rows = Object.entries(answer).map(([name, value]) => h("tr", {}, h("th", {}, name), h("td", { class: "big" }, number(value))));
   host.append(h("table", {}, ...rows));
 }
 
@@ -91,15 +96,20 @@ function forecast(model, answer, host, input) {
     element.textContent = text;
     return element;
   };
-  for (const [name, next] of Object.entries(answer)) {
+  for (const [name, { value: next, low: least, high: most }] of Object.entries(bySteps(answer))) {
     const given = Array.isArray(input) ? input.flat() : input[name];
     const past = given.slice(-Math.max(3 * next.length, 60));
-    const all = [...past, ...next];
+    const all = [...past, ...next, ...(least ?? []), ...(most ?? [])];
     const [low, high] = [Math.min(...all), Math.max(...all)];
-    const x = (step) => 46 + (step * 580) / Math.max(1, all.length - 1);
+    const x = (step) => 46 + (step * 580) / Math.max(1, past.length + next.length - 1);
     const y = (value) => 170 - ((value - low) / (high - low || 1)) * 150;
     const path = (numbers, start) => numbers.map((value, step) => `${x(start + step)},${y(value)}`).join(" ");
     const svg = make("svg", { viewBox: "0 0 640 195", class: "plot", role: "img", "aria-label": `forecast of ${name}` });
+    if (least) {
+      const band = [...next.map((_, step) => [step, most[step]]), ...next.map((_, step) => [step, least[step]]).reverse()];
+      const points = band.map(([step, value]) => `${x(past.length + step)},${y(value)}`).join(" ");
+      svg.append(make("polygon", { points, fill: "#b3352b", opacity: 0.18 }));
+    }
     svg.append(
       make("polyline", { points: path(past, 0), fill: "none", stroke: "#1c2733", "stroke-width": 1.5 }),
       make("polyline", { points: path([past.at(-1), ...next], past.length - 1), fill: "none", stroke: "#b3352b", "stroke-width": 2.5, class: "forecast" }),
@@ -112,11 +122,27 @@ function forecast(model, answer, host, input) {
   host.append(h("details", {}, h("summary", {}, "numbers"), h("pre", {}, JSON.stringify(answer, (key, value) => (typeof value === "number" ? Number(value.toPrecision(6)) : value), 1))));
 }
 
+/** Lists of numbers by name, with the ends of intervals where there are any, from columns or from rows. */
+function bySteps(answer) {
+  if (!Array.isArray(answer)) return Object.fromEntries(Object.entries(answer).map(([name, value]) => [name, { value }]));
+  const names = Object.keys(answer[0]).filter((name) => name !== "time");
+  const column = (name, end) => answer.map((row) => row[name][end]);
+  return Object.fromEntries(names.map((name) => {
+    const ends = "low" in answer[0][name] ? { low: column(name, "low"), high: column(name, "high") } : {};
+    return [name, { value: column(name, "value"), ...ends }];
+  }));
+}
+
+/** Handwriting that the network wrote. */
+function ink(model, answer, host) {
+  host.append(h("img", { src: answer.image, alt: "written by the network" }));
+}
+
 function any(model, answer, host) {
   host.append(h("pre", { class: "text" }, JSON.stringify(answer, null, 1)));
 }
 
 export const outputs = {
   Classes: classes, Values: values, Tokens: written, Transcript: written, Anomaly: anomaly, Features: features, Labels: labels,
-  Topics: topics, Recommendations: recommendations, Image: image, Forecast: forecast, any,
+  Topics: topics, Recommendations: recommendations, Image: image, Forecast: forecast, Ink: ink, any,
 };
