@@ -6,12 +6,14 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from omegaconf import OmegaConf
+from starlette.types import ASGIApp
 
 import zoo
 from zoo.serve import doors
@@ -45,10 +47,15 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name, model, spec in (("load", "lstm", series), ("films", "rbm", ratings)):
         zoo.save(Artefact(model, {}, spec, zoo.models.build(model, spec)), folder / f"{name}.safetensors")
     mine = OmegaConf.create([str(folder / "load.safetensors"), str(folder / "films.safetensors")])
-    app = DemoApp([*doors._models(None), *doors._models(mine)], Limits())
+    with serving(DemoApp([*doors._models(None), *doors._models(mine)], Limits())) as address:
+        yield address
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """The address of a server in a thread of this process."""
     listening = doors._socket("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:

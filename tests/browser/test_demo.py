@@ -14,6 +14,12 @@ import PIL.Image
 import pytest
 
 import zoo
+from zoo.serve import doors
+from zoo.serve.demo import DemoApp
+from zoo.serve.guard import Guard
+from zoo.serve.limits import Limits
+
+from .conftest import serving
 
 pytestmark = pytest.mark.browser
 
@@ -275,3 +281,16 @@ def test_a_server_that_is_gone_is_one_line(visit: Callable[[str], Any]) -> None:
     page.route("**/predict", lambda route: route.abort())
     press(page, "Answer")
     assert "the server does not answer" in error(page)
+
+
+def test_a_token_comes_with_the_address_of_the_page(chromium: Any) -> None:
+    token = "a-token-of-some-length"
+    demo = DemoApp(doors._models("cnn.digits"), Limits())
+    with serving(Guard(demo, token, demo.is_open, loopback=True)) as origin:
+        page = chromium.new_page()
+        page.goto(f"{origin}/#token={token}")
+        page.get_by_role("button", name="Try a sample").click()  # of several models there would be a list first
+        assert answer(page)
+        stranger = chromium.new_context().new_page()
+        stranger.goto(origin)
+        assert error(stranger) == "no token, or a wrong one"

@@ -44,8 +44,9 @@ def demo(cfg: DictConfig) -> None:
         ArtefactError: a model that was named cannot be loaded.
     """
     app = DemoApp(_models(cfg.model), _limits(cfg))
-    guarded = Guard(app, token_from_environment(), app.is_open, loopback=_loopback(cfg))
-    _run(guarded, cfg, "open this page")
+    token = token_from_environment()
+    guarded = Guard(app, token, app.is_open, loopback=_loopback(cfg))
+    _run(guarded, cfg, "open this page" if token is None else f"open this page, with #token=… ({TOKEN}) behind it")
 
 
 def _models(chosen: Any) -> list[Model]:
