@@ -32,7 +32,7 @@ DOORS = {  # by extra
     "sweep": ("zoo/training/search.py", "zoo/training/sweep"),
 }
 UNDECLARED = {"keras"}  # a rival of a benchmark, which is left out where it is not installed
-BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna"}  # Lightning, pandas and torch import these
+BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna", "python-multipart"}  # others import these
 
 
 @pytest.fixture(scope="module")
