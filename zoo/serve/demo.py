@@ -164,6 +164,9 @@ class _Lazy:
                 raise Refusal(404, "this model does not dream")
             return await self._reply(steps.dream, artefact, await json_of(request, self._limits))
 
+        async def seen(request: Request) -> Response:
+            return await self._reply(steps.seen, artefact, await json_of(request, self._limits))
+
         async def sample(number: int = 0) -> Response:
             return JSONResponse({"sample": await self._in_thread(steps.sample, artefact, number)})
 
@@ -174,6 +177,7 @@ class _Lazy:
             ("about", about, "GET"),
             ("sample", sample, "GET"),
             ("dream", dream, "POST"),
+            ("seen", seen, "POST"),
             ("numbers", numbers, "POST"),
         ):
             app.add_api_route(f"/{name}", function, methods=[method], response_model=None, include_in_schema=False)

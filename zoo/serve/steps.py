@@ -17,6 +17,7 @@ from zoo.spec import Image, Series, SmallImage, Video
 from zoo.weights.artefact import Artefact
 
 MAX_STEPS = 100  # of a dream, in a request
+MAX_PIXELS = 16 * 10**6
 # Data of the package itself, or of scikit-learn: nothing is downloaded, and the recipe's settings are not followed
 SAMPLED = {
     "zoo.data.images.Digits": "Digits",
@@ -56,7 +57,7 @@ def dream(artefact: Artefact, asked: Any) -> dict[str, Any]:
     if asked.get("image") is None:
         v = torch.rand(shape).round().flatten(1)
     else:
-        raw = raw_input(image, asked["image"], Pixels(10**6))
+        raw = raw_input(image, asked["image"], Pixels(MAX_PIXELS))
         v = network.vector(image.prepare(image.encode(*raw)[None]))
     frames = []
     for _ in range(steps):
@@ -68,6 +69,24 @@ def dream(artefact: Artefact, asked: Any) -> dict[str, Any]:
 
 def _picture(image: Image, v: Tensor) -> str:
     return str(plain(image.decode(v)[0]))
+
+
+def seen(artefact: Artefact, asked: Any) -> dict[str, str]:
+    """An image as the network is given it: of its size, and framed where it learned from framed drawings.
+
+    Args:
+        artefact: that takes an image.
+        asked: {"image": …}.
+
+    Raises:
+        Refusal: it takes something else, or no image is given.
+        SpecError: the image is none.
+    """
+    kind = artefact.spec.input
+    if type(kind) is not Image or not isinstance(asked, dict) or set(asked) != {"image"}:
+        raise Refusal(422, 'a model for images is asked by {"image": ...}')
+    (raw,) = raw_input(kind, asked["image"], Pixels(MAX_PIXELS))
+    return {"image": str(plain(_image(kind.encode(raw))))}
 
 
 def has_samples(artefact: Artefact) -> bool:

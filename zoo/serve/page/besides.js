@@ -112,8 +112,8 @@ function dreaming(model) {
     picture.removeAttribute("src");
   };
   const drawn = () => {
-    const canvas = document.querySelector("main figure canvas");
-    if (canvas) again(canvas.toDataURL("image/png"), "It begins with your drawing.");
+    const drawing = document.querySelector("main figure img");
+    if (drawing) again(drawing.src, "It begins with your drawing.");
     else count.textContent = "Draw something first.";
   };
   const button = (text, action) => h("button", { onclick: action }, text);

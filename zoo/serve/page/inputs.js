@@ -23,27 +23,27 @@ function samples(model, host, taken) {
 
 /** Draw or drop an image of one size, or drop one of any size. */
 function image(model, { submit, result }) {
-  const { height, width, channels, mean } = model.input;
+  const { height, width, channels, mean, ink } = model.input; // with ink, the server frames a drawing itself
   const preview = h("div");
   const note = h("p", { class: "soft" });
-  const send = (canvas, address, said = "") => {
-    const factor = Math.max(1, Math.floor(140 / Math.max(canvas.width, canvas.height)));
-    const shown = scaled(canvas, canvas.width * factor, canvas.height * factor, { smooth: false });
-    const size = `what the network gets: ${width ?? canvas.width} x ${height ?? canvas.height} pixels`;
-    preview.replaceChildren(h("figure", {}, shown, h("figcaption", {}, size)));
+  const send = async (address, said = "") => {
     note.textContent = said;
-    return submit(address);
+    await submit(address);
+    const { image: seen } = await model.json("seen", { image: address });
+    const { width: w, height: t } = await loaded(seen);
+    const factor = Math.max(1, Math.floor(140 / Math.max(w, t)));
+    const shown = h("img", { src: seen, alt: "what the network gets", class: "pixels", width: w * factor, height: t * factor });
+    preview.replaceChildren(h("figure", {}, shown, h("figcaption", {}, `what the network gets: ${w} x ${t} pixels`)));
   };
   const take = (address, name) => work(result, async () => {
     const picture = await loaded(address, name);
-    const fit = Math.min(1, LARGEST / Math.max(picture.width, picture.height));
-    const canvas = scaled(picture, Math.ceil(picture.width * fit), Math.ceil(picture.height * fit));
+    const fit = width ? 1 : Math.min(1, LARGEST / Math.max(picture.width, picture.height));
     const average = mean.reduce((sum, each) => sum + each, 0) / channels;
-    if (canDraw && average < 0.4 && brightness(picture) > 0.6) {
-      const turned = inverted(canvas);
-      return send(turned, turned.toDataURL("image/png"), "Light and dark are exchanged: the network learned from light ink on dark paper.");
+    if (canDraw && ink == null && average < 0.4 && brightness(picture) > 0.6) {
+      await send(inverted(picture).toDataURL("image/png"), "Light and dark are exchanged: the network learned from light ink on dark paper.");
+    } else {
+      await send(fit === 1 ? address : scaled(picture, Math.round(picture.width * fit), Math.round(picture.height * fit)).toDataURL("image/png"));
     }
-    return send(canvas, width || fit === 1 ? address : canvas.toDataURL("image/png"));
   });
   const canDraw = channels === 1 && width && height && Math.max(width, height) <= 64;
   const parts = [];
@@ -57,10 +57,7 @@ function image(model, { submit, result }) {
       paper,
       ink: paper === "black" ? "white" : "black",
       label: "Draw here",
-      changed: () => work(result, () => {
-        const small = centred(canvas, width, height, paper);
-        return send(small, small.toDataURL("image/png"));
-      }),
+      changed: () => work(result, () => send((ink == null ? centred(canvas, width, height, paper) : canvas).toDataURL("image/png"))),
     });
     const clear = button("Clear", () => {
       canvas.clear();
