@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zoo.errors import ZooError
+from zoo.metrics.meanings import meaning
 from zoo.serve import steps
 from zoo.serve.app import add_error_handlers, body_of, json_of, model_app
 from zoo.serve.limits import Limits
@@ -72,6 +73,7 @@ class Model:
             "data": self.data,
             "what": str(spec),
             "metrics": {name.removeprefix("test/"): value for name, value in _of_test(artefact).items()},
+            "meanings": {name.removeprefix("test/"): meaning(name) for name in _of_test(artefact)},
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "input": _described(spec.input),
             "output": _described(spec.output),

@@ -44,9 +44,11 @@ class Model {
 }
 
 function heading(model) {
-  const metrics = Object.entries(model.metrics).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
+  const metrics = Object.entries(model.metrics).map(([name, value]) =>
+    h("span", { class: "metric", title: model.meanings[name] }, `${name} ${Number(value.toPrecision(4))}`));
   const facts = [model.data, `${model.parameters.toLocaleString("en")} parameters`, ...metrics].filter(Boolean);
-  return h("div", {}, h("h1", {}, `${model.name}: ${model.what}`), h("p", { class: "soft" }, facts.join(" · ")));
+  const line = facts.flatMap((fact, place) => (place ? [" · ", fact] : [fact]));
+  return h("div", {}, h("h1", {}, `${model.name}: ${model.what}`), h("p", { class: "soft" }, ...line));
 }
 
 async function showModel(name) {
