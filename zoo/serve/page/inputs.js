@@ -185,7 +185,7 @@ function small(model, { submit, result }) {
 function text(model, { submit, result, show }) {
   const positive = model.output.names?.includes("positive") && EXAMPLES.positive;
   const area = h("textarea", { "aria-label": "text", placeholder: "Type a text" }, EXAMPLES[model.name] ?? (positive || ""));
-  const hints = model.input.closed && model.input.vocabulary ? h("p", { class: "soft" }, `It knows these words alone: ${model.input.vocabulary.join(", ")}.`) : null;
+  const hints = model.input.closed && model.input.vocabulary ? h("p", { class: "soft" }, `It knows these ${model.input.level} alone: ${model.input.vocabulary.join(" ")}`) : null;
   const pictures = model.output.kind === "Image";
   const go = () => (pictures ? several(model, { result, show }, area.value) : submit(area.value));
   return panel(pictures ? "Type a caption" : "Type a text", area, h("div", { class: "row" }, button(pictures ? "Make pictures" : "Answer", go, true)), hints);
