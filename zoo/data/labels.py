@@ -3,68 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from zoo.data.core.targets import Targets, of_columns
 from zoo.data.layouts import NAMED, SPLITS, Layout, only
 from zoo.errors import DataError, unknown
 from zoo.files import one_line, quoted
-from zoo.spec import Classes, Values
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_CLASSES = 20  # different whole numbers; of more they are quantities
 LOOKED_AT = 100  # rows, to tell which column names files
 SEPARATORS = ",;\t|"
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What is to be learned of each image: the class of one column, or the values of one or more.
-
-    Args:
-        columns: names of the columns.
-        classes: names of the classes, in order; None for values.
-        codes: place of each image's class (N,), or its values, float64 (N, V).
-    """
-
-    columns: tuple[str, ...]
-    classes: tuple[str, ...] | None
-    codes: Tensor
-
-    def output(self, train: Sequence[int]) -> Classes | Values:
-        """The output of a spec; of values with the statistics of some rows.
-
-        Raises:
-            DataError: a value is the same in all of them.
-        """
-        if self.classes is not None:
-            return Classes(self.classes)
-        known = self.codes[list(train)]
-        std, mean = torch.std_mean(known, dim=0, correction=0)
-        for name, spread in zip(self.columns, std.tolist()):
-            if not spread > 0:
-                raise DataError(f"column '{name}' has the same value for all training images")
-        return Values(self.columns, tuple(mean.tolist()), tuple(std.tolist()))
-
-    def encoded(self, output: Classes | Values) -> Tensor:
-        """As a network's targets: labels (N,), or standardised values (N, V)."""
-        return self.codes if isinstance(output, Classes) else output.standardise(self.codes)
-
-
-def of_folders(folders: Sequence[str]) -> Labels:
-    """The class of each image, by the name of its folder."""
-    names = tuple(sorted(set(folders)))
-    places = {name: place for place, name in enumerate(names)}
-    return Labels(("folder",), names, torch.tensor([places[name] for name in folders]))
-
-
-def of_table(found: Layout, path: Path, target: str | Sequence[str] | None, kind: str) -> tuple[Layout, Labels]:
+def of_table(
+    found: Layout, path: Path, target: str | Sequence[str] | None, kind: str, separator: str | None = None
+) -> tuple[Layout, Targets]:
     """The images that a table names, in its order, and their labels.
 
     The column that names files is found by its cells: names below the table's folder, or the images' own names, with
@@ -74,7 +30,7 @@ def of_table(found: Layout, path: Path, target: str | Sequence[str] | None, kind
         found: the images of the folder.
         path: a CSV file.
         target: column or columns to learn; None for all others.
-        kind: `classes`, `values`, or `auto`: numbers are values, unless they are up to 20 different whole ones.
+        kind, separator: as in `zoo.data.core.targets.of_columns`.
 
     Raises:
         DataError: a row names no image, an image is named twice, a cell is empty or no number, or there is no column.
@@ -93,7 +49,8 @@ def of_table(found: Layout, path: Path, target: str | Sequence[str] | None, kind
     if splits is not None:
         kept = Layout(kept.files, _splits(frame[splits], path))
         notes.append(f"its column '{splits}' gives the splits")
-    return Layout(kept.files, kept.splits, notes=tuple(notes)), _labels(frame, targets, kind, path)
+    labels = of_columns(frame, targets, kind, f"{path}, line", separator)
+    return Layout(kept.files, kept.splits, notes=tuple(notes)), labels
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -177,40 +134,3 @@ def _splits(cells: pd.Series, path: Path) -> tuple[str, ...]:
     if "train" not in splits:
         raise DataError(f"{path}: no image is of the split train")
     return tuple(map(str, splits))
-
-
-def _labels(frame: pd.DataFrame, targets: list[str], kind: str, path: Path) -> Labels:
-    import pandas as pd
-
-    for name in targets:
-        if (empty := frame[name] == "").any():
-            raise DataError(f"{path}, line {frame.index[empty.argmax()]}: '{name}' is empty; leave such rows out")
-    numbers = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy("float64")
-    values = torch.tensor(numbers)
-    quantities = [name for place, name in enumerate(targets) if _is_quantity(values[:, place])]
-    if kind == "values" or (kind == "auto" and (quantities or len(targets) > 1) and values.isfinite().all()):
-        if not values.isfinite().all():
-            row, column = (~values.isfinite()).nonzero()[0].tolist()
-            cell = quoted(frame[targets].iloc[row, column])
-            raise DataError(f"{path}, line {frame.index[row]}: '{targets[column]}' is {cell}, not a number")
-        return Labels(tuple(targets), None, values)
-    if len(targets) > 1:
-        shown = ", ".join(targets[:NAMED]) + " …" * (len(targets) > NAMED)
-        raise DataError(
-            f"{path} has several columns that are no numbers ({shown}); choose one: data.target={targets[0]}"
-        )
-    cells = frame[targets[0]].tolist()
-    if len(set(cells)) < 2:
-        raise DataError(f"{path}: '{targets[0]}' is the same for all images: {quoted(cells[0])}")
-    labels = of_folders(cells)
-    if values.isfinite().all() and labels.classes is not None:  # 2 before 10
-        by_number = tuple(sorted(labels.classes, key=float))
-        places = torch.tensor([by_number.index(name) for name in labels.classes])
-        return Labels(tuple(targets), by_number, places[labels.codes])
-    return Labels(tuple(targets), labels.classes, labels.codes)
-
-
-def _is_quantity(values: Tensor) -> bool:
-    if not values.isfinite().all():
-        return False
-    return len(values.unique()) > MAX_CLASSES or bool((values % 1 != 0).any())

@@ -25,7 +25,7 @@ from torch.nn import functional
 from zoo import check
 from zoo.errors import SpecError
 from zoo.models.precision import in_float32
-from zoo.spec import Classes, Image, Spec, TextLine, Transcript, Values
+from zoo.spec import Classes, Image, MultiLabel, Spec, TextLine, Transcript, Values
 
 WIDTHS = (16, 32, 64)  # of the stages of a classifier
 STEPS = 2  # of CTC for each step of the LSTM; otherwise narrow letters would have less than one
@@ -288,8 +288,10 @@ def build(
         chosen = {"widths": widths, "blocks": blocks, "hidden_size": hidden_size, "num_layers": num_layers}
         given: dict[str, Any] = {name: option for name, option in chosen.items() if option is not None}
         return CRNN(spec.input.height, len(spec.output.alphabet), dropout=dropout, **given)
-    if type(spec.input) is not Image or not isinstance(spec.output, Classes | Values):
-        raise SpecError(f"cnn goes from image to classes or values, or from line of text to transcript, not {spec}")
+    if type(spec.input) is not Image or not isinstance(spec.output, Classes | MultiLabel | Values):
+        raise SpecError(
+            f"cnn goes from image to classes, labels or values, or from line of text to transcript, not {spec}"
+        )
     if hidden_size is not None or num_layers is not None:
         raise ValueError("hidden_size and num_layers are for lines of text; a classifier has widths and blocks")
     widths = WIDTHS if widths is None else widths

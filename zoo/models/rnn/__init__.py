@@ -23,7 +23,7 @@ from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger
 from zoo.models.rnn.text import LanguageModel, TextClassifier
 from zoo.models.rnn.vectors import ImageReader, RowReader
-from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Table, Text, Tokens, Values, Video
+from zoo.spec import Classes, Forecast, Image, Labels, MultiLabel, Series, Spec, Table, Text, Tokens, Values, Video
 
 __all__ = [
     "GRU",
@@ -99,7 +99,11 @@ def build(
     network: Callable[..., Recurrent] = partial(
         NETWORKS[cell], **stack, bidirectional=bidirectional, memory_span=memory_span
     )
-    if isinstance(given, Text) and isinstance(wanted, Classes):
+    if isinstance(given, Text) and isinstance(wanted, Classes | MultiLabel | Values):
+        if ensemble_size > 1 and not isinstance(wanted, Classes):
+            raise ValueError(
+                "an ensemble averages the probabilities of classes; of labels or values set ensemble_size=1"
+            )
         return TextClassifier(
             cell,
             given.codes,
@@ -127,7 +131,7 @@ def build(
         outputs = wanted.horizon * len(wanted.names)
         targets = [given.names.index(name) for name in wanted.names]
         return Forecaster(network(len(given.names), outputs, pool=pool), targets)
-    if isinstance(wanted, (Classes, Values)) and not isinstance(wanted, Forecast):
+    if isinstance(wanted, Classes | MultiLabel | Values) and not isinstance(wanted, Forecast):
         outputs = len(wanted.names)
         if type(given) is Image:
             height, width = given.size
