@@ -71,7 +71,7 @@ def test_a_column_gives_the_splits(root: Path) -> None:
         ("file,label\n00,a\n01,b\n00.png,b", r"line 4: '00\.png' was named in line 2"),
         ("file,label\n00,a\n01,", "line 3: 'label' is empty"),
         ("file,label\nx,a\ny,b", "no column .* names images .* 'x'"),
-        ("file,label\n00,a\n01,a", "the same for all images: 'a'"),
+        ("file,label\n00,a\n01,a", "the same for all examples: 'a'"),
         ("file,age\n00,1.5\n01,old", None),
         ("file\n00\n01", "no column to learn"),
         ("file,a,b\n00,x,y\n01,y,x", r"several columns that are no numbers \(a, b\).*such as a"),

@@ -6,6 +6,7 @@ from zoo.data.arrays import Arrays, Frame, ImageArrays
 from zoo.data.augmentation import PhotoAugmentation, RandomFlip
 from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.csv_text import CsvText
 from zoo.data.distortions import Scan
 from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
 from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
@@ -32,6 +33,7 @@ __all__ = [
     "Csv",
     "CsvRatings",
     "CsvSeries",
+    "CsvText",
     "DataModule",
     "Diabetes",
     "DigitLines",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -41,8 +41,8 @@ class Targets:
     names: tuple[str, ...]
     codes: Tensor
 
-    def output(self, train: Sequence[int] | Tensor) -> Classes | MultiLabel | Values:
-        """The output of a spec; of values with the statistics of some rows.
+    def output(self, train: Any) -> Classes | MultiLabel | Values:
+        """The output of a spec; of values with the statistics of some rows, given by their places.
 
         Raises:
             DataError: a value is the same in all of them.
@@ -114,9 +114,10 @@ def of_columns(
             raise DataError(f"{place} {frame.index[row]}: '{columns[column]}' is {cell}, not a number")
         return Targets("values", tuple(columns), values)
     if len(columns) > 1:
-        shown = ", ".join(columns[:NAMED]) + " …" * (len(columns) > NAMED)
+        several = ", ".join(columns[:NAMED]) + " …" * (len(columns) > NAMED)
+        where = place.split(",")[0]
         raise DataError(
-            f"{place.split(',')[0]} has several columns that are no numbers ({shown}); choose one of them, such as {columns[0]}"
+            f"{where} has several columns that are no numbers ({several}); choose one, such as {columns[0]}"
         )
     cells = frame[columns[0]].tolist()
     if len(set(cells)) < 2:
