@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.data.arrays import Arrays, Frame, ImageArrays
 from zoo.data.augmentation import PhotoAugmentation, RandomFlip
+from zoo.data.conll import Conll
 from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
 from zoo.data.csv_text import CsvText
@@ -29,6 +30,7 @@ __all__ = [
     "BinaryRatings",
     "BreastCancer",
     "CharacterData",
+    "Conll",
     "Copying",
     "Csv",
     "CsvRatings",

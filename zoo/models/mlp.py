@@ -170,7 +170,8 @@ def build(
     elif type(spec.input) is Image:
         in_features, categories = spec.input.channels * math.prod(spec.input.size), ()
     else:
-        raise SpecError(f"mlp goes from table or image to classes, labels or values, not {spec}")
+        hint = "; texts are for lstm, gru and rnn" if getattr(spec.input, "is_text", False) else ""
+        raise SpecError(f"mlp goes from table or image to classes, labels or values, not {spec}{hint}")
 
     def network(kind: type[MLP], num_outputs: int, output_activation: str) -> MLP:
         return kind(

@@ -22,6 +22,7 @@ from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.kind import InputKind
 from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.ratings import Ratings, Recommendations
+from zoo.spec.sentence import Sentence
 from zoo.spec.series import Forecast, Labels, Series, Video
 from zoo.spec.sources import Label, Seed
 from zoo.spec.table import Table
@@ -45,6 +46,7 @@ __all__ = [
     "Ratings",
     "Recommendations",
     "Seed",
+    "Sentence",
     "Series",
     "SmallImage",
     "Spec",
@@ -136,7 +138,21 @@ class MultiLabel:
         ]
 
 
-Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video | Label | Seed | Ratings | Counts
+Input = (
+    Image
+    | MaskedImage
+    | SmallImage
+    | Table
+    | Text
+    | Sentence
+    | TextLine
+    | Series
+    | Video
+    | Label
+    | Seed
+    | Ratings
+    | Counts
+)
 Output = (
     Anomaly
     | Classes

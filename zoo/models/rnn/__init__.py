@@ -5,7 +5,7 @@ The spec decides how the network is used:
 - many to one: text → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
 - one to many: an image → text, and a text → its continuation;
-- many to many: a video or a series → labels, and a series → its forecast.
+- many to many: a video, a series or a sentence → labels, and a series → its forecast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,22 @@ from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger
 from zoo.models.rnn.text import LanguageModel, TextClassifier
 from zoo.models.rnn.vectors import ImageReader, RowReader
-from zoo.spec import Classes, Forecast, Image, Labels, MultiLabel, Series, Spec, Table, Text, Tokens, Values, Video
+from zoo.models.rnn.words import WordReader
+from zoo.spec import (
+    Classes,
+    Forecast,
+    Image,
+    Labels,
+    MultiLabel,
+    Sentence,
+    Series,
+    Spec,
+    Table,
+    Text,
+    Tokens,
+    Values,
+    Video,
+)
 
 __all__ = [
     "GRU",
@@ -39,6 +54,7 @@ __all__ = [
     "Stack",
     "Tagger",
     "TextClassifier",
+    "WordReader",
     "build",
 ]
 
@@ -50,6 +66,8 @@ def defaults(spec: Spec) -> dict[str, Any]:
     chosen = {"hidden_size": 128, "bidirectional": False, "dropout": 0.2}
     if isinstance(spec.input, Video):  # what comes later tells of what was
         return {"hidden_size": 64, "bidirectional": True, "dropout": 0.3}
+    if isinstance(spec.input, Sentence):
+        return {**chosen, "bidirectional": True, "dropout": 0.4}
     if isinstance(spec.output, Forecast):
         return {**chosen, "hidden_size": 64}
     if isinstance(spec.input, Series):  # tests of memory
@@ -125,6 +143,9 @@ def build(
     if isinstance(given, Video) and isinstance(wanted, Labels):
         frames = FrameReader(given.channels, embedding_dim)
         return Tagger(network(embedding_dim, len(wanted.names), pool="none"), frames)
+    if isinstance(given, Sentence) and isinstance(wanted, Labels):
+        words = WordReader(*given.codes, embedding_dim, token_dropout=token_dropout, dropout=dropout)
+        return Tagger(network(words.num_features, len(wanted.names), pool="none"), words)
     if isinstance(given, Series) and isinstance(wanted, Labels):
         return Tagger(network(len(given.names), len(wanted.names), pool="none"))
     if isinstance(given, Series) and isinstance(wanted, Forecast):
@@ -143,6 +164,6 @@ def build(
         if isinstance(given, Series):
             return network(len(given.names), outputs, pool=pool)
     raise SpecError(
-        f"{cell} goes from text to classes or text, from image to text, from video or series to labels, from series "
-        f"to forecast, or from image, table or series to classes or values, not {spec}"
+        f"{cell} goes from text to text, from image to text, from video, series or sentence to labels of their steps, "
+        f"from series to forecast, or from text, image, table or series to classes, labels or values, not {spec}"
     )

@@ -1,4 +1,4 @@
-"""A label for each step of a series or of a video: many to many.
+"""A label for each step of a series, of a video or of a sentence: many to many.
 
 Shape letters: B batch, T steps, F features, C channels, H height, W width, K labels.
 """
@@ -58,10 +58,10 @@ class Tagger(nn.Module):
 
     Args:
         network: gives K numbers for each step of (B, T, F): a `Recurrent` with pool `none`.
-        frames: turns the frames of a video into features; None for a series.
+        frames: turns the frames of a video, or the words of a sentence, into features; None for a series.
     """
 
-    def __init__(self, network: Recurrent, frames: FrameReader | None = None) -> None:
+    def __init__(self, network: Recurrent, frames: nn.Module | None = None) -> None:
         super().__init__()
         self.network = network
         self.frames = frames
@@ -70,7 +70,8 @@ class Tagger(nn.Module):
         """Logits (B, T, K) for each step.
 
         Args:
-            x: series (B, T, F), or normalised videos (B, T, C, H, W), padded after their lengths.
+            x: series (B, T, F), normalised videos (B, T, C, H, W) or sentences (B, T, 1 + L), padded after their
+                lengths.
             lengths: (B,), or None if all are T. Padding changes no output.
         """
         if self.frames is not None:
