@@ -65,9 +65,13 @@ class Number:
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into standardised numbers (N, 1), NaN if they are missing."""
         notation = Notation(self.decimal, self.thousands, self.unit)
-        standardised = (numbers(cells, self.name, notation) - self.mean) / self.std
-        refuse(cells, standardised.abs() > torch.finfo(torch.float32).max, self.name, "too large for float32")
-        return standardised.to_numpy()[:, None]
+        import numpy as np
+        import pandas as pd
+
+        standardised = (numbers(cells, self.name, notation).to_numpy() - self.mean) / self.std
+        large = np.abs(standardised) > torch.finfo(torch.float32).max
+        refuse(cells, pd.Series(large), self.name, "too large for float32")
+        return standardised[:, None]
 
 
 @dataclass(frozen=True)
@@ -135,11 +139,12 @@ class Date:
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,), text or dates, into (N, 7), NaN if they are missing."""
         import numpy as np
+        import pandas as pd
 
-        day = days(cells, self.name, self.form).to_numpy()
+        places, day = pd.factorize(days(cells, self.name, self.form).to_numpy(), use_na_sentinel=False)
         angles = 2 * math.pi * np.stack([day / 365.2425, day / 7, day], axis=1)  # N, 3
         waves = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(-1, 6)
-        return np.concatenate([((day - self.mean) / self.std)[:, None], waves], axis=1)
+        return np.concatenate([((day - self.mean) / self.std)[:, None], waves], axis=1)[places]
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,8 @@ def _check_shape(path: Path, source: Path | bytes, form: Form, encoding: str) ->
     """
     if form.dialect.separator == BLANKS:
         return {}, _check_rows(path, source, form, encoding)
-    even, found = True, {}
+    even = True
+    found: dict[int, bool] = {}
     for chunk in _chunks(source, form):
         even = even and _is_even(chunk, form.width)
         for column, zeros in _odd_numbers(chunk, form.dialect.separator).items():

@@ -182,7 +182,8 @@ def _known(cells: pd.Series) -> pd.Series:
     import pandas as pd
 
     if cells.dtype.kind in "iufMmb":
-        known = pd.Series(cells.dropna().head(1).astype("string").array)
+        first = cells.first_valid_index()
+        known = pd.Series([] if first is None else [str(cells.loc[first])], dtype="string")
         known.attrs["fractions"] = cells.dtype.kind == "f" and any(
             bool((part.dropna() % 1 != 0).any()) for part in (cells.head(1000), cells)
         )
@@ -196,19 +197,21 @@ def _known(cells: pd.Series) -> pd.Series:
 
 def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> Kind:
     """The kind of a column that holds numbers alone: they may be counters, dates or codes."""
-    known = cells.dropna()
-    whole = cells.dtype.kind in "iu" or all(bool((part % 1 == 0).all()) for part in (known.head(1000), known))
+    low, high = cells.min(), cells.max()
+    parts = (part.dropna() for part in (cells.head(1000), cells))
+    whole = cells.dtype.kind in "iu" or all(bool((part % 1 == 0).all()) for part in parts)
+    known = cells.dropna() if whole else cells
     if whole and len(known) > FEW and _IDENTIFIER.fullmatch(name.lower()) and known.is_unique:
         say(f"column '{name}' is left out: each row has its own number; {_setting(name, 'number')} keeps it")
         return IGNORED
-    if whole and known.between(19_000_101, 21_001_231).all() and known.min() < known.max():
+    if whole and 19_000_101 <= low < high <= 21_001_231:
         import pandas as pd
 
         text = pd.Series(known.astype("int64").unique()).astype(str)
         if pd.to_datetime(text, format="%Y%m%d", errors="coerce").notna().all():
             say(f"column '{name}' is read as dates: {text[0]} is {text[0][:4]}-{text[0][4:6]}-{text[0][6:]}")
             return Kind("date")
-    _say_codes(known, name, say)
+    _say_codes(cells, low, high, name, say)
     _say_missing(cells, name, "number", say)
     return Kind("number", plain)
 
@@ -330,11 +333,12 @@ def _setting(name: str, kind: str) -> str:
     return f"data.kinds={{{name if name.isidentifier() else repr(name)}: {kind}}}"
 
 
-def _say_codes(known: pd.Series, name: str, say: Say) -> None:
-    """Say that a number far from all others, such as -999, seems to stand for missing ones."""
-    for extreme in (known.min(), known.max()):
+def _say_codes(cells: pd.Series, low: float, high: float, name: str, say: Say) -> None:
+    """Say that the lowest or highest number, if far from all others as -999 is, seems to stand for missing ones."""
+    for extreme in (low, high):
         if abs(extreme) > 1e12 or set(f"{abs(extreme):.12g}") != {"9"}:
             continue
+        known = cells.dropna()
         others, count = known[known != extreme], int((known == extreme).sum())
         if count < 2 or not len(others):
             continue
