@@ -81,6 +81,7 @@ def _(task: Classification, evaluation: Evaluation, folder: Path) -> dict[str, s
 
 @report.plots.register
 def _(task: MultiLabelClassification, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    task.eval()
     return importance(task, evaluation, folder)
 
 
