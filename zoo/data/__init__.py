@@ -7,6 +7,7 @@ from zoo.data.augmentation import PhotoAugmentation, RandomFlip
 from zoo.data.conll import Conll
 from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.csv_sequences import CsvSequences
 from zoo.data.csv_text import CsvText
 from zoo.data.distortions import Scan
 from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
@@ -34,6 +35,7 @@ __all__ = [
     "Copying",
     "Csv",
     "CsvRatings",
+    "CsvSequences",
     "CsvSeries",
     "CsvText",
     "DataModule",

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from zoo import check
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.labelled_files import HELD_OUT, check_counts, labelled_files
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns
 from zoo.data.core.vocabulary import TokenisedTexts
-from zoo.data.layouts import SPLITS
 from zoo.errors import DataError, unknown
-from zoo.files import quoted
 from zoo.spec import Spec
 from zoo.spec.cells import words
 from zoo.spec.dialect import AUTO, Header
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEXT, LABEL, SPLIT = "text", "label", "split"  # columns of a folder's files
-HELD_OUT = ("val", "test")
 MIN_TEXTS = 10
 
 
@@ -122,7 +118,10 @@ class CsvText(DataModule):
         import pandas as pd
 
         if self.path.is_dir():
-            parts = [_of_folder(self.path, self.file["encoding"])]
+            frame, notes = _of_folder(self.path, self.file["encoding"])
+            parts = [frame]
+            for note in notes:
+                self.note(note)
             self.text, self.labels = TEXT, [LABEL]
         else:
             paths = {"": str(self.path), **{split: path for split, path in self.held_out.items() if path is not None}}
@@ -178,7 +177,7 @@ class CsvText(DataModule):
         groups = None
         if targets.kind == "classes":
             groups = targets.codes[firsts].tolist()
-            _check_counts(groups, targets.names, 1 + sum(map(bool, drawn)))
+            check_counts(groups, targets.names, 1 + sum(map(bool, drawn)), "different texts")
         chosen = random_split(len(firsts), (drawn[0], drawn[1]), self.split_seed, groups)
         parts = {split: firsts[chosen[split]] if not len(held[split]) else held[split] for split in HELD_OUT}
         train = np.isin(alike[source], alike[firsts[chosen["train"]]])
@@ -202,36 +201,14 @@ def _most_wordy(frame: pd.DataFrame, path: str) -> str:
     return max(texts, key=texts.__getitem__)
 
 
-def _of_folder(root: Path, encoding: str | None) -> pd.DataFrame:
-    """The texts of a folder: a folder of .txt files for each class, in folders for the splits or not."""
+def _of_folder(root: Path, encoding: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The texts of a folder with a folder of .txt files for each class, in folders for the splits or not."""
     import pandas as pd
 
-    names = sorted(path.relative_to(root) for path in root.rglob("*.txt") if not _hidden(path.relative_to(root)))
-    if not names:
-        raise DataError(f"{root} has no .txt files; data.path is a table, or a folder with a folder for each class")
-    tops = {name.parts[0].lower() for name in names if len(name.parts) > 1}
-    by_split = bool(tops) and "train" in {SPLITS.get(top) for top in tops} and tops <= SPLITS.keys()
-    depth = 1 + by_split
-    rows: list[Mapping[str, Any]] = []
-    for name in names:
-        if len(name.parts) <= depth:
-            raise DataError(f"{root}: {quoted(str(name))} is in no folder of a class")
-        split = SPLITS[name.parts[0].lower()] if by_split else ""
-        text = read_text(root / name, encoding=encoding or "utf-8") if os.path.getsize(root / name) else ""
-        rows.append({TEXT: text, LABEL: name.parts[depth - 1], SPLIT: split if split in HELD_OUT else ""})
-    frame = pd.DataFrame(rows)
+    found = labelled_files(root, (".txt",), "texts")
+    codes = found.targets.codes.tolist()
+    texts = [read_text(path, encoding=encoding or "utf-8") if path.stat().st_size else "" for path in found.paths]
+    labels = [found.targets.names[code] for code in codes]
+    frame = pd.DataFrame({TEXT: texts, LABEL: labels, SPLIT: found.splits})
     frame.index += 1
-    return frame
-
-
-def _hidden(name: Path) -> bool:
-    return any(part.startswith(".") for part in name.parts)
-
-
-def _check_counts(groups: Sequence[int], names: Sequence[str], needed: int) -> None:
-    """See that each class has a text for each split."""
-    counts = torch.bincount(torch.tensor(groups, dtype=torch.long), minlength=len(names)).tolist()
-    for name, count in zip(names, counts):
-        if count < needed:
-            texts = f"{count} different text{'s' * (count != 1)}"
-            raise DataError(f"class '{name}' has {texts}, and each split needs one: add some, or leave the class out")
+    return frame, found.notes

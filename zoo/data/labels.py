@@ -37,20 +37,20 @@ def of_table(
     """
     frame = _read(path)
     rows = _rows_of_names(found, path)
-    naming = _naming_column(frame, rows, path)
+    naming = naming_column(frame, rows, path, found.what)
     splits = next((name for name in frame if name.lower() in ("split", "set", "subset") and name != naming), None)
     targets = _targets(frame, target, {naming, splits}, path)
-    chosen = _rows(frame[naming], rows, path)
+    chosen = _rows(frame[naming], rows, path, found.what)
     kept = only(found, chosen)
     learned = ", ".join(f"'{name}'" for name in targets[:NAMED]) + " …" * (len(targets) > NAMED)
-    notes = [*found.notes, f"{path.name}: column '{naming}' names the images, and learned is {learned}"]
+    notes = [*found.notes, f"{path.name}: column '{naming}' names the {found.what}, and learned is {learned}"]
     if left := len(found.files.names) - len(chosen):
-        notes.append(f"{left} images are not in {path.name} and are passed over")
+        notes.append(f"{left} {found.what} are not in {path.name} and are passed over")
     if splits is not None:
-        kept = Layout(kept.files, _splits(frame[splits], path))
+        kept = Layout(kept.files, _splits(frame[splits], path), what=found.what)
         notes.append(f"its column '{splits}' gives the splits")
     labels = of_columns(frame, targets, kind, f"{path}, line", separator)
-    return Layout(kept.files, kept.splits, notes=tuple(notes)), labels
+    return Layout(kept.files, kept.splits, notes=tuple(notes), what=found.what), labels
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -87,23 +87,27 @@ def _rows_of_names(found: Layout, path: Path) -> dict[str, int | None]:
     return rows | {name: row for row, name in enumerate(found.files.names)}  # of its full name none is unsure
 
 
-def _naming_column(frame: pd.DataFrame, rows: dict[str, int | None], path: Path) -> str:
+def naming_column(frame: pd.DataFrame, rows: dict[str, int | None], path: Path, what: str) -> str:
+    """The column whose cells are names of files."""
     first = frame.head(LOOKED_AT)
     hits = {name: sum(_plain(cell) in rows for cell in first[name]) for name in first}
     best = max(hits, key=hits.__getitem__)
     if not hits[best]:
         seen = quoted(str(frame.iloc[0, 0]))
-        raise DataError(f"no column of {path} names images of its folder; the first cell is {seen}")
+        raise DataError(f"no column of {path} names {what} of its folder; the first cell is {seen}")
     return best
 
 
-def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path) -> list[int]:
+def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path, what: str) -> list[int]:
     chosen: dict[int, int] = {}
+    one = what.removesuffix("s")
     for line, cell in cells.items():
         name = _plain(cell)
         row = rows.get(name)
         if row is None:
-            fault = "may be one of several images; give its folder too" if name in rows else "is no image of the folder"
+            fault = (
+                f"may be one of several {what}; give its folder too" if name in rows else f"is no {one} of the folder"
+            )
             raise DataError(f"{path}, line {line}: {quoted(cell)} {fault}")
         if row in chosen:
             raise DataError(f"{path}, line {line}: {quoted(cell)} was named in line {chosen[row]} already")
