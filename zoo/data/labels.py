@@ -35,10 +35,10 @@ def of_table(
     Raises:
         DataError: a row names no image, an image is named twice, a cell is empty or no number, or there is no column.
     """
-    frame = _read(path)
-    rows = _rows_of_names(found, path)
+    frame = read_labels(path)
+    rows = rows_of_names(found, path)
     naming = naming_column(frame, rows, path, found.what)
-    splits = next((name for name in frame if name.lower() in ("split", "set", "subset") and name != naming), None)
+    splits = split_column(frame, naming)
     targets = _targets(frame, target, {naming, splits}, path)
     chosen = _rows(frame[naming], rows, path, found.what)
     kept = only(found, chosen)
@@ -47,13 +47,19 @@ def of_table(
     if left := len(found.files.names) - len(chosen):
         notes.append(f"{left} {found.what} are not in {path.name} and are passed over")
     if splits is not None:
-        kept = Layout(kept.files, _splits(frame[splits], path), what=found.what)
+        kept = Layout(kept.files, splits_of(frame[splits], path), what=found.what)
         notes.append(f"its column '{splits}' gives the splits")
     labels = of_columns(frame, targets, kind, f"{path}, line", separator)
     return Layout(kept.files, kept.splits, notes=tuple(notes), what=found.what), labels
 
 
-def _read(path: Path) -> pd.DataFrame:
+def split_column(frame: pd.DataFrame, naming: str) -> str | None:
+    """The column that says what each row is for, if there is one."""
+    return next((name for name in frame if name.lower() in ("split", "set", "subset") and name != naming), None)
+
+
+def read_labels(path: Path) -> pd.DataFrame:
+    """The cells of a table as text; its index is the line in the file."""
     import pandas as pd
 
     try:
@@ -72,7 +78,7 @@ def _read(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _rows_of_names(found: Layout, path: Path) -> dict[str, int | None]:
+def rows_of_names(found: Layout, path: Path) -> dict[str, int | None]:
     """The row of each image by all names that a table may have for it; None for one of several images."""
     rows: dict[str, int | None] = {}
     here = path.resolve().parent
@@ -90,7 +96,7 @@ def _rows_of_names(found: Layout, path: Path) -> dict[str, int | None]:
 def naming_column(frame: pd.DataFrame, rows: dict[str, int | None], path: Path, what: str) -> str:
     """The column whose cells are names of files."""
     first = frame.head(LOOKED_AT)
-    hits = {name: sum(_plain(cell) in rows for cell in first[name]) for name in first}
+    hits = {name: sum(plain_name(cell) in rows for cell in first[name]) for name in first}
     best = max(hits, key=hits.__getitem__)
     if not hits[best]:
         seen = quoted(str(frame.iloc[0, 0]))
@@ -102,7 +108,7 @@ def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path, what: str) 
     chosen: dict[int, int] = {}
     one = what.removesuffix("s")
     for line, cell in cells.items():
-        name = _plain(cell)
+        name = plain_name(cell)
         row = rows.get(name)
         if row is None:
             fault = (
@@ -115,7 +121,7 @@ def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path, what: str) 
     return list(chosen)
 
 
-def _plain(cell: str) -> str:
+def plain_name(cell: str) -> str:
     return cell.replace("\\", "/").removeprefix("./")
 
 
@@ -130,11 +136,12 @@ def _targets(frame: pd.DataFrame, target: str | Sequence[str] | None, taken: set
     return wanted
 
 
-def _splits(cells: pd.Series, path: Path) -> tuple[str, ...]:
+def splits_of(cells: pd.Series, path: Path, *, train: bool = True) -> tuple[str, ...]:
+    """What each row is for; with `train` some must be for training."""
     splits = [SPLITS.get(cell.lower()) for cell in cells]
     if None in splits:
         line = cells.index[splits.index(None)]
         raise DataError(f"{path}, line {line}: {quoted(cells[line])} is no split: train, val or test")
-    if "train" not in splits:
+    if train and "train" not in splits:
         raise DataError(f"{path}: no image is of the split train")
     return tuple(map(str, splits))

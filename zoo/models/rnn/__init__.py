@@ -20,7 +20,7 @@ from zoo.errors import SpecError
 from zoo.models.rnn.captioning import Captioner
 from zoo.models.rnn.forecasting import Forecaster
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
-from zoo.models.rnn.steps import FrameReader, Tagger
+from zoo.models.rnn.steps import FrameReader, Tagger, VideoReader
 from zoo.models.rnn.text import LanguageModel, TextClassifier
 from zoo.models.rnn.vectors import ImageReader, RowReader
 from zoo.models.rnn.words import WordReader
@@ -54,6 +54,7 @@ __all__ = [
     "Stack",
     "Tagger",
     "TextClassifier",
+    "VideoReader",
     "WordReader",
     "build",
 ]
@@ -163,7 +164,9 @@ def build(
             return RowReader(network(features, outputs, pool=pool), given.numbers, given.categories)
         if isinstance(given, Series):
             return network(len(given.names), outputs, pool=pool)
+        if isinstance(given, Video):
+            return VideoReader(network(embedding_dim, outputs, pool=pool), FrameReader(given.channels, embedding_dim))
     raise SpecError(
         f"{cell} goes from text to text, from image to text, from video, series or sentence to labels of their steps, "
-        f"from series to forecast, or from text, image, table or series to classes, labels or values, not {spec}"
+        f"from series to forecast, or from text, image, video, table or series to classes, labels or values, not {spec}"
     )
