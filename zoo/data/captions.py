@@ -111,9 +111,7 @@ class CaptionFolder(DataModule):
         found = layout(self.root, "images")
         table = self.table or next((self.root / name for name in NAMES if (self.root / name).is_file()), None)
         if table is None:
-            raise DataError(
-                f"{self.root} has no {NAMES[0]}; data.captions=FILE is a table of images and their captions"
-            )
+            raise DataError(f"{self.root} has no {NAMES[0]}; data.captions=FILE is a table of images and captions")
         frame, rows = read_labels(table), rows_of_names(found, table)
         naming = naming_column(frame, rows, table, "images")
         split = split_column(frame, naming)

@@ -73,10 +73,8 @@ class VideoFolder(DataModule):
     ) -> None:
         super().__init__(batch_size)
         self.root = Path(root).expanduser()
-        half = (0.5,) * channels
-        self.image = Image(
-            channels, check.whole("size", size, 8, 512), size, half, half, fit=check.one_of("fit", fit, FITS)
-        )
+        half, side = (0.5,) * channels, check.whole("size", size, 8, 512)
+        self.image = Image(channels, side, side, half, half, fit=check.one_of("fit", fit, FITS))
         self.target = target
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.label_separator = label_separator
@@ -152,9 +150,7 @@ class VideoFolder(DataModule):
                 raise DataError(str(error)) from error
             total += frames.numel()
             if total > MAX_BYTES:
-                raise DataError(
-                    f"the frames of {self.root} take more than 4 GB; give a smaller data.size, or fewer videos"
-                )
+                raise DataError(f"the frames of {self.root} take more than 4 GB; give a smaller data.size")
             videos.append(frames)
         lengths = [len(video) for video in videos]
         self.note(f"{len(videos)} videos of {min(lengths)} to {max(lengths)} frames")
