@@ -23,12 +23,14 @@ FACES = {
     """,
     "zoo.tasks": """
         Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale
-        FeatureLearning Forecasting Generation Grey Hybrid LanguageModelling Mask MultiLabelClassification OCR Recommendation Regression
+        FeatureLearning Forecasting Generation Grey Hybrid LanguageModelling Mask MultiLabelClassification
+        OCR Recommendation Regression
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
     """,
     "zoo.data": """
         Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CaptionFolder CharacterData Conll Copying Csv
-        CsvRatings CsvSequences CsvSeries CsvText DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
+        CsvRatings CsvSequences CsvSeries CsvText
+        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
         ImageArrays ImageFolder Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters
         PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData ReviewText Reviews
         RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
@@ -36,7 +38,8 @@ FACES = {
     """,
     "zoo.spec": """
         Anomaly Calibration Classes Counts Encoded Features Forecast Image InputKind Label Labels MaskedImage
-        MultiLabel Ratings Recommendations Seed Sentence Series SmallImage Spec Table Text TextLine Tokens Topics Transcript Values
+        MultiLabel Ratings Recommendations Seed Sentence Series SmallImage
+        Spec Table Text TextLine Tokens Topics Transcript Values
         Video read_image
     """,
     "zoo.metrics": """

@@ -190,3 +190,21 @@ def test_an_option_out_of_range() -> None:
         MovieLens("x", val_ratings=0)
     with pytest.raises(ValueError, match="num_users must be a whole number from 20"):
         BinaryRatings(num_users=5)
+
+
+def test_the_last_ratings_of_each_user_are_held_out(tmp_path: Path) -> None:
+    pairs = [(user, item) for item in range(12) for user in range(20)]
+    users, items = map(list, zip(*pairs))
+    days = [f"2024-01-{1 + (5 * item + user) % 12:02}" for user, item in pairs]
+    rating = [1 + (user + item) % 5 for user, item in pairs]
+    path = csv(tmp_path, user=users, item=items, rating=rating, day=days)
+    data = CsvRatings(path, time="day", val_ratings=2, test_ratings=3)
+    data.setup()
+    (train,), (_, val), (_, test) = (data.splits[split].columns for split in ("train", "val", "test"))
+    titles = data.spec.input.titles  # type: ignore[union-attr]
+    when = torch.tensor([[(5 * int(title) + user) % 12 for title in titles] for user in range(20)])
+    last, middle, first = (when.masked_fill(part.dense() == 0, -1).amax(dim=1) for part in (test, val, train))
+    assert (last.tolist(), middle.tolist(), first.tolist()) == ([11] * 20, [8] * 20, [6] * 20)
+    clicks = CsvRatings(path, time="day", clicks=True)
+    clicks.setup()
+    assert clicks.splits["test"].columns[1].counts.unique().tolist() == [3]
