@@ -111,9 +111,10 @@ def _torchvision(path: Path) -> None:
 def _images(path: Path) -> None:
     data = ImageFolder(str(path), patch=None, size=32, batch_size=64, cache=str(path.parent / "cache"))
     data.setup()
+    image: Any = data.spec.input
     for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
         for batch in loader:
-            data.spec.input.prepare(batch[0])
+            image.prepare(batch[0])
 
 
 def _movielens(path: Path) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 from zoo import check
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.sparse import SparseRows
+from zoo.data.core.sparse import SparseRows, last_of_each, with_zeros
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Ratings, Recommendations, Spec
 from zoo.spec.cells import days, numbers, words
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 MOVIELENS_MD5 = "0e33842e24a9c977be4e0107933c0723"
-ROWS_AT_ONCE = 1024
 MAX_STEPS = 20  # a column of more different numbers is not a scale
 
 
@@ -272,7 +271,7 @@ class CsvRatings(RatingData):
         if times is not None:  # a rating that was given again counts by its last time
             order = times.argsort(stable=True)
             pairs, codes = (pairs[0][order], pairs[1][order]), codes[order.numpy()]
-            times = _last_of_each(times[order], *pairs, shape)
+            times = last_of_each(times[order], *pairs, shape)
         rows = SparseRows.of_pairs(*pairs, torch.from_numpy(codes), shape)
         if self.clicks:
             rows, times = with_zeros(rows, torch.Generator().manual_seed(self.split_seed), times)
@@ -391,46 +390,6 @@ class CsvRatings(RatingData):
                 f"{rest[0]:g} to {rest[-1]:g} and seems to mean 'not rated': data.scale=[{scale}] leaves such rows "
                 f"out, and data.scale=[{first:g},{scale}] keeps them"
             )
-
-
-def with_zeros(
-    clicks: SparseRows, random: torch.Generator, times: Tensor | None = None
-) -> tuple[SparseRows, Tensor | None]:
-    """Clicks (U, G), with code 2, and for each user as many other items, drawn at random, with code 1.
-
-    Where clicks have times (S,), so have these: each is that of a click.
-    """
-    parts = []
-    for rows in torch.arange(len(clicks)).split(ROWS_AT_ONCE):  # a float for each pair takes room
-        clicked = clicks.index_select(0, rows) > 0
-        counts = clicked.sum(dim=1)
-        draws = torch.rand(len(rows), clicks.width, generator=random).masked_fill_(clicked, -1)
-        order = draws.argsort(dim=1, descending=True)[:, : int(counts.max())]
-        wanted = (torch.arange(order.shape[1]) < counts[:, None]) & (draws.gather(1, order) >= 0)
-        parts.append(torch.stack([rows[:, None].expand_as(order)[wanted], order[wanted]]))
-    owners, (rows, places) = clicks.owners, torch.cat(parts, dim=1)
-    pairs = torch.cat([owners, rows]), torch.cat([clicks.places.long(), places])
-    codes = torch.cat([torch.full_like(owners, 2), torch.ones_like(rows)])
-    both = SparseRows.of_pairs(*pairs, codes, (len(clicks), clicks.width))
-    if times is None:
-        return both, None
-    within = torch.arange(len(rows)) - _first_of_each(rows, len(clicks))
-    joined = torch.cat([times, times[clicks.starts[rows] + within]])
-    return both, joined[(pairs[0] * clicks.width + pairs[1]).argsort(stable=True)]
-
-
-def _first_of_each(rows: Tensor, count: int) -> Tensor:
-    """Where the row of each begins, of rows in ascending order."""
-    counts = rows.bincount(minlength=count)
-    return (counts.cumsum(0) - counts)[rows]
-
-
-def _last_of_each(values: Tensor, rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
-    """The last value of each pair of a row and a place, in the order of `SparseRows.of_pairs`."""
-    keys = rows * shape[1] + places
-    order = keys.argsort(stable=True)
-    last = torch.cat([keys[order][1:] != keys[order][:-1], torch.ones(1, dtype=torch.bool)])
-    return values[order][last]
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.date_forms import ORDERS
 from zoo.data.core.kinds import Kind
-from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
-from zoo.data.core.table_spec import are_marks, learn, missing_cells, split_examples
+from zoo.data.core.notations import read_with_decimals
+from zoo.data.core.splits import split_classes, split_fractions, split_groups, split_in_order
+from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
 from zoo.data.core.targets import TARGET_KINDS
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Spec
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 MIN_ROWS = 10
-MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
 
 class TableData(DataModule):
@@ -183,7 +183,7 @@ class TableData(DataModule):
             return None
         if self.target_kind == "labels":
             return None
-        return _labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
+        return class_labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
 
     def _are_labels(self, frames: Sequence[pd.DataFrame]) -> bool:
         """Whether the targets are labels of which a row has any number: all cells are 0 or 1, or true or false."""
@@ -205,7 +205,7 @@ class TableData(DataModule):
             return split_in_order(when, fractions, self.split_by)
         if self.group is not None:
             return split_groups(words(frame[self.group]), fractions, self.split_seed)
-        return _split(labels, len(frame), fractions, self.split_seed)
+        return split_classes(labels, len(frame), fractions, self.split_seed)
 
 
 class Csv(TableData):
@@ -276,7 +276,7 @@ class Csv(TableData):
 
     def _read(self, path: str) -> pd.DataFrame:
         options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
-        file = column_kinds.read_with_decimals(path, options, self.notation["decimal"])
+        file = read_with_decimals(path, options, self.notation["decimal"])
         for note in file.notes:
             self.note(note)
         self.dialect = file.dialect
@@ -367,54 +367,6 @@ def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
     logit = 0.004 * (gre - 600) + 1.2 * (gpa - 3.4) - 0.6 * (rank - 2) - 0.6
     admit = random.random(rows) < 1 / (1 + np.exp(-logit))
     return pd.DataFrame({"admit": admit.astype(int), "gre": gre.astype(int), "gpa": gpa, "rank": rank})
-
-
-def _labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
-    """The classes of the target's cells as words; None if they are values.
-
-    Raises:
-        DataError: all cells are the same, or a class has too few rows to be split.
-    """
-    if not (cells != cells.iloc[0]).any():
-        raise DataError(f"the target '{cells.name}' has the same value in all rows: {words(cells[:1]).iloc[0]}")
-    is_number = kind.name == "number"
-    if target_kind == "values" or (target_kind == "auto" and is_number and _is_quantity(cells, kind)):
-        return None
-    labels = words(cells)
-    counts = labels.value_counts()
-    if len(counts) < 2:
-        raise DataError(f"the target '{cells.name}' has the same value in all rows: {counts.index[0]}")
-    if counts.min() < 3:
-        remedy = "merge small ones, or drop their rows" + (", or set data.target_kind=values" if is_number else "")
-        raise DataError(
-            f"the target '{cells.name}' has {len(counts)} classes in {len(cells)} rows, and {counts.index[-1]!r} only "
-            f"{counts.min()}; each class needs at least 3 rows: {remedy}"
-        )
-    return labels
-
-
-def _is_quantity(cells: pd.Series, kind: Kind) -> bool:
-    values = numbers(cells, str(cells.name), kind.notation)
-    return any(bool((part % 1 != 0).any()) for part in (values.head(1000), values)) or values.nunique() > MAX_CLASSES
-
-
-def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
-    """Positions of the rows of each split, in random order; each class has at least one row in each split."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    order = random.permutation(count)
-    groups = [order]
-    if labels is not None:
-        words_of_rows = labels.to_numpy()[order]
-        groups = [order[words_of_rows == name] for name in labels.unique()]
-    parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
-    for group in groups:
-        val, test = held_out_sizes(len(group), fractions)
-        parts["val"].append(group[:val])
-        parts["test"].append(group[val : val + test])
-        parts["train"].append(group[val + test :])
-    return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
 
 
 def _named(bunch: Any, target: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+AT_ONCE = 1024  # rows that are dense together
 SMALL = 2**24  # pairs, up to which a number is drawn for each, as earlier versions did
 
 
@@ -106,3 +107,43 @@ class SparseRows:
 def _ends(counts: Tensor) -> Tensor:
     """Where each row begins, and where the last ends (N + 1,)."""
     return torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
+
+
+def with_zeros(
+    clicks: SparseRows, random: torch.Generator, times: Tensor | None = None
+) -> tuple[SparseRows, Tensor | None]:
+    """Clicks (U, G), with code 2, and for each user as many other items, drawn at random, with code 1.
+
+    Where clicks have times (S,), so have these: each is that of a click.
+    """
+    parts = []
+    for rows in torch.arange(len(clicks)).split(AT_ONCE):  # a float for each pair takes room
+        clicked = clicks.index_select(0, rows) > 0
+        counts = clicked.sum(dim=1)
+        draws = torch.rand(len(rows), clicks.width, generator=random).masked_fill_(clicked, -1)
+        order = draws.argsort(dim=1, descending=True)[:, : int(counts.max())]
+        wanted = (torch.arange(order.shape[1]) < counts[:, None]) & (draws.gather(1, order) >= 0)
+        parts.append(torch.stack([rows[:, None].expand_as(order)[wanted], order[wanted]]))
+    owners, (rows, places) = clicks.owners, torch.cat(parts, dim=1)
+    pairs = torch.cat([owners, rows]), torch.cat([clicks.places.long(), places])
+    codes = torch.cat([torch.full_like(owners, 2), torch.ones_like(rows)])
+    both = SparseRows.of_pairs(*pairs, codes, (len(clicks), clicks.width))
+    if times is None:
+        return both, None
+    within = torch.arange(len(rows)) - _first_of_each(rows, len(clicks))
+    joined = torch.cat([times, times[clicks.starts[rows] + within]])
+    return both, joined[(pairs[0] * clicks.width + pairs[1]).argsort(stable=True)]
+
+
+def _first_of_each(rows: Tensor, count: int) -> Tensor:
+    """Where the row of each begins, of rows in ascending order."""
+    counts = rows.bincount(minlength=count)
+    return (counts.cumsum(0) - counts)[rows]
+
+
+def last_of_each(values: Tensor, rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The last value of each pair of a row and a place, in the order of `SparseRows.of_pairs`."""
+    keys = rows * shape[1] + places
+    order = keys.argsort(stable=True)
+    last = torch.cat([keys[order][1:] != keys[order][:-1], torch.ones(1, dtype=torch.bool)])
+    return values[order][last]

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
+
 
 def learn(
     frame: pd.DataFrame,
@@ -163,6 +165,35 @@ def _nothing_left(train: pd.DataFrame, targets: Sequence[str]) -> str:
                 f"use data=csv_text data.text={name}{label}"
             )
     return f"no column is left{what}"
+
+
+def class_labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
+    """The classes of the target's cells as words; None if they are values.
+
+    Raises:
+        DataError: all cells are the same, or a class has too few rows to be split.
+    """
+    if not (cells != cells.iloc[0]).any():
+        raise DataError(f"the target '{cells.name}' has the same value in all rows: {words(cells[:1]).iloc[0]}")
+    is_number = kind.name == "number"
+    if target_kind == "values" or (target_kind == "auto" and is_number and _is_quantity(cells, kind)):
+        return None
+    labels = words(cells)
+    counts = labels.value_counts()
+    if len(counts) < 2:
+        raise DataError(f"the target '{cells.name}' has the same value in all rows: {counts.index[0]}")
+    if counts.min() < 3:
+        remedy = "merge small ones, or drop their rows" + (", or set data.target_kind=values" if is_number else "")
+        raise DataError(
+            f"the target '{cells.name}' has {len(counts)} classes in {len(cells)} rows, and {counts.index[-1]!r} only "
+            f"{counts.min()}; each class needs at least 3 rows: {remedy}"
+        )
+    return labels
+
+
+def _is_quantity(cells: pd.Series, kind: Kind) -> bool:
+    values = numbers(cells, str(cells.name), kind.notation)
+    return any(bool((part % 1 != 0).any()) for part in (values.head(1000), values)) or values.nunique() > MAX_CLASSES
 
 
 def are_marks(cells: pd.Series) -> bool:
