@@ -22,7 +22,7 @@ from zoo.data.core.targets import TARGET_KINDS, Targets, of_names
 from zoo.data.labels import of_table
 from zoo.data.layouts import LABELS, LAYOUTS, NAMED, Layout, layout
 from zoo.errors import DataError
-from zoo.spec import Image, Spec
+from zoo.spec import Classes, Image, Spec, Values
 from zoo.spec.image import FITS
 
 log = logging.getLogger(__name__)
@@ -157,6 +157,10 @@ class Photos(DataModule):
         self.patch = check.whole("patch", patch, 16, 96)
         self.stride = check.whole("stride", stride, 1, 96)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        image = Image(3, None, None, (0.5,) * 3, (0.5,) * 3)
+        return [Spec(image, image)]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.datasets import load_sample_images
 
@@ -257,6 +261,11 @@ class ImageFolder(DataModule):
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.label_separator = label_separator
         self.stratify, self.draft, self.cache = stratify, draft, cache
+
+    def expected_specs(self) -> Sequence[Spec]:
+        image = Image(self.channels, self.size, self.size, (0.5,) * self.channels, (0.5,) * self.channels, fit=self.fit)
+        outputs = (image, Classes(("one", "two")), Values(("value",), (0.0,), (1.0,)))
+        return [Spec(image, output) for output in outputs]
 
     def prepare_data(self) -> None:
         """Decode the images, on one process of all; the others find them in the cache."""

@@ -21,8 +21,9 @@ from zoo.data.core.splits import split_classes, split_fractions, split_groups, s
 from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
 from zoo.data.core.targets import TARGET_KINDS
 from zoo.errors import DataError, SpecError, unknown
-from zoo.spec import Spec
+from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import days, numbers, words
+from zoo.spec.columns import Number
 from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
 from zoo.spec.files import read_table
 from zoo.spec.table import hide
@@ -100,6 +101,14 @@ class TableData(DataModule):
         self.split_by = split_by
         self.group = group
         self.dialect: Dialect | None = None
+
+    def expected_specs(self) -> Sequence[Spec]:
+        rows = Table((Number("number", 0.0, 1.0, False),))
+        if not self.targets:
+            return [Spec(rows, Features())]
+        count = len(self.targets)
+        values = Spec(rows, Values(tuple(self.targets), (0.0,) * count, (1.0,) * count))
+        return [Spec(rows, Classes(("one", "two"))), values]
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
@@ -218,8 +227,8 @@ class Csv(TableData):
         encoding: text encoding of a CSV file; None to find it.
         header: `first` if the first line holds the names of columns, None if it is data; `auto` finds out.
         val_path, test_path: files of their own for these splits; None takes them from the rows of `path`.
-        target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
-            split_seed, split_by, group: as in `TableData`.
+        target, target_kind, kinds, na_values, decimal, thousands, dates: as in `TableData`.
+        batch_size, val_fraction, test_fraction, split_seed, split_by, group: as in `TableData`.
     """
 
     def __init__(
