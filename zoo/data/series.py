@@ -20,7 +20,7 @@ from zoo.data.core.columns import Examples, Windows
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.kinds import find, read_with_decimals
 from zoo.data.core.splits import split_fractions
-from zoo.data.core.times import moments, places
+from zoo.spec.times import moments, places
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Forecast, Series, Spec
 from zoo.spec.cells import Notation, numbers

@@ -14,7 +14,7 @@ from zoo import check
 from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.date_forms import ORDERS
+from zoo.spec.date_forms import ORDERS
 from zoo.data.core.kinds import Kind
 from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
 from zoo.data.core.table_spec import examples, learn, missing_cells

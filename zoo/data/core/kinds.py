@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.core.date_forms import date_form
+from zoo.spec.date_forms import date_form
 from zoo.errors import DataError
 from zoo.spec.cells import (
     FALSE_WORDS,
