@@ -296,7 +296,7 @@ def build(
     smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
     return CNN(
         in_channels=spec.input.channels,
-        num_classes=len(spec.output.names),
+        num_classes=spec.output.outputs,
         widths=widths,
         blocks=blocks or 0,
         grid=min(4, smallest),

@@ -186,7 +186,7 @@ def build(
         )
 
     if isinstance(spec.output, Values):
-        return network(MLP, len(spec.output.names), output_activation or "linear")
+        return network(MLP, spec.output.outputs, output_activation or "linear")
     if not isinstance(spec.output, Classes):
         raise SpecError(f"mlp goes from table or image to classes or values, not {spec}")
     classes = len(spec.output.names)

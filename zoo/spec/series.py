@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import SpecError
+from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.spec.cells import PLAIN, Notation, numbers
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import read_table
 from zoo.spec.image import Image
 from zoo.spec.image_files import frames_of
 from zoo.spec.kind import InputKind
-from zoo.spec.values import Values
+from zoo.spec.values import ENDS, Values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,10 +167,15 @@ class Forecast(Values):
         if type(self.horizon) is not int or self.horizon < 1:
             raise SpecError(f"horizon must be a whole number of at least 1, not {self.horizon!r}")
 
-    def decode(self, output: Tensor) -> list[dict[str, Any]]:
-        """Turn a network's output (B, H, V) into B answers: for each value a list of its next H, in its own unit."""
-        columns = self.restore(output).transpose(1, 2).tolist()  # B, V, H
-        return [dict(zip(self.names, values)) for values in columns]
+    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[dict[str, Any]]:
+        """Turn a network's output (B, H, V Q) into B answers: for each value a list of its next H, in its own unit, or
+        with intervals the lists `value`, `low` and `high`."""
+        found = self.interval(output, calibration)
+        if found is None:
+            columns = self.restore(self.central(output)).transpose(1, 2).tolist()  # B, V, H
+            return [dict(zip(self.names, values)) for values in columns]
+        ends = torch.stack(found, dim=-1).permute(0, 2, 3, 1).tolist()  # B, V, 3, H
+        return [{name: dict(zip(ENDS, lists)) for name, lists in zip(self.names, row)} for row in ends]
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def build(
         targets = [given.names.index(name) for name in wanted.names]
         return Forecaster(network(len(given.names), outputs, pool=pool), targets)
     if isinstance(wanted, (Classes, Values)) and not isinstance(wanted, Forecast):
-        outputs = len(wanted.names)
+        outputs = wanted.outputs
         if type(given) is Image:
             height, width = given.size
             features = given.channels * width * (1 if by_rows else height)
