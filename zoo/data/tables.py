@@ -14,13 +14,13 @@ from zoo import check
 from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
-from zoo.spec.date_forms import ORDERS
 from zoo.data.core.kinds import Kind
 from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
 from zoo.data.core.table_spec import examples, learn, missing_cells
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Spec
 from zoo.spec.cells import days, numbers, words
+from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
 from zoo.spec.files import read_table
 from zoo.spec.table import hide

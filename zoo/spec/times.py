@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from zoo.spec.date_forms import date_form
 from zoo.errors import ConfigError, DataError, SpecError
 from zoo.spec.cells import days, exact_words, is_missing, numbers
+from zoo.spec.date_forms import date_form
 from zoo.spec.dialect import Say
 
 if TYPE_CHECKING:

@@ -69,6 +69,11 @@ def check_splits(task: Task, splits: Mapping[str, Examples]) -> None:
 
 
 @singledispatch
+def initialise(task: Task, splits: Mapping[str, Examples]) -> None:
+    """Fit, before training, what a network starts from and a closed form gives."""
+
+
+@singledispatch
 def calibrate(task: Task, evaluation: Evaluation) -> Any:
     """What answers need besides the network, chosen on validation, as `zoo.spec.calibration`; None for nothing."""
     return None

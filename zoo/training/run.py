@@ -122,6 +122,7 @@ def _train(
     task = make_task(cfg, data, start)
     task.save_hyperparameters(settings)
     report.check_splits(task, data.splits)
+    report.initialise(task, data.splits)
     kinds.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = _trainer(cfg, task, data, given.callbacks)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo.spec.date_forms import date_form
 from zoo.errors import DataError
 from zoo.spec.cells import (
     FALSE_WORDS,
@@ -26,6 +25,7 @@ from zoo.spec.cells import (
     words,
     written_plainly,
 )
+from zoo.spec.date_forms import date_form
 from zoo.spec.delimited import Delimited
 from zoo.spec.dialect import Say
 from zoo.spec.files import read_file
