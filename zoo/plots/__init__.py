@@ -11,6 +11,7 @@ from zoo.plots.charts import (
     learning_curves,
     line_chart,
     predicted_against_true,
+    residuals,
     sweep,
 )
 from zoo.plots.embeddings import labelled_scatter, scatter, topic_words
@@ -46,6 +47,7 @@ __all__ = [
     "learning_curves",
     "line_chart",
     "predicted_against_true",
+    "residuals",
     "scatter",
     "sweep",
     "text_lines",
