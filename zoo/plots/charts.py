@@ -1,4 +1,4 @@
-"""Charts of metrics: curves, confusion matrices, distributions and forecasts.
+"""Charts of metrics: curves, confusion matrices, and distributions.
 
 Shape letters: N examples, K classes, V values, T past steps, H steps of the horizon.
 """
@@ -18,6 +18,7 @@ from torch import Tensor
 
 READABLE_CLASSES = 40  # more than that, and names and counts would run into each other
 READABLE_COLUMNS = 30
+READABLE_POINTS = 2000
 
 
 def learning_curves(metrics: Path, path: Path) -> None:
@@ -65,17 +66,53 @@ def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def predicted_against_true(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
-    """Draw values (N, V) against the true ones, a panel for each of the V, with the diagonal where they agree."""
-    figure = Figure(figsize=(4 * len(names), 4), layout="constrained")
-    for column, (axes, name) in enumerate(zip(figure.subplots(1, len(names), squeeze=False)[0], names)):
-        x, y = true[:, column].cpu(), predicted[:, column].cpu()
-        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
-        axes.plot(ends, ends, color="grey", linewidth=1)
+def predicted_against_true(
+    predicted: Tensor, true: Tensor, names: Sequence[str], path: Path, ends: tuple[Tensor, Tensor] | None = None
+) -> None:
+    """Draw values (N, V) against the true ones, a panel for each of the V, with the diagonal where they agree.
+
+    Args:
+        predicted, true: (N, V); of more than 2,000 the first.
+        names: of the V values.
+        path: of the file.
+        ends: of the intervals of the predicted ones, each (N, V), drawn as lines.
+    """
+    predicted, true = predicted[:READABLE_POINTS].cpu(), true[:READABLE_POINTS].cpu()
+    figure, panels = _panels(len(names))
+    for column, (axes, name) in enumerate(zip(panels, names)):
+        x, y = true[:, column], predicted[:, column]
+        extremes = [min(x.min(), y.min()), max(x.max(), y.max())]
+        if ends is not None:
+            low, high = (end[:READABLE_POINTS, column].cpu() for end in ends)
+            axes.vlines(x, low, high, color="tab:blue", alpha=0.25, linewidth=1)
+        axes.plot(extremes, extremes, color="grey", linewidth=1)
         axes.scatter(x, y, s=12, alpha=0.6)
         axes.set(title=name, xlabel="true", ylabel="predicted")
-        axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
+
+
+def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw true minus predicted values (N, V) against the predicted ones, a panel for each of the V."""
+    predicted, true = predicted[:READABLE_POINTS].cpu(), true[:READABLE_POINTS].cpu()
+    figure, panels = _panels(len(names))
+    for column, (axes, name) in enumerate(zip(panels, names)):
+        axes.axhline(0, color="grey", linewidth=1)
+        axes.scatter(predicted[:, column], true[:, column] - predicted[:, column], s=12, alpha=0.6)
+        axes.set(title=name, xlabel="predicted", ylabel="true - predicted")
+    figure.savefig(path, dpi=120)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, at most four in a row."""
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(4 * columns, 4 * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    for axes in panels[:count]:
+        axes.grid(alpha=0.3)
+    return figure, panels[:count]
 
 
 def importance(increases: Mapping[str, Sequence[float]], error: str, path: Path) -> None:
@@ -104,24 +141,6 @@ def histograms(groups: Mapping[str, Tensor], threshold: float, xlabel: str, path
     axes.axvline(threshold, color="black", linewidth=1, label="threshold")
     axes.legend()
     figure.savefig(path, dpi=120)
-
-
-def forecasts(past: Tensor, predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
-    """Draw N windows in rows and V values in columns: the past (N, T, V), the forecast and the truth (N, H, V)."""
-    horizon, shown = predicted.shape[1], min(past.shape[1], 4 * predicted.shape[1])
-    figure = Figure(figsize=(6 * len(names), 2.2 * len(past)), layout="constrained")
-    panels = figure.subplots(len(past), len(names), squeeze=False, sharex=True)
-    for row, before, answer, truth in zip(panels, past, predicted, true):
-        for column, (axes, name) in enumerate(zip(row, names)):
-            axes.plot(range(1 - shown, 1), before[-shown:, column], color="grey", label="past")
-            axes.plot(range(1, horizon + 1), truth[:, column], color="black", label="true")
-            axes.plot(range(1, horizon + 1), answer[:, column], color="tab:red", label="forecast")
-            axes.set_ylabel(name)
-            axes.grid(alpha=0.3)
-    panels[0, 0].legend(fontsize=8, loc="upper left")
-    for axes in panels[-1]:
-        axes.set_xlabel("steps from now")
-    figure.savefig(path, dpi=100)
 
 
 def _curves(axes: Axes, metric: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:

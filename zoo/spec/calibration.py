@@ -25,7 +25,8 @@ class Calibration:
     An interval of a value reaches from `value - width * scale(value)` to `value + width * scale(value)`, by split
     conformal prediction (Lei et al., "Distribution-free predictive inference for regression", 2018), where `scale` is
     the error that is to be expected of such a value. Of a network that gives quantiles, it reaches from
-    `lowest quantile - width` to `highest quantile + width` (Romano et al., "Conformalized quantile regression", 2019).
+    `lowest quantile - width * scale(value)` to `highest quantile + width * scale(value)` (Romano et al., "Conformalized
+    quantile regression", 2019).
 
     Args:
         threshold: anomaly scores above it are anomalies. Of two classes, the second is the answer where its probability

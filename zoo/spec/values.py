@@ -87,11 +87,11 @@ class Values:
         calibration.check(self)
         value = self.restore(self.central(output))
         widths = torch.tensor(calibration.widths, dtype=torch.float64, device=output.device)  # S, V
+        reach = widths * expected_error(value, calibration)
         if not self.quantiles:
-            reach = widths * expected_error(value, calibration)
             return value, value - reach, value + reach
         ends = self.by_quantile(output)
-        low, high = self.restore(ends[..., 0]) - widths, self.restore(ends[..., -1]) + widths
+        low, high = self.restore(ends[..., 0]) - reach, self.restore(ends[..., -1]) + reach
         return value, torch.minimum(low, value), torch.maximum(high, value)
 
     def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[Answer]:

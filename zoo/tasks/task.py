@@ -48,6 +48,7 @@ class Task(L.LightningModule, ABC):
 
     monitor: str  # the metric by which the best checkpoint is chosen
     mode: str  # "min" or "max" of it
+    monitor_is_given = False  # whether it was asked for; otherwise conf/run may name another
     kind: str | None = None  # of run, a file of conf/run; None for that of the spec
     alternates = False  # whether networks learn in turns, so that each backward leaves some of them unused
     repeats = False  # whether it can take several steps a batch

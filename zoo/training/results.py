@@ -35,7 +35,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     evaluation = Evaluation(task, data.splits, data.batch_size)
     nothing: dict[str, float] = {}
     if (calibration := attempt("calibration", lambda: report.calibrate(task, evaluation), None)) is not None:
-        artefact.calibration = calibration
+        artefact.calibration = evaluation.calibration = calibration
     more = attempt("metrics of whole splits", lambda: _named("test", report.split_metrics(task, evaluation)), nothing)
     simpler = attempt("baselines", lambda: _named("baseline", report.baselines(task, evaluation)), nothing)
     artefact.metrics = {

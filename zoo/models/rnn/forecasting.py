@@ -1,8 +1,8 @@
 """The next values of a series: the network reads the past and predicts the whole horizon at once.
 
-A `Forecaster` adds what a recurrent network finds to a linear forecast: regressions on the steps of the past, which are
-fitted in closed form. On a few hundred steps these are hard to beat, and on more they leave the network with what is not
-linear (as Zeng et al., "Are transformers effective for time series forecasting?", 2023, would have it).
+A `Forecaster` adds what a recurrent network finds to a linear forecast: regressions on the steps of the past, fitted in
+closed form. On a few hundred steps these are hard to beat (Zeng et al., "Are transformers effective for time series
+forecasting?", 2023), and on more they leave to the network what is not linear.
 
 Shape letters: B batch, T steps, F numbers, C numbers a step with calendar and masks, H steps of the horizon, G numbers
 known of each of them, V values, Q quantiles, L lags.

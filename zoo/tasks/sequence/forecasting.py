@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, SumMetric
 
@@ -103,18 +102,18 @@ class Forecasting(Task):
         self.record(loss=loss)
         return loss
 
-    def loss_of(self, outputs: Tensor, future: Tensor, spread: Tensor | float = 1.0) -> Tensor:
+    def loss_of(self, outputs: Tensor, future: Tensor, spread: Tensor) -> Tensor:
         """The loss of outputs (B, H, V Q) for the next values (B, H, V), which may be NaN where they are missing.
 
         It is that of the values, and that of the ends of their intervals where the network gives them.
         """
-        known = ~future.isnan()
-        outputs = self.forecast.by_quantile(outputs) / torch.as_tensor(spread)[..., None]  # B, H, V, Q
-        future = future / spread
-        loss: Tensor = self.criterion(outputs[..., outputs.shape[3] // 2][known], future[known])
+        outputs, future = self.forecast.by_quantile(outputs) / spread[..., None], future / spread  # B, H, V, Q
+        if self.series.masked:
+            outputs, future = outputs[~future.isnan()], future[~future.isnan()]  # N, Q
+        loss: Tensor = self.criterion(outputs[..., outputs.shape[-1] // 2], future)
         if not self.forecast.quantiles:
             return loss
-        ends = self.quantile_loss(outputs[known], future[known][:, None]).unflatten(-1, (1, -1))
+        ends = self.quantile_loss(outputs, future).unflatten(-1, (-1, len(self.forecast.quantiles)))
         return loss + ends[..., [0, -1]].mean()
 
     def eval_step(self, batch: tuple[Any, Tensor], batch_idx: int, split: str) -> None:
@@ -125,27 +124,23 @@ class Forecasting(Task):
         network = self._gated()
         if split == "test" or network is None:
             return
-        central = self.forecast.central(outputs)
-        linear = apply(network.base, prepared)
-        self._measure(
-            0, outputs + (linear - central).repeat_interleave(outputs.shape[2] // central.shape[2], 2), future, spread
-        )
+        central, linear = self.forecast.central(outputs), apply(network.base, prepared)
+        shift = (linear - central).repeat_interleave(max(1, len(self.forecast.quantiles)), dim=2)
+        self._measure(0, outputs + shift, future, spread)
         better = ((linear - future) / spread).square() - ((central - future) / spread).square()
         gains = better.flatten(1).nanmean(dim=1)
         self.gain.update(gains)
         self.gain_squared.update(gains.square())
         self.windows.update(len(gains))
 
-    def _measure(self, which: int, outputs: Tensor, future: Tensor, spread: Tensor | float) -> None:
+    def _measure(self, which: int, outputs: Tensor, future: Tensor, spread: Tensor) -> None:
         errors: Any = self.errors[which]
         errors.loss.update(self.loss_of(outputs, future, spread), weight=len(future))
-        known = ~future.isnan()
-        predicted, true = (
-            self.forecast.restore(self.forecast.central(outputs))[known],
-            self.forecast.restore(future)[known],
-        )
-        errors.rmse.update(predicted, true)
-        errors.mae.update(predicted, true)
+        predicted, true = self.forecast.restore(self.forecast.central(outputs)), self.forecast.restore(future)
+        if self.series.masked:
+            predicted, true = predicted[~true.isnan()], true[~true.isnan()]
+        errors.rmse.update(predicted.flatten(), true.flatten())
+        errors.mae.update(predicted.flatten(), true.flatten())
 
     def eval_metrics(self, split: str) -> Mapping[str, Metric]:
         network = self._gated()
@@ -158,26 +153,21 @@ class Forecasting(Task):
         network = self.trained_network
         return network if isinstance(network, Forecaster) and network.linear is not None else None
 
-    def _spread(self, prepared: Any) -> Tensor | float:
-        """By what the errors of each window are divided (B, 1, V): its spread, where windows are scaled."""
+    def _spread(self, prepared: Any) -> Tensor:
+        """By what the errors of each window are divided (B, 1, V): its spread, where windows are scaled, or 1."""
         network = self._gated()
-        if network is None or not network.scaled:
-            return 1.0
         x = prepared[0] if isinstance(prepared, tuple) else prepared
+        if network is None:
+            return x.new_ones(len(x), 1, len(self.columns))
         return network.normalise(x)[2][:, :, network.targets]
 
     def on_validation_epoch_start(self) -> None:
         network = self._gated()
         if network is not None:
             network.gate.fill_(1.0)
-        for metric in (
-            *self.errors[0].children(),
-            *self.errors[1].children(),
-            self.gain,
-            self.gain_squared,
-            self.windows,
-        ):
-            metric.reset()  # type: ignore[operator]
+        for metric in self.modules():
+            if isinstance(metric, Metric):
+                metric.reset()
 
     def on_validation_epoch_end(self) -> None:
         network = self._gated()

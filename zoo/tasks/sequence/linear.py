@@ -36,28 +36,20 @@ def fit_linear(network: Forecaster, series: Series, train: Windows, val: Windows
     x_val, known_val, y_val = _regressors(network, series, *val)
     for value, column in enumerate(network.targets.tolist()):
         season = season_of(x[..., column], y[..., value])
-        candidates = [
-            _regression(x, known, y[..., value], centre) for centre in _centres(x, column, y.shape[1], season)
-        ]
-        errors = [
-            (_predict(x_val, known_val, *one) - y_val[..., value]).square().mean().clamp(min=1e-12)
-            for one in candidates
-        ]
-        shares = 1 / torch.stack(errors)
+        centres = _centres(x, column, y.shape[1], season)
+        candidates = [_regression(x, known, y[..., value], centre) for centre in centres]
+        wrong = [_predict(x_val, known_val, *one) - y_val[..., value] for one in candidates]
+        shares = 1 / torch.stack([errors.square().mean().clamp(min=1e-12) for errors in wrong])
         shares = shares / shares.sum()
         weight, known_weight, bias = (
             sum(share * part for share, part in zip(shares, parts)) for parts in zip(*candidates)
         )
-        wrong = torch.cat(
-            [
-                _predict(inputs, ahead, weight, known_weight, bias) - true[..., value]
-                for inputs, ahead, true in ((x, known, y), (x_val, known_val, y_val))
-            ]
-        )
+        splits = (x, known, y), (x_val, known_val, y_val)
+        left = torch.cat([_predict(*inputs, weight, known_weight, bias) - true[..., value] for *inputs, true in splits])
         linear.weight[:, value] = weight.flatten(1).to(linear.weight)
         linear.known_weight[:, value] = known_weight.to(linear.weight)
         linear.bias[:, value] = bias.to(linear.weight)
-        linear.spread[:, value] = wrong.square().mean(dim=0).sqrt().clamp(min=1e-3).to(linear.weight)
+        linear.spread[:, value] = left.square().mean(dim=0).sqrt().clamp(min=1e-3).to(linear.weight)
 
 
 def _regressors(network: Forecaster, series: Series, context: Any, future: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,8 +94,8 @@ def _regression(x: Tensor, known: Tensor, y: Tensor, centre: Tensor | None) -> t
 
 
 def _ridge(x: Tensor, known: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Ridge regressions of y (N, H) on x (N, D) and on what is known of each step (N, H, G): weights (H, D + G), and the
-    bias (H,). One penalty for all steps is chosen by generalised cross-validation."""
+    """Ridge regressions of y (N, H) on x (N, D) and on what is known of each step (N, H, G): weights (H, D + G), and
+    the bias (H,). One penalty for all steps is chosen by generalised cross-validation."""
     count, horizon = len(x), y.shape[1]
     mean, target_mean = x.mean(dim=0), y.mean(dim=0)
     x, y = x - mean, y - target_mean
@@ -112,7 +104,7 @@ def _ridge(x: Tensor, known: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     known_mean = known.mean(dim=0)  # H, G
     known = known - known_mean
     systems = []
-    steps: list[Any] = [step for step in range(horizon)] if known.shape[2] else [slice(None)]
+    steps: list[Any] = list(range(horizon)) if known.shape[2] else [slice(None)]
     shared = x.T @ x
     for step in steps:
         wanted = y[:, step].reshape(count, -1)

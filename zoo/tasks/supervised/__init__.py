@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
+from zoo.metrics.calibration import Criterion
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Spec
 from zoo.tasks.supervised.classification import Classification
@@ -21,7 +24,33 @@ def supervised_task(
     optimizer: OptimizerBuilder | TrainingOptions,
     *,
     loss: nn.Module | None = None,
+    monitor: str | None = None,
+    class_weight: str | Mapping[str, float] | None = None,
+    threshold: Criterion | None = None,
+    positive: str | None = None,
+    quantiles: bool = False,
+    coverage: float | None = 0.9,
 ) -> Supervised:
-    """The task that the data's target asks for: classification of classes, regression of values."""
-    task = Classification if isinstance(spec.output, Classes) else Regression
-    return task(spec, build, optimizer, loss=loss)
+    """The task that the data's target asks for: classification of classes, regression of values.
+
+    Raises:
+        ValueError: an option of one of them is given for the other.
+    """
+    if isinstance(spec.output, Classes):
+        if quantiles:
+            raise ValueError("quantiles are of values, and the target has classes")
+        return Classification(
+            spec,
+            build,
+            optimizer,
+            loss=loss,
+            monitor=monitor,
+            class_weight=class_weight,
+            threshold=threshold,
+            positive=positive,
+        )
+    of_classes = {"class_weight": class_weight, "threshold": threshold, "positive": positive}
+    for name, given in of_classes.items():
+        if given is not None:
+            raise ValueError(f"{name} is of classes, and the target has values")
+    return Regression(spec, build, optimizer, loss=loss, monitor=monitor, quantiles=quantiles, coverage=coverage)
