@@ -113,7 +113,7 @@ class Forecasting(Task):
         loss: Tensor = self.criterion(outputs[..., outputs.shape[-1] // 2], future)
         if not self.forecast.quantiles:
             return loss
-        ends = self.quantile_loss(outputs, future).unflatten(-1, (-1, len(self.forecast.quantiles)))
+        ends = self.quantile_loss(outputs, future[..., None])
         return loss + ends[..., [0, -1]].mean()
 
     def eval_step(self, batch: tuple[Any, Tensor], batch_idx: int, split: str) -> None:
@@ -145,7 +145,14 @@ class Forecasting(Task):
     def eval_metrics(self, split: str) -> Mapping[str, Metric]:
         network = self._gated()
         errors: Any = self.errors[1 if split == "test" or network is None else int(network.gate)]
-        return errors.named()  # type: ignore[no-any-return]
+        named: dict[str, Metric] = errors.named()
+        return named if len(self.columns) == 1 else {"loss": named["loss"]}  # the units of several values do not mix
+
+    def _log_metrics(self, split: str) -> None:
+        if split == "test":
+            return super()._log_metrics(split)
+        values = {f"{split}/{name}": metric.compute() for name, metric in self.eval_metrics(split).items()}
+        self.log_dict(values, prog_bar=True, sync_dist=True)  # Lightning takes one metric a name, and these are of two
 
     # Whether the network adds to its linear part, as validation says
 
@@ -165,6 +172,12 @@ class Forecasting(Task):
         network = self._gated()
         if network is not None:
             network.gate.fill_(1.0)
+        self._forget()
+
+    def on_test_epoch_start(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         for metric in self.modules():
             if isinstance(metric, Metric):
                 metric.reset()

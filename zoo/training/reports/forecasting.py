@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from zoo.metrics.calibration import conformal_quantile
 from zoo.metrics.quantiles import QuantileLoss
 from zoo.models.rnn import Forecaster
 from zoo.spec import Calibration
+from zoo.spec.series import forward_filled
 from zoo.spec.values import expected_error
 from zoo.tasks.sequence import Forecasting
 from zoo.tasks.sequence.linear import Windows
@@ -33,6 +35,8 @@ BY_STEP = 100  # validation windows, from which on each step of the horizon has 
 LEVELS = 5  # of a value, at which its error is expected, where several series differ in scale
 DRAWN = 3  # windows that are drawn
 ORIGINS = 8  # of the backtest that the card shows
+SHORTEST = 10  # steps of a context that exponential smoothing is fitted to
+SHORTEST = 10  # steps of a context that exponential smoothing is fitted to
 SMOOTHED = 40  # windows that exponential smoothing is fitted to, one by one
 PENALTIES = [10.0**power for power in range(-4, 6)]
 
@@ -82,7 +86,7 @@ def _scales(value: Tensor, width: Tensor) -> Calibration:
         parts = its.argsort().chunk(LEVELS)
         knots.append([float(its[part].mean()) for part in parts])
         scales.append([max(float(widths[part].mean()), 1e-3 * float(widths.mean()), 1e-12) for part in parts])
-    if any(low >= high for row in knots for low, high in zip(row, row[1:])):  # many equal predictions
+    if any(low >= high for row in knots for low, high in pairwise(row)):  # many equal predictions
         return Calibration()
     return Calibration(coverage=0.5, widths=((1.0,) * len(knots),), knots=_rows(knots), scales=_rows(scales))
 
@@ -211,8 +215,6 @@ def simpler_forecasts(task: Forecasting, evaluation: Evaluation) -> dict[str, Te
 
 
 def _filled(context: Tensor) -> Tensor:
-    from zoo.spec.series import forward_filled
-
     return forward_filled(context) if context.isnan().any() else context
 
 
@@ -228,30 +230,44 @@ def _ridge(task: Forecasting, evaluation: Evaluation) -> Tensor:
     whole = ~following.isnan().flatten(1).any(dim=1)
     if whole.sum() < 2:
         return repeat(_filled(context), 1, task.forecast.horizon)
-    x, y, wanted = _filled(train[whole]).flatten(1), following[whole].flatten(1), _filled(context).flatten(1)
+    train, following, context = _filled(train[whole]), following[whole], _filled(context)
+    (train, level, spread), (context, its_level, its_spread) = _scaled(task, train), _scaled(task, context)
+    x, y = train.flatten(1), ((following - level) / spread).flatten(1)
     mean, std = x.mean(dim=0), x.std(dim=0).clamp(min=1e-9)
-    centre, spread = y.mean(dim=0), y.std(dim=0).clamp(min=1e-9)
-    model = RidgeCV(alphas=PENALTIES).fit(((x - mean) / std).numpy(), ((y - centre) / spread).numpy())
-    found = torch.from_numpy(model.predict(((wanted - mean) / std).numpy())).view(len(wanted), -1)
-    return (found * spread + centre).unflatten(1, (task.forecast.horizon, -1))
+    centre, deviation = y.mean(dim=0), y.std(dim=0).clamp(min=1e-9)
+    model = RidgeCV(alphas=PENALTIES).fit(((x - mean) / std).numpy(), ((y - centre) / deviation).numpy())
+    found = torch.from_numpy(model.predict(((context.flatten(1) - mean) / std).numpy())).view(len(context), -1)
+    return (found * deviation + centre).unflatten(1, (task.forecast.horizon, -1)) * its_spread + its_level
+
+
+def _scaled(task: Forecasting, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Contexts (N, T, V) of several series by their level and spread (N, 1, V); those of one series as they are."""
+    if not task.series.id:
+        return context, context.new_zeros(1), context.new_ones(1)
+    level, spread = context.mean(dim=1, keepdim=True), context.std(dim=1, keepdim=True).clamp(min=1e-9)
+    return (context - level) / spread, level, spread
 
 
 def _smoothed(task: Forecasting, evaluation: Evaluation) -> tuple[Tensor, Tensor] | None:
-    """Test windows (M,), and what exponential smoothing (ETS, Holt and Winters) predicts for them (M, H, V), each fitted
-    to its context; None without statsmodels."""
+    """Test windows (M,), and what exponential smoothing (ETS, Holt and Winters) predicts for them (M, H, V), each
+    fitted to its context; None without statsmodels."""
     try:
         from statsmodels.tsa.holtwinters import ExponentialSmoothing
     except ImportError:
         return None
     test = _test(task, evaluation)
+    if test.context.shape[1] < SHORTEST:
+        return None
     rows = torch.linspace(0, len(test.true) - 1, min(len(test.true), SMOOTHED)).long()
     context = _filled(test.context[rows])
+    half = context.shape[1] // 2  # two seasons at least
+    seasons = [season_of(context[:, :half, v], context[:, half:, v]) for v in range(context.shape[2])]
     found = torch.zeros(len(rows), task.forecast.horizon, context.shape[2], dtype=torch.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has not converged: good enough for a baseline
         for place, window in enumerate(context.numpy()):
-            for value, season in enumerate(test.seasons):
-                cycles = {"seasonal": "add", "seasonal_periods": season} if 2 <= season <= len(window) // 2 else {}
+            for value, season in enumerate(seasons):
+                cycles = {"seasonal": "add", "seasonal_periods": season} if season > 1 else {}
                 model = ExponentialSmoothing(window[:, value], trend="add", damped_trend=True, **cycles)
                 found[place, :, value] = torch.from_numpy(model.fit().forecast(task.forecast.horizon))
     return rows, found
@@ -317,11 +333,14 @@ def _sentence(test: Test, simpler: Mapping[str, Tensor]) -> str:
     found = bootstrap_mean(means[~means.isnan()])
     words = f"its MASE is {own:.4g}, and that of {best} {mase[best]:.4g}"
     share = f"{abs(1 - own / max(mase[best], 1e-12)):.0%}"
-    within = f"95 % interval of the difference over {len(means)} windows that do not overlap: {found.low:.4g} to {found.high:.4g}"
+    within = (
+        f"95 % interval of the difference over {len(means)} windows that do not overlap: {found.low:.4g} to "
+        f"{found.high:.4g}"
+    )
     if found.low > 0 and own < mase[best]:
-        return f"The network is better than {best}: {words}, {share} more ({within})."
+        return f"The network is better than {best}: {words}, {share} lower ({within})."
     if found.high < 0 and own > mase[best]:
-        return f"**The network is worse than {best}**: {words}, {share} less ({within})."
+        return f"**The network is worse than {best}**: {words}, {share} higher ({within})."
     return f"**The network is not shown to be better or worse than {best}**: {words} ({within})."
 
 
@@ -333,9 +352,9 @@ def _linear_part(task: Forecasting) -> str | None:
     if bool(network.gate):
         return f"The network adds to {linear}. On validation that gains more than a standard error."
     return (
-        f"The forecast is {linear}. What the recurrent part would add gains no more than a standard error on validation, "
-        "and is left out of the values; it still says how wide their intervals are. This is usual for series that are "
-        "short, or linear."
+        f"The forecast is {linear}. What the recurrent part would add gains no more than a standard error on "
+        "validation, and is left out of the values; it still says how wide their intervals are. This is usual for "
+        "series that are short, or linear."
     )
 
 
@@ -345,17 +364,14 @@ def _backtest(task: Forecasting, test: Test, simpler: Mapping[str, Tensor]) -> l
     rows = list(range(0, count, horizon))
     rows = [rows[round(place)] for place in torch.linspace(0, len(rows) - 1, min(ORIGINS, len(rows))).tolist()]
     methods = {"the network": test.value, **simpler}
-    lines = [
-        f"| origin (window of {count}) | {' | '.join(methods)} | within intervals |",
-        "|---" * (len(methods) + 2) + "|",
-    ]
+    columns = [f"origin (window of {count})", *methods, "within intervals"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     held = ((test.low <= test.true) & (test.true <= test.high)).double().where(~test.true.isnan(), torch.nan)
     for row in rows:
-        mase = [
-            float(errors(its[[row]], _part(test, torch.tensor([row])))["mase"].nanmean()) for its in methods.values()
-        ]
+        one = _part(test, torch.tensor([row]))
+        mase = [float(errors(its[[row]], one)["mase"].nanmean()) for its in methods.values()]
         share = float(held[row].nanmean())
-        lines.append(f"| {row + 1} | {' | '.join(f'{one:.3g}' for one in mase)} | {share:.0%} |")
+        lines.append(f"| {row + 1} | {' | '.join(f'{error:.3g}' for error in mase)} | {share:.0%} |")
     return [
         f"MASE from rolling origins of the test split, {horizon} steps or more apart. The network is the same at each; "
         "`data.until=0.7,0.8,0.9,1 -m` trains one anew at each.",
