@@ -20,7 +20,7 @@ from zoo.spec.cells import Notation, numbers
 from zoo.spec.clock import PERIODS, Clock, calendar_of
 from zoo.spec.dialect import AUTO, Dialect, Header
 from zoo.spec.table import hide
-from zoo.spec.times import Grid, Moments, grid_of, moments
+from zoo.spec.times import Grid, Moments, grid_of, moments, occurs_twice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,16 +160,18 @@ class CsvSeries(SeriesData):
         for name in (self.time, *self.targets, *(self.inputs or ()), *self.future, *self.id):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
-        times = moments(frame[self.time], dates=self.dates, timezone=self.timezone, say=self.note)
-        ids = self.id or self._find_id(frame, times.when)
+        local = moments(frame[self.time], dates=self.dates, timezone=None, say=self.note)
+        ids = self.id or self._find_id(frame, local)
         cells = frame.drop(columns=[self.time, *ids]).apply(lambda column: hide(column, self.na_values))
         notations = self._notations(cells, file.dialect)
         names = list(notations)
         values = _stacked(cells, notations)
         parts, whens, clock = [], [], None
         for rows in _rows_of(frame, ids):
-            part, when, grid = self._series(frame[self.time].iloc[rows], times, rows, values[rows], names)
-            clock = clock or self._clock(times, grid, float(when[-1] - when[0]))
+            cells = frame[self.time].iloc[rows]
+            read = moments(cells, timezone=self.timezone, say=self.note, form=local.form)
+            part, when, grid = self._series(cells, read, values[rows], names)
+            clock = clock or self._clock(read, grid, float(when[-1] - when[0]))
             parts.append(part)
             whens.append(clock.later(float(when[0]), torch.arange(len(part)).numpy()))
         assert clock is not None
@@ -202,7 +204,7 @@ class CsvSeries(SeriesData):
             self.note(f"the network is told of each step: {', '.join(calendar)} (data.calendar)")
         return Clock(self.time, grid.unit, float(grid.step), times.form, self.timezone or "", tuple(calendar))
 
-    def _find_id(self, frame: pd.DataFrame, when: np.ndarray) -> list[str]:
+    def _find_id(self, frame: pd.DataFrame, local: Moments) -> list[str]:
         """The column that tells series apart, if times occur several times.
 
         Raises:
@@ -210,13 +212,17 @@ class CsvSeries(SeriesData):
         """
         import pandas as pd
 
-        double = pd.Series(when).duplicated()
+        when = pd.Series(local.when)
+        if self.timezone is not None and local.is_date and (when % 1 > 1e-9).any():
+            once = ~occurs_twice(when, self.timezone).to_numpy()
+            frame, when = frame[once], when[once]
+        double = when.duplicated()
         if not double.any():
             return []
         taken = {self.time, *self.targets, *(self.inputs or ()), *self.future}
         others = [name for name in frame.columns if name not in taken and frame[name].dtype.kind != "f"]
         for name in sorted(others, key=lambda name: frame[name].nunique()):
-            pairs = pd.DataFrame({"when": when, "id": frame[name].to_numpy()})
+            pairs = pd.DataFrame({"when": when.to_numpy(), "id": frame[name].to_numpy()})
             if not pairs.duplicated().any() and len(frame) >= 3 * frame[name].nunique():
                 self.note(f"column '{name}' tells {frame[name].nunique()} series apart (data.id={name})")
                 return [str(name)]
@@ -248,13 +254,13 @@ class CsvSeries(SeriesData):
         return chosen
 
     def _series(
-        self, times: pd.Series, read: Moments, rows: np.ndarray, values: Tensor, names: Sequence[str]
+        self, times: pd.Series, read: Moments, values: Tensor, names: Sequence[str]
     ) -> tuple[Tensor, np.ndarray, Grid]:
         """One series in the order of time, as float64 (L, F), with its times and their grid; steps that are missing and
         not filled are NaN."""
         import numpy as np
 
-        when = read.when[rows]
+        when = read.when
         order = np.argsort(when, kind="stable")
         if (np.diff(order) != 1).any():
             self.note(f"column '{self.time}': the rows are put in the order of time")

@@ -77,9 +77,15 @@ class Clock:
         object.__setattr__(self, "calendar", tuple(self.calendar))
 
     @property
+    def columns(self) -> list[str]:
+        """Names of the K numbers of the calendar a step."""
+        harmonics = range(1, HARMONICS + 1)
+        return [f"{wave} {k} {name}" for name in self.calendar for k in harmonics for wave in ("sin", "cos")]
+
+    @property
     def width(self) -> int:
         """K, numbers of the calendar a step."""
-        return 2 * HARMONICS * len(self.calendar)
+        return len(self.columns)
 
     def read(self, cells: pd.Series, *, gaps: bool) -> Times:
         """The times of a series, in the order of their rows.

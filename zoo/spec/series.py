@@ -148,7 +148,7 @@ class Series(Values, InputKind):
         if len(parts) > 1:
             few = ", ".join(" ".join(map(str, part.id.values())) for part in parts[:3])
             raise SpecError(
-                f"these are several series, told apart by {' '.join(self.ids)} ({few}, …); give one of them"
+                f"these are several series, told apart by '{', '.join(self.ids)}' ({few}, …); give one of them"
             )
         return parts[0].encoded
 

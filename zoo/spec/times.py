@@ -5,7 +5,7 @@ Even are numbers, steps of a clock, days, weekdays, months, quarters, half-years
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import ConfigError, DataError, SpecError
 from zoo.spec.cells import days, exact_words, is_missing, numbers
@@ -158,19 +158,44 @@ def _form(cells: pd.Series, name: str, dates: str | None, say: Say) -> str:
     return date_form(different, name, dates, say) or ""
 
 
-def _in_zone(when: pd.Series, name: str, timezone: str) -> pd.Series:
-    """Local times in days, without the jumps of summer time."""
+def occurs_twice(when: pd.Series, timezone: str) -> pd.Series:
+    """Whether a local time (in days since 1970) is one of those that occur twice as summer time ends: bool (N,).
+
+    Raises:
+        ConfigError: there is no such time zone.
+    """
+    return _localise(_local(when), timezone, "NaT").isna()
+
+
+def _local(when: pd.Series) -> pd.Series:
     import pandas as pd
 
-    local = (pd.Timestamp(0) + pd.to_timedelta((when * 86400).round(3), unit="s")).reset_index(drop=True)
+    return pd.Timestamp(0) + pd.to_timedelta((when * 86400).round(3), unit="s")
+
+
+def _localise(local: pd.Series, timezone: str, ambiguous: Any) -> pd.Series:
     try:
-        there = local.dt.tz_localize(timezone, ambiguous="infer", nonexistent="shift_forward")
+        return local.dt.tz_localize(timezone, ambiguous=ambiguous, nonexistent="shift_forward")
     except (KeyError, ValueError, OSError, TypeError) as error:
-        if "ambiguous" in str(error).lower() or "repeated" in str(error).lower():
-            raise DataError(
-                f"column '{name}': an hour at the end of summer time is there but once ({error})"
-            ) from error
         raise ConfigError(f"data.timezone is such as Europe/Berlin; got {timezone} ({error})") from error
+
+
+def _in_zone(when: pd.Series, name: str, timezone: str) -> pd.Series:
+    """Local times of one series in days, without the jumps of summer time.
+
+    Of two equal ones the first is of summer time; one alone is so at the end of a series, and at its beginning not.
+    """
+    import pandas as pd
+
+    local = _local(when)
+    unclear = occurs_twice(when, timezone)
+    twice, second = local.duplicated(keep=False), local.duplicated()
+    alone = unclear & ~twice
+    last, first = local > local[~unclear].max(), local < local[~unclear].min()
+    if (alone & ~last & ~first).any():
+        row = when.index[int((alone & ~last & ~first).to_numpy().argmax())]
+        raise DataError(f"column '{name}', row {row}: an hour at the end of summer time is there but once")
+    there = _localise(local, timezone, ((twice & ~second) | (alone & last)).to_numpy())
     moments = (there.dt.tz_convert("UTC") - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
     return pd.Series(moments.to_numpy(), index=when.index, name=when.name)
 

@@ -21,7 +21,7 @@ from zoo.spec import Forecast, Series, Spec
 from zoo.tasks.sequence import Forecasting
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports.sequence import repeat
+from zoo.tasks.sequence.seasons import repeat
 
 BUILD = partial(models.build, "lstm", hidden_size=16)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)

@@ -145,7 +145,7 @@ def build(
 def _forecaster(given: Series, wanted: Forecast, network: Callable[..., Recurrent]) -> Forecaster:
     """A forecaster; with a linear part where the length of the context is known."""
     targets = [given.names.index(name) for name in wanted.names]
-    numbers, values, horizon = len(given.names), len(wanted.names), wanted.horizon
+    numbers, horizon = len(given.names), wanted.horizon
     recurrent = network(given.features, horizon * wanted.outputs)
     if not given.context_length:
         return Forecaster(recurrent, targets)
@@ -153,7 +153,7 @@ def _forecaster(given: Series, wanted: Forecast, network: Callable[..., Recurren
     return Forecaster(
         recurrent,
         targets,
-        linear=LinearForecast(lags, numbers, horizon, values, given.known),
+        linear=LinearForecast(lags, numbers, horizon, targets, given.known),
         numbers=numbers,
         quantiles=wanted.quantiles,
         known=given.known,

@@ -25,24 +25,28 @@ LEAST_SPREAD = 1e-2  # of a window, in standard deviations of the training split
 
 
 class LinearForecast(nn.Module):
-    """A linear forecast; all zero until it is fitted.
+    """A linear forecast; until it is fitted, the mean of the past.
 
     Args:
         lags: L, the last steps that it reads.
         numbers: F.
         horizon: H.
-        values: V.
+        targets: positions of the V values among the F numbers.
         known: G.
     """
 
-    def __init__(self, lags: int, numbers: int, horizon: int, values: int, known: int) -> None:
+    def __init__(self, lags: int, numbers: int, horizon: int, targets: Sequence[int], known: int) -> None:
         super().__init__()
         self.lags = lags
+        values = len(targets)
         self.weight: Tensor
         self.known_weight: Tensor
         self.bias: Tensor
         self.spread: Tensor
-        self.register_buffer("weight", torch.zeros(horizon, values, lags * numbers))
+        weight = torch.zeros(horizon, values, lags, numbers)
+        for value, column in enumerate(targets):
+            weight[:, value, :, column] = 1 / lags
+        self.register_buffer("weight", weight.flatten(2))
         self.register_buffer("known_weight", torch.zeros(horizon, values, known))
         self.register_buffer("bias", torch.zeros(horizon, values))
         self.register_buffer("spread", torch.ones(horizon, values))  # standard deviation of its errors
