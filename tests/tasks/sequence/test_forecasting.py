@@ -14,6 +14,7 @@ import pytest
 import torch
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
 from zoo import models
 from zoo.data.core.columns import Examples
@@ -188,7 +189,7 @@ def test_noise_is_left_to_the_linear_forecast(trainer: Callable[..., L.Trainer])
     task = Forecasting(CONTEXT, BUILD, partial(torch.optim.AdamW, lr=3e-2))
     report.initialise(task, {"train": other, "val": other})
     run = trainer(max_epochs=20)
-    run.fit(task, [other.columns], [examples.columns])
+    run.fit(task, *(DataLoader(TensorDataset(*one.columns), batch_size=64) for one in (other, examples)))  # type: ignore[arg-type]
     assert isinstance(task.network, Forecaster)
     assert float(task.network.gate) == 0
     context, future = examples.columns

@@ -58,6 +58,7 @@ class Forecasting(Task):
 
     monitor = "val/loss"
     mode = "min"
+    kind = "forecasting"
 
     def __init__(
         self,

@@ -44,12 +44,14 @@ def fit_linear(network: Forecaster, series: Series, train: Windows, val: Windows
         weight, known_weight, bias = (
             sum(share * part for share, part in zip(shares, parts)) for parts in zip(*candidates)
         )
-        splits = (x, known, y), (x_val, known_val, y_val)
-        left = torch.cat([_predict(*inputs, weight, known_weight, bias) - true[..., value] for *inputs, true in splits])
+        left = [
+            _predict(inputs, ahead, weight, known_weight, bias) - true[..., value]
+            for inputs, ahead, true in ((x, known, y), (x_val, known_val, y_val))
+        ]
         linear.weight[:, value] = weight.flatten(1).to(linear.weight)
         linear.known_weight[:, value] = known_weight.to(linear.weight)
         linear.bias[:, value] = bias.to(linear.weight)
-        linear.spread[:, value] = left.square().mean(dim=0).sqrt().clamp(min=1e-3).to(linear.weight)
+        linear.spread[:, value] = torch.cat(left).square().mean(dim=0).sqrt().clamp(min=1e-3).to(linear.weight)
 
 
 def _regressors(network: Forecaster, series: Series, context: Any, future: Tensor) -> tuple[Tensor, Tensor, Tensor]:

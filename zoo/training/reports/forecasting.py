@@ -276,7 +276,8 @@ def _smoothed(task: Forecasting, evaluation: Evaluation) -> tuple[Tensor, Tensor
 @report.baselines.register
 def _(task: Forecasting, evaluation: Evaluation) -> dict[str, float]:
     """The last value and the last season, repeated; ridge regression on lags; and exponential smoothing."""
-    test, found = _test(task, evaluation), {}
+    test = _test(task, evaluation)
+    found: dict[str, float] = {}
     for method, predicted in simpler_forecasts(task, evaluation).items():
         its = errors(predicted, test)
         found |= named(task, {name: its[name] for name in ("rmse", "mae", "mase")}, f" of {method}")
@@ -292,7 +293,8 @@ def _(task: Forecasting, evaluation: Evaluation) -> dict[str, float]:
 def _part(test: Test, rows: Tensor) -> Test:
     """Some windows."""
     scale = test.scale if len(test.scale) == 1 else test.scale[rows]
-    return Test(*(part[rows] for part in test[:5]), scale, test.seasons)
+    context, true, value, low, high = (part[rows] for part in test[:5])
+    return Test(context, true, value, low, high, scale, test.seasons)
 
 
 # The card
