@@ -10,7 +10,8 @@ Shape letters: N examples, K classes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -32,9 +33,18 @@ from zoo import check
 BINS = 15  # of probabilities, by which the calibration error is measured (Guo et al., 2017)
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 class BrierScore(Metric):
-    """The mean squared error of probabilities (Brier, "Verification of forecasts", 1950): 0 to 1 of two classes, to 2 of
-    more."""
+    """The mean squared error of probabilities: 0 to 1 of two classes, 0 to 2 of more.
+
+    Brier, "Verification of forecasts expressed in terms of probability", 1950.
+    """
 
     full_state_update = False
     higher_is_better = False
@@ -58,29 +68,34 @@ class BrierScore(Metric):
         return (self.total / self.count).float()
 
 
-class _Quiet(Metric):
-    """A metric that leaves out classes which no example has, and does not warn of them."""
-
-    def compute(self) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            value: Tensor = super().compute()
-        return value
+# Classes that no example has are left out, as torchmetrics does, but without its warning in each epoch
 
 
-class AUROC(_Quiet, MulticlassAUROC):
+class AUROC(MulticlassAUROC):
     """The area under the ROC curve: the mean over the classes, each against the others."""
 
+    def compute(self) -> Tensor:
+        with _without_warnings():
+            return super().compute()
 
-class MeanAveragePrecision(_Quiet, MulticlassAveragePrecision):
+
+class MeanAveragePrecision(MulticlassAveragePrecision):
     """The average precision: the mean over the classes, each against the others."""
 
+    def compute(self) -> Tensor:
+        with _without_warnings():
+            return super().compute()
 
-class AveragePrecisionOfSecond(_Quiet, BinaryAveragePrecision):
+
+class AveragePrecisionOfSecond(BinaryAveragePrecision):
     """The average precision of the second of two classes."""
 
     def update(self, probabilities: Tensor, labels: Tensor) -> None:
         super().update(probabilities[:, 1], labels)
+
+    def compute(self) -> Tensor:
+        with _without_warnings():
+            return super().compute()
 
 
 def _average_precision(classes: int) -> Metric:
@@ -127,8 +142,7 @@ def metrics_by_class(probabilities: Tensor, labels: Tensor, answers: Tensor) -> 
     classes = probabilities.shape[1]
     counts = multiclass_stat_scores(answers, labels, classes, average=None).double()  # K, (tp, fp, tn, fn, support)
     true, false, _, missed, support = counts.unbind(dim=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _without_warnings():
         areas = multiclass_auroc(probabilities, labels, classes, average=None)
     columns = {
         "examples": support,

@@ -105,6 +105,13 @@ def meaning(name: str) -> Meaning | None:
     return MEANINGS[max(known, key=len)] if known else None
 
 
+def title(name: str) -> str:
+    """A metric's name, and which way of it is better."""
+    ways = {"min": " (lower is better)", "max": " (higher is better)", None: ""}
+    known = meaning(name)
+    return name + ways[known.better if known else None]
+
+
 def better(name: str) -> Way:
     """Which way of a metric is better.
 

@@ -17,10 +17,12 @@ from omegaconf import DictConfig
 from zoo import plots
 from zoo.data.core.data_module import DataModule
 from zoo.files import one_line, replacing
+from zoo.metrics.meanings import title
 from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.card import card
-from zoo.training.recipe import title
+from zoo.training.progress_notes import progress_notes
+from zoo.training.recipe import title as title_of
 from zoo.training.report import Evaluation
 from zoo.training.trained import TrainedArtefact, keep
 
@@ -50,9 +52,9 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     captions = captions | attempt("curves", lambda: _curves(folder), undrawn)
     artefact.plots = {Path(file).stem: artefact.folder / file for file in captions}
     unsaid: list[str] = []
-    notes = attempt("notes", lambda: report.notes(task, evaluation), unsaid)
+    notes = attempt("notes", lambda: [*report.notes(task, evaluation), *progress_notes(task, folder)], unsaid)
     artefact.network.cpu()
-    heading = f"# {title(cfg)}\n\nThe rest could not be written.\n"
+    heading = f"# {title_of(cfg)}\n\nThe rest could not be written.\n"
     text = attempt("the card", lambda: card(cfg, artefact, data, notes, captions), heading)
     attempt("to write the card", lambda: _write_text(folder / "card.md", text), None)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in artefact.metrics.items()))
@@ -83,5 +85,5 @@ def attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
 def _curves(folder: Path) -> dict[str, str]:
     if not (folder / "metrics.csv").exists():
         return {}
-    plots.learning_curves(folder / "metrics.csv", folder / "curves.png")
+    plots.learning_curves(folder / "metrics.csv", folder / "curves.png", title)
     return {"curves.png": "Training and validation, by epoch."}

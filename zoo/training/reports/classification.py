@@ -189,8 +189,8 @@ def _calibration_notes(task: Classification, evaluation: Evaluation) -> list[str
     )
     lines = [
         "## Answers",
-        f"Probabilities are at a temperature of {calibration.temperature:.4g}, chosen on validation: the calibration error "
-        f"on test is {after:.4g}, and without it {before:.4g}.",
+        f"Probabilities are at a temperature of {calibration.temperature:.4g}, chosen on validation: the calibration "
+        f"error on test is {after:.4g}, and without it {before:.4g}.",
     ]
     if calibration.threshold is not None:
         name = task.names[task.positive]

@@ -47,13 +47,9 @@ def sentence(
     sign = 1 if better(metric) == "max" else -1
     best = max(simpler, key=lambda method: sign * simpler[method][metric])
     found = bootstrap(lambda rows: sign * difference(best, rows), count, draws)
-    name = metric.replace("_", " ")
-    start = (
-        f"the {name} on {count} test examples is {network[metric]:.4g}, and that of {best} {simpler[best][metric]:.4g}"
-    )
-    within = f"95 % interval over test examples: {found.low:.4g} to {found.high:.4g}"
-    if found.low > 0:
-        return f"The network is better than {best}: {start}. It is ahead by {found.value:.4g} ({within})."
-    if found.high < 0:
-        return f"**The network is worse than {best}**: {start}. It is behind by {-found.value:.4g} ({within})."
-    return f"**The network is not shown to be better than {best}**: {start}. The difference is {found.value:.4g} ({within})."
+    verdict = f"**The network is not shown to be better than {best}**"
+    if found.excludes_zero:
+        verdict = f"The network is better than {best}" if found.low > 0 else f"**The network is worse than {best}**"
+    values = f"{network[metric]:.4g} on {count} test examples, and that of the other is {simpler[best][metric]:.4g}"
+    ends = f"95 % interval over test examples: {found.low:.4g} to {found.high:.4g}"
+    return f"{verdict}: its {metric.replace('_', ' ')} is {values}. It is ahead by {found.value:.4g} ({ends})."
