@@ -74,7 +74,7 @@ class BrierScore(Metric):
 class AUROC(MulticlassAUROC):
     """The area under the ROC curve: the mean over the classes, each against the others."""
 
-    def compute(self) -> Tensor:
+    def compute(self) -> Tensor:  # type: ignore[override]
         with _without_warnings():
             return super().compute()
 
@@ -82,7 +82,7 @@ class AUROC(MulticlassAUROC):
 class MeanAveragePrecision(MulticlassAveragePrecision):
     """The average precision: the mean over the classes, each against the others."""
 
-    def compute(self) -> Tensor:
+    def compute(self) -> Tensor:  # type: ignore[override]
         with _without_warnings():
             return super().compute()
 
@@ -93,7 +93,7 @@ class AveragePrecisionOfSecond(BinaryAveragePrecision):
     def update(self, probabilities: Tensor, labels: Tensor) -> None:
         super().update(probabilities[:, 1], labels)
 
-    def compute(self) -> Tensor:
+    def compute(self) -> Tensor:  # type: ignore[override]
         with _without_warnings():
             return super().compute()
 

@@ -120,6 +120,26 @@ def _panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
+def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
+    """Draw values with the ends of their intervals, a panel for each metric and a row in it for each run.
+
+    Args:
+        panels: by metric and run the value, the lower and the upper end; NaN for ends that are not known.
+        path: of the plot.
+    """
+    rows = max(map(len, panels.values()))
+    figure, grid = _panels(len(panels), height=1.1 + 0.3 * rows)
+    for axes, (metric, runs) in zip(grid, panels.items()):
+        for place, (value, low, high) in enumerate(runs.values()):
+            axes.hlines(place, low, high, color="tab:blue")
+            axes.plot(value, place, marker="o", color="tab:blue")
+        axes.set_yticks(range(len(runs)), list(runs), fontsize=7, parse_math=False)
+        axes.set_title(metric, fontsize=10)
+        axes.margins(y=0.3)
+        axes.invert_yaxis()
+    figure.savefig(path, dpi=110)
+
+
 def importance(increases: Mapping[str, Sequence[float]], error: str, path: Path) -> None:
     """Draw by how much an error increases with each column shuffled: a bar for the mean, a line for the range."""
     means = {name: sum(values) / len(values) for name, values in increases.items()}

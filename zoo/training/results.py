@@ -21,6 +21,7 @@ from zoo.metrics.meanings import title
 from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.card import card
+from zoo.training.outcomes import FILE, Outcomes, digest
 from zoo.training.progress_notes import progress_notes
 from zoo.training.recipe import title as title_of
 from zoo.training.report import Evaluation
@@ -47,6 +48,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
         **simpler,
     }
     attempt("to add metrics to the artefact", lambda: keep(artefact), None)
+    attempt("to keep the outcomes", lambda: _keep_outcomes(task, evaluation, folder), None)
     undrawn: dict[str, str] = {}
     captions = attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
     captions = captions | attempt("curves", lambda: _curves(folder), undrawn)
@@ -80,6 +82,12 @@ def attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
         log.warning("%s failed: %s: %s; the trained network is kept", what, type(error).__name__, reason)
         log.debug("", exc_info=True)
         return otherwise
+
+
+def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> None:
+    if (tensors := report.outcomes(task, evaluation)) is not None:
+        kind = "classes" if "probabilities" in tensors else "values"
+        Outcomes(kind, tensors, digest(evaluation.splits["test"])).save(folder / FILE)
 
 
 def _curves(folder: Path) -> dict[str, str]:

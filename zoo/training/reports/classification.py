@@ -103,6 +103,12 @@ def _(task: Classification, evaluation: Evaluation) -> dict[str, float]:
     return classification_metrics(probabilities, targets(evaluation, "test"), answers)
 
 
+@report.outcomes.register
+def _(task: Classification, evaluation: Evaluation) -> dict[str, Tensor]:
+    probabilities, answers = probabilities_and_answers(task, evaluation)
+    return {"true": targets(evaluation, "test"), "probabilities": probabilities.float(), "answers": answers}
+
+
 def simpler_methods(task: Classification, evaluation: Evaluation) -> dict[str, Tensor]:
     """The probabilities (N, K) of the test examples by simpler methods, fitted to the training split."""
     if "simpler" not in evaluation.kept:
