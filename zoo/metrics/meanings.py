@@ -22,7 +22,10 @@ class Meaning(NamedTuple):
 
 MEANINGS: dict[str, Meaning] = {
     # Losses
-    "loss": Meaning("the loss of the examples: of classes the cross-entropy in nats", "min"),
+    "loss": Meaning(
+        "what validation is measured by: of classes the cross-entropy in nats, of values the criterion of training",
+        "min",
+    ),
     "sum_of_squares": Meaning("squared errors, summed over an example's outputs", "min"),
     "squared_error": Meaning("mean squared error of the outputs", "min"),
     "absolute_error": Meaning("mean absolute error of the outputs", "min"),

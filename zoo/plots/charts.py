@@ -37,7 +37,9 @@ def learning_curves(metrics: Path, path: Path, title: Callable[[str], str] = str
                     split, metric = name.split("/", 1)
                     panels[metric][split].append((float(line["epoch"]) + 1, float(value)))
     figure, grid = _panels(max(len(panels), 1), height=3.2)
-    for axes, (metric, splits) in zip(grid, panels.items()):
+    for axes, (metric, splits) in zip(
+        grid, sorted(panels.items(), key=lambda panel: ("val" not in panel[1], panel[0]))
+    ):
         _curves(axes, title(metric), splits)
     figure.savefig(path, dpi=100)
 
@@ -134,7 +136,7 @@ def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], pa
             axes.hlines(place, low, high, color="tab:blue")
             axes.plot(value, place, marker="o", color="tab:blue")
         axes.set_yticks(range(len(runs)), list(runs), fontsize=7, parse_math=False)
-        axes.set_title(metric, fontsize=10)
+        axes.set_title(metric, fontsize=9)
         axes.margins(y=0.3)
         axes.invert_yaxis()
     figure.savefig(path, dpi=110)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from zoo.training.outcomes import FILE, Outcomes, digest
 from zoo.training.progress_notes import progress_notes
 from zoo.training.recipe import title as title_of
 from zoo.training.report import Evaluation
+from zoo.training.reports import comparison
 from zoo.training.trained import TrainedArtefact, keep
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     captions = captions | attempt("curves", lambda: _curves(folder), undrawn)
     artefact.plots = {Path(file).stem: artefact.folder / file for file in captions}
     unsaid: list[str] = []
-    notes = attempt("notes", lambda: [*report.notes(task, evaluation), *progress_notes(task, folder)], unsaid)
+    notes = attempt("notes", lambda: report.notes(task, evaluation), unsaid)
+    notes = notes + attempt("notes", lambda: _more_notes(notes, task, artefact, folder), unsaid)
     artefact.network.cpu()
     heading = f"# {title_of(cfg)}\n\nThe rest could not be written.\n"
     text = attempt("the card", lambda: card(cfg, artefact, data, notes, captions), heading)
@@ -82,6 +84,13 @@ def attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
         log.warning("%s failed: %s: %s; the trained network is kept", what, type(error).__name__, reason)
         log.debug("", exc_info=True)
         return otherwise
+
+
+def _more_notes(notes: Sequence[str], task: Task, artefact: TrainedArtefact, folder: Path) -> list[str]:
+    """What goes for all tasks: simpler methods, where the task's own notes do not tell of them, and the training."""
+    told = comparison.HEADING in notes
+    verdicts = [] if told else comparison.verdicts(artefact.metrics)
+    return [*([comparison.HEADING] if verdicts else []), *verdicts, *progress_notes(task, folder)]
 
 
 def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> None:

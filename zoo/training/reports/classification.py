@@ -151,7 +151,7 @@ def _(task: Classification, evaluation: Evaluation) -> list[str]:
     network = scores(probabilities, labels, answers)
     others = {method: scores(given, labels) for method, given in simpler.items()}
     asked = task.monitor.removeprefix("val/") if task.monitor_is_given else "accuracy"
-    lines = ["## Beside simpler methods", comparison.table({"the network": network, **others})]
+    lines = [comparison.HEADING, comparison.table({"the network": network, **others})]
     lines += [_sentence(name, task, evaluation, network, others) for name in dict.fromkeys(("accuracy", asked))]
     return [
         *lines,

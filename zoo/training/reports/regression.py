@@ -98,7 +98,7 @@ def _(task: Regression, evaluation: Evaluation) -> list[str]:
         )
 
     lines = [
-        "## Beside simpler methods",
+        comparison.HEADING,
         comparison.table({"the network": network, **others}),
         comparison.sentence("rmse", network, others, difference, len(true), draws=1000),
     ]
