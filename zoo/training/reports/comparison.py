@@ -81,7 +81,7 @@ def verdicts(metrics: Scores) -> list[str]:
 
 
 def method_of(baseline: str, metric: str) -> str | None:
-    """The method of a baseline such as `baseline/rmse of the mean` or `baseline/bicubic_psnr`, where it is of a metric."""
+    """The method of a baseline such as `baseline/rmse of the mean` or `baseline/bicubic_psnr`; else None."""
     bare = baseline.removeprefix("baseline/")
     if bare == baseline:
         return None

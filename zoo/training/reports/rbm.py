@@ -293,7 +293,7 @@ def _(task: AnomalyDetection, evaluation: Evaluation, folder: Path) -> dict[str,
 
 @report.baselines.register
 def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
-    """The regularized effects of items and users, item neighbourhoods, and the order of items by how many rated them."""
+    """The effects of items and users, item neighbourhoods, and the order of items by how many users rated them."""
     known, held_out = evaluation.splits["test"].columns
     assert isinstance(known, Tensor)
     assert isinstance(held_out, Tensor)
