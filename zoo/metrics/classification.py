@@ -25,8 +25,10 @@ from torchmetrics.classification import (
     MulticlassAveragePrecision,
     MulticlassCalibrationError,
     MulticlassF1Score,
+    MulticlassStatScores,
 )
 from torchmetrics.functional.classification import multiclass_auroc, multiclass_stat_scores
+from torchmetrics.utilities import dim_zero_cat
 
 from zoo import check
 
@@ -68,23 +70,42 @@ class BrierScore(Metric):
         return (self.total / self.count).float()
 
 
-# Classes that no example has are left out, as torchmetrics does, but without its warning in each epoch
+class BalancedAccuracy(MulticlassStatScores):
+    """The mean recall of those classes that there are examples of."""
+
+    higher_is_better = True
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average=None)
+
+    def compute(self) -> Tensor:
+        true, _, _, _, support = super().compute().unbind(dim=1)
+        return (true / support)[support > 0].mean()
 
 
 class AUROC(MulticlassAUROC):
-    """The area under the ROC curve: the mean over the classes, each against the others."""
+    """The mean area under the ROC curve of those classes that there are examples of, each against the others."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average=None)
 
     def compute(self) -> Tensor:  # type: ignore[override]
         with _without_warnings():
-            return super().compute()
+            areas: Tensor = super().compute()
+        counts = dim_zero_cat(self.target).bincount(minlength=len(areas))
+        return areas[(counts > 0) & (counts < counts.sum())].mean()
 
 
 class MeanAveragePrecision(MulticlassAveragePrecision):
-    """The average precision: the mean over the classes, each against the others."""
+    """The mean average precision of those classes that there are examples of, each against the others."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average=None)
 
     def compute(self) -> Tensor:  # type: ignore[override]
         with _without_warnings():
-            return super().compute()
+            precisions: Tensor = super().compute()
+        return precisions[dim_zero_cat(self.target).bincount(minlength=len(precisions)) > 0].mean()
 
 
 class AveragePrecisionOfSecond(BinaryAveragePrecision):
@@ -104,7 +125,7 @@ def _average_precision(classes: int) -> Metric:
 
 METRICS: dict[str, Callable[[int], Metric]] = {
     "accuracy": partial(MulticlassAccuracy, average="micro"),
-    "balanced_accuracy": partial(MulticlassAccuracy, average="macro"),
+    "balanced_accuracy": BalancedAccuracy,
     "macro_f1": partial(MulticlassF1Score, average="macro"),
     "auroc": AUROC,
     "average_precision": _average_precision,
