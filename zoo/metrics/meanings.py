@@ -104,7 +104,7 @@ def meaning(name: str) -> Meaning | None:
     bare = name.rsplit("/", 1)[-1]
     if bare in MEANINGS:
         return MEANINGS[bare]
-    known = [one for one in MEANINGS if re.match(rf"{re.escape(one)}(?![a-z0-9])", bare)]
+    known = [one for one in MEANINGS if re.match(rf"{re.escape(one)}(?![a-z0-9])", bare) or bare.endswith(f"_{one}")]
     return MEANINGS[max(known, key=len)] if known else None
 
 
