@@ -71,6 +71,9 @@ VERBS = {
         console=optional_console,
         extra="sweep",
     ),
+    "compare": Verb(
+        "put runs side by side, with intervals: zoo compare runs/a runs/b", "zoo.training.compare.from_command"
+    ),
     "doctor": Verb("say what this machine can do: zoo doctor", "zoo.hardware.doctor", "use/doctor"),
     "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }

@@ -29,7 +29,7 @@ class Frame(TableData):
 
     Args:
         frame: a row an example; names of columns are taken as text.
-        target, target_kind, kinds, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
+        target, target_kind, kinds, batch_size, val_fraction, test_fraction, split_seed, weight: as in `TableData`.
 
     Raises:
         DataError: this is no DataFrame, or two of its columns have one name.
@@ -47,6 +47,7 @@ class Frame(TableData):
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        weight: str | None = None,
     ) -> None:
         super().__init__(
             target,
@@ -56,6 +57,7 @@ class Frame(TableData):
             val_fraction=val_fraction,
             test_fraction=test_fraction,
             split_seed=split_seed,
+            weight=weight,
         )
         if not is_frame(frame):
             raise not_at_hand(frame)

@@ -10,14 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
 from zoo import check
 from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.kinds import Kind
-from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
+from zoo.data.core.splits import split_fractions, split_groups, split_in_order, split_rows
 from zoo.data.core.table_spec import examples, learn, missing_cells
-from zoo.errors import DataError, SpecError, unknown
+from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.date_forms import ORDERS
@@ -55,6 +58,7 @@ class TableData(DataModule):
         split_seed: seed of the split.
         split_by: a column of dates or numbers: the first rows by it are for training, the last for test.
         group: a column, such as a patient's number; rows that share it are in one split.
+        weight: a column of what each row counts in training, at least 0; it is no input.
 
     Raises:
         ValueError: an option is out of range.
@@ -77,6 +81,7 @@ class TableData(DataModule):
         split_seed: int = 0,
         split_by: str | None = None,
         group: str | None = None,
+        weight: str | None = None,
     ) -> None:
         super().__init__(batch_size)
         if not isinstance(kinds, Mapping | None):
@@ -99,11 +104,19 @@ class TableData(DataModule):
         self.split_seed = check.seed("split_seed", split_seed)
         self.split_by = split_by
         self.group = group
+        self.weight = weight
+        self.fold: tuple[int, int] | None = None
         self.dialect: Dialect | None = None
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
         """The whole table."""
+
+    def take_fold(self, number: int, count: int) -> None:
+        """Test on the fold of this number, from 0, of so many; all rows are tested in one of them."""
+        if self.split_by is not None or self.group is not None:
+            raise ConfigError("folds are drawn at random: they do not go with data.split_by or data.group")
+        self.fold = number, count
 
     def read_held_out(self) -> dict[str, pd.DataFrame]:
         """Tables of `val` or `test` that are files of their own."""
@@ -127,8 +140,9 @@ class TableData(DataModule):
             for split in parts.keys() - {""}:  # its share is for training
                 rows["train"] = np.concatenate([rows["train"], rows[split]])
             frames = {split: known.get(split, known[""].iloc[chosen]) for split, chosen in rows.items()}
-            if self.group is not None:  # new ones come later
-                kinds[self.group] = column_kinds.IGNORED
+            for name in (self.group, self.weight):  # new groups come later
+                if name is not None:
+                    kinds[name] = column_kinds.IGNORED
             spec = learn(
                 frames["train"],
                 self.targets,
@@ -138,9 +152,27 @@ class TableData(DataModule):
                 na_values=self.na_values,
                 dialect=self.dialect,
             )
-            return spec, {split: examples(frames[split], spec, self.targets, kinds) for split in SPLITS}
+            splits = {split: examples(frames[split], spec, self.targets, kinds) for split in SPLITS}
+            if self.weight is not None:
+                splits["train"] = Examples(*splits["train"].columns, self._weights(frames["train"][self.weight]))
+            return spec, splits
         except SpecError as error:
             raise DataError(str(error)) from error
+
+    def _weights(self, cells: pd.Series) -> Tensor:
+        """What each training row counts (N,), 1 in the mean.
+
+        Raises:
+            DataError: a cell is no number of at least 0, or all are 0.
+        """
+        values = numbers(cells, str(self.weight))
+        wrong = ~(values >= 0)  # a missing one too
+        if wrong.any() or not values.sum() > 0:
+            row = wrong.idxmax() if wrong.any() else values.index[0]
+            raise DataError(
+                f"column '{self.weight}', row {row}: a weight is a number of at least 0, and some are above 0"
+            )
+        return torch.from_numpy((values / values.mean()).to_numpy("float32", copy=True))
 
     def _notation(self) -> dict[str, str | None]:
         """How numbers and dates are written, as far as it was given or the file as a whole has shown it."""
@@ -149,7 +181,7 @@ class TableData(DataModule):
 
     def _rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A table without the cells that `na_values` name."""
-        asked = [name for name in (self.split_by, self.group) if name is not None]
+        asked = [name for name in (self.split_by, self.group, self.weight) if name is not None]
         for name in (*self.targets, *self.kinds, *asked):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
@@ -186,7 +218,7 @@ class TableData(DataModule):
             return split_in_order(when, fractions, self.split_by)
         if self.group is not None:
             return split_groups(words(frame[self.group]), fractions, self.split_seed)
-        return _split(labels, len(frame), fractions, self.split_seed)
+        return split_rows(labels, len(frame), fractions, self.split_seed, self.fold)
 
 
 class Csv(TableData):
@@ -200,7 +232,7 @@ class Csv(TableData):
         header: `first` if the first line holds the names of columns, None if it is data; `auto` finds out.
         val_path, test_path: files of their own for these splits; None takes them from the rows of `path`.
         target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
-            split_seed, split_by, group: as in `TableData`.
+            split_seed, split_by, group, weight: as in `TableData`.
     """
 
     def __init__(
@@ -225,6 +257,7 @@ class Csv(TableData):
         split_seed: int = 0,
         split_by: str | None = None,
         group: str | None = None,
+        weight: str | None = None,
     ) -> None:
         super().__init__(
             target,
@@ -240,6 +273,7 @@ class Csv(TableData):
             split_seed=split_seed,
             split_by=split_by,
             group=group,
+            weight=weight,
         )
         if header is not None:
             check.one_of("header", header, (AUTO, FIRST))
@@ -375,25 +409,6 @@ def _labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
 def _is_quantity(cells: pd.Series, kind: Kind) -> bool:
     values = numbers(cells, str(cells.name), kind.notation)
     return values.nunique() > MAX_CLASSES or bool((values % 1 != 0).any())
-
-
-def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
-    """Positions of the rows of each split, in random order; each class has at least one row in each split."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    order = random.permutation(count)
-    groups = [order]
-    if labels is not None:
-        words_of_rows = labels.to_numpy()[order]
-        groups = [order[words_of_rows == name] for name in labels.unique()]
-    parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
-    for group in groups:
-        val, test = held_out_sizes(len(group), fractions)
-        parts["val"].append(group[:val])
-        parts["test"].append(group[val : val + test])
-        parts["train"].append(group[val + test :])
-    return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
 
 
 def _named(bunch: Any, target: str) -> pd.DataFrame:

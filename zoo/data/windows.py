@@ -26,7 +26,13 @@ from zoo.spec.dialect import Dialect
 
 CONTEXT, HORIZON = 96, 24  # steps, where none are given and the data carries them
 WEEKS_STEPS = 336  # of a week, at most, that a context holds by itself
-SEASONS: dict[tuple[str, float], int] = {
+SEASONS: dict[tuple[str, float], int] = {  # steps
+    ("month", 1): 12,
+    ("month", 3): 4,
+    ("month", 6): 2,
+    ("weekday", 1): 5,
+    ("day", 1): 7,
+}
     ("month", 1): 12,
     ("month", 3): 4,
     ("month", 6): 2,

@@ -10,7 +10,8 @@ Shape letters: N examples, K classes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -24,17 +25,28 @@ from torchmetrics.classification import (
     MulticlassAveragePrecision,
     MulticlassCalibrationError,
     MulticlassF1Score,
+    MulticlassStatScores,
 )
 from torchmetrics.functional.classification import multiclass_auroc, multiclass_stat_scores
+from torchmetrics.utilities import dim_zero_cat
 
 from zoo import check
 
 BINS = 15  # of probabilities, by which the calibration error is measured (Guo et al., 2017)
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 class BrierScore(Metric):
-    """The mean squared error of probabilities (Brier, "Verification of forecasts", 1950): 0 to 1 of two classes, to 2 of
-    more."""
+    """The mean squared error of probabilities: 0 to 1 of two classes, 0 to 2 of more.
+
+    Brier, "Verification of forecasts expressed in terms of probability", 1950.
+    """
 
     full_state_update = False
     higher_is_better = False
@@ -58,29 +70,53 @@ class BrierScore(Metric):
         return (self.total / self.count).float()
 
 
-class _Quiet(Metric):
-    """A metric that leaves out classes which no example has, and does not warn of them."""
+class BalancedAccuracy(MulticlassStatScores):
+    """The mean recall of those classes that there are examples of."""
+
+    higher_is_better = True
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average=None)
 
     def compute(self) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            value: Tensor = super().compute()
-        return value
+        true, _, _, _, support = super().compute().unbind(dim=1)
+        return (true / support)[support > 0].mean()
 
 
-class AUROC(_Quiet, MulticlassAUROC):
-    """The area under the ROC curve: the mean over the classes, each against the others."""
+class AUROC(MulticlassAUROC):
+    """The mean area under the ROC curve of those classes that there are examples of, each against the others."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average=None)
+
+    def compute(self) -> Tensor:  # type: ignore[override]
+        with _without_warnings():
+            areas: Tensor = super().compute()
+        counts = dim_zero_cat(self.target).bincount(minlength=len(areas))
+        return areas[(counts > 0) & (counts < counts.sum())].mean()
 
 
-class MeanAveragePrecision(_Quiet, MulticlassAveragePrecision):
-    """The average precision: the mean over the classes, each against the others."""
+class MeanAveragePrecision(MulticlassAveragePrecision):
+    """The mean average precision of those classes that there are examples of, each against the others."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average=None)
+
+    def compute(self) -> Tensor:  # type: ignore[override]
+        with _without_warnings():
+            precisions: Tensor = super().compute()
+        return precisions[dim_zero_cat(self.target).bincount(minlength=len(precisions)) > 0].mean()
 
 
-class AveragePrecisionOfSecond(_Quiet, BinaryAveragePrecision):
+class AveragePrecisionOfSecond(BinaryAveragePrecision):
     """The average precision of the second of two classes."""
 
     def update(self, probabilities: Tensor, labels: Tensor) -> None:
         super().update(probabilities[:, 1], labels)
+
+    def compute(self) -> Tensor:  # type: ignore[override]
+        with _without_warnings():
+            return super().compute()
 
 
 def _average_precision(classes: int) -> Metric:
@@ -89,7 +125,7 @@ def _average_precision(classes: int) -> Metric:
 
 METRICS: dict[str, Callable[[int], Metric]] = {
     "accuracy": partial(MulticlassAccuracy, average="micro"),
-    "balanced_accuracy": partial(MulticlassAccuracy, average="macro"),
+    "balanced_accuracy": BalancedAccuracy,
     "macro_f1": partial(MulticlassF1Score, average="macro"),
     "auroc": AUROC,
     "average_precision": _average_precision,
@@ -127,8 +163,7 @@ def metrics_by_class(probabilities: Tensor, labels: Tensor, answers: Tensor) -> 
     classes = probabilities.shape[1]
     counts = multiclass_stat_scores(answers, labels, classes, average=None).double()  # K, (tp, fp, tn, fn, support)
     true, false, _, missed, support = counts.unbind(dim=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _without_warnings():
         areas = multiclass_auroc(probabilities, labels, classes, average=None)
     columns = {
         "examples": support,

@@ -22,7 +22,10 @@ class Meaning(NamedTuple):
 
 MEANINGS: dict[str, Meaning] = {
     # Losses
-    "loss": Meaning("the loss of the examples: of classes the cross-entropy in nats", "min"),
+    "loss": Meaning(
+        "what validation is measured by: of classes the cross-entropy in nats, of values the criterion of training",
+        "min",
+    ),
     "sum_of_squares": Meaning("squared errors, summed over an example's outputs", "min"),
     "squared_error": Meaning("mean squared error of the outputs", "min"),
     "absolute_error": Meaning("mean absolute error of the outputs", "min"),
@@ -101,8 +104,15 @@ def meaning(name: str) -> Meaning | None:
     bare = name.rsplit("/", 1)[-1]
     if bare in MEANINGS:
         return MEANINGS[bare]
-    known = [one for one in MEANINGS if re.match(rf"{re.escape(one)}(?![a-z0-9])", bare)]
+    known = [one for one in MEANINGS if re.match(rf"{re.escape(one)}(?![a-z0-9])", bare) or bare.endswith(f"_{one}")]
     return MEANINGS[max(known, key=len)] if known else None
+
+
+def title(name: str) -> str:
+    """A metric's name, and which way of it is better."""
+    ways = {"min": " (lower is better)", "max": " (higher is better)", None: ""}
+    known = meaning(name)
+    return name + ways[known.better if known else None]
 
 
 def better(name: str) -> Way:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,14 @@ READABLE_COLUMNS = 30
 READABLE_POINTS = 2000
 
 
-def learning_curves(metrics: Path, path: Path) -> None:
-    """Draw a `metrics.csv` over epochs: a panel for each metric, its splits together."""
+def learning_curves(metrics: Path, path: Path, title: Callable[[str], str] = str) -> None:
+    """Draw a `metrics.csv` over epochs: a panel for each metric, its splits together.
+
+    Args:
+        metrics: the file.
+        path: of the plot.
+        title: of the panel of a metric, by its name without the split.
+    """
     panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     with metrics.open(newline="") as file:
         for line in csv.DictReader(file):
@@ -30,11 +36,12 @@ def learning_curves(metrics: Path, path: Path) -> None:
                 if value and name.startswith(("train/", "val/")):
                     split, metric = name.split("/", 1)
                     panels[metric][split].append((float(line["epoch"]) + 1, float(value)))
-    figure = Figure(figsize=(4 * max(len(panels), 1), 3.2), layout="constrained")
-    if panels:
-        for axes, (metric, splits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
-            _curves(axes, metric, splits)
-    figure.savefig(path, dpi=120)
+    figure, grid = _panels(max(len(panels), 1), height=3.2)
+    for axes, (metric, splits) in zip(
+        grid, sorted(panels.items(), key=lambda panel: ("val" not in panel[1], panel[0]))
+    ):
+        _curves(axes, title(metric), splits)
+    figure.savefig(path, dpi=100)
 
 
 def line_chart(lines: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str, path: Path) -> None:
@@ -102,17 +109,37 @@ def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path)
     figure.savefig(path, dpi=120)
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels, at most four in a row."""
-    columns = min(count, 4)
+def _panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, at most three in a row, each four inches wide."""
+    columns = min(count, 3)
     rows = -(-count // columns)
-    figure = Figure(figsize=(4 * columns, 4 * rows), layout="constrained")
+    figure = Figure(figsize=(4 * columns, height * rows), layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels[count:]:
         axes.set_axis_off()
     for axes in panels[:count]:
         axes.grid(alpha=0.3)
     return figure, panels[:count]
+
+
+def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
+    """Draw values with the ends of their intervals, a panel for each metric and a row in it for each run.
+
+    Args:
+        panels: by metric and run the value, the lower and the upper end; NaN for ends that are not known.
+        path: of the plot.
+    """
+    rows = max(map(len, panels.values()))
+    figure, grid = _panels(len(panels), height=1.1 + 0.3 * rows)
+    for axes, (metric, runs) in zip(grid, panels.items()):
+        for place, (value, low, high) in enumerate(runs.values()):
+            axes.hlines(place, low, high, color="tab:blue")
+            axes.plot(value, place, marker="o", color="tab:blue")
+        axes.set_yticks(range(len(runs)), list(runs), fontsize=7, parse_math=False)
+        axes.set_title(metric, fontsize=9)
+        axes.margins(y=0.3)
+        axes.invert_yaxis()
+    figure.savefig(path, dpi=110)
 
 
 def importance(increases: Mapping[str, Sequence[float]], error: str, path: Path) -> None:
@@ -143,10 +170,11 @@ def histograms(groups: Mapping[str, Tensor], threshold: float, xlabel: str, path
     figure.savefig(path, dpi=120)
 
 
-def _curves(axes: Axes, metric: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+def _curves(axes: Axes, title: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     for split, points in splits.items():
         axes.plot(*zip(*points), label=split, marker="." if len(points) < 40 else None)
-    axes.set(title=metric, xlabel="epoch")
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("epoch")
     axes.grid(alpha=0.3)
     axes.legend()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from zoo.data.core.data_module import DataModule
+from zoo.metrics.meanings import meaning
 from zoo.training.recipe import command, overrides_given, title
 from zoo.weights.artefact import Artefact
 
@@ -37,9 +38,9 @@ def card(
         "",
         "## Metrics",
         "",
-        "| metric | value |",
-        "|---|---|",
-        *(f"| {name} | {value:.4g} |" for name, value in artefact.metrics.items()),
+        "| metric | value | what it is |",
+        "|---|---|---|",
+        *(f"| {name} | {value:.4g} | {_explained(name)} |" for name, value in artefact.metrics.items()),
         "",
         *(line for note in notes for line in (note, "")),
         "## Use",
@@ -54,3 +55,11 @@ def card(
         *(f"{caption}\n\n![{caption}]({file})\n" for file, caption in captions.items()),
     ]
     return "\n".join(lines)
+
+
+def _explained(name: str) -> str:
+    """What a metric is, and which way is better; nothing for one that the table of metrics does not have."""
+    known = meaning(name)
+    if known is None:
+        return ""
+    return known.text + {"min": "; lower is better", "max": "; higher is better", None: ""}[known.better]

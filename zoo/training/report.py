@@ -96,6 +96,13 @@ def split_metrics(task: Task, evaluation: Evaluation) -> dict[str, float]:
 
 
 @singledispatch
+def outcomes(task: Task, evaluation: Evaluation) -> dict[str, Tensor] | None:
+    """What `zoo.training.outcomes` keeps of the test split: the truth and the answer for each example; None for
+    nothing."""
+    return None
+
+
+@singledispatch
 def baselines(task: Task, evaluation: Evaluation) -> dict[str, float]:
     """Metrics of simpler methods, trained and tested on the same examples."""
     return {}

@@ -62,6 +62,7 @@ class Given:
         hydra: Hydra's own settings, where it runs the command.
         callbacks: beside those of the config.
         seconds: that its training took before, of a run that goes on.
+        fold: its number, from 0, and how many there are; None for the usual splits.
         test: whether to test, draw and write a card once the network is kept; a trial of a sweep does not.
     """
 
@@ -70,6 +71,7 @@ class Given:
     hydra: DictConfig | None = None
     callbacks: Sequence[Callback] = ()
     seconds: float = 0.0
+    fold: tuple[int, int] | None = None
     test: bool = True
 
 
@@ -177,6 +179,11 @@ def _smaller(task: Task, data: DataModule) -> str:
 
 
 def _check_whole(cfg: DictConfig) -> None:
+    for several in ("seeds", "folds"):
+        if cfg[several] is not None:
+            raise ConfigError(
+                f"{several}: several runs are for zoo train by itself, and this is one of several already"
+            )
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
@@ -207,6 +214,8 @@ def _data(cfg: DictConfig, given: Given) -> DataModule:
     data = _instantiate(cfg, "data", **given.arguments) if given.data is None else given.data
     if not isinstance(data, DataModule):  # data=module on the command line
         raise ConfigError(f"data={cfg.choices.data} is for Python: zoo.train(data=…) with a data module of zoo.data")
+    if given.fold is not None:
+        data.take_fold(*given.fold)
     return data
 
 

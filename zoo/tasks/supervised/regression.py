@@ -69,9 +69,9 @@ class Regression(Supervised):
         if quantiles:
             if coverage is None:
                 raise ValueError("quantiles are the ends of an interval: give its coverage, such as 0.9")
-            ends = (1 - coverage) / 2, (1 + coverage) / 2
-            spec = Spec(spec.input, replace(spec.output, quantiles=(ends[0], 0.5, ends[1])))
-            loss = QuantileLoss(spec.output.quantiles)
+            ends = round((1 - coverage) / 2, 10), 0.5, round((1 + coverage) / 2, 10)
+            spec = Spec(spec.input, replace(spec.output, quantiles=ends))
+            loss = QuantileLoss(ends)
         super().__init__(spec, build, optimizer, loss=loss or nn.MSELoss())
         assert isinstance(spec.output, Values)
         self.values = spec.output

@@ -45,6 +45,26 @@ def item_and_user_effects(codes: Tensor, scale: Tensor) -> Tensor:
     return mean + item + user
 
 
+def item_neighbours(codes: Tensor, scale: Tensor) -> Tensor:
+    """Ratings (U, G) as effects of item and user, plus what a user's other ratings say of items that are rated alike.
+
+    Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001, on what the effects leave over:
+    the mean of it over the rated items, weighted by scikit-learn's cosine similarity of items, those alike alone.
+
+    Args:
+        codes: known ratings (U, G), 0 for none.
+        scale: what the codes from 1 stand for (K,).
+    """
+    from sklearn.metrics.pairwise import cosine_similarity
+
+    known, effects = (codes > 0).float(), item_and_user_effects(codes, scale)
+    left = (scale[(codes.long() - 1).clamp(min=0)] - effects) * known
+    alike = torch.from_numpy(cosine_similarity(left.T.numpy())).to(left).clamp(min=0)
+    together = known.T @ known  # users that have rated both
+    alike = (alike * together / (together + SHRINKAGE)).fill_diagonal_(0)
+    return effects + left @ alike / (known @ alike + 1 / SHRINKAGE)
+
+
 def lda_perplexity(train: Tensor, test: Tensor, topics: int) -> float:
     """exp(-log p / words) of test documents (N, V) by latent Dirichlet allocation of training documents.
 

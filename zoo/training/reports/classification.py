@@ -103,6 +103,12 @@ def _(task: Classification, evaluation: Evaluation) -> dict[str, float]:
     return classification_metrics(probabilities, targets(evaluation, "test"), answers)
 
 
+@report.outcomes.register
+def _(task: Classification, evaluation: Evaluation) -> dict[str, Tensor]:
+    probabilities, answers = probabilities_and_answers(task, evaluation)
+    return {"true": targets(evaluation, "test"), "probabilities": probabilities.float(), "answers": answers}
+
+
 def simpler_methods(task: Classification, evaluation: Evaluation) -> dict[str, Tensor]:
     """The probabilities (N, K) of the test examples by simpler methods, fitted to the training split."""
     if "simpler" not in evaluation.kept:
@@ -145,7 +151,7 @@ def _(task: Classification, evaluation: Evaluation) -> list[str]:
     network = scores(probabilities, labels, answers)
     others = {method: scores(given, labels) for method, given in simpler.items()}
     asked = task.monitor.removeprefix("val/") if task.monitor_is_given else "accuracy"
-    lines = ["## Beside simpler methods", comparison.table({"the network": network, **others})]
+    lines = [comparison.HEADING, comparison.table({"the network": network, **others})]
     lines += [_sentence(name, task, evaluation, network, others) for name in dict.fromkeys(("accuracy", asked))]
     return [
         *lines,
@@ -189,8 +195,8 @@ def _calibration_notes(task: Classification, evaluation: Evaluation) -> list[str
     )
     lines = [
         "## Answers",
-        f"Probabilities are at a temperature of {calibration.temperature:.4g}, chosen on validation: the calibration error "
-        f"on test is {after:.4g}, and without it {before:.4g}.",
+        f"Probabilities are at a temperature of {calibration.temperature:.4g}, chosen on validation: the calibration "
+        f"error on test is {after:.4g}, and without it {before:.4g}.",
     ]
     if calibration.threshold is not None:
         name = task.names[task.positive]

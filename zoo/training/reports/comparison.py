@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from zoo.metrics.bootstrap import bootstrap
-from zoo.metrics.meanings import better
+from zoo.metrics.meanings import better, meaning
 
+HEADING = "## Beside simpler methods"
 Scores = Mapping[str, float]
 SLOW_DRAWS = 200  # of the bootstrap, where a score takes more than a mean
 
@@ -47,13 +48,44 @@ def sentence(
     sign = 1 if better(metric) == "max" else -1
     best = max(simpler, key=lambda method: sign * simpler[method][metric])
     found = bootstrap(lambda rows: sign * difference(best, rows), count, draws)
-    name = metric.replace("_", " ")
-    start = (
-        f"the {name} on {count} test examples is {network[metric]:.4g}, and that of {best} {simpler[best][metric]:.4g}"
-    )
-    within = f"95 % interval over test examples: {found.low:.4g} to {found.high:.4g}"
-    if found.low > 0:
-        return f"The network is better than {best}: {start}. It is ahead by {found.value:.4g} ({within})."
-    if found.high < 0:
-        return f"**The network is worse than {best}**: {start}. It is behind by {-found.value:.4g} ({within})."
-    return f"**The network is not shown to be better than {best}**: {start}. The difference is {found.value:.4g} ({within})."
+    verdict = f"**The network is not shown to be better than {best}**"
+    if found.excludes_zero:
+        verdict = f"The network is better than {best}" if found.low > 0 else f"**The network is worse than {best}**"
+    values = f"{network[metric]:.4g} on {count} test examples, and that of the other is {simpler[best][metric]:.4g}"
+    ahead = f"ahead by {found.value:.4g}" if found.value >= 0 else f"behind by {-found.value:.4g}"
+    ends = f"95 % interval over test examples: {found.low:.4g} to {found.high:.4g}"
+    return f"{verdict}: its {metric.replace('_', ' ')} is {values}. It is {ahead} ({ends})."
+
+
+def verdicts(metrics: Scores) -> list[str]:
+    """For each metric of the test that simpler methods have too, whether the network is better than the best of them.
+
+    Args:
+        metrics: of a run, as `test/…` and `baseline/…`.
+    """
+    lines = []
+    for name, value in metrics.items():
+        metric = name.removeprefix("test/")
+        known = meaning(metric)
+        if metric == name or known is None or known.better is None:
+            continue
+        simpler = {method: its for one, its in metrics.items() if (method := method_of(one, metric)) is not None}
+        if not simpler:
+            continue
+        sign = 1 if known.better == "max" else -1
+        best = max(simpler, key=lambda method: sign * simpler[method])
+        is_better = sign * (value - simpler[best]) > 0
+        word = "better than" if is_better else "**not better than**"
+        lines.append(f"The network's {metric}, {value:.4g}, is {word} that of {best}, {simpler[best]:.4g}.")
+    return lines
+
+
+def method_of(baseline: str, metric: str) -> str | None:
+    """The method of a baseline such as `baseline/rmse of the mean` or `baseline/bicubic_psnr`; else None."""
+    bare = baseline.removeprefix("baseline/")
+    if bare == baseline:
+        return None
+    for separator in (" of ", " by ", " ", "_"):
+        if bare.startswith(metric + separator):
+            return bare.removeprefix(metric + separator).replace("_", " ")
+    return bare.removesuffix(f"_{metric}").replace("_", " ") if bare.endswith(f"_{metric}") else None

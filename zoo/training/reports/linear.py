@@ -35,7 +35,7 @@ def design(evaluation: Evaluation, split: str, rows: Tensor | None = None) -> Te
 
 
 def training_rows(evaluation: Evaluation) -> Tensor:
-    """The training examples that a linear model learns from: all of a small split, and of a large one some at random."""
+    """The training examples that a linear model learns from: all of a small split, some at random of a large one."""
     count = len(evaluation.splits["train"])
     first = design(evaluation, "train", torch.arange(1))
     most = max(200, MAX_NUMBERS // max(1, 0 if first is None else first.shape[1]))

@@ -15,6 +15,7 @@ from zoo.metrics.calibration import coverage_of, fit_intervals
 from zoo.spec import Calibration
 from zoo.tasks.supervised import Regression
 from zoo.training import report
+from zoo.training.outcomes import value_metrics
 from zoo.training.report import Evaluation
 from zoo.training.reports import comparison
 from zoo.training.reports.linear import ridge
@@ -66,22 +67,17 @@ def simpler_methods(task: Regression, evaluation: Evaluation) -> dict[str, Tenso
     return kept
 
 
-def scores(predicted: Tensor, true: Tensor) -> dict[str, float]:
-    """R2 (the mean over the values), RMSE and MAE of values (N, V)."""
-    errors = predicted - true
-    r2 = 1 - errors.square().sum(dim=0) / (true - true.mean(dim=0)).square().sum(dim=0)
-    return {
-        "r2": float(r2.mean()),
-        "rmse": float(errors.square().mean().sqrt()),
-        "mae": float(errors.abs().mean()),
-    }
+@report.outcomes.register
+def _(task: Regression, evaluation: Evaluation) -> dict[str, Tensor]:
+    predicted, true = answers(task, evaluation)
+    return {"true": true, "answers": predicted}
 
 
 @report.baselines.register
 def _(task: Regression, evaluation: Evaluation) -> dict[str, float]:
     """The mean of the training split, for each example, and ridge regression."""
     _, true = answers(task, evaluation)
-    found = {method: scores(given, true) for method, given in simpler_methods(task, evaluation).items()}
+    found = {method: value_metrics(given, true) for method, given in simpler_methods(task, evaluation).items()}
     return {f"{name} of {method}": its[name] for method, its in found.items() for name in ("rmse", "mae")}
 
 
@@ -90,13 +86,19 @@ def _(task: Regression, evaluation: Evaluation) -> list[str]:
     """How far the network is above simpler methods, and what its intervals hold."""
     predicted, true = answers(task, evaluation)
     simpler = simpler_methods(task, evaluation)
-    network, others = scores(predicted, true), {method: scores(given, true) for method, given in simpler.items()}
+    network, others = (
+        value_metrics(predicted, true),
+        {method: value_metrics(given, true) for method, given in simpler.items()},
+    )
 
     def difference(method: str, rows: Tensor) -> float:
-        return scores(predicted[rows], true[rows])["rmse"] - scores(simpler[method][rows], true[rows])["rmse"]
+        return (
+            value_metrics(predicted[rows], true[rows])["rmse"]
+            - value_metrics(simpler[method][rows], true[rows])["rmse"]
+        )
 
     lines = [
-        "## Beside simpler methods",
+        comparison.HEADING,
         comparison.table({"the network": network, **others}),
         comparison.sentence("rmse", network, others, difference, len(true), draws=1000),
     ]

@@ -5,25 +5,29 @@ Shape letters: N examples, T steps.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics import MeanMetric
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from zoo import plots
 from zoo.metrics.readings import Reading
 from zoo.spec import Video
-from zoo.spec.text import tokenise
+from zoo.spec.text import PAD, tokenise
 from zoo.tasks.sequence import OCR, Adding, Captioning, LanguageModelling, Tagging
+from zoo.tasks.sequence.captioning import is_one_of
 from zoo.tasks.sequence.tagging import IGNORED, masked
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports import readings
 from zoo.training.reports.supervised import targets
 
+CAPTIONS_TOGETHER = 256
 CAPTIONED = 4  # images whose attention is drawn
 PROMPT = 20  # characters that the sample goes on from
 SAMPLE = 400  # characters that the card shows
@@ -49,6 +53,19 @@ def read_lines(task: OCR, evaluation: Evaluation) -> Iterator[Reading]:
 
 
 # Captioning
+
+
+@report.baselines.register
+def _(task: Captioning, evaluation: Evaluation) -> dict[str, float]:
+    """The most frequent caption of the training split, for each image."""
+    train = [task.with_captions(batch)[1] for batch in evaluation.batches("train", CAPTIONS_TOGETHER)]
+    texts = Counter(tuple(row[row != PAD].tolist()) for captions in train for row in captions[:, 0].cpu())
+    written = torch.tensor(texts.most_common(1)[0][0])
+    found = MeanMetric()
+    for batch in evaluation.batches("test", CAPTIONS_TOGETHER):
+        captions = task.with_captions(batch)[1].cpu()
+        found.update(is_one_of(written.expand(len(captions), -1), captions).float())
+    return {"exact of the most frequent caption": float(found.compute())}
 
 
 @report.plots.register
