@@ -33,12 +33,6 @@ SEASONS: dict[tuple[str, float], int] = {  # steps
     ("weekday", 1): 5,
     ("day", 1): 7,
 }
-    ("month", 1): 12,
-    ("month", 3): 4,
-    ("month", 6): 2,
-    ("weekday", 1): 5,
-    ("day", 1): 7,
-}
 
 
 @dataclass(frozen=True)
