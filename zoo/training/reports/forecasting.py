@@ -197,6 +197,16 @@ def _interval_metrics(test: Test, coverage: float) -> dict[str, Tensor]:
     }
 
 
+@report.outcomes.register
+def _(task: Forecasting, evaluation: Evaluation) -> dict[str, Tensor]:
+    """The true and the predicted values of windows that do not overlap (N, H V)."""
+    test = _test(task, evaluation)
+    apart = slice(None, None, task.forecast.horizon)
+    true, predicted = test.true[apart].flatten(1), test.value[apart].flatten(1)
+    whole = ~true.isnan().any(dim=1)
+    return {"true": true[whole], "answers": predicted[whole]}
+
+
 # Simpler forecasts
 
 
