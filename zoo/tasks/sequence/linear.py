@@ -2,7 +2,8 @@
 
 Each regression predicts how far the next values are from a centre: zero (the mean of the training split), the mean of
 the window, its last value, or the season before. Ridge parameters are chosen by generalised cross-validation (Golub,
-Heath and Wahba, 1979), and the regressions are weighted by how well they predict the validation split.
+Heath and Wahba, 1979). The regressions, and the season before as it is, are weighted by how well they predict the
+validation split: by the inverse of their squared errors.
 
 Shape letters: N windows, T steps, L lags, F numbers, H steps of the horizon, V values, G numbers known of each step, D
 regressors.
@@ -10,7 +11,6 @@ regressors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from zoo.tasks.sequence.seasons import season_of
 Windows = tuple[Any, Tensor]  # as a batch holds them: the encoded context, and the next values, standardised
 
 PENALTIES = torch.logspace(-6, 2, 17, dtype=torch.float64)  # of standardised regressors, a window
+LEVELS = 3  # centres of any series
 CROWDED = 0.95  # degrees of freedom a window, above which a regression only recites
 
 
@@ -38,6 +39,8 @@ def fit_linear(network: Forecaster, series: Series, train: Windows, val: Windows
         season = season_of(x[..., column], y[..., value])
         centres = _centres(x, column, y.shape[1], season)
         candidates = [_regression(x, known, y[..., value], centre) for centre in centres]
+        if len(centres) > LEVELS:  # the season before, as it is
+            candidates.append((centres[-1], torch.zeros_like(candidates[0][1]), torch.zeros_like(candidates[0][2])))
         wrong = [_predict(x_val, known_val, *one) - y_val[..., value] for one in candidates]
         shares = 1 / torch.stack([errors.square().mean().clamp(min=1e-12) for errors in wrong])
         shares = shares / shares.sum()
@@ -68,31 +71,32 @@ def _regressors(network: Forecaster, series: Series, context: Any, future: Tenso
     return lags[whole].double(), known[whole].double(), future[whole].double()
 
 
-def _centres(x: Tensor, column: int, horizon: int, season: int) -> Iterator[Tensor | None]:
-    """What the differences are taken from, as weights of the lags: (H, L, F); None for zero."""
-    yield None
+def _centres(x: Tensor, column: int, horizon: int, season: int) -> list[Tensor]:
+    """What the differences are taken from, as weights of the lags, each (H, L, F): the first is zero."""
     lags, numbers = x.shape[1:]
+    centres = [x.new_zeros(horizon, lags, numbers)]
     for steps in [torch.arange(lags), torch.tensor([lags - 1])]:  # the mean, and the last value
         centre = x.new_zeros(horizon, lags, numbers)
         centre[:, steps, column] = 1 / len(steps)
-        yield centre
+        centres.append(centre)
     if 1 < season <= lags:
         centre = x.new_zeros(horizon, lags, numbers)
         centre[torch.arange(horizon), lags - season + torch.arange(horizon) % season, column] = 1
-        yield centre
+        centres.append(centre)
+    return centres
 
 
-def _regression(x: Tensor, known: Tensor, y: Tensor, centre: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _regression(x: Tensor, known: Tensor, y: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The weights of lags (H, L, F) and of what is known (H, G), and the bias (H,), for the next values y (N, H)."""
-    horizon, (lags, numbers) = y.shape[1], x.shape[1:]
-    base = x.new_zeros(horizon, lags, numbers) if centre is None else centre
-    wanted = y - torch.einsum("nlf,hlf->nh", x, base)
-    regressors = (x if centre is None else x - x.mean(dim=1, keepdim=True)).flatten(1)
+    lags, numbers = x.shape[1:]
+    wanted = y - torch.einsum("nlf,hlf->nh", x, centre)
+    level = x.mean(dim=1, keepdim=True) if centre.any() else 0.0
+    regressors = (x - level).flatten(1)
     weights, bias = _ridge(regressors, known, wanted)
     weight = weights[:, : lags * numbers].unflatten(1, (lags, numbers))
-    if centre is not None:
+    if centre.any():
         weight = weight - weight.mean(dim=1, keepdim=True)
-    return weight + base, weights[:, lags * numbers :], bias
+    return weight + centre, weights[:, lags * numbers :], bias
 
 
 def _ridge(x: Tensor, known: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
