@@ -5,6 +5,7 @@ Shape letters: N windows, T steps of the context, H steps of the horizon, F colu
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from itertools import pairwise
@@ -34,6 +35,7 @@ FITTED = 20_000  # training windows, at most, to which a closed form is fitted
 BY_STEP = 100  # validation windows, from which on each step of the horizon has an interval of its own
 LEVELS = 5  # of a value, at which its error is expected, where several series differ in scale
 DRAWN = 3  # windows that are drawn
+COMPARED = 6  # windows that do not overlap, at least, for an interval
 ORIGINS = 8  # of the backtest that the card shows
 SHORTEST = 10  # steps of a context that exponential smoothing is fitted to
 SHORTEST = 10  # steps of a context that exponential smoothing is fitted to
@@ -47,7 +49,7 @@ PENALTIES = [10.0**power for power in range(-4, 6)]
 @report.initialise.register
 def _(task: Forecasting, splits: Mapping[str, Examples]) -> None:
     """The linear part of the forecast."""
-    task.fit_linear(_some(splits["train"], FITTED), _some(splits["val"], FITTED))
+    task.fit_linear(*(_some(splits.get(split, splits["train"]), FITTED) for split in ("train", "val")))
 
 
 def _some(examples: Examples, most: int) -> Windows:
@@ -340,6 +342,10 @@ def _sentence(test: Test, simpler: Mapping[str, Tensor]) -> str:
     """
     mase = {method: float(errors(its, test)["mase"].mean()) for method, its in simpler.items()}
     best, own = min(mase, key=mase.__getitem__), float(errors(test.value, test)["mase"].mean())
+    count = math.ceil(len(test.true) / test.true.shape[1])
+    if count < COMPARED:
+        few = f"{count} windows of the test split do not overlap, which are too few to tell which is better"
+        return f"The MASE of the network is {own:.4g}, and that of {best} {mase[best]:.4g}: {few}."
     difference = ((simpler[best] - test.true).abs() - (test.value - test.true).abs()) / test.scale
     means = difference.nanmean(dim=(1, 2))[:: test.true.shape[1]]
     found = bootstrap_mean(means[~means.isnan()])
