@@ -190,7 +190,8 @@ class Series(Values, InputKind):
         if not self.horizon:
             return joined
         columns = [self.names.index(name) for name in self.future]
-        ahead = numbers[:, self.context_length :, columns].nan_to_num(0.0)
+        ahead = numbers[:, self.context_length :, columns]
+        ahead = torch.where(ahead.isnan(), 0.0, ahead)
         return joined, torch.cat([ahead, calendar[:, self.context_length :]], dim=2)
 
 
@@ -201,11 +202,14 @@ def _are_names(value: object) -> bool:
 def forward_filled(numbers: Tensor) -> Tensor:
     """Numbers (B, T, F), in which one that is NaN is the one before it, at the beginning the first that is known, and 0
     where none is."""
-    known = ~numbers.isnan()
-    steps = torch.arange(numbers.shape[1], device=numbers.device)[:, None]
-    last = torch.where(known, steps, -1).cummax(dim=1).values
-    first = known.int().argmax(dim=1, keepdim=True)
-    return numbers.gather(1, torch.where(last < 0, first, last)).nan_to_num(0.0)
+    for _ in range(2):  # forwards, and then backwards for what is missing at the beginning
+        step = 1
+        while step < numbers.shape[1]:  # by doubling, which an exported program can hold
+            before = torch.cat([numbers[:, :1].expand(-1, step, -1), numbers[:, :-step]], dim=1)
+            numbers = torch.where(numbers.isnan(), before, numbers)
+            step *= 2
+        numbers = numbers.flip(1)
+    return torch.where(numbers.isnan(), 0.0, numbers)
 
 
 @dataclass(frozen=True)

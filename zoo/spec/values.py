@@ -112,7 +112,7 @@ class Values:
 def expected_error(value: Tensor, calibration: Calibration) -> Tensor:
     """The scales of a calibration at values (…, V): linear between its knots, and constant beyond; 1 without knots."""
     if calibration.knots is None or calibration.scales is None:
-        return torch.ones_like(value)
+        return value.new_ones(())  # of no batch size, which an exported program would keep
     tables = (
         torch.tensor(table, dtype=value.dtype, device=value.device) for table in (calibration.knots, calibration.scales)
     )  # V, K

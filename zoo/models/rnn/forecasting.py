@@ -53,8 +53,9 @@ class LinearForecast(nn.Module):
 
     def forward(self, x: Tensor, known: Tensor | None = None) -> Tensor:
         """The next values (B, H, V) after numbers (B, T, F), with what is known of the steps to come (B, H, G)."""
-        values = torch.einsum("bi,hvi->bhv", x[:, -self.lags :].flatten(1), self.weight) + self.bias
-        return values if known is None else values + torch.einsum("bhg,hvg->bhv", known, self.known_weight)
+        products = x[:, -self.lags :].flatten(1) @ self.weight.flatten(0, 1).t()
+        values = products.unflatten(1, self.bias.shape) + self.bias
+        return values if known is None else values + (known[:, :, None] * self.known_weight).sum(dim=3)
 
 
 class Forecaster(nn.Module):
@@ -168,4 +169,4 @@ class Forecaster(nn.Module):
         found = self.network.output(features).unflatten(1, (horizon, -1))
         if self.ahead is None or known is None:
             return found
-        return found + self.ahead(torch.cat([features[:, None].expand(-1, horizon, -1), known], dim=2))
+        return found + self.ahead(torch.cat([features[:, None].repeat(1, horizon, 1), known], dim=2))
