@@ -18,7 +18,7 @@ from torch import nn
 
 from zoo.errors import SpecError
 from zoo.models.rnn.captioning import Captioner
-from zoo.models.rnn.forecasting import MAX_LAGS, Forecaster, LinearForecast
+from zoo.models.rnn.forecasting import Forecaster, forecaster
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger
 from zoo.models.rnn.text import LanguageModel, TextClassifier
@@ -124,7 +124,7 @@ def build(
     if isinstance(given, Series) and isinstance(wanted, Labels):
         return Tagger(network(len(given.names), len(wanted.names), pool="none"))
     if isinstance(given, Series) and isinstance(wanted, Forecast):
-        return _forecaster(given, wanted, partial(network, pool=pool))
+        return forecaster(given, wanted, partial(network, pool=pool))
     if isinstance(wanted, (Classes, Values)) and not isinstance(wanted, Forecast):
         outputs = wanted.outputs
         if type(given) is Image:
@@ -139,23 +139,4 @@ def build(
     raise SpecError(
         f"{cell} goes from text to classes or text, from image to text, from video or series to labels, from series "
         f"to forecast, or from image, table or series to classes or values, not {spec}"
-    )
-
-
-def _forecaster(given: Series, wanted: Forecast, network: Callable[..., Recurrent]) -> Forecaster:
-    """A forecaster; with a linear part where the length of the context is known."""
-    targets = [given.names.index(name) for name in wanted.names]
-    numbers, horizon = len(given.names), wanted.horizon
-    recurrent = network(given.features, horizon * wanted.outputs)
-    if not given.context_length:
-        return Forecaster(recurrent, targets)
-    lags = min(given.context_length, max(1, MAX_LAGS // numbers))
-    return Forecaster(
-        recurrent,
-        targets,
-        linear=LinearForecast(lags, numbers, horizon, targets, given.known),
-        numbers=numbers,
-        quantiles=wanted.quantiles,
-        known=given.known,
-        scaled=bool(given.id),
     )

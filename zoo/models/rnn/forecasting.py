@@ -10,13 +10,15 @@ known of each of them, V values, Q quantiles, L lags.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from zoo.models.rnn.recurrent import Recurrent, real_steps
+from zoo.models.rnn.recurrent import real_steps
+from zoo.spec import Forecast, Series
 
 fx.wrap("real_steps")  # one node of a traced graph
 
@@ -67,7 +69,7 @@ class Forecaster(nn.Module):
     eval mode: 0 where validation shows no gain.
 
     Args:
-        network: gives H * V * Q numbers for (B, T, C).
+        network: gives H * V * Q numbers for (B, T, C): a `Recurrent`, or a `SequenceCNN`.
         targets: positions of the V values among the F numbers.
         linear: for standardised numbers; None for none.
         numbers: F, the first of the C numbers of a step; None for all.
@@ -78,7 +80,7 @@ class Forecaster(nn.Module):
 
     def __init__(
         self,
-        network: Recurrent,
+        network: nn.Module,
         targets: Sequence[int],
         *,
         linear: LinearForecast | None = None,
@@ -88,7 +90,7 @@ class Forecaster(nn.Module):
         scaled: bool = False,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.linear = linear
         self.numbers = numbers
         self.scaled = scaled
@@ -103,11 +105,11 @@ class Forecaster(nn.Module):
         self.register_buffer("reach", torch.tensor(reach, device="cpu"), persistent=False)  # of normal errors
         self.register_buffer("gate", torch.ones(()))
         outputs = len(targets) * len(reach)
-        nn.init.zeros_(network.output.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(network.output.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.network.output.weight)
+        nn.init.zeros_(self.network.output.bias)
         self.ahead: nn.Module | None = None
         if known:
-            width = network.num_features
+            width = self.network.num_features
             last = nn.Linear(width, outputs)
             self.ahead = nn.Sequential(nn.Linear(width + known, width), nn.ReLU(), last)
             nn.init.zeros_(last.weight)
@@ -170,3 +172,27 @@ class Forecaster(nn.Module):
         if self.ahead is None or known is None:
             return found
         return found + self.ahead(torch.cat([features[:, None].repeat(1, horizon, 1), known], dim=2))
+
+
+def forecaster(given: Series, wanted: Forecast, network: Callable[[int, int], nn.Module]) -> Forecaster:
+    """The forecaster for a spec, with a linear part where the length of the context is known.
+
+    Args:
+        given, wanted: the series and the forecast of the spec.
+        network: builds the network for so many numbers of a step, and so many outputs.
+    """
+    targets = [given.names.index(name) for name in wanted.names]
+    numbers, horizon = len(given.names), wanted.horizon
+    recurrent = network(given.features, horizon * wanted.outputs)
+    if not given.context_length:
+        return Forecaster(recurrent, targets)
+    lags = min(given.context_length, max(1, MAX_LAGS // numbers))
+    return Forecaster(
+        recurrent,
+        targets,
+        linear=LinearForecast(lags, numbers, horizon, targets, given.known),
+        numbers=numbers,
+        quantiles=wanted.quantiles,
+        known=given.known,
+        scaled=bool(given.id),
+    )
