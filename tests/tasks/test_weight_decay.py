@@ -23,5 +23,6 @@ def test_it_is_less_in_a_longer_run(trainer: Callable[..., L.Trainer], epochs: i
     options = TrainingOptions(partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5), decay_steps=8)
     task = Regression(SPEC, partial(models.build, "mlp"), options)
     running = trainer(max_epochs=epochs)
-    running.fit(task, [(torch.randn(4, 1), torch.randn(4, 1))] * 4)
+    batches = [(torch.randn(4, 1), torch.randn(4, 1))] * 4
+    running.fit(task, batches, batches)
     assert [group["weight_decay"] for group in running.optimizers[0].param_groups] == [expected, 0.0]
