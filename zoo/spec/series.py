@@ -235,7 +235,7 @@ class Forecast(Values):
         if type(self.horizon) is not int or self.horizon < 1:
             raise SpecError(f"horizon must be a whole number of at least 1, not {self.horizon!r}")
 
-    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[list[dict[str, Any]]]:
+    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[list[dict[str, Any]]]:  # type: ignore[override]
         """Turn a network's output (B, H, V Q) into B answers in the values' own units.
 
         An answer has a row a step: `time`, which counts the steps from 1, and each value by its name with `value`, and,

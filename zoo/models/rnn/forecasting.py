@@ -80,7 +80,7 @@ class Forecaster(nn.Module):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Any,
         targets: Sequence[int],
         *,
         linear: LinearForecast | None = None,
@@ -90,7 +90,7 @@ class Forecaster(nn.Module):
         scaled: bool = False,
     ) -> None:
         super().__init__()
-        self.network: Any = network
+        self.network = network
         self.linear = linear
         self.numbers = numbers
         self.scaled = scaled
@@ -105,11 +105,11 @@ class Forecaster(nn.Module):
         self.register_buffer("reach", torch.tensor(reach, device="cpu"), persistent=False)  # of normal errors
         self.register_buffer("gate", torch.ones(()))
         outputs = len(targets) * len(reach)
-        nn.init.zeros_(self.network.output.weight)
-        nn.init.zeros_(self.network.output.bias)
+        nn.init.zeros_(network.output.weight)
+        nn.init.zeros_(network.output.bias)
         self.ahead: nn.Module | None = None
         if known:
-            width = self.network.num_features
+            width = network.num_features
             last = nn.Linear(width, outputs)
             self.ahead = nn.Sequential(nn.Linear(width + known, width), nn.ReLU(), last)
             nn.init.zeros_(last.weight)
