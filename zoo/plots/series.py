@@ -33,7 +33,7 @@ def forecasts(
                 axes.fill_between(steps, low, high, color="tab:red", alpha=0.2, linewidth=0, label="interval")
             axes.set_ylabel(name)
             axes.grid(alpha=0.3)
-    panels[0, 0].legend(fontsize=8, loc="upper left")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=4)
     for axes in panels[-1]:
         axes.set_xlabel("steps from now")
     figure.savefig(path, dpi=100)
