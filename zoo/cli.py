@@ -79,6 +79,10 @@ VERBS = {
     "compare": Verb(
         "put runs side by side, with intervals: zoo compare runs/a runs/b", "zoo.training.compare.from_command"
     ),
+    "serve": Verb(
+        "answer over HTTP: zoo serve model=cnn.mnist port=8000", "zoo.serve.doors.serve", "use/serve", extra="serve"
+    ),
+    "demo": Verb("try networks in a browser: zoo demo", "zoo.serve.doors.demo", "use/demo", extra="serve"),
     "doctor": Verb("say what this machine can do: zoo doctor", "zoo.hardware.doctor", "use/doctor"),
     "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }

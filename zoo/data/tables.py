@@ -21,8 +21,9 @@ from zoo.data.core.kinds import Kind
 from zoo.data.core.splits import split_fractions, split_groups, split_in_order, split_rows
 from zoo.data.core.table_spec import examples, learn, missing_cells
 from zoo.errors import ConfigError, DataError, SpecError, unknown
-from zoo.spec import Spec
+from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import days, numbers, words
+from zoo.spec.columns import Number
 from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
 from zoo.spec.files import read_table
@@ -107,6 +108,14 @@ class TableData(DataModule):
         self.weight = weight
         self.fold: tuple[int, int] | None = None
         self.dialect: Dialect | None = None
+
+    def expected_specs(self) -> Sequence[Spec]:
+        rows = Table((Number("number", 0.0, 1.0, False),))
+        if not self.targets:
+            return [Spec(rows, Features())]
+        count = len(self.targets)
+        values = Spec(rows, Values(tuple(self.targets), (0.0,) * count, (1.0,) * count))
+        return [Spec(rows, Classes(("one", "two"))), values]
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
@@ -231,8 +240,8 @@ class Csv(TableData):
         encoding: text encoding of a CSV file; None to find it.
         header: `first` if the first line holds the names of columns, None if it is data; `auto` finds out.
         val_path, test_path: files of their own for these splits; None takes them from the rows of `path`.
-        target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
-            split_seed, split_by, group, weight: as in `TableData`.
+        target, target_kind, kinds, na_values, decimal, thousands, dates: as in `TableData`.
+        batch_size, val_fraction, test_fraction, split_seed, split_by, group, weight: as in `TableData`.
     """
 
     def __init__(

@@ -103,6 +103,10 @@ class SeriesData(DataModule):
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.until = check.fraction("until", until, zero=False)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        names, mean, std = ("value",), (0.0,), (1.0,)
+        return [Spec(Series(names, mean, std), Forecast(names, mean, std, self.horizon or HORIZON))]
+
     @abstractmethod
     def read(self) -> Sequences:
         """The series."""

@@ -23,7 +23,7 @@ from rich.progress import track
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line, unknown
 from zoo.inference.pages import lines_of as lines_of_page
-from zoo.inference.streams import Line, lines_of, standard_input, stream_table
+from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standard_input
 from zoo.spec import Image, Series, Table, TextLine
 from zoo.spec.files import read_table
 from zoo.weights.artefact import Artefact
@@ -133,10 +133,9 @@ def _examples(
     described = artefact.spec.input
     if isinstance(described, Table):
         if inputs == [STANDARD_INPUT]:
-            return None, _streamed_rows(described, batch_size, failures)
-        frame = described.read(inputs[0])
-        described.encode(frame)  # a wrong cell is an error now, with its row
-        return len(frame), _rows(frame)
+            stream = TableStream(lines_of(standard_input()), _separator(described), "standard input")
+            return None, _streamed_rows(described, stream, batch_size, failures)
+        return _rows_of_file(described, inputs[0], batch_size, failures)
     if isinstance(described, Series):
         if inputs == [STANDARD_INPUT]:
             return 1, iter([Example(STANDARD_INPUT, (_table_on_standard_input(),))])
@@ -153,19 +152,62 @@ def _examples(
     )
 
 
+def _rows_of_file(
+    described: Table, file: str, batch_size: int, failures: Failures
+) -> tuple[int | None, Iterator[Example]]:
+    """The rows of a file, and their number if it is known.
+
+    Raises:
+        DataError, SpecError: it is no such table, or no row of it fits.
+    """
+    try:
+        frame = described.read(file)
+    except DataError as error:
+        found = _rows_one_by_one(described, file, batch_size, failures)
+        if found is None:
+            raise error
+        return None, found
+    try:
+        described.encode(frame)
+    except SpecError:
+        if not any(_fits(described, row.raw[0]) for row in _rows(frame)):
+            raise
+    return len(frame), _rows(frame)
+
+
 def _rows(frame: pd.DataFrame) -> Iterator[Example]:
     """The rows of a table with their numbers, each as a table of one row."""
     for place, number in enumerate(frame.index):
-        yield Example(str(number), (frame.iloc[place : place + 1],))
+        yield Example(str(number), (frame.iloc[place : place + 1],), f"row {number}")
 
 
-def _streamed_rows(described: Table, batch_size: int, failures: Failures) -> Iterator[Example]:
-    """The rows of a table on standard input; those that cannot be read are added to `failures`."""
-    separator = described.dialect.separator if described.dialect else ","
-    lines = lines_of(standard_input())
-    for frame, numbers in stream_table(lines, batch_size, failures.append, separator=separator):
+def _fits(described: Table, row: pd.DataFrame) -> bool:
+    try:
+        described.encode(row)
+    except SpecError:
+        return False
+    return True
+
+
+def _rows_one_by_one(described: Table, file: str, batch_size: int, failures: Failures) -> Iterator[Example] | None:
+    """The rows of a CSV file that cannot be read as a whole; None if its first line does not name the columns."""
+    encoding = described.dialect.encoding if described.dialect else "utf-8"
+    try:
+        stream = TableStream(lines_in(Path(file).expanduser(), encoding), _separator(described), file)
+    except (OSError, LookupError, DataError):
+        return None
+    return _streamed_rows(described, stream, batch_size, failures) if {*described.slices} <= {*stream.names} else None
+
+
+def _streamed_rows(described: Table, stream: TableStream, batch_size: int, failures: Failures) -> Iterator[Example]:
+    """The rows of a table as their lines come in; those that cannot be read are added to `failures`."""
+    for frame, numbers in stream.tables(batch_size, failures.append):
         for row, number in zip(_rows(described.read(frame)), numbers):
             yield row._replace(place=f"line {number}")
+
+
+def _separator(described: Table) -> str:
+    return described.dialect.separator if described.dialect else ","
 
 
 def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[Example]]:
@@ -206,8 +248,7 @@ def _lines(source: str, failures: Failures) -> Iterator[Line]:
         yield from _readable(lines_of(standard_input()), failures)
         return
     try:
-        with Path(source).expanduser().open(encoding="utf-8", errors="surrogateescape") as file:
-            yield from _readable(lines_of(file), failures)
+        yield from _readable(lines_in(Path(source).expanduser()), failures)
     except OSError as error:
         raise ConfigError(f"cannot read {source}: {error.strerror or error}") from error
 
@@ -256,7 +297,7 @@ def _answers(
             answers = [_answer(artefact, example.raw, options) for example in batch]
         for example, answer in zip(batch, answers):
             if isinstance(answer, ZooError):
-                failures.append(f"{example.place}: {answer}" if example.place else _message(example.name, answer))
+                failures.append(_message(example.place or example.name, answer))
             else:
                 yield example.name, answer
 

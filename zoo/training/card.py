@@ -40,7 +40,7 @@ def card(
         "",
         "| metric | value | what it is |",
         "|---|---|---|",
-        *(f"| {name} | {value:.4g} | {_explained(name)} |" for name, value in artefact.metrics.items()),
+        *(f"| {name} | {value:.4g} | {meaning(name)} |" for name, value in artefact.metrics.items()),
         "",
         *(line for note in notes for line in (note, "")),
         "## Use",
@@ -55,11 +55,3 @@ def card(
         *(f"{caption}\n\n![{caption}]({file})\n" for file, caption in captions.items()),
     ]
     return "\n".join(lines)
-
-
-def _explained(name: str) -> str:
-    """What a metric is, and which way is better; nothing for one that the table of metrics does not have."""
-    known = meaning(name)
-    if known is None:
-        return ""
-    return known.text + {"min": "; lower is better", "max": "; higher is better", None: ""}[known.better]

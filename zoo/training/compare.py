@@ -183,7 +183,7 @@ def as_text(runs: Sequence[Run], found: Mapping[str, Mapping[str, Compared]]) ->
     lines = ["# Runs compared", ""]
     for name, rows in found.items():
         known = meaning(name)
-        lines += [f"## {title(name)}", "", *([f"{known.text[0].upper()}{known.text[1:]}.", ""] if known else [])]
+        lines += [f"## {title(name)}", "", *([known, ""] if known else [])]
         lines += [f"| run | {name} | 95 % interval | beside {runs[0].name} | real? |", "|---|---|---|---|---|"]
         for run in runs:
             lines.append(f"| {run.name} | {_row(rows[run.name], run is runs[0])} |")

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from zoo.metrics.meanings import better, meaning
+from zoo.metrics.meanings import better
 from zoo.tasks.task import Task
 from zoo.training.metrics_file import FILE, read_rows
 
@@ -36,8 +36,7 @@ def progress_notes(task: Task, folder: Path) -> list[str]:
 
 
 def _convergence(name: str, curve: Curve) -> list[str]:
-    known = meaning(name)
-    if known is None or known.better is None:
+    if better(name) is None:
         return []
     length = max(2, round(SHARE * len(curve)))
     last, before = (fmean(value for _, value in part) for part in (curve[-length:], curve[-2 * length : -length]))

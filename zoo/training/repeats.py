@@ -123,10 +123,9 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
         "|---|---|---|---|---|---|",
     ]
     for name, values in _metrics(runs).items():
-        known = meaning(name)
         numbers = (statistics.fmean(values), statistics.pstdev(values), min(values), max(values))
         cells = " | ".join(f"{number:.4g}" for number in numbers)
-        lines.append(f"| {name} | {cells} | {known.text if known else ''} |")
+        lines.append(f"| {name} | {cells} | {meaning(name)} |")
     lines += ["", "## Runs", "", f"| run | {runs[0].monitor} |", "|---|---|"]
     lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {run.score:.4g} |" for run in runs]
     with replacing(path) as file:

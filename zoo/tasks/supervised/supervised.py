@@ -51,7 +51,7 @@ class Supervised(Task):
             return
         if name not in choices:
             raise ValueError(unknown("metric to monitor", str(name), choices))
-        self.monitor, self.mode, self.monitor_is_given = f"val/{name}", better(name), True
+        self.monitor, self.mode, self.monitor_is_given = f"val/{name}", better(name) or "min", True
 
     @property
     def loss_name(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from zoo.metrics.bootstrap import bootstrap
-from zoo.metrics.meanings import better, meaning
+from zoo.metrics.meanings import better
 
 HEADING = "## Beside simpler methods"
 Scores = Mapping[str, float]
@@ -66,13 +66,12 @@ def verdicts(metrics: Scores) -> list[str]:
     lines = []
     for name, value in metrics.items():
         metric = name.removeprefix("test/")
-        known = meaning(metric)
-        if metric == name or known is None or known.better is None:
+        if metric == name or better(metric) is None:
             continue
         simpler = {method: its for one, its in metrics.items() if (method := method_of(one, metric)) is not None}
         if not simpler:
             continue
-        sign = 1 if known.better == "max" else -1
+        sign = 1 if better(metric) == "max" else -1
         best = max(simpler, key=lambda method: sign * simpler[method])
         is_better = sign * (value - simpler[best]) > 0
         word = "better than" if is_better else "**not better than**"
