@@ -53,8 +53,9 @@ FACES = {
     """,
     "zoo.plots": """
         NOTHING animation attention_maps captioned_frames captioned_rows character_confusions character_positions
-        confusion_matrix filmstrip filters forecasts histograms image_grid image_rows importance labelled_scatter
-        learning_curves line_chart predicted_against_true scatter sweep text_lines topic_words
+        confusion_matrix filmstrip filters forecasts histograms image_grid image_rows importance intervals
+        labelled_scatter lead_times learning_curves line_chart predicted_against_true residuals scatter sweep text_lines
+        topic_words
     """,
 }
 

@@ -76,6 +76,9 @@ VERBS = {
         console=optional_console,
         extra="sweep",
     ),
+    "compare": Verb(
+        "put runs side by side, with intervals: zoo compare runs/a runs/b", "zoo.training.compare.from_command"
+    ),
     "serve": Verb(
         "answer over HTTP: zoo serve model=cnn.mnist port=8000", "zoo.serve.doors.serve", "use/serve", extra="serve"
     ),

@@ -58,8 +58,8 @@ def test_a_csv_file_is_read(tmp_path: Path) -> None:
     assert data.spec.input.names == ("sales", "rain")
     assert data.spec.output.names == ("sales",)
     pasts, _ = data.splits["train"].columns
-    assert pasts[0][:, 0].tolist() == sales[:12]
-    assert pasts[0][:, 1].tolist() == rain[:12]
+    assert pasts[0][:12, 0].tolist() == sales[:12]
+    assert pasts[0][:12, 1].tolist() == rain[:12]
     alone = CsvSeries(path, "time", ["sales"], inputs=[], context_length=12, horizon=3)
     alone.setup()
     assert alone.spec.input.names == ("sales",)
@@ -131,7 +131,6 @@ def test_gaps_are_filled_or_no_window_holds_them(tmp_path: Path) -> None:
     filled = CsvSeries(path, "time", "sales", gaps="fill", context_length=6, horizon=2)
     assert filled.read().values[40].item() == 39 % 7
     filled.setup()
-    assert filled.spec.input.encode(path)[40].item() == 39 % 7
     skipped = CsvSeries(path, "time", "sales", gaps="skip", context_length=6, horizon=2)
     skipped.setup()
     whole = CsvSeries(
@@ -142,6 +141,8 @@ def test_gaps_are_filled_or_no_window_holds_them(tmp_path: Path) -> None:
     contexts, futures = skipped.splits["train"].__getitems__(torch.arange(len(skipped.splits["train"])))
     assert contexts.isfinite().all()
     assert futures.isfinite().all()
+    short = csv(tmp_path, HOURS[:43], sales=sales[:43])
+    assert filled.spec.input.encode(short)[3, 0].item() == 39 % 7  # the fourth of the last six
 
 
 def test_an_input_with_gaps_is_filled_with_a_word(tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_several_series_in_a_file(tmp_path: Path, interleaved: bool) -> None:
     assert "column 'shop' tells 2 series apart" in " ".join(data.notes)
     for split in data.splits.values():
         contexts, futures = split.__getitems__(torch.arange(len(split)))
-        whole = torch.cat([contexts[:, :, 0], data.spec.output.restore(futures)[:, :, 0]], dim=1)  # type: ignore[call-overload]
+        whole = torch.cat([contexts[:, :6, 0], data.spec.output.restore(futures)[:, :, 0]], dim=1)  # type: ignore[call-overload]
         assert (whole.diff(dim=1) - 1).abs().max() < 1e-2  # no window is of both shops
     with pytest.raises(SpecError, match="several series, told apart by 'shop'"):
         data.spec.input.encode(path)
@@ -227,3 +228,60 @@ def test_faults_of_numbers_are_told(
 def test_impossible_options_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Waves(**options)
+
+
+def test_lengths_suit_the_data_where_none_are_given(tmp_path: Path) -> None:
+    months = [f"{1990 + n // 12}-{1 + n % 12:02d}-01" for n in range(144)]
+    data = CsvSeries(csv(tmp_path, months, sales=[n % 12 + n / 5 for n in range(144)]), "time", "sales")
+    data.setup()
+    assert data.spec.output.horizon == 12  # type: ignore[union-attr]
+    assert data.spec.input.context_length == 25  # type: ignore[union-attr]
+    assert data.spec.input.clock.calendar == ("month",)  # type: ignore[union-attr]
+    assert "data.horizon=12" in " ".join(data.notes)
+
+
+def test_missing_steps_are_masked(tmp_path: Path) -> None:
+    sales: list[object] = [n % 7 for n in range(120)]
+    sales[40], times = "", HOURS[:60] + HOURS[62:]
+    data = CsvSeries(
+        csv(tmp_path, times, sales=sales[:60] + sales[62:]), "time", "sales", gaps="mask", context_length=6, horizon=2
+    )
+    data.setup()
+    contexts, futures = data.splits["train"].__getitems__(torch.arange(len(data.splits["train"])))
+    assert int(futures.isnan().sum()) == 2 + 2  # type: ignore[union-attr]  # no window has nothing to predict
+    prepared = data.spec.input.prepare(contexts)
+    past = prepared[0] if isinstance(prepared, tuple) else prepared
+    assert past.isfinite().all()
+    assert past[:, :, -1].sum() == contexts[:, :6, 0].isnan().sum() > 0  # type: ignore[call-overload]
+
+
+def test_known_and_unknown_steps_are_told_apart(tmp_path: Path) -> None:
+    path = csv(
+        tmp_path,
+        HOURS,
+        sales=[n % 7 for n in range(120)],
+        rain=[n % 5 for n in range(120)],
+        open=[n % 2 for n in range(120)],
+    )
+    data = CsvSeries(path, "time", "sales", inputs=["rain"], future=["open"], context_length=6, horizon=2)
+    data.setup()
+    spec = data.spec.input
+    assert spec.names == ("sales", "rain", "open")
+    contexts, _ = data.splits["train"].__getitems__(torch.arange(3))
+    past, known = spec.prepare(contexts)
+    changed = contexts.clone()  # type: ignore[union-attr]
+    changed[:, 6:, :2] = 99.0  # what is not known of the steps to come is not passed on
+    for before, after in zip((past, known), spec.prepare(changed)):
+        assert torch.equal(before, after)
+    changed[:, 6:, 2] = 99.0
+    assert not torch.equal(spec.prepare(changed)[1], known)
+    with pytest.raises(ValueError, match="'sales' is predicted"):
+        CsvSeries(path, "time", "sales", future=["sales"])
+
+
+def test_a_fraction_of_a_series_is_its_beginning() -> None:
+    whole, part = (Waves(length=400, context_length=20, horizon=5, until=until) for until in (1.0, 0.5))
+    whole.setup()
+    part.setup()
+    last, _ = part.splits["test"].__getitems__(torch.tensor([len(part.splits["test"]) - 1]))
+    assert torch.equal(last[0, :, 0], whole.read().values[175:195, 0].float())  # type: ignore[call-overload]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import zoo
-from zoo.metrics.meanings import MEANINGS, meaning
+from zoo.metrics.classification import METRICS
+from zoo.metrics.meanings import MEANINGS, better, meaning, title
 
 
 def test_every_metric_of_the_published_weights_has_a_meaning() -> None:
@@ -24,3 +27,15 @@ def test_of_a_baseline_it_is_said_what_is_compared() -> None:
     assert meaning("baseline/accuracy of a bag of words") == "Of a simpler method: `accuracy`."
     assert meaning("baseline/knn_accuracy_pca") == "Of a simpler method: `knn_accuracy`."
     assert meaning("test/no_such") == ""
+
+
+def test_the_metrics_of_classification_agree_on_which_way_is_better() -> None:
+    for name, make in METRICS.items():
+        assert make(3).higher_is_better == (better(name) == "max"), name
+
+
+@pytest.mark.parametrize("name", ["test/accuracy", "baseline/accuracy of logistic regression", "knn_accuracy_pca"])
+def test_a_baseline_is_better_where_its_metric_is(name: str) -> None:
+    assert title(name) == f"{name} (higher is better)"
+    assert better("test/log_z") is None
+    assert better("nonsense") is None

@@ -48,13 +48,15 @@ def test_a_grid_magnifies_without_smoothing(tmp_path: Path) -> None:
 
 
 def test_frames_make_a_filmstrip_and_an_animation(tmp_path: Path) -> None:
-    files = [tmp_path / f"{number:02}.png" for number in range(20)]
-    for number, file in enumerate(files):
+    files = {f"epoch {number}": tmp_path / f"{number:02}.png" for number in range(20)}
+    for number, file in enumerate(files.values()):
         plots.image_grid(torch.full((1, 1, 8, 8), 10 * number, dtype=torch.uint8), file)
     plots.filmstrip(files, tmp_path / "strip.png", max_frames=4)
-    with PIL.Image.open(tmp_path / "strip.png") as strip, PIL.Image.open(files[0]) as frame:
-        assert strip.size == (frame.width, 4 * frame.height)
-        middles = [strip.getpixel((10, row * frame.height + 10)) for row in range(4)]
+    with PIL.Image.open(tmp_path / "strip.png") as strip, PIL.Image.open(files["epoch 0"]) as frame:
+        height = strip.height // 4
+        assert strip.width == frame.width
+        assert height > frame.height  # there is a name above each
+        middles = [strip.getpixel((10, (row + 1) * height - 10)) for row in range(4)]
     assert [middle[0] for middle in middles] == [0, 60, 130, 190]  # the first, the last, and some evenly between
     plots.animation(files, tmp_path / "frames.gif", max_frames=5)
     with PIL.Image.open(tmp_path / "frames.gif") as animation:

@@ -13,12 +13,18 @@ import torch
 
 from zoo.errors import DataError, SpecError
 from zoo.spec import Forecast, Labels, Series, Spec, Video
+from zoo.spec.clock import Clock
 from zoo.spec.series import MAX_NUMBERS, padded
 
 SERIES = Series(("heat", "rain"), (10.0, 2.0), (5.0, 4.0))
 ONE = Series(("heat",), (10.0,), (5.0,))
 VIDEO = Video(1, 4, 6, (0.5,), (0.25,))
 LABELS = Labels(("a", "b", "c"))
+CLOCK = Clock("at", "day", 1 / 24, "%d.%m.%Y %H:%M", "Europe/Berlin", ("hour", "weekday"))
+FULL = Spec(
+    Series(("heat",), (10.0,), (5.0,), id=("a", "b"), context_length=6, horizon=4, masked=True, clock=CLOCK),
+    Forecast(("heat",), (10.0,), (5.0,), 4, quantiles=(0.05, 0.5, 0.95)),
+)
 
 
 def test_numbers_are_standardised() -> None:
@@ -66,7 +72,9 @@ def test_columns_of_a_table_are_a_series(tmp_path: Path) -> None:
 def test_a_forecast_is_told_in_its_own_units() -> None:
     forecast = Forecast(("heat", "rain"), (10.0, 2.0), (5.0, 4.0), 3)
     answers = forecast.decode(torch.tensor([[[0.0, 1.0], [1.0, 0.0], [-1.0, 0.5]]]))
-    assert answers == [{"heat": [10.0, 15.0, 5.0], "rain": [6.0, 2.0, 4.0]}]
+    heat, rain = (10.0, 15.0, 5.0), (6.0, 2.0, 4.0)
+    rows = [{"time": h + 1, "heat": {"value": heat[h]}, "rain": {"value": rain[h]}} for h in range(3)]
+    assert answers == [rows]
     with pytest.raises(SpecError, match="horizon must be a whole number of at least 1, not 0"):
         Forecast(("heat",), (10.0,), (5.0,), 0)
 
@@ -125,7 +133,7 @@ def test_labels_are_told_up_to_each_length() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    [Spec(SERIES, LABELS), Spec(VIDEO, LABELS), Spec(ONE, Forecast(ONE.names, ONE.mean, ONE.std, horizon=4))],
+    [Spec(SERIES, LABELS), Spec(VIDEO, LABELS), Spec(ONE, Forecast(ONE.names, ONE.mean, ONE.std, horizon=4)), FULL],
     ids=str,
 )
 def test_json_round_trip(spec: Spec) -> None:
@@ -143,3 +151,82 @@ def test_impossible_labels_are_refused(names: object) -> None:
 def test_what_would_not_fit_into_memory_is_refused() -> None:
     with pytest.raises(SpecError, match=r"2 sequences, the longest of 67,108,864 steps, .* in parts"):
         padded([torch.empty(MAX_NUMBERS, 1, device="meta"), torch.empty(1, 1)])
+
+
+DAYS = Clock("day", "day", 1.0, calendar=("weekday",))
+CONTEXT = Series(
+    ("sales", "open"), (5.0, 0.5), (2.0, 0.5), context_length=4, horizon=2, future=("open",), id="shop", clock=DAYS
+)
+
+
+def days(first: int, count: int, *, known: int) -> pd.DataFrame:
+    """A table of days of January 2024, of which so many are of the past."""
+    numbers = [float(n) if n < known else None for n in range(count)]
+    dates = [f"2024-01-{first + n:02d}" for n in range(count)]
+    return pd.DataFrame({"day": dates, "sales": numbers, "open": [n % 2 for n in range(count)]})
+
+
+def test_the_last_steps_are_read_and_the_next_ones_dated() -> None:
+    (part,) = CONTEXT.parts(days(1, 10, known=8))
+    assert part.encoded.shape == (6, 2 + DAYS.width)
+    assert part.encoded[:4, 0].tolist() == [4, 5, 6, 7]
+    assert part.encoded[:, 1].tolist() == [0, 1, 0, 1, 0, 1]
+    assert [row["time"] for row in part.dated([{"time": 1}, {"time": 2}])] == ["2024-01-09", "2024-01-10"]
+    monday = DAYS.features(np.array([19723.0, 19724.0]))  # 2024-01-01 and the day after
+    assert monday[0] == pytest.approx([0, 1, 0, 1])
+    np.testing.assert_allclose(part.encoded[3, 2:], DAYS.features(np.array([19730.0]))[0], atol=1e-6)  # the eighth
+
+
+def test_several_series_are_answered_one_after_the_other() -> None:
+    table = pd.concat([days(1, 10, known=8).assign(shop="b"), days(3, 8, known=6).assign(shop="a")])
+    parts = CONTEXT.parts(table.reset_index(drop=True))
+    assert [part.id for part in parts] == [{"shop": "b"}, {"shop": "a"}]
+    assert [part.dated([{"time": 1}])[0]["time"] for part in parts] == ["2024-01-09", "2024-01-09"]
+    with pytest.raises(SpecError, match="several series, told apart by 'shop'"):
+        CONTEXT.encode(table.reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (days(1, 5, known=3), "has 3 steps before the forecast, and the network reads 4; give at least 4"),
+        (days(1, 8, known=8), "reads open of the 2 steps to come, and 0 are given"),
+        (days(1, 8, known=0), "has no number of sales"),
+        (days(1, 10, known=8).drop(columns="day"), "no column day, whose weekday the network reads"),
+        (days(1, 10, known=8).drop(index=3), "not evenly spaced"),
+        (days(1, 10, known=8).assign(day=range(10)), "holds numbers, and the network learned from dates"),
+        (days(1, 10, known=8).iloc[::2], "in steps of 2 days, and the network learned from 1 day"),
+        (np.zeros((10, 2)), "give columns by name, with day"),
+    ],
+)
+def test_contexts_that_do_not_fit_are_refused(table: object, message: str) -> None:
+    with pytest.raises((SpecError, DataError), match=message):
+        CONTEXT.encode(table)
+
+
+def test_what_is_missing_is_the_one_before_and_said() -> None:
+    series = Series(("a",), (0.0,), (1.0,), context_length=4, masked=True)
+    gap = torch.tensor([[float("nan"), 2.0, float("nan"), 4.0]])[..., None]
+    assert series.prepare(gap).tolist() == [[[2, 1], [2, 0], [2, 1], [4, 0]]]
+    assert series.encode([3.0]).isnan().flatten().tolist() == [True, True, True, False]  # a short one is padded
+    assert series.features == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"context_length": -1},
+        {"horizon": 2},
+        {"masked": True},
+        {"context_length": 4, "horizon": 2},
+        {"context_length": 4, "future": ("heat",)},
+        {"context_length": 4, "horizon": 2, "future": ("cold",)},
+        {"clock": {"column": "t"}},
+        {"clock": {"column": "t", "unit": "fortnight", "step": 1.0}},
+        {"clock": {"column": "t", "unit": "day", "step": 0.0}},
+        {"clock": {"column": "t", "unit": "number", "step": 1.0, "calendar": ["hour"]}},
+    ],
+)
+def test_impossible_contexts_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(SpecError):
+        Series(("heat",), (10.0,), (5.0,), **options)

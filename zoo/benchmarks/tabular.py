@@ -123,7 +123,8 @@ def _tensors(data: Fold, split: str) -> tuple[Tensor, Tensor]:
 
 def _ours(data: Fold, cfg: DictConfig) -> np.ndarray:
     L.seed_everything(cfg.seed, verbose=False)
-    options = {name: value for name, value in plain(cfg.model).items() if name != "name"}
+    given = {name: value for name, value in plain(cfg.model).items() if name[0] != "_" and value is not None}
+    options = {**models.defaults(given.pop("name"), data.spec), **given}
     described = instantiate(cfg.task, _partial_=True, _convert_="all")
     settings = folded(described.func, described.keywords)
     task = described.func(**settings, spec=data.spec, build=partial(models.build, "mlp", **options))

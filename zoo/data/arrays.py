@@ -30,7 +30,7 @@ class Frame(TableData):
     Args:
         frame: a row an example; names of columns are taken as text.
         target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
-            split_seed, split_by, group: as in `TableData`.
+            split_seed, split_by, group, weight: as in `TableData`.
 
     Raises:
         DataError: this is no DataFrame, or two of its columns have one name.
@@ -54,6 +54,7 @@ class Frame(TableData):
         split_seed: int = 0,
         split_by: str | None = None,
         group: str | None = None,
+        weight: str | None = None,
     ) -> None:
         super().__init__(
             target,
@@ -69,6 +70,7 @@ class Frame(TableData):
             split_seed=split_seed,
             split_by=split_by,
             group=group,
+            weight=weight,
         )
         if not is_frame(frame):
             raise not_at_hand(frame)

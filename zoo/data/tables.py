@@ -10,20 +10,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
 from zoo import check
 from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.date_forms import ORDERS
 from zoo.data.core.kinds import Kind
 from zoo.data.core.notations import read_with_decimals
-from zoo.data.core.splits import split_classes, split_fractions, split_groups, split_in_order
+from zoo.data.core.splits import split_fractions, split_groups, split_in_order, split_rows
 from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
 from zoo.data.core.targets import TARGET_KINDS
-from zoo.errors import DataError, SpecError, unknown
+from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.columns import Number
+from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
 from zoo.spec.files import read_table
 from zoo.spec.table import hide
@@ -56,6 +59,7 @@ class TableData(DataModule):
         split_seed: seed of the split.
         split_by: a column of dates or numbers: the first rows by it are for training, the last for test.
         group: a column, such as a patient's number; rows that share it are in one split.
+        weight: a column of what each row counts in training, at least 0; it is no input.
 
     Raises:
         ValueError: an option is out of range.
@@ -78,6 +82,7 @@ class TableData(DataModule):
         split_seed: int = 0,
         split_by: str | None = None,
         group: str | None = None,
+        weight: str | None = None,
     ) -> None:
         super().__init__(batch_size)
         if not isinstance(kinds, Mapping | None):
@@ -100,6 +105,8 @@ class TableData(DataModule):
         self.split_seed = check.seed("split_seed", split_seed)
         self.split_by = split_by
         self.group = group
+        self.weight = weight
+        self.fold: tuple[int, int] | None = None
         self.dialect: Dialect | None = None
 
     def expected_specs(self) -> Sequence[Spec]:
@@ -113,6 +120,12 @@ class TableData(DataModule):
     @abstractmethod
     def read(self) -> pd.DataFrame:
         """The whole table."""
+
+    def take_fold(self, number: int, count: int) -> None:
+        """Test on the fold of this number, from 0, of so many; all rows are tested in one of them."""
+        if self.split_by is not None or self.group is not None:
+            raise ConfigError("folds are drawn at random: they do not go with data.split_by or data.group")
+        self.fold = number, count
 
     def read_held_out(self) -> dict[str, pd.DataFrame]:
         """Tables of `val` or `test` that are files of their own."""
@@ -139,8 +152,9 @@ class TableData(DataModule):
             whole, start = pd.concat(list(known.values())) if len(known) > 1 else known[""], len(known[""])
             for split in list(known)[1:]:  # which follow the other rows
                 rows[split] = np.arange(start, start := start + len(known[split]))
-            if self.group is not None:  # new ones come later
-                kinds[self.group] = column_kinds.IGNORED
+            for name in (self.group, self.weight):  # new groups come later
+                if name is not None:
+                    kinds[name] = column_kinds.IGNORED
             spec = learn(
                 whole,
                 self.targets,
@@ -153,9 +167,27 @@ class TableData(DataModule):
                 dialect=self.dialect,
             )
             splits = split_examples(whole, rows, spec, self.targets, kinds)
+            if self.weight is not None:
+                weights = self._weights(whole[self.weight].iloc[rows["train"]])
+                splits["train"] = Examples(*splits["train"].columns, weights)
             return spec, {split: splits[split] for split in SPLITS}
         except SpecError as error:
             raise DataError(str(error)) from error
+
+    def _weights(self, cells: pd.Series) -> Tensor:
+        """What each training row counts (N,), 1 in the mean.
+
+        Raises:
+            DataError: a cell is no number of at least 0, or all are 0.
+        """
+        values = numbers(cells, str(self.weight))
+        wrong = ~(values >= 0)  # a missing one too
+        if wrong.any() or not values.sum() > 0:
+            row = wrong.idxmax() if wrong.any() else values.index[0]
+            raise DataError(
+                f"column '{self.weight}', row {row}: a weight is a number of at least 0, and some are above 0"
+            )
+        return torch.from_numpy((values / values.mean()).to_numpy("float32", copy=True))
 
     def _notation(self) -> dict[str, str | None]:
         """How numbers and dates are written, as far as it was given or the file as a whole has shown it."""
@@ -164,7 +196,7 @@ class TableData(DataModule):
 
     def _rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A table without the cells that `na_values` name."""
-        asked = [name for name in (self.split_by, self.group) if name is not None]
+        asked = [name for name in (self.split_by, self.group, self.weight) if name is not None]
         for name in (*self.targets, *self.kinds, *asked):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
@@ -214,7 +246,7 @@ class TableData(DataModule):
             return split_in_order(when, fractions, self.split_by)
         if self.group is not None:
             return split_groups(words(frame[self.group]), fractions, self.split_seed)
-        return split_classes(labels, len(frame), fractions, self.split_seed)
+        return split_rows(labels, len(frame), fractions, self.split_seed, self.fold)
 
 
 class Csv(TableData):
@@ -228,7 +260,7 @@ class Csv(TableData):
         header: `first` if the first line holds the names of columns, None if it is data; `auto` finds out.
         val_path, test_path: files of their own for these splits; None takes them from the rows of `path`.
         target, target_kind, kinds, na_values, decimal, thousands, dates: as in `TableData`.
-        batch_size, val_fraction, test_fraction, split_seed, split_by, group: as in `TableData`.
+        batch_size, val_fraction, test_fraction, split_seed, split_by, group, weight: as in `TableData`.
     """
 
     def __init__(
@@ -253,6 +285,7 @@ class Csv(TableData):
         split_seed: int = 0,
         split_by: str | None = None,
         group: str | None = None,
+        weight: str | None = None,
     ) -> None:
         super().__init__(
             target,
@@ -268,6 +301,7 @@ class Csv(TableData):
             split_seed=split_seed,
             split_by=split_by,
             group=group,
+            weight=weight,
         )
         if header is not None:
             check.one_of("header", header, (AUTO, FIRST))

@@ -21,7 +21,8 @@ from zoo.spec import Forecast, Series, Spec
 
 
 class Forecaster(Estimator):
-    """A recurrent network that predicts the next values of a series, or of several that go together.
+    """A recurrent network that predicts the next values of a series, or of several that go together: it adds to a
+    linear forecast what is not linear, where that helps.
 
     A series is an array (T,) or (T, F), or a DataFrame or a Series of pandas, with finite numbers that are evenly
     spaced in time; all of its columns are read and predicted. The last part of it is held out for validation.
@@ -94,7 +95,7 @@ class Forecaster(Estimator):
                 if not std > 0:
                     raise ValueError(f"column {name!r} never changes in the part that is trained on; remove it")
             scales = tuple(names), tuple(means.tolist()), tuple(stds.tolist())
-            spec = Spec(Series(*scales), Forecast(*scales, horizon))
+            spec = Spec(Series(*scales, context_length=context), Forecast(*scales, horizon))
             splits, begin = {}, context
             for split, end in ends.items():
                 splits[split] = windows(torch.tensor(series), begin, end, context, spec.output)
@@ -124,7 +125,7 @@ class Forecaster(Estimator):
         found = known
         while len(found) - len(known) < steps:
             column = torch.tensor(found[-int(self.context_length) :])[None].float()
-            following = output.restore(torch.from_numpy(self._outputs(column))).numpy()[0]
+            following = output.restore(output.central(torch.from_numpy(self._outputs(column)))).numpy()[0]
             found = np.concatenate([found, following])
         following = found[len(known) :][:steps]
         return following[:, 0] if self._single else following

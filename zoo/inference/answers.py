@@ -32,6 +32,8 @@ from zoo.spec import (
     Values,
 )
 
+ENDS = (("low", "lower"), ("high", "upper"))
+
 
 @singledispatch
 def outputs_of(kind: Any, calibration: Calibration) -> list[Port]:
@@ -53,8 +55,12 @@ def network_output(kind: Any, answer: Tensor) -> Tensor:
 
 @outputs_of.register
 def _(kind: Classes, calibration: Calibration) -> list[Port]:
-    details = {"labels": list(kind.names)}
-    return [Port("probabilities", "float32", ("batch", len(kind.names)), "one a label", details)]
+    details: dict[str, Any] = {"labels": list(kind.names)}
+    probabilities = Port("probabilities", "float32", ("batch", len(kind.names)), "one a label", details)
+    if calibration.threshold is None:
+        return [probabilities]
+    meaning = f"number of the label: 1 ({kind.names[1]}) where its probability is at least the threshold, or else 0"
+    return [probabilities, Port("label", "int64", ("batch",), meaning, details | {"threshold": calibration.threshold})]
 
 
 @outputs_of.register
@@ -94,7 +100,14 @@ def _(kind: Tokens, calibration: Calibration) -> list[Port]:
     return [Port("probabilities", "float32", ("batch", kind.codes), meaning, details)]
 
 
-@answers_of.register(Classes)
+@answers_of.register
+def _(kind: Classes, output: Tensor, calibration: Calibration) -> tuple[Tensor, ...]:
+    probabilities = kind.probabilities(output.float(), calibration)
+    return (
+        (probabilities,) if calibration.threshold is None else (probabilities, kind.choose(probabilities, calibration))
+    )
+
+
 @answers_of.register(Labels)
 @answers_of.register(Transcript)
 def _(kind: Any, output: Tensor, calibration: Calibration) -> tuple[Tensor]:
@@ -110,20 +123,31 @@ def _(kind: Any, answer: Tensor) -> Tensor:
 
 @outputs_of.register
 def _(kind: Values, calibration: Calibration) -> list[Port]:
-    details = {"names": list(kind.names), "units": "those of the training data"}
-    return [Port("values", "float32", ("batch", len(kind.names)), "a number a name", details)]
+    return _value_ports(kind, ("batch", len(kind.names)), "a number a name", calibration)
 
 
 @outputs_of.register
 def _(kind: Forecast, calibration: Calibration) -> list[Port]:
-    details = {"names": list(kind.names), "units": "those of the training data"}
     axes = ("batch", kind.horizon, len(kind.names))
-    return [Port("values", "float32", axes, "a number a step of the horizon and name", details)]
+    return _value_ports(kind, axes, "a number a step of the horizon and name", calibration)
+
+
+def _value_ports(kind: Values, axes: tuple[int | str, ...], meaning: str, calibration: Calibration) -> list[Port]:
+    details: dict[str, Any] = {"names": list(kind.names), "units": "those of the training data"}
+    values = Port("values", "float32", axes, meaning, details)
+    if calibration.widths is None:
+        return [values]
+    within = f"end of an interval that is made to hold {calibration.coverage:.0%} of the true values"
+    details |= {"coverage": calibration.coverage}
+    return [values, *(Port(end, "float32", axes, f"{side} {within}", details) for end, side in ENDS)]
 
 
 @answers_of.register(Values)  # a forecast is of this kind too
-def _(kind: Values, output: Tensor, calibration: Calibration) -> tuple[Tensor]:
-    return (kind.restore(output).float(),)
+def _(kind: Values, output: Tensor, calibration: Calibration) -> tuple[Tensor, ...]:
+    found = kind.interval(output, calibration)
+    if found is None:
+        return (kind.restore(kind.central(output)).float(),)
+    return tuple(part.float() for part in found)
 
 
 @network_output.register(Values)

@@ -137,7 +137,7 @@ def measure(
         raise ConfigError(f"accelerator={accelerator}: {error}") from error
     trainer.test(task, data, verbose=False)
     measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
-    more = report.split_metrics(task, Evaluation(task, data.splits, data.batch_size))
+    more = report.split_metrics(task, Evaluation(task, data.splits, data.batch_size, artefact.calibration))
     artefact.network.cpu()
     return {**measured, **{f"test/{name}": float(value) for name, value in more.items()}}
 

@@ -65,7 +65,7 @@ def predict(cfg: DictConfig) -> int:
         answers = _answers(artefact, examples, batch_size, options, failures)
         console = Console(stderr=True)
         shown = track(answers, cfg.model, total, console=console, transient=True, disable=not console.is_terminal)
-        rows = ({"input": name, **_fields(name, answer, folder)} for name, answer in shown)
+        rows = ({"input": name, **row} for name, answer in shown for row in _rows_of(name, answer, folder))
         WRITERS[cfg.format](rows, file)
     return len(failures)
 
@@ -140,14 +140,16 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
             raise ConfigError(f"cannot write {output}: {error.strerror}") from error
 
 
-def _fields(name: str, answer: Any, folder: Path | None) -> dict[str, Any]:
-    """An answer as a row of named parts; an image is saved, and its file is the answer."""
+def _rows_of(name: str, answer: Any, folder: Path | None) -> list[dict[str, Any]]:
+    """An answer as a row of named parts, a forecast as one a step; an image is saved, and its file is the answer."""
     if isinstance(answer, PIL.Image.Image):
         assert folder is not None
         file = _free(folder, Path(name).stem[:MAX_NAME])
         answer.save(file)
-        return {"answer": str(file)}
-    return answer if isinstance(answer, dict) else {"answer": answer}
+        return [{"answer": str(file)}]
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict) and "time" in answer[0]:
+        return answer
+    return [answer if isinstance(answer, dict) else {"answer": answer}]
 
 
 def _free(folder: Path, stem: str) -> Path:
@@ -163,7 +165,8 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     """Aligned columns for people, without the probabilities of all classes and the like."""
     cells: list[list[str]] = []
     for row in rows:
-        shown = {name: value for name, value in row.items() if not isinstance(value, dict)}
+        named = {name: value for name, value in row.items() if not isinstance(value, dict) or "value" in value}
+        shown = dict(_flat(named))
         cells = cells or [list(shown)]
         cells.append([f"{value:.4g}" if isinstance(value, float) else _text(value) for value in shown.values()])
     widths = [max(map(len, column)) for column in zip(*cells)]

@@ -69,7 +69,9 @@ class Program(nn.Module):
             "metrics": artefact.metrics,
         }
         details = self.outputs[-1].details
-        found |= {name: details[name] for name in ("labels", "threshold", "names", "units") if name in details}
+        found |= {
+            name: details[name] for name in ("labels", "threshold", "names", "units", "coverage") if name in details
+        }
         if isinstance(self.network, TopicRBM) and isinstance(self.spec.output, Topics):
             found["topics"] = [self.spec.output.words(row) for row in self.network.top_words().tolist()]
         return found

@@ -23,7 +23,7 @@ from zoo.inference.evaluate import measure
 from zoo.inference.program import Program
 from zoo.inference.raw import unprepared
 from zoo.models import RBM
-from zoo.spec import Features, Seed, TextLine, Tokens, Topics
+from zoo.spec import Features, Seed, Series, TextLine, Tokens, Topics
 from zoo.weights.artefact import Artefact
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ def compare(artefact: Artefact, file: Path, root: Path) -> dict[str, tuple[float
 class OnnxForward:
     """An ONNX file as the `forward` of the network that it was exported from: what was prepared becomes raw again.
 
-    Lines of text are taken from the batch that a `Recorder` saw last, since each was scaled in its own way.
+    Lines of text are taken from the batch that a `Recorder` saw last, since each was scaled in its own way, and so are
+    the contexts of forecasts.
     """
 
     def __init__(self, file: Path, artefact: Artefact) -> None:
@@ -101,7 +102,8 @@ class OnnxForward:
 
     def __call__(self, *prepared: Tensor) -> Tensor:
         described = self.program.spec.input
-        batch = self.batch if isinstance(described, TextLine) else unprepared(described, *prepared)
+        recorded = isinstance(described, TextLine) or (isinstance(described, Series) and described.context_length)
+        batch = self.batch if recorded else unprepared(described, *prepared)
         taken = {entry.name for entry in self.session.get_inputs()}
         raw = zip((port.name for port in self.program.inputs), self.program.raw(batch))
         answers = self.session.run(None, {name: tensor.cpu().numpy() for name, tensor in raw if name in taken})

@@ -95,7 +95,7 @@ def _(kind: Table, x: Tensor) -> Tensor:
 
 @unprepared.register(Series)
 def _(kind: Series, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    return kind.restore(x).float(), lengths
+    return kind.restore(x).float(), lengths  # those with a context are taken from the batch
 
 
 @unprepared.register(Video)
@@ -167,8 +167,17 @@ def _(kind: Video) -> list[Port]:
 
 @inputs_of.register(Series)
 def _(kind: Series) -> list[Port]:
-    axes = ("batch", "steps", len(kind.names))
-    return [Port("series", "float32", axes, "numbers in their own units", {"names": list(kind.names)}), LENGTHS]
+    if not kind.context_length:
+        axes: tuple[int | str, ...] = ("batch", "steps", len(kind.names))
+        return [Port("series", "float32", axes, "numbers in their own units", {"names": list(kind.names)}), LENGTHS]
+    calendar = kind.clock.columns if kind.clock else []
+    axes = ("batch", kind.context_length + kind.horizon, len(kind.names) + len(calendar))
+    meaning = f"the last {kind.context_length} steps, numbers in their own units"
+    if kind.horizon:
+        meaning += f", and {kind.horizon} steps to come, of which {', '.join([*kind.future, *calendar[:1]])} … is read"
+    if kind.masked:
+        meaning += "; NaN where one is missing"
+    return [Port("series", "float32", axes, meaning, {"names": [*kind.names, *calendar]})]
 
 
 @inputs_of.register(Text)

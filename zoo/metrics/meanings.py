@@ -1,37 +1,63 @@
-"""What each metric of a run means, in a sentence: for cards, the page, and the glossary of the documentation."""
+"""What each metric of a run means, in a sentence, and which way is better: for cards, the page, and the glossary."""
 
 from __future__ import annotations
 
+import re
+from typing import Literal
+
+Way = Literal["min", "max"]
+
 MEANINGS = {
+    "absolute_error": "Mean absolute error of the outputs; lower is better.",
     "accuracy": "The fraction of examples, or of steps, whose most likely label is right; 1 is best.",
     "as_asked": "The fraction of generated images that a classifier reads as the class that was asked for; 1 is best.",
     "auroc": "The probability that an unusual example scores higher than a usual one; 1 is best, 0.5 is chance.",
+    "average_precision": "Mean precision over all recalls, 0 to 1; the share of the class is chance; higher is better.",
+    "balanced_accuracy": (
+        "Mean over the classes of the fraction that is found, 0 to 1; 1 / classes is chance; higher is better."
+    ),
     "bits": "The loss in bits a token: the binary logarithm of the perplexity; lower is better.",
     "bleu": "How many runs of up to four words a caption shares with the true ones; 1 is best.",
+    "brier": "Squared error of the probabilities: 0 to 1 of two classes, 0 to 2 of more; lower is better.",
+    "calibration_error": (
+        "By how much probabilities and the fractions of right answers differ, 0 to 1; lower is better."
+    ),
     "cer": "Character error rate: edits (insertions, deletions, substitutions) for each true character; 0 is best.",
     "classes": "The fraction of classes that generated images show about as often as real ones do; 1 is best.",
     "exact": "The fraction of captions that are one of the true ones, word for word; 1 is best.",
+    "f1": "Harmonic mean of precision and recall, 0 to 1; higher is better.",
     "false_positive_rate": "The fraction of usual examples that are above the threshold of anomalies; 0 is best.",
     "frechet": (
         "The Fréchet distance of the features of generated and real images; 0 is best. It compares only where the "
         "network that gives the features is the same."
     ),
     "free_energy": "Minus the logarithm of p(v), up to a constant that is the same for all examples; in nats.",
+    "huber": "Squared error of small errors, and absolute error of large ones; lower is better.",
+    "interval_coverage": "Fraction of true values within their intervals; as near as possible to the chosen one.",
+    "interval_width": "Mean width of the intervals, in the value's unit; lower is better.",
     "knn_accuracy": "The accuracy of the nearest neighbours in the space of the features; 1 is best.",
     "l1": "The mean absolute difference of pixels, of 0 to 1; 0 is best.",
     "ler": "Line error rate: the fraction of lines with any error; 0 is best.",
     "log_likelihood": (
-        "The mean logarithm of the probability that the model gives an example of the test split, in nats; higher is "
-        "better."
+        "The mean logarithm of the probability that the model gives an example of the test split, in nats; higher "
+        "is better."
     ),
     "log_likelihood_error": "The standard error of `log_likelihood`, in nats.",
     "log_z": (
-        "The logarithm of Z, the sum over all states by which an RBM's probabilities are divided so that they add up "
-        "to 1, in nats. By itself it is neither good nor bad: the likelihood is computed with it."
+        "The logarithm of Z, the sum over all states by which an RBM's probabilities are divided so that they add "
+        "up to 1, in nats. By itself it is neither good nor bad: the likelihood is computed with it."
     ),
     "log_z_error": "The standard error of `log_z`, in nats, where it is estimated.",
-    "loss": "What the training minimises: for labels and texts the cross-entropy, in nats; lower is better.",
+    "loss": (
+        "Of labels and texts the cross-entropy, in nats, and of values what the training minimises; lower is better."
+    ),
+    "lr": "Learning rate.",
+    "macro_f1": "Mean over the classes of F1, the harmonic mean of precision and recall, 0 to 1; higher is better.",
     "mae": "The mean absolute error, in the value's own unit; 0 is best.",
+    "mase": (
+        "Mean absolute error, divided by that of the seasonal naive forecast in training; below 1 is better than "
+        "it; lower is better."
+    ),
     "ndcg": "How near the top a ranking has the best items (normalised discounted cumulative gain); 1 is best.",
     "perplexity": "Among how many equally likely words, or characters, the model would choose; 1 is best.",
     "precision": "Of generated images, the fraction that lies among real ones in the space of features; 1 is best.",
@@ -40,9 +66,10 @@ MEANINGS = {
         "better. A cheap stand-in for the likelihood."
     ),
     "psnr": (
-        "Peak signal-to-noise ratio: 10 times the decimal logarithm of 1 over the mean squared error, in dB; higher "
-        "is better."
+        "Peak signal-to-noise ratio: 10 times the decimal logarithm of 1 over the mean squared error, in dB; "
+        "higher is better."
     ),
+    "quantile_loss": "Pinball loss of the quantiles, mean over them, of standardised values; lower is better.",
     "r2": "The fraction of the variance that is explained; 1 is best, 0 is what the mean alone does.",
     "real_exact": "`exact` of real images: about the best that generated ones can reach.",
     "real_words": "`words` of real images: about the best that generated ones can reach.",
@@ -53,17 +80,88 @@ MEANINGS = {
     "reconstruction": "The mean squared difference of an example and its image by way of the hidden units; 0 is best.",
     "rmse": "The root of the mean squared error, in the value's own unit; 0 is best.",
     "seconds": "The seconds that the training took.",
+    "smape": "Mean of 2 |error| / (|true| + |forecast|), 0 to 2; lower is better.",
+    "squared_error": "Mean squared error of the outputs; lower is better.",
     "ssim": "Structural similarity: of brightness, contrast and structure in small windows; 1 is best.",
+    "sum_of_squares": "Squared errors, summed over an example's outputs; lower is better.",
+    "top5_accuracy": "Fraction of examples whose class is among the five likeliest; higher is better.",
+    "weighted_quantile_loss": "Pinball loss of the quantiles, divided by the sum of the true values; lower is better.",
     "wer": "Word error rate: edits of words for each true word; 0 is best.",
     "words": "The fraction of the caption's words that a captioner reads back from the image; 1 is best.",
+}
+HIGHER_IS_BETTER = {
+    "accuracy",
+    "as_asked",
+    "auroc",
+    "average_precision",
+    "balanced_accuracy",
+    "bleu",
+    "classes",
+    "exact",
+    "f1",
+    "knn_accuracy",
+    "log_likelihood",
+    "macro_f1",
+    "ndcg",
+    "precision",
+    "pseudo_likelihood",
+    "psnr",
+    "r2",
+    "recall",
+    "ssim",
+    "top5_accuracy",
+    "words",
+}
+LOWER_IS_BETTER = {
+    "absolute_error",
+    "bits",
+    "brier",
+    "calibration_error",
+    "cer",
+    "false_positive_rate",
+    "frechet",
+    "huber",
+    "interval_width",
+    "l1",
+    "ler",
+    "loss",
+    "mae",
+    "mase",
+    "perplexity",
+    "quantile_loss",
+    "reconstruction",
+    "rmse",
+    "smape",
+    "squared_error",
+    "sum_of_squares",
+    "weighted_quantile_loss",
+    "wer",
 }
 
 
 def meaning(metric: str) -> str:
     """What a metric means, such as `test/psnr`; of a baseline, what is compared. Empty where it is not known."""
-    split, _, name = metric.rpartition("/")
-    if split == "baseline":
-        known = [word for word in MEANINGS if name.startswith(f"{word}_") or name.endswith(f"_{word}")]
-        known += [word for word in MEANINGS if name.startswith(f"{word} of ")]
-        return f"Of a simpler method: `{max(known, key=len)}`." if known else ""
-    return MEANINGS.get(name, "")
+    if metric.startswith("baseline/"):
+        known = _metric_of(metric)
+        return f"Of a simpler method: `{known}`." if known else ""
+    return MEANINGS.get(metric.rpartition("/")[2], "")
+
+
+def better(metric: str) -> Way | None:
+    """Which way of a metric, or of a baseline, is better; None where neither is, or it is not known."""
+    known = _metric_of(metric)
+    return "max" if known in HIGHER_IS_BETTER else "min" if known in LOWER_IS_BETTER else None
+
+
+def title(metric: str) -> str:
+    """A metric's name, and which way of it is better."""
+    return metric + {"min": " (lower is better)", "max": " (higher is better)", None: ""}[better(metric)]
+
+
+def _metric_of(name: str) -> str:
+    """The metric that a name such as `test/psnr`, `rmse of the mean` or `knn_accuracy_pca` is of; empty for none."""
+    bare = name.rpartition("/")[2]
+    if bare in MEANINGS:
+        return bare
+    known = [one for one in MEANINGS if re.match(rf"{re.escape(one)}[_ ]", bare) or bare.endswith(f"_{one}")]
+    return max(known, key=len, default="")

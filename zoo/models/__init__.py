@@ -89,7 +89,7 @@ MODELS.update(
     gan=Model(gan.build, Inpainter, gan.defaults),
     gru=Model(partial(rnn.build, "gru"), GRU, rnn.defaults),
     lstm=Model(partial(rnn.build, "lstm"), LSTM, rnn.defaults),
-    mlp=Model(mlp.build, MLP),
+    mlp=Model(mlp.build, MLP, mlp.defaults),
     rbm=Model(rbm.build, RBM, rbm.defaults),
     rnn=Model(partial(rnn.build, "rnn"), RNN, rnn.defaults),
 )

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from zoo.errors import SpecError
 from zoo.models.cnn1d import SequenceCNN, TextCNN
 from zoo.models.convolution import Convolution, ResidualBlock, averaged_down
 from zoo.models.precision import in_float32
-from zoo.models.rnn.forecasting import Forecaster
+from zoo.models.rnn.forecasting import forecaster
 from zoo.models.rnn.steps import Tagger
 from zoo.spec import Classes, Forecast, Image, Labels, MultiLabel, Series, Spec, Text, TextLine, Transcript, Values
 
@@ -270,13 +271,12 @@ def build(
     if isinstance(source, Series) and isinstance(wanted, Labels):
         return Tagger(_made(SequenceCNN, {**options, "pool": "none"}, len(source.names), len(wanted.names)))
     if isinstance(source, Series) and isinstance(wanted, Forecast):
-        outputs, targets = wanted.horizon * len(wanted.names), [source.names.index(name) for name in wanted.names]
-        return Forecaster(_made(SequenceCNN, {"pool": "last", **options}, len(source.names), outputs), targets)
+        return forecaster(source, wanted, partial(_made, SequenceCNN, {"pool": "last", **options}))
     if isinstance(source, Series) and isinstance(wanted, Classes | MultiLabel | Values):
-        return _made(SequenceCNN, options, len(source.names), len(wanted.names))
+        return _made(SequenceCNN, options, len(source.names), wanted.outputs)
     if type(source) is Image and isinstance(wanted, Classes | MultiLabel | Values):
         smallest = -(-min(source.size) // 2 ** len(widths or WIDTHS))  # of the last feature map; rounded up
-        return _made(CNN, {"grid": min(4, smallest), **options}, source.channels, len(wanted.names))
+        return _made(CNN, {"grid": min(4, smallest), **options}, source.channels, wanted.outputs)
     raise SpecError(
         "cnn goes from image, text or series to classes, labels or values, from series to labels of its steps or "
         f"forecast, or from line of text to transcript, not {spec}"

@@ -25,6 +25,9 @@ class TrainingOptions:
         max_grad_norm: longest gradient (Euclidean norm over all parameters) of a step; None for any.
         ema: decay of an exponential moving average of the weights, which is then what is validated, tested and
             kept; None for none. It starts low: after n steps it is at most (1 + n) / (10 + n).
+        decay_steps: steps of the run that the optimizer's weight decay is meant for: in one of more steps it is less by
+            as much, so that the pull over the whole run is the same (Loshchilov and Hutter, "Decoupled weight decay
+            regularization", 2019, normalise it likewise); None for the same decay in any run.
         steps_per_batch: steps of the optimizer, one after the other, on as many parts of a loader's batch.
 
     Raises:
@@ -35,6 +38,7 @@ class TrainingOptions:
     schedule: str = "constant"
     max_grad_norm: float | None = None
     ema: float | None = None
+    decay_steps: int | None = None
     steps_per_batch: int = 1
 
     def __post_init__(self) -> None:
@@ -43,6 +47,8 @@ class TrainingOptions:
             check.positive("max_grad_norm", self.max_grad_norm)
         if self.ema is not None:
             check.fraction("ema", self.ema, one=False)
+        if self.decay_steps is not None:
+            check.whole("decay_steps", self.decay_steps)
         check.whole("steps_per_batch", self.steps_per_batch)
         self.optimizer([nn.Parameter(torch.zeros(1))])  # a learning rate out of range shows now, and not in fit
 

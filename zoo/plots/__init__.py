@@ -5,12 +5,13 @@ They use none of Matplotlib's global state, so that they can be drawn during tra
 
 from zoo.plots.charts import (
     confusion_matrix,
-    forecasts,
     histograms,
     importance,
+    intervals,
     learning_curves,
     line_chart,
     predicted_against_true,
+    residuals,
     sweep,
 )
 from zoo.plots.embeddings import labelled_scatter, scatter, topic_words
@@ -25,6 +26,7 @@ from zoo.plots.images import (
     image_rows,
 )
 from zoo.plots.lines import NOTHING, character_confusions, character_positions, text_lines
+from zoo.plots.series import forecasts, lead_times
 
 __all__ = [
     "NOTHING",
@@ -42,10 +44,13 @@ __all__ = [
     "image_grid",
     "image_rows",
     "importance",
+    "intervals",
     "labelled_scatter",
+    "lead_times",
     "learning_curves",
     "line_chart",
     "predicted_against_true",
+    "residuals",
     "scatter",
     "sweep",
     "text_lines",

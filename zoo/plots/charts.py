@@ -1,4 +1,4 @@
-"""Charts of metrics: curves, confusion matrices, distributions and forecasts.
+"""Charts of metrics: curves, confusion matrices, and distributions.
 
 Shape letters: N examples, K classes, V values, T past steps, H steps of the horizon.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,17 @@ from torch import Tensor
 
 READABLE_CLASSES = 40  # more than that, and names and counts would run into each other
 READABLE_COLUMNS = 30
+READABLE_POINTS = 2000
 
 
-def learning_curves(metrics: Path, path: Path) -> None:
-    """Draw a `metrics.csv` over epochs: a panel for each metric, its splits together."""
+def learning_curves(metrics: Path, path: Path, title: Callable[[str], str] = str) -> None:
+    """Draw a `metrics.csv` over epochs: a panel for each metric, its splits together.
+
+    Args:
+        metrics: the file.
+        path: of the plot.
+        title: of the panel of a metric, by its name without the split.
+    """
     panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     with metrics.open(newline="") as file:
         for line in csv.DictReader(file):
@@ -29,11 +36,12 @@ def learning_curves(metrics: Path, path: Path) -> None:
                 if value and name.startswith(("train/", "val/")):
                     split, metric = name.split("/", 1)
                     panels[metric][split].append((float(line["epoch"]) + 1, float(value)))
-    figure = Figure(figsize=(4 * max(len(panels), 1), 3.2), layout="constrained")
-    if panels:
-        for axes, (metric, splits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
-            _curves(axes, metric, splits)
-    figure.savefig(path, dpi=120)
+    figure, grid = _panels(max(len(panels), 1), height=3.2)
+    for axes, (metric, splits) in zip(
+        grid, sorted(panels.items(), key=lambda panel: ("val" not in panel[1], panel[0]))
+    ):
+        _curves(axes, title(metric), splits)
+    figure.savefig(path, dpi=100)
 
 
 def line_chart(lines: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str, path: Path) -> None:
@@ -65,17 +73,73 @@ def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def predicted_against_true(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
-    """Draw values (N, V) against the true ones, a panel for each of the V, with the diagonal where they agree."""
-    figure = Figure(figsize=(4 * len(names), 4), layout="constrained")
-    for column, (axes, name) in enumerate(zip(figure.subplots(1, len(names), squeeze=False)[0], names)):
-        x, y = true[:, column].cpu(), predicted[:, column].cpu()
-        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
-        axes.plot(ends, ends, color="grey", linewidth=1)
+def predicted_against_true(
+    predicted: Tensor, true: Tensor, names: Sequence[str], path: Path, ends: tuple[Tensor, Tensor] | None = None
+) -> None:
+    """Draw values (N, V) against the true ones, a panel for each of the V, with the diagonal where they agree.
+
+    Args:
+        predicted, true: (N, V); of more than 2,000 the first.
+        names: of the V values.
+        path: of the file.
+        ends: of the intervals of the predicted ones, each (N, V), drawn as lines.
+    """
+    predicted, true = predicted[:READABLE_POINTS].cpu(), true[:READABLE_POINTS].cpu()
+    figure, panels = _panels(len(names))
+    for column, (axes, name) in enumerate(zip(panels, names)):
+        x, y = true[:, column], predicted[:, column]
+        extremes = [min(x.min(), y.min()), max(x.max(), y.max())]
+        if ends is not None:
+            low, high = (end[:READABLE_POINTS, column].cpu() for end in ends)
+            axes.vlines(x, low, high, color="tab:blue", alpha=0.25, linewidth=1)
+        axes.plot(extremes, extremes, color="grey", linewidth=1)
         axes.scatter(x, y, s=12, alpha=0.6)
         axes.set(title=name, xlabel="true", ylabel="predicted")
-        axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
+
+
+def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw true minus predicted values (N, V) against the predicted ones, a panel for each of the V."""
+    predicted, true = predicted[:READABLE_POINTS].cpu(), true[:READABLE_POINTS].cpu()
+    figure, panels = _panels(len(names))
+    for column, (axes, name) in enumerate(zip(panels, names)):
+        axes.axhline(0, color="grey", linewidth=1)
+        axes.scatter(predicted[:, column], true[:, column] - predicted[:, column], s=12, alpha=0.6)
+        axes.set(title=name, xlabel="predicted", ylabel="true - predicted")
+    figure.savefig(path, dpi=120)
+
+
+def _panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, at most three in a row, each four inches wide."""
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(4 * columns, height * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    for axes in panels[:count]:
+        axes.grid(alpha=0.3)
+    return figure, panels[:count]
+
+
+def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
+    """Draw values with the ends of their intervals, a panel for each metric and a row in it for each run.
+
+    Args:
+        panels: by metric and run the value, the lower and the upper end; NaN for ends that are not known.
+        path: of the plot.
+    """
+    rows = max(map(len, panels.values()))
+    figure, grid = _panels(len(panels), height=1.1 + 0.3 * rows)
+    for axes, (metric, runs) in zip(grid, panels.items()):
+        for place, (value, low, high) in enumerate(runs.values()):
+            axes.hlines(place, low, high, color="tab:blue")
+            axes.plot(value, place, marker="o", color="tab:blue")
+        axes.set_yticks(range(len(runs)), list(runs), fontsize=7, parse_math=False)
+        axes.set_title(metric, fontsize=9)
+        axes.margins(y=0.3)
+        axes.invert_yaxis()
+    figure.savefig(path, dpi=110)
 
 
 def importance(increases: Mapping[str, Sequence[float]], error: str, path: Path) -> None:
@@ -106,28 +170,11 @@ def histograms(groups: Mapping[str, Tensor], threshold: float, xlabel: str, path
     figure.savefig(path, dpi=120)
 
 
-def forecasts(past: Tensor, predicted: Tensor, true: Tensor, names: Sequence[str], path: Path) -> None:
-    """Draw N windows in rows and V values in columns: the past (N, T, V), the forecast and the truth (N, H, V)."""
-    horizon, shown = predicted.shape[1], min(past.shape[1], 4 * predicted.shape[1])
-    figure = Figure(figsize=(6 * len(names), 2.2 * len(past)), layout="constrained")
-    panels = figure.subplots(len(past), len(names), squeeze=False, sharex=True)
-    for row, before, answer, truth in zip(panels, past, predicted, true):
-        for column, (axes, name) in enumerate(zip(row, names)):
-            axes.plot(range(1 - shown, 1), before[-shown:, column], color="grey", label="past")
-            axes.plot(range(1, horizon + 1), truth[:, column], color="black", label="true")
-            axes.plot(range(1, horizon + 1), answer[:, column], color="tab:red", label="forecast")
-            axes.set_ylabel(name)
-            axes.grid(alpha=0.3)
-    panels[0, 0].legend(fontsize=8, loc="upper left")
-    for axes in panels[-1]:
-        axes.set_xlabel("steps from now")
-    figure.savefig(path, dpi=100)
-
-
-def _curves(axes: Axes, metric: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+def _curves(axes: Axes, title: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     for split, points in splits.items():
         axes.plot(*zip(*points), label=split, marker="." if len(points) < 40 else None)
-    axes.set(title=metric, xlabel="epoch")
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("epoch")
     axes.grid(alpha=0.3)
     axes.legend()
 

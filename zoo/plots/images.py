@@ -12,11 +12,14 @@ from math import ceil
 from pathlib import Path
 
 import PIL.Image
+import PIL.ImageDraw
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import make_grid
+
+LABEL = 18  # pixels above a frame, for its name
 
 
 def image_grid(images: Tensor, path: Path, *, columns: int = 12, side: int = 48) -> None:
@@ -70,18 +73,18 @@ def captioned_frames(frames: Tensor, predicted: Sequence[str], true: Sequence[st
     figure.savefig(path, dpi=90)
 
 
-def filmstrip(files: Sequence[Path], path: Path, *, max_frames: int = 8) -> None:
-    """Lay images of one size below each other: the first, the last, and some evenly between."""
-    frames = [PIL.Image.open(file) for file in _evenly(files, max_frames)]
+def filmstrip(files: Mapping[str, Path], path: Path, *, max_frames: int = 8) -> None:
+    """Lay images of one size below each other, each under its name: the first, the last, and some evenly between."""
+    frames = [_labelled(name, files[name]) for name in _evenly(list(files), max_frames)]
     strip = PIL.Image.new("RGB", (frames[0].width, sum(frame.height for frame in frames)))
     for row, frame in enumerate(frames):
         strip.paste(frame, (0, row * frame.height))
     strip.save(path)
 
 
-def animation(files: Sequence[Path], path: Path, *, max_frames: int = 60, milliseconds: int = 120) -> None:
-    """Write images of one size as the frames of a GIF, of which the last one stays ten times as long."""
-    first, *others = [PIL.Image.open(file).convert("RGB") for file in _evenly(files, max_frames)]
+def animation(files: Mapping[str, Path], path: Path, *, max_frames: int = 60, milliseconds: int = 120) -> None:
+    """Write images of one size, under their names, as a GIF, whose last frame stays ten times as long."""
+    first, *others = [_labelled(name, files[name]) for name in _evenly(list(files), max_frames)]
     durations = [milliseconds] * len(others) + [10 * milliseconds]
     first.save(path, save_all=True, append_images=others, duration=durations, loop=0)
 
@@ -134,7 +137,17 @@ def _show(axes: Axes, image: Tensor) -> None:
     axes.imshow(image.cpu().permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
 
 
-def _evenly(files: Sequence[Path], count: int) -> list[Path]:
-    if len(files) <= count:
-        return list(files)
-    return [files[round(place * (len(files) - 1) / (count - 1))] for place in range(count)]
+def _labelled(name: str, file: Path) -> PIL.Image.Image:
+    """An image with its name above it."""
+    with PIL.Image.open(file) as opened:
+        image = opened.convert("RGB")
+    framed = PIL.Image.new("RGB", (image.width, image.height + LABEL), "white")
+    framed.paste(image, (0, LABEL))
+    PIL.ImageDraw.Draw(framed).text((4, 2), name, fill="black", font_size=LABEL - 6)
+    return framed
+
+
+def _evenly(names: Sequence[str], count: int) -> list[str]:
+    if len(names) <= count:
+        return list(names)
+    return [names[round(place * (len(names) - 1) / (count - 1))] for place in range(count)]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, get_args
 from torch import Tensor
 
 from zoo.errors import SpecError, unknown
-from zoo.spec.calibration import Calibration
+from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.spec.counts import Counts, Topics
 from zoo.spec.features import Anomaly, Features
 from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
@@ -88,21 +88,34 @@ class Classes:
         if len(set(self.names)) != len(self.names):
             raise SpecError("the names of classes must differ")
 
-    def decode(self, output: Tensor) -> list[dict[str, Any]]:
-        """Turn logits (B, K) into B answers: the most likely label, its probability, and all probabilities."""
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network gives: K."""
+        return len(self.names)
+
+    def probabilities(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> Tensor:
+        """Turn logits (B, K) into probabilities (B, K), at the temperature of the calibration."""
+        return (output if calibration.temperature is None else output / calibration.temperature).softmax(dim=1)
+
+    def choose(self, probabilities: Tensor, calibration: Calibration = UNCALIBRATED) -> Tensor:
+        """The classes (B,) that are answered for probabilities (B, K): the likeliest, or of two by the threshold."""
+        if calibration.threshold is None:
+            return probabilities.argmax(dim=1)
+        return (probabilities[:, 1] >= calibration.threshold).long()
+
+    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[dict[str, Any]]:
+        """Turn logits (B, K) into B answers: the label, its probability, and all probabilities.
+
+        The label is the most likely one; of two classes it is the second from the threshold of the calibration on.
+        """
         if not output.isfinite().all():
             raise SpecError("the network's answer is not a number; the input, or its weights, are far too large")
-        answers = []
-        for probabilities in output.double().softmax(dim=1).tolist():
-            best = max(range(len(self.names)), key=probabilities.__getitem__)
-            answers.append(
-                {
-                    "label": self.names[best],
-                    "probability": probabilities[best],
-                    "probabilities": dict(zip(self.names, probabilities)),
-                }
-            )
-        return answers
+        probabilities = self.probabilities(output.double(), calibration)
+        chosen = self.choose(probabilities, calibration)
+        return [
+            {"label": self.names[code], "probability": row[code], "probabilities": dict(zip(self.names, row))}
+            for code, row in zip(chosen.tolist(), probabilities.tolist())
+        ]
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,11 @@ class MultiLabel:
         object.__setattr__(self, "names", tuple(names))
         if not self.names or len(set(self.names)) != len(self.names):
             raise SpecError("at least one label is needed, and the names of labels must differ")
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network gives: K."""
+        return len(self.names)
 
     def decode(self, output: Tensor) -> list[dict[str, Any]]:
         """Turn logits (B, K) into B answers: the labels that are likelier than not, and the probability of each."""

@@ -11,9 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.spec.calibration import Calibration
-
-UNCALIBRATED = Calibration()
+from zoo.spec.calibration import UNCALIBRATED, Calibration
 
 
 @dataclass(frozen=True)

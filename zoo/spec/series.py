@@ -1,12 +1,14 @@
 """Series of numbers, videos, and labels for their steps.
 
-Shape letters: B batch, T steps, F numbers a step, C channels, H height, W width, K classes.
+Shape letters: B batch, T steps, H steps to come, F numbers a step, K of the calendar, G known ahead, V values, Q
+quantiles, C channels or features, H and W height and width of a frame, K classes of labels.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,13 +18,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import SpecError
-from zoo.spec.cells import PLAIN, Notation, numbers
+from zoo.spec.calibration import UNCALIBRATED, Calibration
+from zoo.spec.cells import Notation
+from zoo.spec.clock import Clock, clock_from
 from zoo.spec.dialect import Dialect, dialect_from
-from zoo.spec.files import read_table
 from zoo.spec.image import Image
 from zoo.spec.image_files import frames_of
 from zoo.spec.kind import InputKind
-from zoo.spec.values import Values
+from zoo.spec.series_parts import Part, parts_of
+from zoo.spec.values import ENDS, Values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,16 +38,24 @@ MAX_NUMBERS = 2**26  # in a padded batch
 class Series(Values, InputKind):
     """Numbers over time, stored as float32 (T, F) in their own units and given to the network standardised.
 
+    With a `context_length` T, it is the context of a forecast: the last T steps, and where something is known of the
+    H steps that follow, these too, (T + H, F + K), with K numbers of the calendar.
+
     Args:
         names: names of the F numbers.
         mean, std: statistics of each number in the training split.
         notations: how each number is written in files, as in `zoo.spec.cells.Notation`; none for plain ones.
         filled: whether a number that is missing is the one before it, as in training.
-        id: the column of a file that tells several series apart; "" for none.
+        id: the column of a file that tells several series apart, or several columns; "" for none.
         dialect: of the file that was learned from; similar files are read alike.
+        context_length: T, steps that the network reads; 0 for any number of them.
+        horizon: H, steps after the context of which something is known; 0 for none.
+        future: names among the F that are known of the steps to come; all others are known of the past alone.
+        masked: whether a number may be missing, NaN: the network is told that it is, and takes the one before it.
+        clock: of the times; None for a series without.
 
     Raises:
-        SpecError: there is no name, a name occurs twice, or the statistics or notations do not fit.
+        SpecError: there is no name, a name occurs twice, or the statistics or other arguments do not fit.
     """
 
     word: ClassVar[str] = "series"
@@ -51,8 +63,13 @@ class Series(Values, InputKind):
 
     notations: tuple[Notation, ...] = ()
     filled: bool = False
-    id: str = ""
+    id: str | tuple[str, ...] = ""
     dialect: Dialect | None = None
+    context_length: int = 0
+    horizon: int = 0
+    future: tuple[str, ...] = ()
+    masked: bool = False
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,97 +78,149 @@ class Series(Values, InputKind):
             raise SpecError("a notation of a series has a decimal, a sign between thousands and a unit")
         if len(parts) not in (0, len(self.names)):
             raise SpecError("a series has a notation for each of its numbers, or none")
-        if not isinstance(self.filled, bool) or not isinstance(self.id, str):
-            raise SpecError("whether a series is filled is true or false, and its id the name of a column")
+        if not all(isinstance(flag, bool) for flag in (self.filled, self.masked)) or not _are_names(self.id):
+            raise SpecError("whether a series is filled or masked is true or false, and its id the name of a column")
+        object.__setattr__(self, "id", self.id if isinstance(self.id, str) else tuple(self.id))
         object.__setattr__(self, "notations", tuple(Notation(*part) for part in parts))
         object.__setattr__(self, "dialect", dialect_from(self.dialect))
+        object.__setattr__(self, "clock", clock_from(self.clock))
+        if not isinstance(self.future, (list, tuple)) or not set(self.future) <= set(self.names):
+            raise SpecError(f"what is known of the steps to come is among {', '.join(self.names[:5])}")
+        object.__setattr__(self, "future", tuple(self.future))
+        if any(type(length) is not int or length < 0 for length in (self.context_length, self.horizon)):
+            raise SpecError("the lengths of a context and of a horizon are whole numbers")
+        if not self.context_length and (self.horizon or self.masked):
+            raise SpecError("a series with a horizon or a mask has a context_length")
+        if bool(self.horizon) != bool(self.known):
+            raise SpecError("a series has a horizon where something is known of it, and only there")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that tell several series apart."""
+        return self.id if isinstance(self.id, tuple) else (self.id,) if self.id else ()
+
+    @property
+    def known(self) -> int:
+        """G, how many numbers are known of each step to come."""
+        return len(self.future) + (self.clock.width if self.clock else 0)
+
+    @property
+    def features(self) -> int:
+        """C, how many numbers the network is given for each step of the past."""
+        return len(self.names) * (1 + self.masked) + (self.clock.width if self.clock else 0)
 
     def example(self) -> str:
+        if self.context_length and self.clock:
+            return '"series.csv"'
         columns = [(mean - std, mean, mean + std) for mean, std in zip(self.mean, self.std)]
-        return repr({name: [float(f"{x:.4g}") for x in column] for name, column in zip(self.names, columns)})
+        shown = {name: [float(f"{x:.4g}") for x in column] for name, column in zip(self.names, columns)}
+        if self.context_length <= 3:
+            return repr(shown)
+        times = math.ceil(self.context_length / 3)
+        return "{" + ", ".join(f"{name!r}: {numbers} * {times}" for name, numbers in shown.items()) + "}"
 
-    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray]:
-        return (random.normal(self.mean, self.std, (length, len(self.names))),)
+    def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[Any]:
+        import numpy as np
+
+        numbers = random.normal(self.mean, self.std, (self.context_length or length, len(self.names)))
+        if not self.horizon:
+            return (numbers,)
+        assert self.clock is not None or self.future
+        steps = self.context_length + self.horizon
+        numbers = random.normal(self.mean, self.std, (steps, len(self.names)))
+        missing = [place for place, name in enumerate(self.names) if name not in self.future]
+        numbers[self.context_length :, missing] = np.nan
+        table: dict[str, Any] = dict(zip(self.names, numbers.T))
+        return ({**self.clock.sample(steps), **table} if self.clock else table,)
 
     def encode(self, raw: Any) -> Tensor:
-        """Turn numbers into float32 (T, F).
+        """Turn numbers into float32 (T, F), or (T + H, F + K).
 
         Args:
             raw: an array (T, F), or (T,) if F is 1; or columns by name: a dict of lists, a DataFrame, or the path of a
-                CSV file.
+                CSV file. Of a longer one, the last steps are taken.
 
         Raises:
             SpecError: it has another shape, is empty, or holds anything but finite numbers.
             DataError: the file cannot be read.
         """
-        import numpy as np
-        import pandas as pd
-
-        if isinstance(raw, (str, os.PathLike)):
-            raw = read_table(raw, like=self.dialect, names=self.names)
-        by_name = isinstance(raw, Mapping) or hasattr(raw, "columns")
-        for name in self.names if by_name else ():
-            if name not in raw:
-                raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(self.names)}")
-        if hasattr(raw, "columns") and self.id and self.id in raw and raw[self.id].nunique() > 1:
-            few = ", ".join(map(str, raw[self.id].unique()[:3]))
-            raise SpecError(f"these are several series, told apart by '{self.id}' ({few}, …); give one of them")
-        try:
-            columns = np.stack(self._columns(raw), axis=1) if by_name else raw
-            array = np.asarray(columns, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise SpecError(f"a series is an array of numbers: {error}") from error
-        if array.ndim == 1 and len(self.names) == 1:
-            array = array[:, None]
-        if array.ndim != 2 or array.shape[1] != len(self.names):
+        parts = self.parts(raw)
+        if len(parts) > 1:
+            few = ", ".join(" ".join(map(str, part.id.values())) for part in parts[:3])
             raise SpecError(
-                f"a series is an array of steps x {len(self.names)} numbers ({', '.join(self.names[:5])}), "
-                f"not {' x '.join(map(str, array.shape)) or 'a number'}"
+                f"these are several series, told apart by '{', '.join(self.ids)}' ({few}, …); give one of them"
             )
-        if len(array) == 0:
-            raise SpecError("the series is empty; give at least one step")
-        if self.filled:
-            array = pd.DataFrame(array).ffill().bfill().to_numpy()
-        with np.errstate(over="ignore"):
-            array = array.astype(np.float32, copy=True)
-        if not np.isfinite(array).all():
-            step, column = np.argwhere(~np.isfinite(array))[0]
-            raise SpecError(f"step {step + 1} of the series has no finite {self.names[column]}; fill gaps first")
-        return torch.from_numpy(array)
+        return parts[0].encoded
 
-    def _columns(self, raw: Any) -> list[Any]:
-        """The numbers by name; text of a table is read as in training."""
-        columns = []
-        for name, notation in zip(self.names, self.notations or [PLAIN] * len(self.names)):
-            cells = raw[name]
-            is_text = hasattr(cells, "astype") and cells.dtype.kind in "OU"
-            columns.append(numbers(cells, name, notation) if is_text else cells)
-        return columns
+    def parts(self, raw: Any) -> list[Part]:
+        """The series of raw input as `encode` takes it: one, or several that a column tells apart.
 
-    def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Turn B series, each (T, F), into (B, T, F), padded with 0, and their lengths (B,).
+        Raises:
+            SpecError, DataError: as `encode`.
+        """
+        return parts_of(self, raw)
+
+    def collate(self, encoded: Sequence[Tensor]) -> Any:
+        """Turn B series, each (T, F), into (B, T, F), padded with 0, and their lengths (B,); those with a context are
+        of one length, and come without.
 
         Raises:
             SpecError: the batch would not fit into memory.
         """
-        return padded(encoded)
+        return torch.stack(list(encoded)) if self.context_length else padded(encoded)
 
     def prepare(self, batch: Any) -> Any:
-        """Standardise (B, T, F), with lengths beside it or not, as the network takes it."""
-        if isinstance(batch, Tensor):
+        """Standardise (B, T, F), with lengths beside it or not, as the network takes it.
+
+        With a context these are the past (B, T, C): numbers, calendar, and which numbers are missing; and where
+        something is known of the steps to come, (B, H, G): numbers and calendar. Nothing else of them is passed on.
+        """
+        if not isinstance(batch, Tensor):
+            series, lengths = batch
+            return self.standardise(series), lengths
+        if not self.context_length:
             return self.standardise(batch)
-        series, lengths = batch
-        return self.standardise(series), lengths
+        count = len(self.names)
+        numbers, calendar = self.standardise(batch[..., :count]), batch[..., count:]
+        past = numbers[:, : self.context_length]
+        parts = [forward_filled(past) if self.masked else past, calendar[:, : self.context_length]]
+        if self.masked:
+            parts.append(past.isnan().float())
+        joined = torch.cat(parts, dim=2)
+        if not self.horizon:
+            return joined
+        columns = [self.names.index(name) for name in self.future]
+        ahead = numbers[:, self.context_length :, columns]
+        ahead = torch.where(ahead.isnan(), 0.0, ahead)
+        return joined, torch.cat([ahead, calendar[:, self.context_length :]], dim=2)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value))
+
+
+def forward_filled(numbers: Tensor) -> Tensor:
+    """Numbers (B, T, F), in which one that is NaN is the one before it, at the beginning the first that is known, and 0
+    where none is."""
+    for _ in range(2):  # forwards, and then backwards for what is missing at the beginning
+        step = 1
+        while step < numbers.shape[1]:  # by doubling, which an exported program can hold
+            before = torch.cat([numbers[:, :1].expand(-1, step, -1), numbers[:, :-step]], dim=1)
+            numbers = torch.where(numbers.isnan(), before, numbers)
+            step *= 2
+        numbers = numbers.flip(1)
+    return torch.where(numbers.isnan(), 0.0, numbers)
 
 
 @dataclass(frozen=True)
 class Forecast(Values):
-    """The values of the next H steps; the network gives them standardised, as (B, H, V).
+    """The values of the next H steps; the network gives them standardised, as (B, H, V), or quantiles, as (B, H, V Q).
 
     Args:
         names: names of the V values.
         mean, std: statistics of each value in the training split.
         horizon: H, at least 1.
+        quantiles: as in `Values`.
 
     Raises:
         SpecError: the names or the statistics do not fit, or the horizon is impossible.
@@ -166,10 +235,21 @@ class Forecast(Values):
         if type(self.horizon) is not int or self.horizon < 1:
             raise SpecError(f"horizon must be a whole number of at least 1, not {self.horizon!r}")
 
-    def decode(self, output: Tensor) -> list[dict[str, Any]]:
-        """Turn a network's output (B, H, V) into B answers: for each value a list of its next H, in its own unit."""
-        columns = self.restore(output).transpose(1, 2).tolist()  # B, V, H
-        return [dict(zip(self.names, values)) for values in columns]
+    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[list[dict[str, Any]]]:  # type: ignore[override]
+        """Turn a network's output (B, H, V Q) into B answers in the values' own units.
+
+        An answer has a row a step: `time`, which counts the steps from 1, and each value by its name with `value`, and,
+        where the network is calibrated for intervals, `low` and `high`.
+        """
+        found = self.interval(output, calibration) or (self.restore(self.central(output)),)
+        rows = torch.stack(found, dim=-1).tolist()  # B, H, V, 1 or 3
+        return [
+            [
+                {"time": step, **{name: dict(zip(ENDS, ends)) for name, ends in zip(self.names, values)}}
+                for step, values in enumerate(answer, start=1)
+            ]
+            for answer in rows
+        ]
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,37 @@
 """Named numbers that a network gives standardised.
 
-Shape letters: B batch, V values.
+Shape letters: B batch, V values, Q quantiles.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
+from zoo.spec.calibration import UNCALIBRATED, Calibration
+
+Answer = dict[str, Any]
+ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
 class Values:
-    """One or more named numbers; the network gives them standardised, as (B, V).
+    """One or more named numbers; the network gives them standardised, as (B, V), or quantiles of them, as (B, V Q).
 
     Args:
         names: names of the V values.
         mean, std: statistics of each value in the training split.
+        quantiles: which Q quantiles of each value the network gives, ascending, each above 0 and below 1, with the
+            median in the middle; none stands for the value itself.
 
     Raises:
-        SpecError: there is no name, a name occurs twice, or the statistics do not fit.
+        SpecError: there is no name, a name occurs twice, or the statistics or the quantiles do not fit.
     """
 
     word: ClassVar[str] = "values"
@@ -33,9 +39,10 @@ class Values:
     names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    quantiles: tuple[float, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("names", "mean", "std"):
+        for name in ("names", "mean", "std", "quantiles"):
             if not isinstance(getattr(self, name), (list, tuple)):
                 raise SpecError(f"{name} of values is a list")
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -47,6 +54,12 @@ class Values:
             raise SpecError("values have a name, a mean and a standard deviation each")
         for name, mean, std in zip(self.names, self.mean, self.std):
             check_scale(name, mean, std)
+        check_quantiles(self.quantiles)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network gives: V, or V Q."""
+        return len(self.names) * max(1, len(self.quantiles))
 
     def standardise(self, values: Tensor) -> Tensor:
         """Turn float64 (B, V) in their own units into float32 as the network gives them."""
@@ -57,9 +70,66 @@ class Values:
         """Undo `standardise`: float64 (B, V), in their own units."""
         return output.double() * _row(self.std, output.device) + _row(self.mean, output.device)
 
-    def decode(self, output: Tensor) -> list[dict[str, float]]:
-        """Turn a network's output (B, V) into B answers in the values' own units."""
-        return [dict(zip(self.names, numbers)) for numbers in self.restore(output).tolist()]
+    def by_quantile(self, output: Tensor) -> Tensor:
+        """A network's output (…, V Q) as (…, V, Q), ascending; without quantiles, Q is 1."""
+        quantiles = output.unflatten(-1, (len(self.names), -1))
+        return quantiles if quantiles.shape[-1] == 1 else quantiles.sort(dim=-1).values
+
+    def central(self, output: Tensor) -> Tensor:
+        """The values (…, V) of a network's output (…, V Q), standardised: the medians, where it gives quantiles."""
+        return self.by_quantile(output)[..., len(self.quantiles) // 2]
+
+    def interval(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> tuple[Tensor, Tensor, Tensor] | None:
+        """The values of a network's output (…, V Q), and the ends of their intervals, each float64 (…, V), in their own
+        units; None for a network that is not calibrated for intervals."""
+        if calibration.widths is None:
+            return None
+        calibration.check(self)
+        value = self.restore(self.central(output))
+        widths = torch.tensor(calibration.widths, dtype=torch.float64, device=output.device)  # S, V
+        reach = widths * expected_error(value, calibration)
+        if not self.quantiles:
+            return value, value - reach, value + reach
+        ends = self.by_quantile(output)
+        low, high = self.restore(ends[..., 0]) - reach, self.restore(ends[..., -1]) + reach
+        return value, torch.minimum(low, value), torch.maximum(high, value)
+
+    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[Answer]:
+        """Turn a network's output (B, V Q) into B answers in the values' own units.
+
+        An answer holds each value by its name. With intervals, that of one value has `value`, `low` and `high` besides,
+        and of several each name has these three.
+        """
+        found = self.interval(output, calibration)
+        if found is None:
+            return [dict(zip(self.names, numbers)) for numbers in self.restore(self.central(output)).tolist()]
+        rows = torch.stack(found, dim=-1).tolist()  # B, V, 3
+        if len(self.names) == 1:
+            return [{self.names[0]: ends[0], **dict(zip(ENDS, ends))} for (ends,) in rows]
+        return [{name: dict(zip(ENDS, ends)) for name, ends in zip(self.names, row)} for row in rows]
+
+
+def expected_error(value: Tensor, calibration: Calibration) -> Tensor:
+    """The scales of a calibration at values (…, V): linear between its knots, and constant beyond; 1 without knots."""
+    if calibration.knots is None or calibration.scales is None:
+        return value.new_ones(())  # of no batch size, which an exported program would keep
+    tables = (
+        torch.tensor(table, dtype=value.dtype, device=value.device) for table in (calibration.knots, calibration.scales)
+    )  # V, K
+    knots, scales = tables
+    if knots.shape[1] == 1:
+        return scales[:, 0].expand_as(value)
+    slopes = scales.diff(dim=1) / knots.diff(dim=1)
+    within = torch.minimum(torch.maximum(value[..., None], knots[:, :-1]), knots[:, 1:]) - knots[:, :-1]
+    return scales[:, 0] + (slopes * within).sum(dim=-1)
+
+
+def check_quantiles(quantiles: tuple[float, ...]) -> None:
+    fits = all(type(one) is float and 0 < one < 1 for one in quantiles)
+    if not fits or list(quantiles) != sorted(set(quantiles)):
+        raise SpecError(f"quantiles are above 0 and below 1 and ascend, not {list(quantiles)}")
+    if quantiles and (len(quantiles) % 2 == 0 or quantiles[len(quantiles) // 2] != 0.5):
+        raise SpecError(f"quantiles have the median, 0.5, in the middle, not {list(quantiles)}")
 
 
 def check_scale(name: str, mean: object, std: object) -> None:

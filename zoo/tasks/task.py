@@ -48,6 +48,7 @@ class Task(L.LightningModule, ABC):
 
     monitor: str  # the metric by which the best checkpoint is chosen
     mode: str  # "min" or "max" of it
+    monitor_is_given = False  # whether it was asked for; otherwise conf/run may name another
     kind: str | None = None  # of run, a file of conf/run; None for that of the spec
     alternates = False  # whether networks learn in turns, so that each backward leaves some of them unused
     repeats = False  # whether it can take several steps a batch
@@ -210,7 +211,8 @@ class Task(L.LightningModule, ABC):
             decayed, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
             rate = {} if scale == 1 else {"lr": defaults["lr"] * scale}
             if defaults.get("weight_decay"):
-                groups += [{"params": decayed, **rate}, {"params": others, "weight_decay": 0.0, **rate}]
+                decay = {"weight_decay": self._weight_decay(defaults["weight_decay"])}
+                groups += [{"params": decayed, **decay, **rate}, {"params": others, "weight_decay": 0.0, **rate}]
             else:
                 groups += [{"params": decayed + others, **rate}]  # one group is one call a step
         # One fused kernel a step, but not with a gradient scaler, beside which it cannot be clipped
@@ -218,6 +220,11 @@ class Task(L.LightningModule, ABC):
         fused = {"fused": True} if knows_fused and self.trainer.precision != "16-mixed" else {}
         optimizer = build([group for group in groups if group["params"]], **fused)
         return optimizer, scheduler(self.options.schedule, optimizer, self.training_steps())
+
+    def _weight_decay(self, given: float) -> float:
+        """The weight decay of a run of this length."""
+        most = self.options.decay_steps
+        return given if most is None else given * min(1.0, most / max(1, self.training_steps()))
 
     def training_steps(self) -> int:
         """Steps of an optimizer in the whole run."""

@@ -23,6 +23,7 @@ from zoo.files import quoted
 from zoo.training.compose import compose, overrides_of
 from zoo.training.folder import of_sweep
 from zoo.training.recipe import overrides_given
+from zoo.training.repeats import train_all
 from zoo.training.run import Given, train
 from zoo.training.sweep_table import Row, keep_row, reason
 from zoo.training.trained import TrainedArtefact
@@ -37,7 +38,7 @@ def from_command(cfg: DictConfig) -> float:
     private.keep_freed_memory()
     hydra: Any = HydraConfig.get()
     if (folder := of_sweep(hydra)) is None:
-        return train(cfg, Given(hydra=hydra)).score
+        return train_all(cfg, Given(hydra=hydra)).score
     return _of_sweep(cfg, hydra, Path(folder))
 
 
@@ -88,7 +89,7 @@ def from_python(
         if built:
             cfg.choices.model = name
         try:
-            return train(cfg, given)
+            return train_all(cfg, given)
         except SystemExit as stop:
             if stop.code == 128 + signal.SIGINT:
                 raise KeyboardInterrupt from None  # which ends a cell of a notebook, and not its kernel

@@ -33,7 +33,7 @@ def choose(cfg: DictConfig, task: Task) -> None:
     """Fill `cfg.run` by the kind of the task, where no file of `conf/run` was chosen."""
     if cfg.run is None:
         cfg.run = OmegaConf.load(config_folder() / "run" / f"{kind_of(task)}.yaml")
-    by_loss = cfg.run.by_loss and "loss" in task.eval_metrics("val")
+    by_loss = cfg.run.by_loss and not task.monitor_is_given and "loss" in task.eval_metrics("val")
     monitor, mode = ("val/loss", "min") if by_loss else (task.monitor, task.mode)
     cfg.run = {**cfg.run, "monitor": monitor, "mode": mode}
 

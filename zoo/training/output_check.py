@@ -47,10 +47,8 @@ def check_output(name: str, network: Any, spec: Spec) -> None:
 def _shape(spec: Spec) -> tuple[int, ...] | None:
     """The shape of the output for a batch, for kinds of output where it is known."""
     output = spec.output
-    if isinstance(output, Classes | MultiLabel):
-        return BATCH, len(output.names)
-    if type(output) is Values:
-        return BATCH, len(output.names)
+    if isinstance(output, Classes | MultiLabel) or type(output) is Values:
+        return BATCH, output.outputs
     if isinstance(output, Image) and output.stacks:
         return BATCH, output.channels, *output.size
     return None

@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from zoo.data.core.columns import Batch, Examples
+from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.tasks.task import Task
 
 
@@ -29,12 +30,21 @@ class Evaluation:
         task: whose trained network predicts, in eval mode, on its device.
         splits: `train`, `val` and `test` examples.
         batch_size: examples that are predicted together.
+        calibration: by which outputs become answers; set once it is chosen.
     """
 
-    def __init__(self, task: Task, splits: Mapping[str, Examples], batch_size: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        splits: Mapping[str, Examples],
+        batch_size: int,
+        calibration: Calibration = UNCALIBRATED,
+    ) -> None:
         self.task = task
+        self.calibration = calibration
         self.splits = splits
         self.batch_size = batch_size
+        self.kept: dict[str, Any] = {}  # by reports that need it again
         self._predictions: dict[str, list[Any]] = {}
 
     def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
@@ -69,8 +79,13 @@ def check_splits(task: Task, splits: Mapping[str, Examples]) -> None:
 
 
 @singledispatch
-def calibrate(task: Task, evaluation: Evaluation) -> Any:
-    """What answers need besides the network, chosen on validation, as `zoo.spec.calibration`; None for nothing."""
+def initialise(task: Task, splits: Mapping[str, Examples]) -> None:
+    """Fit, before training, what a network starts from and a closed form gives."""
+
+
+@singledispatch
+def calibrate(task: Task, evaluation: Evaluation) -> Calibration | None:
+    """What answers need besides the network, chosen on validation; None for nothing."""
     return None
 
 
@@ -78,6 +93,13 @@ def calibrate(task: Task, evaluation: Evaluation) -> Any:
 def split_metrics(task: Task, evaluation: Evaluation) -> dict[str, float]:
     """Metrics of the test split that need whole splits, by names without `test/`."""
     return {}
+
+
+@singledispatch
+def outcomes(task: Task, evaluation: Evaluation) -> dict[str, Tensor] | None:
+    """What `zoo.training.outcomes` keeps of the test split: the truth and the answer for each example; None for
+    nothing."""
+    return None
 
 
 @singledispatch

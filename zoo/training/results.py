@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,11 +17,15 @@ from omegaconf import DictConfig
 from zoo import plots
 from zoo.data.core.data_module import DataModule
 from zoo.files import one_line, replacing
+from zoo.metrics.meanings import title
 from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.card import card
-from zoo.training.recipe import title
+from zoo.training.outcomes import FILE, Outcomes, digest
+from zoo.training.progress_notes import progress_notes
+from zoo.training.recipe import title as title_of
 from zoo.training.report import Evaluation
+from zoo.training.reports import comparison
 from zoo.training.trained import TrainedArtefact, keep
 
 log = logging.getLogger(__name__)
@@ -35,7 +39,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     evaluation = Evaluation(task, data.splits, data.batch_size)
     nothing: dict[str, float] = {}
     if (calibration := attempt("calibration", lambda: report.calibrate(task, evaluation), None)) is not None:
-        artefact.calibration = calibration
+        artefact.calibration = evaluation.calibration = calibration
     more = attempt("metrics of whole splits", lambda: _named("test", report.split_metrics(task, evaluation)), nothing)
     simpler = attempt("baselines", lambda: _named("baseline", report.baselines(task, evaluation)), nothing)
     artefact.metrics = {
@@ -45,14 +49,16 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
         **simpler,
     }
     attempt("to add metrics to the artefact", lambda: keep(artefact), None)
+    attempt("to keep the outcomes", lambda: _keep_outcomes(task, evaluation, folder), None)
     undrawn: dict[str, str] = {}
     captions = attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
     captions = captions | attempt("curves", lambda: _curves(folder), undrawn)
     artefact.plots = {Path(file).stem: artefact.folder / file for file in captions}
     unsaid: list[str] = []
     notes = attempt("notes", lambda: report.notes(task, evaluation), unsaid)
+    notes = notes + attempt("notes", lambda: _more_notes(notes, task, artefact, folder), unsaid)
     artefact.network.cpu()
-    heading = f"# {title(cfg)}\n\nThe rest could not be written.\n"
+    heading = f"# {title_of(cfg)}\n\nThe rest could not be written.\n"
     text = attempt("the card", lambda: card(cfg, artefact, data, notes, captions), heading)
     attempt("to write the card", lambda: _write_text(folder / "card.md", text), None)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in artefact.metrics.items()))
@@ -80,8 +86,21 @@ def attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
         return otherwise
 
 
+def _more_notes(notes: Sequence[str], task: Task, artefact: TrainedArtefact, folder: Path) -> list[str]:
+    """What goes for all tasks: simpler methods, where the task's own notes do not tell of them, and the training."""
+    told = comparison.HEADING in notes
+    verdicts = [] if told else comparison.verdicts(artefact.metrics)
+    return [*([comparison.HEADING] if verdicts else []), *verdicts, *progress_notes(task, folder)]
+
+
+def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> None:
+    if (tensors := report.outcomes(task, evaluation)) is not None:
+        kind = "classes" if "probabilities" in tensors else "values"
+        Outcomes(kind, tensors, digest(evaluation.splits["test"])).save(folder / FILE)
+
+
 def _curves(folder: Path) -> dict[str, str]:
     if not (folder / "metrics.csv").exists():
         return {}
-    plots.learning_curves(folder / "metrics.csv", folder / "curves.png")
+    plots.learning_curves(folder / "metrics.csv", folder / "curves.png", title)
     return {"curves.png": "Training and validation, by epoch."}

@@ -53,6 +53,7 @@ class Given:
         hydra: Hydra's own settings, where it runs the command.
         callbacks: beside those of the config.
         seconds: that its training took before, of a run that goes on.
+        fold: its number, from 0, and how many there are; None for the usual splits.
         test: whether to test, draw and write a card once the network is kept; a trial of a sweep does not.
     """
 
@@ -61,6 +62,7 @@ class Given:
     hydra: DictConfig | None = None
     callbacks: Sequence[Callback] = ()
     seconds: float = 0.0
+    fold: tuple[int, int] | None = None
     test: bool = True
 
 
@@ -108,12 +110,15 @@ def _train(
 ) -> TrainedArtefact:
     """The run itself, in a folder that is its own."""
     data = make_data(cfg, given.arguments) if given.data is None else given.data
+    if given.fold is not None:
+        data.take_fold(*given.fold)
     check_pair(cfg, data, start)
     prepare_once(data)
     data.setup("fit")
     task = make_task(cfg, data.spec, start)
     task.save_hyperparameters(settings)
     report.check_splits(task, data.splits)
+    report.initialise(task, data.splits)
     kinds.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = make_trainer(cfg, task, data, given.callbacks)
@@ -168,6 +173,11 @@ def _smaller(task: Task, data: DataModule) -> str:
 
 
 def _check_whole(cfg: DictConfig) -> None:
+    for several in ("seeds", "folds"):
+        if cfg[several] is not None:
+            raise ConfigError(
+                f"{several}: several runs are for zoo train by itself, and this is one of several already"
+            )
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, unknown
 from zoo.files import replacing
-from zoo.spec import Calibration, Encoded, Features, Sentence, Spec, Table
+from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series, Spec, Table
 from zoo.weights import header as headers
 from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
 from zoo.weights.rebuild import read_tensors, rebuild
@@ -83,6 +83,8 @@ class Artefact:
         Raises:
             SpecError: an input does not fit `spec.input`, or there is no such option.
         """
+        if isinstance(self.spec.input, Series) and isinstance(self.spec.output, Forecast):
+            return self._forecasts(*inputs, **options)
         run, decode = self._steps(options)
         several, batches = self._batches(inputs)
         answers: list[Any] = []
@@ -91,6 +93,22 @@ class Artefact:
             answers += self._answers(partial(run, **counted), decode, batch)
         if isinstance(self.spec.input, Sentence):
             answers = list(map(self.spec.input.labelled, inputs[0] if several else inputs, answers))
+        return answers if several else answers[0]
+
+    def _forecasts(self, raw: Any, **options: Any) -> Any:
+        """Rows of forecasts, with their times; one raw input may hold several series."""
+        run, decode = self._steps(options)
+        described = self.spec.input
+        assert isinstance(described, Series)
+        several = isinstance(raw, (list, tuple))
+        inputs = [described.parts(one) for one in (raw if several else [raw])]
+        parts = [part for found in inputs for part in found]
+        decoded: list[Any] = []
+        for start in range(0, len(parts), BATCH):
+            chunk = described.collate([part.encoded for part in parts[start : start + BATCH]])
+            decoded += self._answers(run, decode, chunk)
+        rows = iter([part.dated(answer) for part, answer in zip(parts, decoded)])
+        answers = [[row for _ in found for row in next(rows)] for found in inputs]
         return answers if several else answers[0]
 
     def features(self, *inputs: Any, stages: Sequence[int] | None = None) -> Any:

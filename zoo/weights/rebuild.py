@@ -51,6 +51,7 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
     _check_options(header["options"], max(MAX_OPTION, sum(weights)))
     try:
         spec, calibration = Spec.from_json(header["spec"]), Calibration.from_json(header["calibration"])
+        calibration.check(spec.output)
         _check_registered(header)
         _check_text(header["spec"])
         with (

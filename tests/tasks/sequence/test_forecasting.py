@@ -1,15 +1,20 @@
-"""Forecasting: the seasonal-naive forecast, the season that is found, and a run that beats it."""
+"""Forecasting: metrics and simpler forecasts by their definitions, intervals, missing values, and a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import RidgeCV
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
 from zoo import models
 from zoo.data.core.columns import Examples
@@ -17,53 +22,130 @@ from zoo.data.images import Digits
 from zoo.data.series import Waves
 from zoo.errors import SpecError
 from zoo.models.rnn import Forecaster
-from zoo.spec import Forecast, Series, Spec
+from zoo.spec import Calibration, Forecast, Series, Spec
 from zoo.tasks.sequence import Forecasting
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports.sequence import repeat
+from zoo.training.reports.forecasting import PENALTIES, simpler_forecasts
 
 BUILD = partial(models.build, "lstm", hidden_size=16)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
 SPEC = Spec(Series(("a", "b"), (1.0, 2.0), (2.0, 3.0)), Forecast(("b",), (2.0,), (3.0,), 4))
+CONTEXT = Spec(Series(("b",), (2.0,), (3.0,), context_length=7), Forecast(("b",), (2.0,), (3.0,), 4))
 
 
-def test_the_last_season_is_repeated() -> None:
-    past = torch.arange(6.0)[None, :, None]
-    assert repeat(past, 3, 5)[0, :, 0].tolist() == [3, 4, 5, 3, 4]
-    assert repeat(past, 1, 2)[0, :, 0].tolist() == [5, 5]
+class Perfect(torch.nn.Module):
+    """Gives what it is told."""
+
+    def __init__(self, answers: Tensor) -> None:
+        super().__init__()
+        self.answers = answers
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answers[: len(x)] * self.scale
 
 
-def test_the_season_that_fits_is_found() -> None:
-    wave = (torch.arange(400.0) * 2 * math.pi / 7).sin() * 3 + 2
-    starts = torch.arange(0, 380)[:, None]
-    contexts = wave[starts + torch.arange(16)]
-    contexts = torch.stack([torch.zeros_like(contexts), contexts], dim=2)
-    futures = SPEC.output.standardise(wave[starts + 16 + torch.arange(4)][:, :, None].double())
-    task = Forecasting(SPEC, BUILD, ADAM)
-    examples = Examples(contexts, futures)
-    found = report.baselines(task, Evaluation(task, {"train": examples, "test": examples}, 64))
-    (season,) = [name for name in found if name.startswith("mae seasonal")]
-    assert season in ("mae seasonal naive (7)", "mae seasonal naive (14)")
-    assert found[season] < 1e-4
-    assert found["mae naive"] > 1
-    assert found["rmse naive"] >= found["mae naive"]
+def windows(series: Tensor, context: int = 7, horizon: int = 4) -> Examples:
+    starts = torch.arange(len(series) - context - horizon + 1)[:, None]
+    contexts = series[starts + torch.arange(context)][..., None]
+    futures = series[starts + context + torch.arange(horizon)][..., None]
+    assert isinstance(CONTEXT.output, Forecast)
+    return Examples(contexts, CONTEXT.output.standardise(futures.double()))
 
 
-def test_the_season_is_found_beside_a_trend() -> None:
-    steps = torch.arange(240.0)
-    series = 10 * steps + 60 * (steps * 2 * math.pi / 12).sin()
-    starts = torch.arange(0, 204)[:, None]
-    contexts = series[starts + torch.arange(24)]
-    contexts = torch.stack([torch.zeros_like(contexts), contexts], dim=2)
-    spec = Spec(SPEC.input, Forecast(("b",), (2.0,), (3.0,), 12))
-    futures = spec.output.standardise(series[starts + 24 + torch.arange(12)][:, :, None].double())  # type: ignore[union-attr]
+def evaluated(answers: Tensor, examples: Examples, **options: object) -> tuple[Forecasting, Evaluation]:
+    """A task whose network gives these answers, and its evaluation."""
+    task = Forecasting(CONTEXT, lambda spec: Perfect(answers), ADAM, **options)  # type: ignore[arg-type]
+    evaluation = Evaluation(task, dict.fromkeys(("train", "val", "test"), examples), 1_000)
+    if (found := report.calibrate(task, evaluation)) is not None:
+        evaluation.calibration = found
+    return task, evaluation
+
+
+def test_metrics_are_as_defined() -> None:
+    random = torch.Generator().manual_seed(0)
+    series = (2 * math.pi * torch.arange(300.0) / 4).sin() * 3 + 5 + torch.randn(300, generator=random)
+    examples = windows(series)
+    answers = examples.columns[1] + 0.1 * torch.randn(len(examples), 4, 1, generator=random)  # type: ignore[operator]
+    task, evaluation = evaluated(answers, examples, quantiles=False, coverage=None)
+    found = report.split_metrics(task, evaluation)
+    true, predicted = (task.forecast.restore(part)[..., 0].numpy() for part in (examples.columns[1], answers))  # type: ignore[arg-type]
+    wrong = np.abs(true - predicted)
+    contexts = examples.columns[0][..., 0].double().numpy()  # type: ignore[index]
+    assert found["mase"] == pytest.approx(wrong.mean() / np.abs(contexts[:, 4:] - contexts[:, :-4]).mean(), rel=1e-6)
+    assert found["smape"] == pytest.approx((2 * wrong / (np.abs(true) + np.abs(predicted))).mean(), rel=1e-6)
+    assert set(found) == {"mase", "smape"}
+
+
+def test_simpler_forecasts_are_as_defined() -> None:
+    random = torch.Generator().manual_seed(0)
+    series = (2 * math.pi * torch.arange(300.0) / 4).sin() * 3 + 5 + torch.randn(300, generator=random)
+    examples = windows(series)
+    task, evaluation = evaluated(torch.zeros(len(examples), 4, 1), examples, quantiles=False)
+    found = simpler_forecasts(task, evaluation)
+    assert list(found) == ["the naive forecast", "the seasonal naive forecast (4)", "ridge on lags"]
+    contexts = examples.columns[0][..., 0].double()  # type: ignore[index]
+    assert torch.equal(found["the naive forecast"][..., 0], contexts[:, -1:].expand(-1, 4))
+    assert torch.equal(found["the seasonal naive forecast (4)"][..., 0], contexts[:, -4:])
+    true = task.forecast.restore(examples.columns[1])[..., 0]  # type: ignore[arg-type]
+    x = ((contexts - contexts.mean(dim=0)) / contexts.std(dim=0)).numpy()
+    y = (true - true.mean(dim=0)) / true.std(dim=0)
+    theirs = RidgeCV(alphas=PENALTIES).fit(x, y.numpy()).predict(x)
+    expected = torch.from_numpy(theirs) * true.std(dim=0) + true.mean(dim=0)
+    torch.testing.assert_close(found["ridge on lags"][..., 0], expected)
+    metrics = report.baselines(task, evaluation)
+    errors = found["the naive forecast"][..., 0] - true
+    assert metrics["rmse of the naive forecast"] == pytest.approx(float(errors.square().mean().sqrt()))
+    assert metrics["mae of the naive forecast"] == pytest.approx(float(errors.abs().mean()))
+
+
+@pytest.mark.parametrize("quantiles", [False, True])
+def test_intervals_hold_what_they_are_made_to_hold(quantiles: bool) -> None:
+    """On windows that are exchangeable, the coverage of new ones is the chosen one."""
+    random = torch.Generator().manual_seed(0)
+    contexts = torch.zeros(3_000, 7, 1)
+    futures = torch.randn(3_000, 4, 1, generator=random) * torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None]
+    val, test = Examples(contexts[:1_500], futures[:1_500]), Examples(contexts[1_500:], futures[1_500:])
+    ends = torch.tensor([-1.0, 0.0, 0.5])  # of no meaning until they are calibrated
+    answers = ends.expand(1_500, 4, 3) if quantiles else torch.zeros(1_500, 4, 1)
+    task = Forecasting(CONTEXT, lambda spec: Perfect(answers), ADAM, quantiles=quantiles, coverage=0.8)
+    evaluation = Evaluation(task, {"train": val, "val": val, "test": test}, 2_000)
+    calibration = report.calibrate(task, evaluation)
+    assert calibration is not None
+    assert calibration.widths is not None
+    assert len(calibration.widths) == 4
+    evaluation.calibration = calibration
+    found = report.split_metrics(task, evaluation)
+    assert found["interval_coverage"] == pytest.approx(0.8, abs=0.03)  # three standard errors of 1500 windows each
+    if not quantiles:
+        widths = torch.tensor(calibration.widths)[:, 0]
+        assert (widths / 3 / torch.tensor([1.0, 2, 3, 4])).tolist() == pytest.approx([1.2816] * 4, rel=0.1)
+
+
+def test_few_windows_have_one_width_for_all_steps() -> None:
+    examples = windows(torch.randn(40, generator=torch.Generator().manual_seed(0)))
+    _, evaluation = evaluated(torch.zeros(len(examples), 4, 3), examples)
+    widths = evaluation.calibration.widths
+    assert widths is not None
+    assert len(set(widths)) == 1
+
+
+def test_missing_values_count_for_nothing() -> None:
+    examples = windows(torch.randn(100, generator=torch.Generator().manual_seed(0)))
+    contexts, futures = (column.clone() for column in examples.columns)  # type: ignore[union-attr]
+    spec = replace(CONTEXT, input=replace(CONTEXT.input, masked=True))  # type: ignore[type-var]
     task = Forecasting(spec, BUILD, ADAM)
-    examples = Examples(contexts, futures)
-    found = report.baselines(task, Evaluation(task, {"train": examples, "test": examples}, 64))
-    assert found["rmse seasonal naive (12)"] == pytest.approx(120, abs=0.01)
-    (note,) = report.notes(task, Evaluation(task, {"train": examples, "test": examples}, 64))
-    assert "not below" in note
+    outputs = task.network(spec.input.prepare(contexts)).detach()
+    ones = torch.ones(len(futures), 1, 1)
+    futures[:, 2:] = math.nan
+    torch.testing.assert_close(task.loss_of(outputs, futures, ones), task.loss_of(outputs[:, :2], futures[:, :2], ones))
+    evaluation = Evaluation(task, dict.fromkeys(("train", "val", "test"), Examples(contexts, futures)), 64)
+    report.initialise(task, evaluation.splits)
+    evaluation.calibration = report.calibrate(task, evaluation) or Calibration()
+    found = {**report.split_metrics(task, evaluation), **report.baselines(task, evaluation)}
+    assert all(map(math.isfinite, found.values()))
+    assert report.notes(task, evaluation)
 
 
 def test_a_level_that_was_never_seen_is_only_added() -> None:
@@ -77,19 +159,51 @@ def test_a_level_that_was_never_seen_is_only_added() -> None:
         torch.testing.assert_close(network(x, lengths)[row : row + 1], network(x[row : row + 1, :length]))
 
 
-def test_a_short_run_beats_both_naive_forecasts(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
+def test_a_short_run_beats_simpler_forecasts(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     L.seed_everything(0, verbose=False)
     data = Waves(length=1_200, context_length=48, horizon=12)
     data.setup()
     task = Forecasting(data.spec, BUILD, ADAM)
+    report.initialise(task, data.splits)
     run = trainer(max_epochs=6)
     run.fit(task, data)
     run.test(task, data, verbose=False)
     evaluation = Evaluation(task, data.splits, 64)
+    evaluation.calibration = report.calibrate(task, evaluation) or Calibration()
     baselines = report.baselines(task, evaluation)
-    assert run.callback_metrics["test/mae"] < 0.9 * min(v for name, v in baselines.items() if name.startswith("mae"))
-    assert set(report.plots(task, evaluation, tmp_path)) == {"forecast.png"}
+    ridge, mae = baselines["mae of ridge on lags"], float(run.callback_metrics["test/mae"])
+    assert mae < 1.02 * ridge
+    assert mae < 0.8 * min(value for name, value in baselines.items() if name.startswith("mae") and "naive" in name)
+    assert 0.8 < report.split_metrics(task, evaluation)["interval_coverage"] < 0.97
+    assert set(report.plots(task, evaluation, tmp_path)) == {"forecast.png", "lead_times.png"}
     assert (tmp_path / "forecast.png").stat().st_size > 5_000
+    card = "\n".join(report.notes(task, evaluation))
+    assert "linear forecast" in card
+    assert "## Backtest" in card
+
+
+def test_noise_is_left_to_the_linear_forecast(trainer: Callable[..., L.Trainer]) -> None:
+    """Where a network can only memorise, its forecast is the linear one, and its validation metrics are those of it."""
+    L.seed_everything(0, verbose=False)
+    examples, other = (windows(torch.randn(60, generator=torch.Generator().manual_seed(seed))) for seed in (1, 2))
+    task = Forecasting(CONTEXT, BUILD, partial(torch.optim.AdamW, lr=3e-2))
+    report.initialise(task, {"train": other, "val": other})
+    run = trainer(max_epochs=20)
+    run.fit(task, *(DataLoader(TensorDataset(*one.columns), batch_size=64) for one in (other, examples)))  # type: ignore[arg-type]
+    assert isinstance(task.network, Forecaster)
+    assert float(task.network.gate) == 0
+    context, future = examples.columns
+    past = CONTEXT.input.prepare(context)
+    output = task.network.eval()(past)
+    torch.testing.assert_close(task.forecast.central(output), task.network.base(past))
+    expected = (task.network.base(past) - future).square().mean().sqrt() * 3
+    assert float(run.callback_metrics["val/rmse"]) == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, 90])
+def test_an_impossible_coverage_is_refused(coverage: float) -> None:
+    with pytest.raises(ValueError, match="coverage"):
+        Forecasting(CONTEXT, BUILD, ADAM, coverage=coverage)
 
 
 def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:

@@ -20,7 +20,7 @@ from zoo.tasks.supervised import Sentiment
 from zoo.tasks.supervised.sentiment import read_vectors
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports.supervised import words_and_pairs
+from zoo.training.reports.classification import words_and_pairs
 from zoo.weights.artefact import Artefact, load, save
 
 BUILD = partial(models.build, "lstm", hidden_size=32, embedding_dim=8)

@@ -163,7 +163,10 @@ def test_metrics_of_values_are_in_their_own_units() -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [(Wine, {"confusion_matrix.png", "importance.png"}), (Diabetes, {"predicted.png", "importance.png"})],
+    [
+        (Wine, {"confusion_matrix.png", "importance.png"}),
+        (Diabetes, {"predicted.png", "residuals.png", "importance.png"}),
+    ],
 )
 def test_plots(source: type[Any], expected: set[str], tmp_path: Path) -> None:
     data = source()

@@ -13,6 +13,7 @@ import lightning as L
 from zoo import check
 from zoo.data.core.columns import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
+from zoo.errors import ConfigError
 from zoo.spec import Encoded, Spec
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,14 @@ class DataModule(L.LightningDataModule, ABC):
         if text not in self.notes:
             log.log(logging.WARNING if warn else logging.INFO, "%s", text)
             self.notes.append(text)
+
+    def take_fold(self, number: int, count: int) -> None:
+        """Test on the fold of this number, from 0, of so many, before it is set up.
+
+        Raises:
+            ConfigError: its splits are given.
+        """
+        raise ConfigError(f"folds are for tables; {type(self).__name__} has splits of its own: give seeds=… instead")
 
     def expected_specs(self) -> Sequence[Spec]:
         """Specs of the kinds that `load` may give, before anything is read or downloaded.

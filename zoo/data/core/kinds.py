@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.core.date_forms import date_form
 from zoo.data.core.notations import AFFIXED, known_cells, notations_of
 from zoo.errors import DataError
 from zoo.spec.cells import (
@@ -25,6 +24,7 @@ from zoo.spec.cells import (
     words,
     written_plainly,
 )
+from zoo.spec.date_forms import date_form
 from zoo.spec.dialect import Say
 
 if TYPE_CHECKING:

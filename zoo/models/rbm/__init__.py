@@ -63,7 +63,7 @@ def build(spec: Spec, *, num_hidden: int = 256) -> RBM:
         return network(size, num_hidden, visible=kind, categories=categories)
     if isinstance(spec.output, Classes):
         return ClassRBM(size, len(spec.output.names), num_hidden, visible=kind, categories=categories)
-    if isinstance(spec.output, Values) and len(spec.output.names) == 1:
+    if isinstance(spec.output, Values) and spec.output.outputs == 1:
         return ValueRBM(size, num_hidden, visible=kind, categories=categories)
     raise _refusal(spec)
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from zoo.errors import SpecError
 from zoo.models.rnn.captioning import Captioner
-from zoo.models.rnn.forecasting import Forecaster
+from zoo.models.rnn.forecasting import Forecaster, forecaster
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger, VideoReader
 from zoo.models.rnn.text import LanguageModel, TextClassifier
@@ -150,11 +150,9 @@ def build(
     if isinstance(given, Series) and isinstance(wanted, Labels):
         return Tagger(network(len(given.names), len(wanted.names), pool="none"))
     if isinstance(given, Series) and isinstance(wanted, Forecast):
-        outputs = wanted.horizon * len(wanted.names)
-        targets = [given.names.index(name) for name in wanted.names]
-        return Forecaster(network(len(given.names), outputs, pool=pool), targets)
+        return forecaster(given, wanted, partial(network, pool=pool))
     if isinstance(wanted, Classes | MultiLabel | Values) and not isinstance(wanted, Forecast):
-        outputs = len(wanted.names)
+        outputs = wanted.outputs
         if type(given) is Image:
             height, width = given.size
             features = given.channels * width * (1 if by_rows else height)

@@ -68,7 +68,7 @@ class Captioning(Task):
         self.bleu = BLEUScore()
 
     def training_step(self, batch: tuple[Any, ...], batch_idx: int) -> Tensor:
-        images, captions = self._with_captions(batch)
+        images, captions = self.with_captions(batch)
         chosen = torch.randint(captions.shape[1], (len(images),), device=images.device)
         captions = captions[torch.arange(len(images), device=images.device), chosen]  # B, T
         logits = self.network(self.spec.input.prepare(images), captions)
@@ -77,7 +77,7 @@ class Captioning(Task):
         return loss
 
     def eval_step(self, batch: tuple[Any, ...], batch_idx: int, split: str) -> None:
-        images, captions = self._with_captions(batch)
+        images, captions = self.with_captions(batch)
         x, network = self.spec.input.prepare(images), self.trained_network
         logits, targets = network(x, captions[:, 0]).float().flatten(0, 1), token_targets(captions[:, 0])
         self.loss.update(functional.cross_entropy(logits, targets), weight=(targets >= 0).sum())
@@ -94,7 +94,8 @@ class Captioning(Task):
             written: Tensor = self.trained_network.generate(self.spec.input.prepare(batch[0]))[0]  # type: ignore[operator]
         return written
 
-    def _with_captions(self, batch: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+    def with_captions(self, batch: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+        """The images of a batch, and their captions as codes (B, R, T)."""
         images, captions, *_ = batch
         return images, captions if self.spelled is None else self.spelled[captions]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from torch import nn
 
+from zoo.metrics.calibration import Criterion
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, MultiLabel, Spec
 from zoo.tasks.supervised.classification import Classification
@@ -24,9 +25,36 @@ def supervised_task(
     optimizer: OptimizerBuilder | TrainingOptions,
     *,
     loss: nn.Module | None = None,
+    monitor: str | None = None,
+    class_weight: str | Mapping[str, float] | None = None,
+    threshold: Criterion | None = None,
+    positive: str | None = None,
+    quantiles: bool = False,
+    coverage: float | None = 0.9,
 ) -> Supervised:
-    """The task that the data's target asks for: a class, several labels, or values."""
-    tasks: dict[type, type[Supervised]] = {Classes: Classification, MultiLabel: MultiLabelClassification}
-    task: Any = tasks.get(type(spec.output), Regression)
-    made: Supervised = task(spec, build, optimizer, loss=loss)
-    return made
+    """The task that the data's target asks for: classification of classes or several labels, regression of values.
+
+    Raises:
+        ValueError: an option of one of them is given for another.
+    """
+    output = spec.output
+    if quantiles and isinstance(output, Classes | MultiLabel):
+        raise ValueError("quantiles are of values, and the target has classes")
+    if isinstance(output, Classes):
+        return Classification(
+            spec,
+            build,
+            optimizer,
+            loss=loss,
+            monitor=monitor,
+            class_weight=class_weight,
+            threshold=threshold,
+            positive=positive,
+        )
+    of_classes = {"class_weight": class_weight, "threshold": threshold, "positive": positive}
+    for name, given in of_classes.items():
+        if given is not None:
+            raise ValueError(f"{name} is of classes, and the target has {output.word}")
+    if isinstance(output, MultiLabel):
+        return MultiLabelClassification(spec, build, optimizer, loss=loss)
+    return Regression(spec, build, optimizer, loss=loss, monitor=monitor, quantiles=quantiles, coverage=coverage)

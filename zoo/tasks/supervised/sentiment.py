@@ -6,12 +6,14 @@ Shape letters: B batch, T tokens, K classes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import DataError, SpecError
+from zoo.metrics.calibration import Criterion
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, Text
 from zoo.spec.text import FIRST
@@ -27,7 +29,7 @@ class Sentiment(Classification):
     Logs what `Classification` does.
 
     Args:
-        spec, build, optimizer, loss: as in `Classification`.
+        spec, build, optimizer, loss, class_weight, monitor, threshold, positive: as in `Classification`.
         embeddings: a file of word vectors, such as GloVe's: a word a line, and its numbers after it. The words that
             it holds start there, and are trained on.
 
@@ -44,11 +46,24 @@ class Sentiment(Classification):
         optimizer: OptimizerBuilder | TrainingOptions,
         *,
         loss: nn.Module | None = None,
+        class_weight: str | Mapping[str, float] | None = None,
+        monitor: str | None = None,
+        threshold: Criterion | None = None,
+        positive: str | None = None,
         embeddings: str | None = None,
     ) -> None:
         if not isinstance(spec.input, Text):
             raise SpecError(f"sentiment needs data of texts with classes, and this is {spec}")
-        super().__init__(spec, build, optimizer, loss=loss)
+        super().__init__(
+            spec,
+            build,
+            optimizer,
+            loss=loss,
+            class_weight=class_weight,
+            monitor=monitor,
+            threshold=threshold,
+            positive=positive,
+        )
         if embeddings is not None:
             self._start_from(Path(embeddings).expanduser(), spec.input)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, unknown
+from zoo.metrics.meanings import better
 from zoo.models import apply
 from zoo.models.rbm import LabelledRBM
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
@@ -39,6 +41,27 @@ class Supervised(Task):
             self.network.learn_labels_alone()
         self.criterion = loss
 
+    def choose_monitor(self, name: str | None, choices: Sequence[str]) -> None:
+        """Keep the best weights by another validation metric than usual.
+
+        Raises:
+            ValueError: there is no such metric.
+        """
+        if name is None:
+            return
+        if name not in choices:
+            raise ValueError(unknown("metric to monitor", str(name), choices))
+        self.monitor, self.mode, self.monitor_is_given = f"val/{name}", better(name) or "min", True
+
+    @property
+    def loss_name(self) -> str:
+        """The name of the loss of training: `loss` where it is the quantity that validation has under this name."""
+        return "loss"
+
+    def example_weights(self, targets: Tensor) -> Tensor | None:
+        """What each example counts (N,) by its target; None for all the same."""
+        return None
+
     @abstractmethod
     def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:
         """The loss of outputs (N, …) and their targets, by a criterion; None for that of the task."""
@@ -54,8 +77,11 @@ class Supervised(Task):
         if outputs.ndim == 3:  # B, M, …: each member of an ensemble has its own loss
             targets, *weights = (column.repeat_interleave(outputs.shape[1], dim=0) for column in (targets, *weights))
             outputs = outputs.flatten(0, 1)
+        if (by_target := self.example_weights(targets)) is not None:
+            weights = [weights[0] * by_target if weights else by_target]
         loss = self.weighted_loss(outputs, targets, *weights) if weights else self.training_loss(outputs, targets)
-        self.record(loss=loss)
+        summed = getattr(self.criterion, "reduction", None) == "sum"
+        self.record(**{self.loss_name: loss.detach() / len(targets) if summed else loss})
         return loss
 
     def weighted_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Reports by kind of task; importing this registers them."""
 
+from zoo.training.reports import classification as classification
+from zoo.training.reports import forecasting as forecasting
 from zoo.training.reports import gan as gan
 from zoo.training.reports import rbm as rbm
+from zoo.training.reports import regression as regression
 from zoo.training.reports import sequence as sequence
-from zoo.training.reports import supervised as supervised

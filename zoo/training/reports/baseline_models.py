@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from zoo.training.runtime import seeded
 
 NEIGHBOURS = 5
 SHRINKAGE = 5.0  # ratings of the mean that each item and each user is taken to have had besides
+MAX_NEIGHBOURS = 4096  # items of which each is compared with each, in some 400 MB
 ROUNDS = 10  # of fitting items and users in turns
 DRAWS = 1000  # of the shares of topics, by which a document's probability under LDA is estimated
 
@@ -44,6 +46,44 @@ def item_and_user_effects(known: SparseRows, scale: Tensor) -> tuple[Tensor, Ten
         item = items.bincount(ratings - mean - user[users], minlength=known.width) / by_item
         user = users.bincount(ratings - mean - item[items], minlength=len(known)) / by_user
     return mean, item, user
+
+
+def item_neighbours(known: SparseRows, held_out: SparseRows, scale: Tensor) -> Tensor:
+    """Held-out ratings (S,) by the effects of item and user, and a user's ratings of items that are rated alike.
+
+    Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001, on what the effects leave over:
+    the mean of it over the rated items, weighted by scikit-learn's cosine similarity of items, those alike alone.
+
+    Args:
+        known: ratings (U, G), of at most `MAX_NEIGHBOURS` items: each is compared with each.
+        held_out: ratings of the same users and items.
+        scale: what the codes from 1 stand for (K,).
+    """
+    from scipy.sparse import csr_matrix
+    from sklearn.metrics.pairwise import cosine_similarity
+
+    mean, item, user = item_and_user_effects(known, scale)
+    places = known.places.long()
+    left = scale[known.codes.long() - 1].double() - mean - item[places] - user[known.owners]
+    shape = (len(known), known.width)
+    over, ones = (
+        csr_matrix((values.numpy(), places.numpy(), known.starts.numpy()), shape)
+        for values in (left, torch.ones_like(left))
+    )
+    together = (ones.T @ ones).toarray()  # users that have rated both
+    alike = cosine_similarity(over.T, dense_output=True)
+    if not isinstance(alike, np.ndarray):
+        alike = alike.toarray()
+    alike = alike.clip(min=0) * together / (together + SHRINKAGE)
+    np.fill_diagonal(alike, 0)
+    users, items = held_out.owners, held_out.places.long()
+    found = []
+    for chunk in torch.arange(len(known)).split(1024):
+        first, last = int(chunk[0]), int(chunk[-1]) + 1
+        mine = (users >= first) & (users < last)
+        more = (over[first:last] @ alike) / (ones[first:last] @ alike + 1 / SHRINKAGE)
+        found.append(torch.from_numpy(more)[users[mine] - first, items[mine]])
+    return mean + item[items] + user[users] + torch.cat(found)
 
 
 def lda_perplexity(train: Tensor, test: Tensor, topics: int) -> float:

@@ -50,7 +50,7 @@ class Samples(Callback):
 
 def growth(folder: Path) -> dict[str, str]:
     """Draw how the samples of the epochs changed, where there are several; gives captions as `report.plots` does."""
-    frames = sorted(_samples(folder).glob("*.png"))
+    frames = {f"epoch {1 + int(file.stem)}": file for file in sorted(_samples(folder).glob("*.png"))}
     if len(frames) < 2:
         return {}
     plots.filmstrip(frames, folder / "growth.png")

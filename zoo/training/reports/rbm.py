@@ -34,7 +34,13 @@ from zoo.tasks.rbm.contrastive_divergence import CHUNK, prepared
 from zoo.tasks.rbm.recommendation import RANKED, RANKED_USERS, gains
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports.baseline_models import item_and_user_effects, knn_accuracy, lda_perplexity
+from zoo.training.reports.baseline_models import (
+    MAX_NEIGHBOURS,
+    item_and_user_effects,
+    item_neighbours,
+    knn_accuracy,
+    lda_perplexity,
+)
 from zoo.training.reports.supervised import confusion_matrix, targets
 from zoo.training.runtime import seeded
 
@@ -130,12 +136,28 @@ def likelihood(task: FeatureLearning, evaluation: Evaluation) -> dict[str, float
 
 @report.baselines.register
 def _(task: FeatureLearning, evaluation: Evaluation) -> dict[str, float]:
-    """The same neighbours by as many principal components, and by the inputs themselves."""
+    """The same neighbours by as many principal components, and by the inputs themselves; of Bernoulli units the
+    log-likelihood where each is independent of the others."""
+    train, test = (inputs(task, evaluation, split) for split in ("train", "test"))
+    independent = {"log_likelihood_independent": independent_units(train, test)} if task.bernoulli else {}
+    return independent | _neighbours_of_components(task, evaluation, train, test)
+
+
+def independent_units(train: Tensor, test: Tensor) -> float:
+    """The mean log-likelihood (nats) of test vectors (N, V), rounded to 0 and 1, where each unit is on by itself, as
+    often as in training, with one example more of each."""
+    rates = (train.round().sum(dim=0).double() + 1) / (len(train) + 2)
+    binary = test.round().double()
+    return float((binary * rates.log() + (1 - binary) * (1 - rates).log()).sum(dim=1).mean())
+
+
+def _neighbours_of_components(
+    task: FeatureLearning, evaluation: Evaluation, train: Tensor, test: Tensor
+) -> dict[str, float]:
     if task.classes is None:
         return {}
     from sklearn.decomposition import PCA
 
-    train, test = (inputs(task, evaluation, split) for split in ("train", "test"))
     labels, truths = (targets(evaluation, split) for split in ("train", "test"))
     components = PCA(min(len(task.network.hidden_bias), *train.shape), random_state=0).fit(train)
     projected = [torch.from_numpy(components.transform(x)) for x in (train, test)]
@@ -277,12 +299,15 @@ def _(task: AnomalyDetection, evaluation: Evaluation, folder: Path) -> dict[str,
 
 @report.baselines.register
 def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
-    """The regularized effects of items and users, and the order of items by how many users rated them."""
+    """The effects of items and users, item neighbourhoods, and the order of items by how many users rated them."""
     columns: Any = evaluation.splits["test"].columns
     known, held_out = columns
     users, items, scale = held_out.owners, held_out.places.long(), task.network.scale.cpu()
     mean, of_item, of_user = item_and_user_effects(known, scale)
-    errors = mean + of_item[items] + of_user[users] - scale[held_out.codes.long() - 1]
+    truths = scale[held_out.codes.long() - 1]
+    errors = {"item_and_user_effects": mean + of_item[items] + of_user[users] - truths}
+    if known.width <= MAX_NEIGHBOURS:
+        errors["item_neighbours"] = item_neighbours(known, held_out, scale) - truths
     popularity = known.places.long().bincount(minlength=known.width).float()
     ranking, recall, rank = NDCG(RANKED), Recall(RANKED), ReciprocalRank()
     for rows in torch.arange(len(held_out)).split(evaluation.batch_size):
@@ -292,7 +317,7 @@ def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
             for metric in (recall, rank):
                 metric.update(popularity.expand(len(rows), -1).masked_fill(given > 0, -1), task.liked(codes))
     return {
-        "rmse_item_and_user_effects": float(errors.square().mean().sqrt()),
+        **{f"rmse_{name}": float(its.square().mean().sqrt()) for name, its in errors.items()},
         "ndcg_popularity": float(ranking.compute()),
         "recall_popularity": float(recall.compute()),
         "mrr_popularity": float(rank.compute()),

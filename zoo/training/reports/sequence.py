@@ -1,33 +1,35 @@
-"""Reports of OCR, captioning, tagging, forecasting, language modelling and the adding problem.
+"""Reports of OCR, captioning, tagging, language modelling and the adding problem.
 
-Shape letters: N examples, T steps, H steps of the horizon, V values.
+Shape letters: N examples, T steps.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics import MeanMetric
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from zoo import plots
 from zoo.metrics.entities import EntityF1
 from zoo.metrics.readings import Reading
 from zoo.spec import Sentence, Video
-from zoo.spec.text import tokenise
-from zoo.tasks.sequence import OCR, Adding, Captioning, Forecasting, LanguageModelling, Tagging
+from zoo.spec.text import PAD, tokenise
+from zoo.tasks.sequence import OCR, Adding, Captioning, LanguageModelling, Tagging
+from zoo.tasks.sequence.captioning import is_one_of
 from zoo.tasks.sequence.tagging import IGNORED, masked
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports import readings
 from zoo.training.reports.supervised import targets
 
+CAPTIONS_TOGETHER = 256
 CAPTIONED = 4  # images whose attention is drawn
-FORECASTS = 3  # windows that are drawn
-SEASON_WINDOWS = 500  # training windows, at most, by which the season is chosen
 PROMPT = 20  # characters that the sample goes on from
 SAMPLE = 400  # characters that the card shows
 
@@ -52,6 +54,19 @@ def read_lines(task: OCR, evaluation: Evaluation) -> Iterator[Reading]:
 
 
 # Captioning
+
+
+@report.baselines.register
+def _(task: Captioning, evaluation: Evaluation) -> dict[str, float]:
+    """The most frequent caption of the training split, for each image."""
+    train = [task.with_captions(batch)[1] for batch in evaluation.batches("train", CAPTIONS_TOGETHER)]
+    texts = Counter(tuple(row[row != PAD].tolist()) for captions in train for row in captions[:, 0].cpu())
+    written = torch.tensor(texts.most_common(1)[0][0])
+    found = MeanMetric()
+    for batch in evaluation.batches("test", CAPTIONS_TOGETHER):
+        captions = task.with_captions(batch)[1].cpu()
+        found.update(is_one_of(written.expand(len(captions), -1), captions).float())
+    return {"exact of the most frequent caption": float(found.compute())}
 
 
 @report.plots.register
@@ -126,75 +141,6 @@ def _tagged(task: Tagging, evaluation: Evaluation, folder: Path) -> dict[str, st
     told, right = ([task.names[code] for code in codes[real].tolist()] for codes in (predicted, true))
     plots.captioned_frames(videos[0].cpu()[real], told, right, folder / "tagged.png")
     return {"tagged.png": "A video of the test split, with the predicted label of each image (wrong ones in red)."}
-
-
-# Forecasting
-
-
-@report.baselines.register
-def _(task: Forecasting, evaluation: Evaluation) -> dict[str, float]:
-    """The naive forecast repeats the last value, and the seasonal-naive one the last season.
-
-    The season's length is the one after which training windows repeat themselves best, a trend apart: there the errors
-    at each step of the horizon differ least from window to window.
-    """
-    count = len(evaluation.splits["train"])
-    rows = torch.linspace(0, count - 1, min(count, SEASON_WINDOWS)).long()
-    (train, train_future), (test, future) = (
-        _windows(task, evaluation, "train", rows),
-        _windows(task, evaluation, "test"),
-    )
-    horizon, train_future = task.forecast.horizon, task.forecast.restore(train_future)
-    lags = range(1, train.shape[1] + 1)
-    unlike = [float((repeat(train, lag, horizon) - train_future).std(dim=0, correction=0).mean()) for lag in lags]
-    limit = 1.02 * min(unlike) + 1e-4 * float(train_future.std())  # twice a season is no better, but by noise
-    season = next(lag for lag, value in zip(lags, unlike) if value <= limit)
-    metrics: dict[str, float] = {}
-    for name, lag in (("naive", 1), (f"seasonal naive ({season})", season)):
-        errors = repeat(test, lag, horizon) - task.forecast.restore(future)
-        metrics |= {f"rmse {name}": float(errors.square().mean().sqrt()), f"mae {name}": float(errors.abs().mean())}
-    return metrics
-
-
-@report.plots.register
-def _(task: Forecasting, evaluation: Evaluation, folder: Path) -> dict[str, str]:
-    context, future = _windows(task, evaluation, "test")
-    rows = torch.linspace(0, len(context) - 1, min(len(context), FORECASTS)).long()
-    predicted, true = (
-        task.forecast.restore(values[rows]) for values in (torch.cat(evaluation.predictions("test")), future)
-    )
-    plots.forecasts(context[rows], predicted, true, task.forecast.names, folder / "forecast.png")
-    return {"forecast.png": "Windows of the test split: context, forecast and true values."}
-
-
-def _windows(
-    task: Forecasting, evaluation: Evaluation, split: str, rows: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """The context (N, T, V) of the values that are forecast, in their own units, and their future (N, H, V); of all
-    windows, or of some rows."""
-    examples = evaluation.splits[split]
-    context, future = examples.__getitems__(torch.arange(len(examples)) if rows is None else rows)
-    return context[:, :, task.columns], future  # type: ignore[call-overload, return-value]
-
-
-@report.notes.register
-def _(task: Forecasting, evaluation: Evaluation) -> list[str]:
-    """How far the network is from the simpler forecasts."""
-    predicted, (_, future) = torch.cat(evaluation.predictions("test")), _windows(task, evaluation, "test")
-    error = float((task.forecast.restore(predicted) - task.forecast.restore(future)).square().mean().sqrt())
-    simpler = {name: value for name, value in report.baselines(task, evaluation).items() if name.startswith("rmse")}
-    name, best = min(simpler.items(), key=lambda item: item[1])
-    share = abs(error / best - 1) if best else 0.0
-    words = f"{share:.0%} below" if error < best else f"**not below**, but {share:.0%} above"
-    return [
-        f"The network's RMSE, {error:.4g}, is {words} that of the {name.removeprefix('rmse ')} forecast, {best:.4g}."
-    ]
-
-
-def repeat(context: Tensor, season: int, horizon: int) -> Tensor:
-    """The seasonal-naive forecast (N, H, V) after a context (N, T, V): the last `season` steps over and over."""
-    steps = context.shape[1] - season + torch.arange(horizon) % season
-    return context[:, steps].double()
 
 
 # Language modelling

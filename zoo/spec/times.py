@@ -5,11 +5,11 @@ Even are numbers, steps of a clock, days, weekdays, months, quarters, half-years
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.data.core.date_forms import date_form
 from zoo.errors import ConfigError, DataError, SpecError
 from zoo.spec.cells import days, exact_words, is_missing, numbers
+from zoo.spec.date_forms import date_form
 from zoo.spec.dialect import Say
 
 if TYPE_CHECKING:
@@ -21,17 +21,39 @@ NEARLY = 0.1  # and with a word
 MONTHS = 1, 3, 6, 12  # steps of a month, a quarter, half a year and a year
 PERIOD = r"^(?:(\d{4})[-/ .]?([QHMqhm])(\d{1,2})|([QHqh])([1-4])[-/ ]?(\d{4}))$"  # 1990-Q1, Q1 1990
 WEEK = r"^(\d{4})-?W(\d{2})$"
+OFFSET = r"\d\d:?\d\d(?::\d\d(?:\.\d+)?)?\s*(?:Z|[+-]\d\d:?\d\d)$"  # after a time of day
 HOUR = 1 / 24
 
 
-def moments(cells: pd.Series, *, dates: str | None, timezone: str | None, say: Say) -> tuple[np.ndarray, bool]:
-    """Times as numbers (N,), in days since 1970 if they are dates; and whether they are.
+class Moments(NamedTuple):
+    """Times as numbers (N,), in days since 1970 (UTC) if they are dates; whether they are; and the form of their text,
+    as of strptime, "" for any other."""
+
+    when: np.ndarray
+    is_date: bool
+    form: str
+
+
+class Grid(NamedTuple):
+    """The place of each time (N,) on an even grid, int64, from 0; and the steps of that grid, in its unit: `number`,
+    `day`, `weekday` or `month`."""
+
+    places: np.ndarray
+    unit: str
+    step: float
+
+
+def moments(
+    cells: pd.Series, *, dates: str | None = None, timezone: str | None, say: Say, form: str | None = None
+) -> Moments:
+    """Times as numbers.
 
     Args:
         cells: numbers, dates, text in one of the forms of `date_form`, or words such as 1990-Q1 and 2020-W05.
         dates: `day_first` or `month_first`, where both fit.
         timezone: of local times, such as Europe/Berlin, whose clocks are changed twice a year.
         say: is told how they were read.
+        form: as an earlier call found it; None to find it.
 
     Raises:
         DataError: one is missing, or no time; the message names the row.
@@ -43,20 +65,28 @@ def moments(cells: pd.Series, *, dates: str | None, timezone: str | None, say: S
         raise DataError(f"column '{name}', row {cells.index[int(missing.to_numpy().argmax())]}: the time is missing")
     try:
         if cells.dtype.kind in "iuf":
-            found, is_date = _numbers(cells, name, say)
+            found, is_date, form = _numbers(cells, name, say, form)
         else:
             periods = _periods(cells)
-            form = "" if periods is not None or cells.dtype.kind == "M" else _form(cells, name, dates, say)
+            if form is None:
+                form = "" if periods is not None or cells.dtype.kind == "M" else _form(cells, name, dates, say)
             found, is_date = days(cells if periods is None else periods, name, form), True
     except SpecError as error:
         raise DataError(str(error)) from error
-    if timezone is not None and is_date:
+    if timezone is not None and is_date and not has_offset(cells) and (found % 1 > 1e-9).any():
         found = _in_zone(found, name, timezone)
-    return found.to_numpy("float64"), is_date
+    return Moments(found.to_numpy("float64"), is_date, form)
 
 
-def places(when: np.ndarray, is_date: bool, times: pd.Series, *, gaps: bool, say: Say) -> np.ndarray:
-    """The place of each time (N,), in ascending order, on an even grid: int64, from 0.
+def has_offset(cells: pd.Series) -> bool:
+    """Whether times say how far they are from UTC."""
+    if cells.dtype.kind == "M":
+        return getattr(cells.dtype, "tz", None) is not None
+    return cells.dtype.kind not in "iuf" and bool(exact_words(cells).str.contains(OFFSET).any())
+
+
+def grid_of(when: np.ndarray, is_date: bool, times: pd.Series, *, gaps: bool, say: Say) -> Grid:
+    """The even grid on which times lie, in ascending order.
 
     Args:
         when: as `moments` gives it.
@@ -72,31 +102,34 @@ def places(when: np.ndarray, is_date: bool, times: pd.Series, *, gaps: bool, say
 
     if len(when) < 2:
         raise DataError(f"column '{times.name}' has one time; a series needs more")
-    grids = [_by_months(when), _by_weekdays(when)] if is_date else []
-    for grid, word in zip(grids, ("", "from weekday to weekday")):
-        if grid is not None and (gaps or (np.diff(grid) == 1).all()):
-            if word:
-                say(f"column '{times.name}': its steps go {word}")
+    for grid in (_by_months(when), _by_weekdays(when)) if is_date else ():
+        if grid is not None and (gaps or (np.diff(grid.places) == 1).all()):
+            if grid.unit == "weekday":
+                say(f"column '{times.name}': its steps go from weekday to weekday")
             return grid
     return _by_steps(when, is_date, times, gaps=gaps, say=say)
 
 
-def _numbers(cells: pd.Series, name: str, say: Say) -> tuple[pd.Series, bool]:
+def _numbers(cells: pd.Series, name: str, say: Say, form: str | None) -> tuple[pd.Series, bool, str]:
     """Numbers, which are dates if all are such as 20230131 or 202301, and not evenly spaced as numbers."""
     import numpy as np
     import pandas as pd
 
     values = numbers(cells, name)
+    if form:
+        return days(values.astype("int64").astype(str), name, form), True, form
+    if form is not None:
+        return values, False, form
     steps = np.diff(np.sort(values.to_numpy()))
     if len(steps) and (steps == steps[0]).all():
-        return values, False
+        return values, False, ""
     for form, low, high in (("%Y%m%d", 19_000_101, 21_001_231), ("%Y%m", 190_001, 210_012)):
         if values.between(low, high).all() and (values % 1 == 0).all():
             text = values.astype("int64").astype(str)
             if pd.to_datetime(text, format=form, errors="coerce").notna().all():
                 say(f"column '{name}' is read as dates: {text.iloc[0]} is of the form {form}")
-                return days(text, name, form), True
-    return values, False
+                return days(text, name, form), True, form
+    return values, False, ""
 
 
 def _periods(cells: pd.Series) -> pd.Series | None:
@@ -125,24 +158,49 @@ def _form(cells: pd.Series, name: str, dates: str | None, say: Say) -> str:
     return date_form(different, name, dates, say) or ""
 
 
-def _in_zone(when: pd.Series, name: str, timezone: str) -> pd.Series:
-    """Local times in days, without the jumps of summer time."""
+def occurs_twice(when: pd.Series, timezone: str) -> pd.Series:
+    """Whether a local time (in days since 1970) is one of those that occur twice as summer time ends: bool (N,).
+
+    Raises:
+        ConfigError: there is no such time zone.
+    """
+    return _localise(_local(when), timezone, "NaT").isna()
+
+
+def _local(when: pd.Series) -> pd.Series:
     import pandas as pd
 
-    local = (pd.Timestamp(0) + pd.to_timedelta((when * 86400).round(3), unit="s")).reset_index(drop=True)
+    return pd.Timestamp(0) + pd.to_timedelta((when * 86400).round(3), unit="s")
+
+
+def _localise(local: pd.Series, timezone: str, ambiguous: Any) -> pd.Series:
     try:
-        there = local.dt.tz_localize(timezone, ambiguous="infer", nonexistent="shift_forward")
+        return local.dt.tz_localize(timezone, ambiguous=ambiguous, nonexistent="shift_forward")
     except (KeyError, ValueError, OSError, TypeError) as error:
-        if "ambiguous" in str(error).lower() or "repeated" in str(error).lower():
-            raise DataError(
-                f"column '{name}': an hour at the end of summer time is there but once ({error})"
-            ) from error
         raise ConfigError(f"data.timezone is such as Europe/Berlin; got {timezone} ({error})") from error
+
+
+def _in_zone(when: pd.Series, name: str, timezone: str) -> pd.Series:
+    """Local times of one series in days, without the jumps of summer time.
+
+    Of two equal ones the first is of summer time; one alone is so at the end of a series, and at its beginning not.
+    """
+    import pandas as pd
+
+    local = _local(when)
+    unclear = occurs_twice(when, timezone)
+    twice, second = local.duplicated(keep=False), local.duplicated()
+    alone = unclear & ~twice
+    last, first = local > local[~unclear].max(), local < local[~unclear].min()
+    if (alone & ~last & ~first).any():
+        row = when.index[int((alone & ~last & ~first).to_numpy().argmax())]
+        raise DataError(f"column '{name}', row {row}: an hour at the end of summer time is there but once")
+    there = _localise(local, timezone, ((twice & ~second) | (alone & last)).to_numpy())
     moments = (there.dt.tz_convert("UTC") - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
     return pd.Series(moments.to_numpy(), index=when.index, name=when.name)
 
 
-def _by_months(when: np.ndarray) -> np.ndarray | None:
+def _by_months(when: np.ndarray) -> Grid | None:
     """Places by months, quarters, half-years or years; None if days of the month differ."""
     import numpy as np
 
@@ -157,11 +215,10 @@ def _by_months(when: np.ndarray) -> np.ndarray | None:
     step = int(np.median(steps)) if len(steps) else 0
     if step not in MONTHS or (steps <= 0).any() or (steps % step).any():
         return None
-    grid: np.ndarray = (months - months[0]) // step
-    return grid
+    return Grid((months - months[0]) // step, "month", step)
 
 
-def _by_weekdays(when: np.ndarray) -> np.ndarray | None:
+def _by_weekdays(when: np.ndarray) -> Grid | None:
     """Places by days from Monday to Friday; None if one is at a weekend, or there are hours."""
     import numpy as np
 
@@ -173,11 +230,11 @@ def _by_weekdays(when: np.ndarray) -> np.ndarray | None:
     if not (steps == 3).any():
         return None
     week = (day.astype("int64") + 3) // 7
-    grid: np.ndarray = week * 5 + weekday
-    return grid - grid[0]
+    grid = week * 5 + weekday
+    return Grid(grid - grid[0], "weekday", 1)
 
 
-def _by_steps(when: np.ndarray, is_date: bool, times: pd.Series, *, gaps: bool, say: Say) -> np.ndarray:
+def _by_steps(when: np.ndarray, is_date: bool, times: pd.Series, *, gaps: bool, say: Say) -> Grid:
     import numpy as np
 
     steps = np.diff(when)
@@ -191,7 +248,10 @@ def _by_steps(when: np.ndarray, is_date: bool, times: pd.Series, *, gaps: bool, 
     if is_date and off.max() > EXACT:
         seconds = off.max() * usual * 86400
         say(f"column '{times.name}': its times are off by up to {seconds:.3g} s; they are taken as even")
-    return np.concatenate([[0], np.cumsum(whole)]).astype("int64")
+    found = np.concatenate([[0], np.cumsum(whole)]).astype("int64")
+    if is_date:  # in whole milliseconds, where it is long enough
+        usual = round(usual * 86_400_000) / 86_400_000 or usual
+    return Grid(found, "day" if is_date else "number", usual)
 
 
 def _uneven(times: pd.Series, place: int, steps: np.ndarray, usual: float, is_date: bool) -> str:

@@ -1,0 +1,62 @@
+"""Runs side by side: which differences are real, and what cannot be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo import ConfigError
+from zoo.training.compare import Run, as_text, compare, compared
+from zoo.training.outcomes import FILE, Outcomes, load_outcomes, value_metrics
+
+TRUE = torch.randn(300, 1, generator=torch.Generator().manual_seed(0)).double()
+
+
+def outcomes(noise: float, seed: int, examples: str = "a") -> Outcomes:
+    errors = noise * torch.randn(300, 1, generator=torch.Generator().manual_seed(seed))
+    return Outcomes("values", {"true": TRUE, "answers": TRUE + errors}, examples)
+
+
+def run(name: str, found: Outcomes) -> Run:
+    return Run(name, {**value_metrics(found.tensors["answers"], found.tensors["true"]), "loss": 1.0}, found)
+
+
+def test_a_real_difference_is_told_from_chance() -> None:
+    runs = [run("a", outcomes(0.5, 1)), run("same", outcomes(0.5, 2)), run("worse", outcomes(1.0, 3))]
+    found = compared(runs)
+    worse, same = found["rmse"]["worse"].difference, found["rmse"]["same"].difference
+    assert worse is not None
+    assert worse.low > 0.3
+    assert same is not None
+    assert not same.excludes_zero
+    assert found["rmse"]["a"].value.low < 0.5 < found["rmse"]["a"].value.high
+    assert found["loss"]["worse"].difference is None  # of which the examples are not known
+    text = as_text(runs, found)
+    assert text.count("| yes |") == 3  # rmse, mae, r2
+    assert text.count("within chance") == 3
+
+
+def test_other_test_examples_are_not_paired() -> None:
+    runs = [run("a", outcomes(0.5, 1)), run("b", outcomes(1.0, 2, examples="others"))]
+    assert compared(runs)["rmse"]["b"].difference is None
+    assert "not tested on the same examples" in as_text(runs, compared(runs))
+
+
+def test_outcomes_survive_the_disk_and_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+    kept = outcomes(0.5, 1)
+    kept.save(tmp_path / FILE)
+    read = load_outcomes(tmp_path / FILE)
+    assert read.metrics() == kept.metrics()
+    assert read.same_examples(kept)
+    (tmp_path / FILE).write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_outcomes(tmp_path / FILE)
+
+
+@pytest.mark.parametrize(("places", "said"), [((), "two runs or more"), (("a", "b"), "not the folder of a run")])
+def test_what_is_no_run_is_one_line(tmp_path: Path, places: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        compare([tmp_path / place for place in places], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,146 @@
+"""The linear part of a forecaster, fitted in closed form: a mean of ridge regressions on lags.
+
+Each regression predicts how far the next values are from a centre: zero (the mean of the training split), the mean of
+the window, its last value, or the season before. Ridge parameters are chosen by generalised cross-validation (Golub,
+Heath and Wahba, 1979). The regressions, and the season before as it is, are weighted by how well they predict the
+validation split: by the inverse of their squared errors.
+
+Shape letters: N windows, T steps, L lags, F numbers, H steps of the horizon, V values, G numbers known of each step, D
+regressors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.models.rnn import Forecaster
+from zoo.spec import Series
+from zoo.tasks.sequence.seasons import season_of
+
+Windows = tuple[Any, Tensor]  # as a batch holds them: the encoded context, and the next values, standardised
+
+PENALTIES = torch.logspace(-6, 2, 17, dtype=torch.float64)  # of standardised regressors, a window
+LEVELS = 3  # centres of any series
+CROWDED = 0.95  # degrees of freedom a window, above which a regression only recites
+
+
+@torch.no_grad()
+def fit_linear(network: Forecaster, series: Series, train: Windows, val: Windows) -> None:
+    """Fit the linear part of a forecaster on windows of the training split, given those of validation, both on the
+    CPU."""
+    linear = network.linear
+    assert linear is not None
+    x, known, y = _regressors(network, series, *train)
+    x_val, known_val, y_val = _regressors(network, series, *val)
+    for value, column in enumerate(network.targets.tolist()):
+        season = season_of(x[..., column], y[..., value])
+        centres = _centres(x, column, y.shape[1], season)
+        candidates = [_regression(x, known, y[..., value], centre) for centre in centres]
+        if len(centres) > LEVELS:  # the season before, as it is
+            candidates.append((centres[-1], torch.zeros_like(candidates[0][1]), torch.zeros_like(candidates[0][2])))
+        wrong = [_predict(x_val, known_val, *one) - y_val[..., value] for one in candidates]
+        shares = 1 / torch.stack([errors.square().mean().clamp(min=1e-12) for errors in wrong])
+        shares = shares / shares.sum()
+        weight, known_weight, bias = (
+            sum(share * part for share, part in zip(shares, parts)) for parts in zip(*candidates)
+        )
+        left = [
+            _predict(inputs, ahead, weight, known_weight, bias) - true[..., value]
+            for inputs, ahead, true in ((x, known, y), (x_val, known_val, y_val))
+        ]
+        linear.weight[:, value] = weight.flatten(1).to(linear.weight)
+        linear.known_weight[:, value] = known_weight.to(linear.weight)
+        linear.bias[:, value] = bias.to(linear.weight)
+        linear.spread[:, value] = torch.cat(left).square().mean(dim=0).sqrt().clamp(min=1e-3).to(linear.weight)
+
+
+def _regressors(network: Forecaster, series: Series, context: Any, future: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Windows as the linear part reads them: lags (N, L, F), what is known (N, H, G), and the next values (N, H, V)."""
+    prepared = series.prepare(context)
+    x, known = prepared if isinstance(prepared, tuple) else (prepared, future.new_zeros(*future.shape[:2], 0))
+    x, level, spread = network.normalise(x)
+    targets = network.targets.cpu()
+    future = (future - level[:, :, targets]) / spread[:, :, targets]
+    lags = x[:, -network.linear.lags :, : network.numbers]  # type: ignore[union-attr]
+    whole = ~future.isnan().flatten(1).any(dim=1)
+    if whole.sum() < min(len(future), 2):
+        future, whole = torch.where(future.isnan(), lags[:, -1:, targets], future), torch.ones_like(whole)
+    return lags[whole].double(), known[whole].double(), future[whole].double()
+
+
+def _centres(x: Tensor, column: int, horizon: int, season: int) -> list[Tensor]:
+    """What the differences are taken from, as weights of the lags, each (H, L, F): the first is zero."""
+    lags, numbers = x.shape[1:]
+    centres = [x.new_zeros(horizon, lags, numbers)]
+    for steps in [torch.arange(lags), torch.tensor([lags - 1])]:  # the mean, and the last value
+        centre = x.new_zeros(horizon, lags, numbers)
+        centre[:, steps, column] = 1 / len(steps)
+        centres.append(centre)
+    if 1 < season <= lags:
+        centre = x.new_zeros(horizon, lags, numbers)
+        centre[torch.arange(horizon), lags - season + torch.arange(horizon) % season, column] = 1
+        centres.append(centre)
+    return centres
+
+
+def _regression(x: Tensor, known: Tensor, y: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The weights of lags (H, L, F) and of what is known (H, G), and the bias (H,), for the next values y (N, H)."""
+    lags, numbers = x.shape[1:]
+    wanted = y - torch.einsum("nlf,hlf->nh", x, centre)
+    level = x.mean(dim=1, keepdim=True) if centre.any() else 0.0
+    regressors = (x - level).flatten(1)
+    weights, bias = _ridge(regressors, known, wanted)
+    weight = weights[:, : lags * numbers].unflatten(1, (lags, numbers))
+    if centre.any():
+        weight = weight - weight.mean(dim=1, keepdim=True)
+    return weight + centre, weights[:, lags * numbers :], bias
+
+
+def _ridge(x: Tensor, known: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Ridge regressions of y (N, H) on x (N, D) and on what is known of each step (N, H, G): weights (H, D + G), and
+    the bias (H,). One penalty for all steps is chosen by generalised cross-validation."""
+    count, horizon = len(x), y.shape[1]
+    mean, target_mean = x.mean(dim=0), y.mean(dim=0)
+    x, y = x - mean, y - target_mean
+    scale = x.square().mean().sqrt().clamp(min=1e-9)
+    x = x / scale
+    known_mean = known.mean(dim=0)  # H, G
+    known = known - known_mean
+    systems = []
+    steps: list[Any] = list(range(horizon)) if known.shape[2] else [slice(None)]
+    shared = x.T @ x
+    for step in steps:
+        wanted = y[:, step].reshape(count, -1)
+        gram, moment = shared, x.T @ wanted
+        if known.shape[2]:
+            ahead = known[:, step]
+            gram = torch.cat([torch.cat([shared, x.T @ ahead], 1), torch.cat([ahead.T @ x, ahead.T @ ahead], 1)])
+            moment = torch.cat([moment, ahead.T @ wanted])
+        values, vectors = torch.linalg.eigh(gram)
+        systems.append((values.clamp(min=0), vectors, vectors.T @ moment, wanted.square().sum()))
+    penalties = PENALTIES * count
+    scores = sum(_cross_validation(values, moment, total, penalties, count) for values, _, moment, total in systems)
+    penalty = penalties[int(torch.as_tensor(scores).argmin())]
+    weights = torch.cat(
+        [(vectors @ (moment / (values + penalty)[:, None])).T for values, vectors, moment, _ in systems]
+    )  # H, D + G
+    weights[:, : x.shape[1]] /= scale
+    bias = target_mean - weights[:, : x.shape[1]] @ mean - (weights[:, x.shape[1] :] * known_mean).sum(dim=1)
+    return weights, bias
+
+
+def _cross_validation(values: Tensor, moment: Tensor, total: Tensor, penalties: Tensor, count: int) -> Tensor:
+    """The generalised cross-validation error for each penalty, given eigenvalues (D,), projected moments (D, …) and the
+    sum of squares of what is predicted."""
+    shrunk = values[:, None] / (values[:, None] + penalties)  # D, P
+    explained = moment.square().sum(dim=1)[:, None] / (values[:, None] + penalties) * (2 - shrunk)
+    free = 1 - (shrunk.sum(dim=0) + 1) / count
+    error = (total - explained.sum(dim=0)).clamp(min=0) / free.square()
+    return torch.where(free < 1 - CROWDED, torch.inf, error)
+
+
+def _predict(x: Tensor, known: Tensor, weight: Tensor, known_weight: Tensor, bias: Tensor) -> Tensor:
+    return torch.einsum("nlf,hlf->nh", x, weight) + torch.einsum("nhg,hg->nh", known, known_weight) + bias

@@ -1,0 +1,102 @@
+"""What a network answered for each test example, kept in the run's folder, so that runs can be compared by it.
+
+Shape letters: N examples, K classes, V values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from zoo.data.core.columns import Examples
+from zoo.errors import ConfigError
+from zoo.files import one_line, replacing
+from zoo.metrics.classification import classification_metrics
+
+FILE = "outcomes.safetensors"
+PARTS = {"classes": {"true", "probabilities", "answers"}, "values": {"true", "answers"}}
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Answers for the N examples of a test split, beside the truth.
+
+    Args:
+        kind: classes or values.
+        tensors: of classes `true` (N,), `answers` (N,) and `probabilities` (N, K); of values `true` and `answers`
+            (N, V), in their own units.
+        examples: a digest of the inputs; those of two runs are the same where they were tested on the same examples.
+    """
+
+    kind: str
+    tensors: dict[str, Tensor]
+    examples: str
+
+    def __len__(self) -> int:
+        return len(self.tensors["true"])
+
+    def metrics(self, rows: Tensor | None = None) -> dict[str, float]:
+        """The metrics of these examples, or of some rows (N,), which may repeat themselves."""
+        chosen = self.tensors if rows is None else {name: part[rows] for name, part in self.tensors.items()}
+        if self.kind == "classes":
+            return classification_metrics(chosen["probabilities"], chosen["true"], chosen["answers"])
+        return value_metrics(chosen["answers"], chosen["true"])
+
+    def same_examples(self, other: Outcomes) -> bool:
+        """Whether both are of the same examples, in the same order."""
+        mine, theirs = self.tensors["true"], other.tensors["true"]
+        same = self.kind == other.kind and self.examples == other.examples and mine.shape == theirs.shape
+        return same and torch.allclose(mine.double(), theirs.double(), rtol=1e-4)
+
+    def save(self, path: Path) -> None:
+        about = {"kind": self.kind, "examples": self.examples}
+        tensors = {name: part.contiguous() for name, part in self.tensors.items()}
+        with replacing(path) as file:
+            file.write(save(tensors, {"zoo": json.dumps(about)}))
+
+
+def load_outcomes(path: Path) -> Outcomes:
+    """Read a run's outcomes.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:
+            about = json.loads((file.metadata() or {})["zoo"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+        kind, examples = about["kind"], str(about["examples"])
+        if set(tensors) != PARTS[kind] or len({len(part) for part in tensors.values()}) != 1:
+            raise ValueError("it does not hold what it says")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(one_line(f"{path} cannot be read: {error}")) from error
+    return Outcomes(kind, tensors, examples)
+
+
+def value_metrics(predicted: Tensor, true: Tensor) -> dict[str, float]:
+    """R2 (the mean over the values), RMSE and MAE of values (N, V)."""
+    errors = predicted - true
+    r2 = 1 - errors.square().sum(dim=0) / (true - true.mean(dim=0)).square().sum(dim=0)
+    return {
+        "r2": float(r2.mean()),
+        "rmse": float(errors.square().mean().sqrt()),
+        "mae": float(errors.abs().mean()),
+    }
+
+
+def digest(examples: Examples) -> str:
+    """A digest of the inputs of a split."""
+    column: Any = examples.columns[0]
+    held = column if isinstance(column, Tensor) else getattr(column, "values", None)
+    found = hashlib.sha256(str(len(examples)).encode())
+    if isinstance(held, Tensor):
+        found.update(held.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

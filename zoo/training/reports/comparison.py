@@ -1,0 +1,90 @@
+"""How far a network is above simpler methods on the same test examples: a table and a sentence for the card.
+
+Shape letters: N examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from zoo.metrics.bootstrap import bootstrap
+from zoo.metrics.meanings import better
+
+HEADING = "## Beside simpler methods"
+Scores = Mapping[str, float]
+SLOW_DRAWS = 200  # of the bootstrap, where a score takes more than a mean
+
+
+def table(methods: Mapping[str, Scores]) -> str:
+    """A row for each method, the network first, and a column for each metric."""
+    names = list(next(iter(methods.values())))
+    lines = [f"| method | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for method, scores in methods.items():
+        lines.append(f"| {method} | " + " | ".join(f"{scores[name]:.4g}" for name in names) + " |")
+    return "\n".join(lines)
+
+
+def sentence(
+    metric: str,
+    network: Scores,
+    simpler: Mapping[str, Scores],
+    difference: Callable[[str, Tensor], float],
+    count: int,
+    draws: int = SLOW_DRAWS,
+) -> str:
+    """How far the network is above the best of the simpler methods, with the interval over test examples, or that it is
+    not above.
+
+    Args:
+        metric: by which they are compared.
+        network: its metrics.
+        simpler: those of the simpler methods.
+        difference: network minus a method, named first, on some rows (N,) of the test split.
+        count: examples of the test split.
+        draws: of the bootstrap.
+    """
+    sign = 1 if better(metric) == "max" else -1
+    best = max(simpler, key=lambda method: sign * simpler[method][metric])
+    found = bootstrap(lambda rows: sign * difference(best, rows), count, draws)
+    verdict = f"**The network is not shown to be better than {best}**"
+    if found.excludes_zero:
+        verdict = f"The network is better than {best}" if found.low > 0 else f"**The network is worse than {best}**"
+    values = f"{network[metric]:.4g} on {count} test examples, and that of the other is {simpler[best][metric]:.4g}"
+    ahead = f"ahead by {found.value:.4g}" if found.value >= 0 else f"behind by {-found.value:.4g}"
+    ends = f"95 % interval over test examples: {found.low:.4g} to {found.high:.4g}"
+    return f"{verdict}: its {metric.replace('_', ' ')} is {values}. It is {ahead} ({ends})."
+
+
+def verdicts(metrics: Scores) -> list[str]:
+    """For each metric of the test that simpler methods have too, whether the network is better than the best of them.
+
+    Args:
+        metrics: of a run, as `test/…` and `baseline/…`.
+    """
+    lines = []
+    for name, value in metrics.items():
+        metric = name.removeprefix("test/")
+        if metric == name or better(metric) is None:
+            continue
+        simpler = {method: its for one, its in metrics.items() if (method := method_of(one, metric)) is not None}
+        if not simpler:
+            continue
+        sign = 1 if better(metric) == "max" else -1
+        best = max(simpler, key=lambda method: sign * simpler[method])
+        is_better = sign * (value - simpler[best]) > 0
+        word = "better than" if is_better else "**not better than**"
+        lines.append(f"The network's {metric}, {value:.4g}, is {word} that of {best}, {simpler[best]:.4g}.")
+    return lines
+
+
+def method_of(baseline: str, metric: str) -> str | None:
+    """The method of a baseline such as `baseline/rmse of the mean` or `baseline/bicubic_psnr`; else None."""
+    bare = baseline.removeprefix("baseline/")
+    if bare == baseline:
+        return None
+    for separator in (" of ", " by ", " ", "_"):
+        if bare.startswith(metric + separator):
+            return bare.removeprefix(metric + separator).replace("_", " ")
+    return bare.removesuffix(f"_{metric}").replace("_", " ") if bare.endswith(f"_{metric}") else None
