@@ -7,6 +7,7 @@ from collections.abc import Callable
 import lightning as L
 import pytest
 
+import zoo.training.reports  # noqa: F401  # registers what tests of a single file ask for
 from zoo.training.runtime import quieten_lightning
 
 

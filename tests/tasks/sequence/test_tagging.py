@@ -15,7 +15,7 @@ from zoo.data.images import Digits
 from zoo.data.sequences import Adding, Copying, MovingDigits
 from zoo.errors import SpecError
 from zoo.models.rnn import Tagger
-from zoo.spec import Classes, Labels, Spec, Video
+from zoo.spec import Features, Labels, Spec, Video
 from zoo.tasks.sequence import Tagging, memory_task
 from zoo.tasks.sequence.tagging import IGNORED, masked
 from zoo.training import report
@@ -97,5 +97,5 @@ def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:
         Tagging(digits.spec, BUILD, ADAM)
     with pytest.raises(SpecError, match="memory needs"):
         memory_task(digits.spec, BUILD, ADAM)
-    with pytest.raises(SpecError, match=r"lstm goes from .*, not video → classes"):
-        models.build("lstm", Spec(VIDEO, Classes(("a", "b"))))
+    with pytest.raises(SpecError, match=r"lstm goes from .*, not video → features"):
+        models.build("lstm", Spec(VIDEO, Features()))
