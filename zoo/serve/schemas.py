@@ -16,9 +16,11 @@ from zoo.spec import (
     Label,
     Labels,
     MaskedImage,
+    MultiLabel,
     Ratings,
     Recommendations,
     Seed,
+    Sentence,
     Series,
     Spec,
     Table,
@@ -73,8 +75,9 @@ def _(kind: MaskedImage) -> Schema:
 
 
 @input_schema.register(Text)
+@input_schema.register(Sentence)
 @input_schema.register(Counts)
-def _(kind: Text | Counts) -> Schema:
+def _(kind: Text | Sentence | Counts) -> Schema:
     return {"type": "string", "minLength": 1, "description": f"a {kind.word}"}
 
 
@@ -135,6 +138,12 @@ def answer_schema(kind: Any) -> Schema:
 def _(kind: Classes) -> Schema:
     probabilities = an_object(**dict.fromkeys(kind.names, PROBABILITY))
     return an_object(label={"enum": list(kind.names)}, probability=PROBABILITY, probabilities=probabilities)
+
+
+@answer_schema.register
+def _(kind: MultiLabel) -> Schema:
+    probabilities = an_object(**dict.fromkeys(kind.names, PROBABILITY))
+    return an_object(labels=a_list({"enum": list(kind.names)}), probabilities=probabilities)
 
 
 @answer_schema.register

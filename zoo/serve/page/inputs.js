@@ -8,6 +8,7 @@ const LARGEST = 512; // pixels of a longer side that is sent
 const EXAMPLES = {
   "gan.text_to_image_shapes": "a small red circle above a large blue square",
   "rbm.topics": "a funny comedy about love and family, with a smart script and a fine cast",
+  Sentence: "Angela Merkel met the mayor of Rome at the United Nations.",
   positive: "a quiet triumph, warm and funny, that never feels too long",
 };
 
@@ -184,7 +185,7 @@ function small(model, { submit, result }) {
 /** A text. */
 function text(model, { submit, result, show }) {
   const positive = model.output.names?.includes("positive") && EXAMPLES.positive;
-  const area = h("textarea", { "aria-label": "text", placeholder: "Type a text" }, EXAMPLES[model.name] ?? (positive || ""));
+  const area = h("textarea", { "aria-label": "text", placeholder: "Type a text" }, EXAMPLES[model.name] ?? EXAMPLES[model.input.kind] ?? (positive || ""));
   const hints = model.input.closed && model.input.vocabulary ? h("p", { class: "soft" }, `It knows these ${model.input.level} alone: ${model.input.vocabulary.join(" ")}`) : null;
   const pictures = model.output.kind === "Image";
   const go = () => (pictures ? several(model, { result, show }, area.value) : submit(area.value));
@@ -303,6 +304,6 @@ function strokes(model, { submit, result }) {
 }
 
 export const inputs = {
-  Image: image, MaskedImage: masked, SmallImage: small, TextLine: textLine, Text: text, Counts: text, Label: label, Seed: seed,
+  Image: image, MaskedImage: masked, SmallImage: small, TextLine: textLine, Text: text, Sentence: text, Counts: text, Label: label, Seed: seed,
   Table: table, Ratings: ratings, Series: series, Video: video, Strokes: strokes,
 };

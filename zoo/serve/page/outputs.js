@@ -8,15 +8,24 @@ const FEW = 12; // bars
 function classes(model, answer, host) {
   const ranked = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
   const shown = ranked.length <= FEW ? Object.entries(answer.probabilities) : ranked.slice(0, FEW);
-  const bars = shown.flatMap(([name, probability]) => [
+  host.append(h("p", { class: "big" }, answer.label), bars(shown));
+}
+
+function bars(probabilities) {
+  return h("div", { class: "bars" }, ...probabilities.flatMap(([name, probability]) => [
     h("span", {}, name), h("meter", { min: 0, max: 1, value: probability, "aria-label": name }), h("span", {}, percent(probability)),
-  ]);
-  host.append(h("p", { class: "big", "data-label": answer.label }, answer.label), h("div", { class: "bars" }, ...bars));
+  ]));
 }
 
 /** A number, or one with the ends of its interval. */
 function number(value) {
   return value != null && typeof value === "object" ? `${short(value.value)} (${short(value.low)} to ${short(value.high)})` : short(value);
+}
+
+/** Any number of labels, each with its own probability. */
+function severalLabels(model, answer, host) {
+  const ranked = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
+  host.append(h("p", { class: "big" }, answer.labels.join(", ") || "none"), bars(ranked.slice(0, FEW)));
 }
 
 function values(model, answer, host) {
@@ -47,7 +56,7 @@ function features(model, answer, host) {
 }
 
 function labels(model, answer, host) {
-  host.append(h("div", { class: "strip" }, ...answer.map(({ label, probability }, step) => h("span", { title: `step ${step + 1}: ${percent(probability)}`, style: `opacity:${0.35 + 0.65 * probability}` }, label))));
+  host.append(h("div", { class: "strip" }, ...answer.map(({ word, label, probability }, step) => h("span", { title: `step ${step + 1}: ${percent(probability)}`, style: `opacity:${0.35 + 0.65 * probability}` }, word ? `${word} ` : "", h(word ? "sub" : "span", {}, label)))));
 }
 
 function topics(model, answer, host) {
@@ -143,6 +152,6 @@ function any(model, answer, host) {
 }
 
 export const outputs = {
-  Classes: classes, Values: values, Tokens: written, Transcript: written, Anomaly: anomaly, Features: features, Labels: labels,
+  Classes: classes, MultiLabel: severalLabels, Values: values, Tokens: written, Transcript: written, Anomaly: anomaly, Features: features, Labels: labels,
   Topics: topics, Recommendations: recommendations, Image: image, Forecast: forecast, Ink: ink, any,
 };
