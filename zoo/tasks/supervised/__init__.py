@@ -1,4 +1,4 @@
-"""A target for each input: classification, regression, sentiment."""
+"""A target for each input: a class, several labels or values; and the sentiment of texts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from torch import nn
 
 from zoo.metrics.calibration import Criterion
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
-from zoo.spec import Classes, Spec
+from zoo.spec import Classes, MultiLabel, Spec
 from zoo.tasks.supervised.classification import Classification
+from zoo.tasks.supervised.multi_label import MultiLabelClassification
 from zoo.tasks.supervised.regression import Regression
 from zoo.tasks.supervised.sentiment import Sentiment
 from zoo.tasks.supervised.supervised import Supervised
 from zoo.tasks.task import NetworkBuilder
 
-__all__ = ["Classification", "Regression", "Sentiment", "Supervised", "supervised_task"]
+__all__ = ["Classification", "MultiLabelClassification", "Regression", "Sentiment", "Supervised", "supervised_task"]
 
 
 def supervised_task(
@@ -31,7 +32,7 @@ def supervised_task(
     quantiles: bool = False,
     coverage: float | None = 0.9,
 ) -> Supervised:
-    """The task that the data's target asks for: classification of classes, regression of values.
+    """The task that the data's target asks for: a class, several labels, or values.
 
     Raises:
         ValueError: an option of one of them is given for the other.
@@ -49,8 +50,12 @@ def supervised_task(
             threshold=threshold,
             positive=positive,
         )
-    of_classes = {"class_weight": class_weight, "threshold": threshold, "positive": positive}
+    of_classes: dict[str, object] = {"class_weight": class_weight, "threshold": threshold, "positive": positive}
     for name, given in of_classes.items():
         if given is not None:
-            raise ValueError(f"{name} is of classes, and the target has values")
+            raise ValueError(f"{name} is of classes, and the target has none")
+    if isinstance(spec.output, MultiLabel):
+        if quantiles or monitor is not None:
+            raise ValueError("quantiles and monitor are not of several labels")
+        return MultiLabelClassification(spec, build, optimizer, loss=loss)
     return Regression(spec, build, optimizer, loss=loss, monitor=monitor, quantiles=quantiles, coverage=coverage)

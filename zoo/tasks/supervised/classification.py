@@ -19,7 +19,7 @@ from zoo.metrics.calibration import Criterion, check_criterion
 from zoo.metrics.classification import METRICS, classification_metric
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
-from zoo.spec import Classes, Spec, Values
+from zoo.spec import Classes, MultiLabel, Spec, Values
 from zoo.tasks.supervised.supervised import Labelled, Supervised
 from zoo.tasks.task import NetworkBuilder
 
@@ -73,7 +73,8 @@ class Classification(Supervised):
         positive: str | None = None,
     ) -> None:
         if not isinstance(spec.output, Classes):
-            hint = "; for values there is task=regression" if isinstance(spec.output, Values) else ""
+            others = {Values: "; for values there is task=regression", MultiLabel: "; for labels task=multi_label"}
+            hint = others.get(type(spec.output), "")
             raise SpecError(f"classification needs data with classes, and this is {spec}{hint}")
         loss = loss or nn.CrossEntropyLoss()
         if isinstance(loss, nn.CrossEntropyLoss):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.data.core.sparse import SparseRows
 from zoo.training.runtime import seeded
 
 NEIGHBOURS = 5
@@ -26,43 +28,55 @@ def knn_accuracy(train: Tensor, labels: Tensor, test: Tensor, truths: Tensor) ->
     return float(neighbours.score(test.numpy(), truths.numpy()))
 
 
-def item_and_user_effects(codes: Tensor, scale: Tensor) -> Tensor:
-    """Ratings (U, G) as the mean of all, plus an effect of the item, plus one of the user.
+def item_and_user_effects(known: SparseRows, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Ratings (U, G) as the mean of all (), plus an effect of the item (G,), plus one of the user (U,).
 
     The effects are those of least squares, with a penalty of 5 times the square of each, fitted in turns.
 
     Args:
-        codes: known ratings (U, G), 0 for none.
+        known: ratings (U, G).
         scale: what the codes from 1 stand for (K,).
     """
-    known = (codes > 0).float()
-    ratings = scale[(codes.long() - 1).clamp(min=0)]
-    mean = (ratings * known).sum() / known.sum()
-    user = torch.zeros(len(codes), 1)
+    users, items, ratings = known.owners, known.places.long(), scale[known.codes.long() - 1].double()
+    mean = ratings.mean()
+    by_user, by_item = known.counts + SHRINKAGE, items.bincount(minlength=known.width) + SHRINKAGE
+    user = torch.zeros(len(known), dtype=torch.double)
     for _ in range(ROUNDS):
-        item = ((ratings - mean - user) * known).sum(dim=0) / (known.sum(dim=0) + SHRINKAGE)
-        user = (((ratings - mean - item) * known).sum(dim=1) / (known.sum(dim=1) + SHRINKAGE))[:, None]
-    return mean + item + user
+        item = items.bincount(ratings - mean - user[users], minlength=known.width) / by_item
+        user = users.bincount(ratings - mean - item[items], minlength=len(known)) / by_user
+    return mean, item, user
 
 
-def item_neighbours(codes: Tensor, scale: Tensor) -> Tensor:
-    """Ratings (U, G) as effects of item and user, plus what a user's other ratings say of items that are rated alike.
+def item_neighbours(known: SparseRows, scale: Tensor, users: Tensor, items: Tensor) -> Tensor:
+    """What a user's other ratings say of an item (N,), beyond the effects of item and user.
 
     Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001, on what the effects leave over:
-    the mean of it over the rated items, weighted by scikit-learn's cosine similarity of items, those alike alone.
+    the mean of it over the user's rated items, weighted by scikit-learn's cosine similarity to the item, alike ones
+    alone.
 
     Args:
-        codes: known ratings (U, G), 0 for none.
+        known: ratings (U, G).
         scale: what the codes from 1 stand for (K,).
+        users, items: of the pairs that are asked for (N,).
     """
+    from scipy.sparse import csr_array
     from sklearn.metrics.pairwise import cosine_similarity
 
-    known, effects = (codes > 0).float(), item_and_user_effects(codes, scale)
-    left = (scale[(codes.long() - 1).clamp(min=0)] - effects) * known
-    alike = torch.from_numpy(cosine_similarity(left.T.numpy())).to(left).clamp(min=0)
-    together = known.T @ known  # users that have rated both
-    alike = (alike * together / (together + SHRINKAGE)).fill_diagonal_(0)
-    return effects + left @ alike / (known @ alike + 1 / SHRINKAGE)
+    mean, of_item, of_user = item_and_user_effects(known, scale)
+    owners, places = known.owners, known.places.long()
+    left = scale[known.codes.long() - 1].double() - mean - of_item[places] - of_user[owners]
+    shape = len(known), known.width
+    rated, leftover = (
+        csr_array((values.numpy(), (owners.numpy(), places.numpy())), shape=shape)
+        for values in (torch.ones_like(left), left)
+    )
+    together = (rated.T @ rated).toarray()  # users that have rated both
+    alike = cosine_similarity(leftover.T).clip(min=0) * together / (together + SHRINKAGE)
+    np.fill_diagonal(alike, 0)
+    found = [  # of one user after the other, for most have rated little
+        (leftover[[user]] @ alike)[0] / ((rated[[user]] @ alike)[0] + 1 / SHRINKAGE) for user in range(len(known))
+    ]
+    return torch.from_numpy(np.stack(found))[users, items]
 
 
 def lda_perplexity(train: Tensor, test: Tensor, topics: int) -> float:

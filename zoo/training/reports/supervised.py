@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.functional.classification import multiclass_confusion_matrix, multilabel_f1_score
 
 from zoo import plots
 from zoo.metrics.importance import permutation_importance
 from zoo.spec import Table
-from zoo.tasks.supervised import Supervised
+from zoo.tasks.supervised import MultiLabelClassification, Supervised
+from zoo.training import report
 from zoo.training.report import Evaluation
 
 
@@ -27,6 +28,23 @@ def confusion_matrix(answers: Tensor, labels: Tensor, names: tuple[str, ...], fo
     counts = multiclass_confusion_matrix(answers, labels, len(names))
     plots.confusion_matrix(counts, names, folder / "confusion_matrix.png")
     return {"confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."}
+
+
+@report.baselines.register
+def _(task: MultiLabelClassification, evaluation: Evaluation) -> dict[str, float]:
+    """The labels that most examples of the training split have, or else the most frequent one, for each example."""
+    train, test = (targets(evaluation, split) for split in ("train", "test"))
+    shares = train.mean(dim=0)
+    given = (shares >= min(0.5, float(shares.max()))).long().expand(len(test), -1)
+    return {
+        "f1 of the most frequent labels": float(multilabel_f1_score(given, test.long(), len(shares), average="micro"))
+    }
+
+
+@report.plots.register
+def _(task: MultiLabelClassification, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    task.eval()
+    return importance(task, evaluation, folder)
 
 
 def importance(task: Supervised, evaluation: Evaluation, folder: Path) -> dict[str, str]:
