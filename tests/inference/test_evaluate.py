@@ -239,7 +239,7 @@ def test_noise_is_what_the_test_draws_at_random(
     claimed = zoo.load(run / "model.safetensors").metrics
 
     def drawn(artefact: Artefact, root: Path, *, seed: int) -> dict[str, float]:
-        return {"test/loss": claimed["test/loss"] + 0.01 * (seed - 42), "test/accuracy": claimed["test/accuracy"]}
+        return {**claimed, "test/loss": claimed["test/loss"] + 0.01 * (seed - 42)}
 
     monkeypatch.setattr(publishing, "measure", drawn)
     publishes()

@@ -51,7 +51,7 @@ def supervised_task(
             threshold=threshold,
             positive=positive,
         )
-    of_classes = {"class_weight": class_weight, "threshold": threshold, "positive": positive}
+    of_classes: dict[str, object] = {"class_weight": class_weight, "threshold": threshold, "positive": positive}
     for name, given in of_classes.items():
         if given is not None:
             raise ValueError(f"{name} is of classes, and the target has {output.word}")
