@@ -12,7 +12,8 @@ from torch.nn import functional
 INK = 0.2  # of the contrast; fainter pixels do not count as ink
 FINE = 4  # fine pixels a pixel, on which strokes are sharpened
 SHARPNESS = 2.0  # by which contrast grows at the edge of a stroke, as blurred or enlarged drawings need
-SAME = 0.08  # a drawing whose size differs by less is only shifted, by whole pixels, and so keeps its pixels
+SLACK = 1.6  # pixels; a drawing whose box differs by less is at most shifted, by whole pixels, and that by 2 or more
+DARK, LIGHT = 0.02, 0.8  # of 1; a drawing from darker to lighter than these keeps its contrast
 
 
 def framed(pixels: Tensor, height: int, width: int, ink: float) -> Tensor:
@@ -34,7 +35,7 @@ def framed(pixels: Tensor, height: int, width: int, ink: float) -> Tensor:
     drawn = _light_on_black(pixels[:, 0].float() / 255)
     down, across = _Axis(drawn, 1, height, ink), _Axis(drawn, 2, width, ink)
     scale = torch.minimum(ink * height / down.length, ink * width / across.length)
-    kept = (scale - 1).abs() < SAME
+    kept = (ink * height * (1 - 1 / scale)).abs() < SLACK
     scale = torch.where(kept, 1.0, scale)
     shifted = down.weights(scale, kept, 1) @ drawn @ across.weights(scale, kept, 1).transpose(1, 2)
     if not torch.jit.is_tracing() and not torch.compiler.is_compiling() and kept.all():  # as in MNIST: most of the work
@@ -72,7 +73,9 @@ class _Axis:
         lowest = -0.5 - (self.first - 0.5 - self.centre) * scale
         highest = self.size - 0.5 - (self.last + 0.5 - self.centre) * scale
         target = torch.minimum(torch.maximum(torch.full_like(scale, self.target), lowest), highest)
-        target = torch.where(kept, self.centre + (target - self.centre).round(), target)
+        shift = (target - self.centre).round()
+        shift = torch.where(shift.abs() < SLACK, 0.0, shift)
+        target = torch.where(kept, self.centre + shift, target)
         scale, target = scale * fine, (target + 0.5) * fine - 0.5
         new = torch.arange(self.size * fine, device=scale.device, dtype=scale.dtype)
         source = self.centre[:, None] + (new - target[:, None]) / scale[:, None]
@@ -87,7 +90,9 @@ def _light_on_black(images: Tensor) -> Tensor:
     background = border.sort(1).values[:, border.shape[1] // 2]
     middle = (images.amin((1, 2)) + images.amax((1, 2))) / 2
     sign = torch.where(background > middle, -1.0, 1.0)
-    return _stretched(((images - background[:, None, None]) * sign[:, None, None]).clamp(min=0))
+    above = ((images - background[:, None, None]) * sign[:, None, None]).clamp(min=0)
+    clean = (background < DARK) & (above.amax((1, 2)) > LIGHT)
+    return torch.where(clean[:, None, None], above, _stretched(above))
 
 
 def _stretched(images: Tensor) -> Tensor:

@@ -57,6 +57,36 @@ def random_split(
     return {split: [row for row in order if chosen.get(row, "train") == split] for split in ("val", "test", "train")}
 
 
+def split_rows(
+    labels: pd.Series | None,
+    count: int,
+    fractions: tuple[float, float],
+    seed: int,
+    fold: tuple[int, int] | None = None,
+) -> dict[str, np.ndarray]:
+    """Positions of the rows of each split, in random order; each class has at least one row in each split. Of a fold,
+    its number and how many there are, the test rows are its own."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    order = random.permutation(count)
+    groups = [order]
+    if labels is not None:
+        words_of_rows = labels.to_numpy()[order]
+        groups = [order[words_of_rows == name] for name in labels.unique()]
+    parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
+    for group in groups:
+        val, test = held_out_sizes(len(group), fractions)
+        if fold is not None:
+            first, last = (place * len(group) // fold[1] for place in (fold[0], fold[0] + 1))
+            test, others = last - first, np.concatenate([group[:first], group[last:]])
+            group = np.concatenate([others[:val], group[first:last], others[val:]])
+        parts["val"].append(group[:val])
+        parts["test"].append(group[val : val + test])
+        parts["train"].append(group[val + test :])
+    return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
+
+
 def split_in_order(when: pd.Series, fractions: tuple[float, float], name: str) -> dict[str, np.ndarray]:
     """Positions of the rows (N,) of each split, by time: the first for training, the last for test.
 

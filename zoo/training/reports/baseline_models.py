@@ -52,14 +52,12 @@ def item_neighbours(known: SparseRows, held_out: SparseRows, scale: Tensor) -> T
     """Held-out ratings (S,) by the effects of item and user, and a user's ratings of items that are rated alike.
 
     Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001, on what the effects leave over:
-    the mean of it over the user's rated items, weighted by scikit-learn's cosine similarity to the item, alike ones
-    alone.
+    the mean of it over the rated items, weighted by scikit-learn's cosine similarity of items, those alike alone.
 
     Args:
         known: ratings (U, G), of at most `MAX_NEIGHBOURS` items: each is compared with each.
         held_out: ratings of the same users and items.
         scale: what the codes from 1 stand for (K,).
-        users, items: of the pairs that are asked for (N,).
     """
     from scipy.sparse import csr_matrix
     from sklearn.metrics.pairwise import cosine_similarity

@@ -51,7 +51,6 @@ FILTERS = 64
 GIBBS_STEPS = 1000  # after which samples of the model are shown
 MAPPED = 1000  # test examples in the map of features
 MAPPED_ITEMS = 60
-MAX_ITEMS = 5000  # that are compared pair by pair
 USERS = 3  # whose recommendations the card shows
 ESTIMATED = 50  # test documents by which the perplexity is estimated, as in the paper
 SAME = 1e-6  # share of the largest number by which points differ at least, or they are one
@@ -304,7 +303,6 @@ def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
     columns: Any = evaluation.splits["test"].columns
     known, held_out = columns
     users, items, scale = held_out.owners, held_out.places.long(), task.network.scale.cpu()
-    truths = scale[held_out.codes.long() - 1]
     mean, of_item, of_user = item_and_user_effects(known, scale)
     truths = scale[held_out.codes.long() - 1]
     errors = {"item_and_user_effects": mean + of_item[items] + of_user[users] - truths}
