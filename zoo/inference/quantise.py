@@ -23,7 +23,7 @@ from zoo.inference.evaluate import measure
 from zoo.inference.program import Program
 from zoo.inference.raw import unprepared
 from zoo.models import RBM
-from zoo.spec import Features, Seed, TextLine, Tokens, Topics
+from zoo.spec import Features, Seed, Strokes, TextLine, Tokens, Topics
 from zoo.weights.artefact import Artefact
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class OnnxForward:
 
     def __call__(self, *prepared: Tensor) -> Tensor:
         described = self.program.spec.input
-        batch = self.batch if isinstance(described, TextLine) else unprepared(described, *prepared)
+        batch = self.batch if isinstance(described, TextLine | Strokes) else unprepared(described, *prepared)
         taken = {entry.name for entry in self.session.get_inputs()}
         raw = zip((port.name for port in self.program.inputs), self.program.raw(batch))
         answers = self.session.run(None, {name: tensor.cpu().numpy() for name, tensor in raw if name in taken})

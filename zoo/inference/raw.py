@@ -16,7 +16,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.spec import Counts, Image, InputKind, Label, MaskedImage, Ratings, Seed, Series, Table, Text, TextLine, Video
+from zoo.spec import (
+    Counts,
+    Image,
+    InputKind,
+    Label,
+    MaskedImage,
+    Ratings,
+    Seed,
+    Series,
+    Strokes,
+    Table,
+    Text,
+    TextLine,
+    Video,
+)
 from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
 
 MINUTES = 24 * 60  # of a day
@@ -64,7 +78,7 @@ def raw_of(kind: InputKind, batch: Encoded) -> tuple[Tensor, ...]:
 def unprepared(kind: InputKind, *prepared: Tensor) -> Encoded:
     """Undo `kind.prepare`, which changes nothing unless a kind says otherwise.
 
-    It cannot be undone for lines of text, each of which is scaled in its own way.
+    It cannot be undone for lines of text and for strokes, each of which is scaled in its own way.
     """
     return prepared[0] if len(prepared) == 1 else prepared
 
@@ -149,6 +163,12 @@ def _(kind: Video) -> list[Port]:
 def _(kind: Series) -> list[Port]:
     axes = ("batch", "steps", len(kind.names))
     return [Port("series", "float32", axes, "numbers in their own units", {"names": list(kind.names)}), LENGTHS]
+
+
+@inputs_of.register(Strokes)
+def _(kind: Strokes) -> list[Port]:
+    meaning = "x, y downwards, and 1 where the pen leaves the paper after a point; any unit, the first point near 0"
+    return [Port("strokes", "float32", ("batch", "steps", 3), meaning), LENGTHS]
 
 
 @inputs_of.register(Text)

@@ -24,6 +24,7 @@ from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.ratings import Ratings, Recommendations
 from zoo.spec.series import Forecast, Labels, Series, Video
 from zoo.spec.sources import Label, Seed
+from zoo.spec.strokes import Ink, Strokes
 from zoo.spec.table import Table
 from zoo.spec.text import Text, Tokens
 from zoo.spec.values import Values
@@ -37,6 +38,7 @@ __all__ = [
     "Features",
     "Forecast",
     "Image",
+    "Ink",
     "InputKind",
     "Label",
     "Labels",
@@ -47,6 +49,7 @@ __all__ = [
     "Series",
     "SmallImage",
     "Spec",
+    "Strokes",
     "Table",
     "Text",
     "TextLine",
@@ -102,9 +105,34 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video | Label | Seed | Ratings | Counts
+Input = (
+    Image
+    | MaskedImage
+    | SmallImage
+    | Table
+    | Text
+    | TextLine
+    | Series
+    | Video
+    | Strokes
+    | Label
+    | Seed
+    | Ratings
+    | Counts
+)
 Output = (
-    Anomaly | Classes | Features | Image | Values | Tokens | Transcript | Labels | Forecast | Recommendations | Topics
+    Anomaly
+    | Classes
+    | Features
+    | Image
+    | Ink
+    | Values
+    | Tokens
+    | Transcript
+    | Labels
+    | Forecast
+    | Recommendations
+    | Topics
 )
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 

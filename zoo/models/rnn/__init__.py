@@ -2,7 +2,7 @@
 
 The spec decides how the network is used:
 
-- many to one: text → classes; a series, or an image read row by row → classes or values;
+- many to one: text → classes; strokes → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
 - one to many: an image → text, and a text → its continuation;
 - many to many: a video or a series → labels, and a series → its forecast.
@@ -23,7 +23,7 @@ from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger
 from zoo.models.rnn.text import LanguageModel, TextClassifier
 from zoo.models.rnn.vectors import ImageReader, RowReader
-from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Table, Text, Tokens, Values, Video
+from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Strokes, Table, Text, Tokens, Values, Video
 
 __all__ = [
     "GRU",
@@ -48,7 +48,7 @@ NETWORKS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 def defaults(spec: Spec) -> dict[str, Any]:
     """The options that suit a spec in a training, where they are not given."""
     chosen = {"hidden_size": 128, "bidirectional": False, "dropout": 0.2}
-    if isinstance(spec.input, Video):  # what comes later tells of what was
+    if isinstance(spec.input, Video | Strokes):  # what comes later tells of what was
         return {"hidden_size": 64, "bidirectional": True, "dropout": 0.3}
     if isinstance(spec.output, Forecast):
         return {**chosen, "hidden_size": 64}
@@ -138,7 +138,9 @@ def build(
             return RowReader(network(features, outputs, pool=pool), given.numbers, given.categories)
         if isinstance(given, Series):
             return network(len(given.names), outputs, pool=pool)
+        if isinstance(given, Strokes):
+            return network(3, outputs, pool=pool)
     raise SpecError(
         f"{cell} goes from text to classes or text, from image to text, from video or series to labels, from series "
-        f"to forecast, or from image, table or series to classes or values, not {spec}"
+        f"to forecast, or from image, strokes, table or series to classes or values, not {spec}"
     )
