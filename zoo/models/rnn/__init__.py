@@ -5,6 +5,7 @@ The spec decides how the network is used:
 - many to one: text → classes; strokes → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
 - one to many: an image → text, and a text → its continuation;
+- many to many, unequally long: a text → handwriting;
 - many to many: a video or a series → labels, and a series → its forecast.
 """
 
@@ -19,11 +20,12 @@ from torch import nn
 from zoo.errors import SpecError
 from zoo.models.rnn.captioning import Captioner
 from zoo.models.rnn.forecasting import Forecaster
+from zoo.models.rnn.handwriting import Handwriter
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger
 from zoo.models.rnn.text import LanguageModel, TextClassifier
 from zoo.models.rnn.vectors import ImageReader, RowReader
-from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Strokes, Table, Text, Tokens, Values, Video
+from zoo.spec import Classes, Forecast, Image, Ink, Labels, Series, Spec, Strokes, Table, Text, Tokens, Values, Video
 
 __all__ = [
     "GRU",
@@ -32,6 +34,7 @@ __all__ = [
     "Captioner",
     "Forecaster",
     "FrameReader",
+    "Handwriter",
     "ImageReader",
     "LanguageModel",
     "Recurrent",
@@ -54,7 +57,7 @@ def defaults(spec: Spec) -> dict[str, Any]:
         return {**chosen, "hidden_size": 64}
     if isinstance(spec.input, Series):  # tests of memory
         return {**chosen, "hidden_size": 64, "dropout": 0.0}
-    if isinstance(spec.input, Text) and isinstance(spec.output, Tokens):
+    if isinstance(spec.input, Text) and isinstance(spec.output, Tokens | Ink):
         return {**chosen, "dropout": 0.0}
     return chosen
 
@@ -75,6 +78,8 @@ def build(
     ensemble_size: int = 1,
     by_rows: bool = True,
     memory_span: int | None = None,
+    num_components: int = 20,
+    conditional: bool = True,
 ) -> nn.Module:
     """The recurrent network for a spec.
 
@@ -83,7 +88,8 @@ def build(
         hidden_size, num_layers, bidirectional, pool, dropout, recurrent_dropout: as in `Recurrent`.
         embedding_dim, token_dropout, embedding_dropout, ensemble_size: of text, as in `TextClassifier`.
         by_rows: read an image row by row, not in one step.
-        memory_span: of an LSTM over series, images or rows, as in `Recurrent`.
+        memory_span: of an LSTM over series, strokes, images or rows, as in `Recurrent`.
+        num_components, conditional: of handwriting, as in `Handwriter`.
 
     Raises:
         SpecError: no recurrent network goes from that input to that output.
@@ -116,6 +122,16 @@ def build(
         if wanted.as_input != given:
             raise SpecError(f"{cell} continues a text in the vocabulary that it reads; these are two vocabularies")
         return LanguageModel(cell, given.codes, embedding_dim=embedding_dim, token_dropout=token_dropout, **stack)
+    if isinstance(given, Text) and isinstance(wanted, Ink):
+        return Handwriter(
+            cell,
+            given.codes,
+            wanted.std,
+            hidden_size=hidden_size,
+            num_components=num_components,
+            conditional=conditional,
+            dropout=dropout,
+        )
     if type(given) is Image and isinstance(wanted, Tokens):
         return Captioner(cell, given.channels, wanted.codes, wanted.max_length, embedding_dim=embedding_dim, **stack)
     if isinstance(given, Video) and isinstance(wanted, Labels):
@@ -141,6 +157,6 @@ def build(
         if isinstance(given, Strokes):
             return network(3, outputs, pool=pool)
     raise SpecError(
-        f"{cell} goes from text to classes or text, from image to text, from video or series to labels, from series "
+        f"{cell} goes from text to classes, text or ink, from image to text, from video or series to labels, from series "
         f"to forecast, or from image, strokes, table or series to classes or values, not {spec}"
     )
