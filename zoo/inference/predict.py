@@ -24,7 +24,7 @@ from rich.progress import track
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line, unknown
 from zoo.inference.pages import lines_of as lines_of_page
 from zoo.inference.streams import Line, lines_of, standard_input, stream_table
-from zoo.spec import Image, Series, Table, TextLine
+from zoo.spec import Image, Ink, Series, Strokes, Table, TextLine, drawing
 from zoo.spec.files import read_table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
@@ -145,7 +145,11 @@ def _examples(
         return None, _lines_of_pages(_files(inputs, failures)[1], failures)
     if described.reads_files:
         return _files(inputs, failures)
+    if isinstance(described, Strokes) and inputs != [STANDARD_INPUT] and not inputs[0].endswith(".jsonl"):
+        return _files(inputs, failures)
     lines = _lines(inputs[0], failures)
+    if isinstance(described, Strokes):  # a value of JSON may be one ink or look like several
+        return None, (one._replace(raw=(_ink(one.raw[0]),)) for one in _json_values(lines, failures))
     return None, (
         (Example(line.text, (line.text,), f"line {line.number}") for line in lines)
         if described.is_text
@@ -229,6 +233,10 @@ def _json_values(lines: Iterator[Line], failures: Failures) -> Iterator[Example]
             failures.append(f"line {line.number}: each line must be JSON, and this is not: {line.text[:60]}")
 
 
+def _ink(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"strokes": value}
+
+
 def _table_on_standard_input() -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "standard input")
@@ -280,7 +288,7 @@ def _message(name: str, error: ZooError) -> str:
 @contextmanager
 def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], Path | None]]:
     """The file for answers, and the folder for answers that are images."""
-    if isinstance(artefact.spec.output, Image):
+    if isinstance(artefact.spec.output, Image | Ink):
         if output is None:
             raise ConfigError(f"{artefact.model} answers with images: give their folder, output=…")
         folder = Path(output).expanduser()
@@ -302,7 +310,13 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
 
 
 def _fields(name: str, answer: Any, folder: Path | None) -> dict[str, Any]:
-    """An answer as a row of named parts; an image is saved, and its file is the answer."""
+    """An answer as a row of named parts; an image is saved, and its file is the answer; so is ink, in three forms."""
+    if isinstance(answer, dict) and "strokes" in answer:
+        assert folder is not None
+        file = _free(folder, Path(name).stem[:MAX_NAME])
+        for suffix in drawing.SUFFIXES:
+            drawing.save(answer["strokes"], file.with_suffix(suffix))
+        return {"answer": str(file), "strokes": answer["strokes"]}
     if isinstance(answer, PIL.Image.Image):
         assert folder is not None
         file = _free(folder, Path(name).stem[:MAX_NAME])

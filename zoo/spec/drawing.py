@@ -12,6 +12,7 @@ from zoo.errors import ConfigError, unknown
 if TYPE_CHECKING:
     import PIL.Image
 
+SUFFIXES = (".svg", ".png", ".gif")
 Drawn = Sequence[Sequence[Sequence[float]]]
 
 MARGIN = 12.0  # pixels around the strokes
@@ -62,7 +63,8 @@ def svg(strokes: Drawn, *, pen: float = PEN) -> str:
     for stroke in strokes:
         seconds = max(1, len(stroke)) / POINTS
         path = "M" + " L".join(f"{x:g},{y:g}" for x, y in [*stroke, *stroke[: len(stroke) == 1]])
-        grows = f'<animate attributeName="stroke-dashoffset" from="1" to="0" begin="{begin:.2f}s" dur="{seconds:.2f}s" fill="freeze"/>'
+        times = f'begin="{begin:.2f}s" dur="{seconds:.2f}s" fill="freeze"'
+        grows = f'<animate attributeName="stroke-dashoffset" from="1" to="0" {times}/>'
         lines.append(f'<path d="{path}" pathLength="1" stroke-dasharray="1" stroke-dashoffset="1">{grows}</path>')
         begin += seconds
     style = f'fill="none" stroke="black" stroke-width="{pen:g}" stroke-linecap="round" stroke-linejoin="round"'
@@ -79,9 +81,8 @@ def save(strokes: Drawn, path: str | os.PathLike[str]) -> None:
         ConfigError: it has another ending, or cannot be written.
     """
     path = Path(path).expanduser()
-    known = (".svg", ".png", ".gif")
-    if path.suffix.lower() not in known:
-        raise ConfigError(unknown("ending", path.suffix, known))
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(unknown("ending", path.suffix, SUFFIXES))
     try:
         if path.suffix.lower() == ".svg":
             path.write_text(svg(strokes), encoding="utf-8")

@@ -147,7 +147,9 @@ def _stroke(raw: Any, number: int) -> np.ndarray:
     if not points.size:
         raise SpecError(f"stroke {number} is empty; leave it out, or give its points")
     if points.ndim != 2 or points.shape[1] != 2:
-        raise SpecError(f"stroke {number} is no list of points [x, y], but {' x '.join(map(str, points.shape))} numbers")
+        raise SpecError(
+            f"stroke {number} is no list of points [x, y], but {' x '.join(map(str, points.shape))} numbers"
+        )
     if not np.isfinite(points).all():
         place = int(np.argwhere(~np.isfinite(points))[0, 0]) + 1
         raise SpecError(f"stroke {number}, point {place}: {points[place - 1].tolist()} is not two finite numbers")

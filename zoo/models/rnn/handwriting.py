@@ -238,7 +238,9 @@ class Handwriter(nn.Module):
     def _pens(self, states: Tensor) -> Pens:
         numbers = self.output(self.dropout(states))
         mixture, pen = numbers[..., :-PENS], numbers[..., -PENS:]
-        weights, correlations, means, deviations = mixture.split([self.num_components * n for n in (1, 1, 2, 2)], dim=-1)
+        weights, correlations, means, deviations = mixture.split(
+            [self.num_components * n for n in (1, 1, 2, 2)], dim=-1
+        )
         pairs = (self.num_components, 2)
         deviations = deviations.unflatten(-1, pairs).clamp(max=5.0).exp() + FLOOR
         return Pens(weights, means.unflatten(-1, pairs), deviations, 0.95 * correlations.tanh(), pen)

@@ -5,7 +5,7 @@ Graves, "Generating sequences with recurrent neural networks", 2013. Shape lette
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,6 +36,8 @@ class Handwriting(Task):
 
     Args:
         spec, build, optimizer: as in `Task`.
+        readers: classifiers of the zoo, such as `zoo.load("lstm.pendigits")` and `zoo.load("cnn.mnist")`, that read
+            what is written once it has learned.
 
     Raises:
         SpecError: the data has no strokes, or neither classes nor transcripts.
@@ -45,7 +47,14 @@ class Handwriting(Task):
     mode = "min"
     kind = "handwriting"
 
-    def __init__(self, spec: Spec, build: NetworkBuilder, optimizer: OptimizerBuilder | TrainingOptions) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        build: NetworkBuilder,
+        optimizer: OptimizerBuilder | TrainingOptions,
+        *,
+        readers: Sequence[Any] = (),
+    ) -> None:
         if not isinstance(spec.input, Strokes) or not isinstance(spec.output, Classes | Transcript):
             raise SpecError(f"handwriting needs data of strokes with classes or transcripts, and this is {spec}")
         names = spec.output.names if isinstance(spec.output, Classes) else tuple(spec.output.alphabet)
@@ -54,6 +63,7 @@ class Handwriting(Task):
         super().__init__(Spec(self.text, Ink(STD)), build, optimizer)
         spelled = [self.text.encode(name) for name in names] if isinstance(spec.output, Classes) else None
         self.spelled = None if spelled is None else self.text.collate(spelled)
+        self.readers = tuple(readers)
         self.loss = MeanMetric()
 
     def training_step(self, batch: tuple[Any, Any], batch_idx: int) -> Tensor:

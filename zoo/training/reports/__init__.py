@@ -1,6 +1,7 @@
 """Reports by kind of task; importing this registers them."""
 
 from zoo.training.reports import gan as gan
+from zoo.training.reports import handwriting as handwriting
 from zoo.training.reports import rbm as rbm
 from zoo.training.reports import sequence as sequence
 from zoo.training.reports import supervised as supervised
