@@ -89,7 +89,10 @@ def written(seed: int, writer: int, count: int) -> Iterator[tuple[int, list[list
 
 
 def through(knots: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A smooth curve through knots (K, 2) (Catmull and Rom, 1974), as points (T, 2) that a pen of uneven speed leaves."""
+    """A smooth curve through knots (K, 2), as points (T, 2) that a pen of uneven speed leaves.
+
+    Catmull and Rom, "A class of local interpolating splines", 1974.
+    """
     import numpy as np
 
     padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])

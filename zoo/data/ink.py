@@ -56,7 +56,8 @@ class Written:
     writers: list[Any]
 
     def rows(self, rows: Sequence[int]) -> Written:
-        return Written(*([column[row] for row in rows] for column in (self.points, self.labels, self.writers)))
+        points, labels, writers = zip(*((self.points[row], self.labels[row], self.writers[row]) for row in rows))
+        return Written(list(points), list(labels), list(writers))
 
     def __len__(self) -> int:
         return len(self.points)

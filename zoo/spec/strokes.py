@@ -131,7 +131,7 @@ def encode_strokes(raw: Any) -> Tensor:
 def _strokes(raw: Any) -> Iterator[Any]:
     if isinstance(raw, (bytes, str)) or not hasattr(raw, "__len__") or not hasattr(raw, "__getitem__"):
         raise SpecError(f"an ink is a list of strokes, not {type(raw).__name__}; {FORM}")
-    if len(raw) and _depth(raw) == 2:
+    if len(raw) and hasattr(raw[0], "__getitem__") and len(raw[0]) and not hasattr(raw[0][0], "__len__"):
         raise SpecError(f"these are points without strokes: nothing tells where the pen leaves the paper; {FORM}")
     yield from raw
 
@@ -161,12 +161,9 @@ def _stroke(raw: Any, number: int) -> np.ndarray:
 def _depth(raw: Any) -> int:
     """How many lists deep the first number lies."""
     depth = 0
-    while isinstance(raw, (list, tuple)) or getattr(raw, "ndim", 0):
-        depth += 1
-        if not len(raw):
-            break
-        raw = raw[0]
-    return depth
+    while isinstance(raw, (list, tuple)) and raw:
+        depth, raw = depth + 1, raw[0]
+    return depth + int(getattr(raw, "ndim", isinstance(raw, (list, tuple))))
 
 
 def sizes_of(points: Tensor, lengths: Tensor) -> Tensor:

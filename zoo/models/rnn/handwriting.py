@@ -12,12 +12,13 @@ Shape letters: B batch, T steps, U characters, V codes, H units, K windows, M co
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from zoo import check
 from zoo.errors import SpecError
@@ -31,7 +32,7 @@ PENS = 3  # the pen goes on, leaves the paper, or ends
 LEAVES, ENDS = 1, 2
 FLOOR = 0.02  # the least standard deviation, where the mean square of a coordinate is 1
 PACE = 40  # points of a character, about, by which an untrained window moves on
-MAX_STEPS = 150  # of a character
+MAX_STEPS = 100  # of a character, and as many again of a text
 MAX_TEXT = 64  # characters that are written at once
 
 
@@ -171,8 +172,8 @@ class Handwriter(nn.Module):
         if (longest := int(lengths.max())) > MAX_TEXT:
             raise SpecError(f"a text of {longest} characters is too long; the limit is {MAX_TEXT}; write it in parts")
         count, limits = len(codes), MAX_STEPS * lengths
-        noise = _noise(range(seed, seed + count) if seed is not None else _seeds(count), int(limits.max()))
-        noise = noise.to(self.output.weight.device)
+        seeds = range(seed, seed + count) if seed is not None else torch.randint(2**62, (count,)).tolist()
+        noise = _noise(seeds, limits.tolist()).to(self.output.weight.device)
         text, state = self._text(codes, lengths), self._start(count, noise)
         last, state = self._begin(text, state, prime)
         steps, ended = [last], torch.zeros(count, dtype=torch.bool, device=last.device)
@@ -238,9 +239,8 @@ class Handwriter(nn.Module):
     def _pens(self, states: Tensor) -> Pens:
         numbers = self.output(self.dropout(states))
         mixture, pen = numbers[..., :-PENS], numbers[..., -PENS:]
-        weights, correlations, means, deviations = mixture.split(
-            [self.num_components * n for n in (1, 1, 2, 2)], dim=-1
-        )
+        parts = [self.num_components * count for count in (1, 1, 2, 2)]
+        weights, correlations, means, deviations = mixture.split(parts, dim=-1)
         pairs = (self.num_components, 2)
         deviations = deviations.unflatten(-1, pairs).clamp(max=5.0).exp() + FLOOR
         return Pens(weights, means.unflatten(-1, pairs), deviations, 0.95 * correlations.tanh(), pen)
@@ -269,15 +269,11 @@ def _chosen(logits: Tensor, uniform: Tensor) -> Tensor:
     return below.sum(dim=1).clamp(max=logits.shape[1] - 1)
 
 
-def _seeds(count: int) -> list[int]:
-    return torch.randint(2**62, (count,)).tolist()
-
-
-def _noise(seeds: Any, steps: int) -> Tensor:
-    """For each seed two uniform and two normal numbers a step, (B, steps, 4)."""
+def _noise(seeds: Iterable[int], counts: Iterable[int]) -> Tensor:
+    """For each seed two uniform and two normal numbers for each of so many steps, (B, most steps, 4)."""
     rows = []
-    for seed in seeds:
+    for seed, count in zip(seeds, counts):
         random = torch.Generator().manual_seed(seed % 2**63)
-        both = torch.rand(steps, 2, generator=random), torch.randn(steps, 2, generator=random)
+        both = torch.rand(count, 2, generator=random), torch.randn(count, 2, generator=random)
         rows.append(torch.cat(both, dim=1))
-    return torch.stack(rows)
+    return pad_sequence(rows, batch_first=True)

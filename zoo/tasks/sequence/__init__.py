@@ -1,4 +1,4 @@
-"""Sequences, read or written step by step: OCR, captioning, tagging, forecasting, language modelling, handwriting, memory."""
+"""Sequences, read or written step by step: OCR, captioning, tagging, forecasting, language, handwriting, memory."""
 
 from __future__ import annotations
 

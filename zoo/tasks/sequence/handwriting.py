@@ -78,14 +78,13 @@ class Handwriting(Task):
     def eval_metrics(self, split: str) -> Mapping[str, Metric]:
         return {"loss": self.loss}
 
-    def predict_step(self, batch: tuple[Any, Any], batch_idx: int = 0) -> tuple[Tensor, Tensor]:
-        """What is written for the texts of a batch, by seeds from the number of the batch on: steps and lengths."""
+    def predict_step(self, batch: tuple[Any, Any], batch_idx: int = 0) -> list[Tensor]:
+        """What is written for each text of a batch, by seeds that depend on its number: steps (T, 3)."""
         codes, lengths = self.texts(batch[1])
+        network: Any = self.trained_network
         with torch.autocast(self.device.type, enabled=False):
-            written: tuple[Tensor, Tensor] = self.trained_network.generate(  # type: ignore[operator]
-                codes, lengths, seed=batch_idx * len(codes)
-            )
-        return written
+            steps, counts = network.generate(codes, lengths, seed=batch_idx * len(codes))
+        return [row[:count] for row, count in zip(steps, counts.tolist())]
 
     def texts(self, labels: Any) -> tuple[Tensor, Tensor]:
         """The codes (B, U) of labels (B,) or of symbols and their lengths, padded with 0, and their lengths (B,)."""
