@@ -171,7 +171,7 @@ class Handwriter(nn.Module):
             raise SpecError(f"bias must be a number from 0 to 10, got {bias!r}")
         if (longest := int(lengths.max())) > MAX_TEXT:
             raise SpecError(f"a text of {longest} characters is too long; the limit is {MAX_TEXT}; write it in parts")
-        count, limits = len(codes), MAX_STEPS * lengths
+        count, limits = len(codes), MAX_STEPS * (1 + lengths)
         seeds = range(seed, seed + count) if seed is not None else torch.randint(2**62, (count,)).tolist()
         noise = _noise(seeds, limits.tolist()).to(self.output.weight.device)
         text, state = self._text(codes, lengths), self._start(count, noise)

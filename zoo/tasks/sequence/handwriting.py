@@ -36,8 +36,8 @@ class Handwriting(Task):
 
     Args:
         spec, build, optimizer: as in `Task`.
-        readers: classifiers of the zoo, such as `zoo.load("lstm.pendigits")` and `zoo.load("cnn.mnist")`, that read
-            what is written once it has learned.
+        readers: classifiers that read what is written once it has learned, as `zoo.load` takes them: published weights
+            such as `lstm.pendigits` and `cnn.mnist`, or files.
 
     Raises:
         SpecError: the data has no strokes, or neither classes nor transcripts.
@@ -53,7 +53,7 @@ class Handwriting(Task):
         build: NetworkBuilder,
         optimizer: OptimizerBuilder | TrainingOptions,
         *,
-        readers: Sequence[Any] = (),
+        readers: Sequence[str] = (),
     ) -> None:
         if not isinstance(spec.input, Strokes) or not isinstance(spec.output, Classes | Transcript):
             raise SpecError(f"handwriting needs data of strokes with classes or transcripts, and this is {spec}")

@@ -17,6 +17,7 @@ from zoo.spec import drawing
 from zoo.tasks.sequence import Handwriting
 from zoo.training import report
 from zoo.training.report import Evaluation
+from zoo.weights.catalogue import load
 
 EACH = 100  # inks of each class that the readers are given
 COLUMNS, ROWS = 10, 5  # of the plot: of each character so many
@@ -28,13 +29,13 @@ LINE = 10  # characters of the line that is drawn
 def _(task: Handwriting, evaluation: Evaluation) -> dict[str, float]:
     """The share of single characters that each reader takes for what they should be, by 100 inks of each."""
     metrics: dict[str, float] = {}
-    if not task.readers:
-        return metrics
-    known = [sign for sign in task.text.vocabulary if all(sign in reader.spec.output.names for reader in task.readers)]
-    asked = known * EACH
-    written = [answer["strokes"] for answer in write(task, asked, seed=0)]
-    for reader in task.readers:
-        metrics[f"read_by_{reader.model}"] = share_read(reader, written, asked)
+    for name in task.readers:
+        reader = load(name)
+        known = [sign for sign in task.text.vocabulary if sign in getattr(reader.spec.output, "names", ())]
+        if known:
+            asked = known * EACH
+            written = [answer["strokes"] for answer in write(task, asked, seed=0)]
+            metrics[f"read_by_{reader.model}"] = share_read(reader, written, asked)
     return metrics
 
 
