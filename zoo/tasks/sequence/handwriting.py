@@ -45,7 +45,7 @@ class Handwriting(Task):
 
     monitor = "val/loss"
     mode = "min"
-    kind = "handwriting"
+    kind = "image"  # a step is as long as one on images
 
     def __init__(
         self,
