@@ -16,7 +16,7 @@ from zoo import models
 from zoo.data.images import Digits
 from zoo.data.ink import StrokeDigits
 from zoo.errors import SpecError
-from zoo.models.rnn.handwriting import ENDS, Pens
+from zoo.models.rnn.handwriting import ENDS, FLOOR
 from zoo.spec import Classes, Ink, Labels, Spec, Strokes
 from zoo.tasks.sequence import Handwriting
 from zoo.training import report
@@ -41,11 +41,10 @@ class Constant(torch.nn.Module):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    def forward(self, codes: Tensor, lengths: Tensor, steps: Tensor) -> Pens:
-        shape = steps.shape[:2]
-        means = torch.tensor([1.0, 0.0]).expand(*shape, 1, 2)
-        pen = torch.tensor([0.5, 0.3, 0.2]).log().expand(*shape, 3)
-        return Pens(torch.zeros(*shape, 1), means, torch.full((*shape, 1, 2), 2.0), torch.zeros(*shape, 1), pen)
+    def forward(self, codes: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:
+        deviation = torch.tensor(2.0 - FLOOR).log()
+        mixture = torch.tensor([0.0, 0.0, 1.0, 0.0, deviation, deviation])  # weight, correlation, mean, deviations
+        return torch.cat([mixture, torch.tensor([0.5, 0.3, 0.2]).log()]).expand(*steps.shape[:2], 9)
 
 
 def test_its_loss_is_the_density_over_heights() -> None:

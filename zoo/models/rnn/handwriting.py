@@ -53,6 +53,15 @@ class Pens(NamedTuple):
     correlations: Tensor
     pen: Tensor
 
+    @classmethod
+    def of(cls, numbers: Tensor) -> Pens:
+        """What a network's numbers (…, 6 * M + 3) say."""
+        mixture, pen = numbers[..., :-PENS], numbers[..., -PENS:]
+        count = mixture.shape[-1] // 6
+        weights, correlations, means, deviations = mixture.split([count, count, 2 * count, 2 * count], dim=-1)
+        deviations = deviations.unflatten(-1, (count, 2)).clamp(max=5.0).exp() + FLOOR
+        return cls(weights, means.unflatten(-1, (count, 2)), deviations, 0.95 * correlations.tanh(), pen)
+
     def log_density(self, ways: Tensor) -> Tensor:
         """The log-density (…) of ways (…, 2), by equations 23 to 25 of Graves."""
         z = (ways[..., None, :] - self.means) / self.deviations
@@ -115,7 +124,7 @@ class Handwriter(nn.Module):
         check.whole("hidden_size", hidden_size)
         check.whole("num_components", num_components)
         check.fraction("dropout", dropout, one=False)
-        self.codes, self.std, self.num_components, self.conditional = codes, std, num_components, conditional
+        self.codes, self.std, self.conditional = codes, std, conditional
         self.first: Any = CELLS[cell](3 + codes, hidden_size)
         self.window = nn.Linear(hidden_size, 3 * WINDOWS)
         self.second = Stack(cell, 3 + codes + hidden_size, hidden_size)
@@ -127,8 +136,8 @@ class Handwriter(nn.Module):
             self.window.bias[2 * WINDOWS :] = -math.log(PACE)
             self.output.weight.mul_(0.5)
 
-    def forward(self, codes: Tensor, lengths: Tensor, steps: Tensor) -> Pens:
-        """What may come after each step (B, T), given the steps up to it.
+    def forward(self, codes: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:
+        """What may come after each step, given the steps up to it: (B, T, 6 * M + 3), which `Pens.of` reads.
 
         Args:
             codes: of the texts (B, U), padded after their lengths (B,).
@@ -138,7 +147,7 @@ class Handwriter(nn.Module):
         """
         return in_float32(self._read, codes, lengths, steps)
 
-    def _read(self, codes: Tensor, lengths: Tensor, steps: Tensor) -> Pens:
+    def _read(self, codes: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:
         x = self._scaled(steps)
         text = self._text(codes, lengths)
         state, seen = self._start(len(x), x), []
@@ -147,7 +156,7 @@ class Handwriter(nn.Module):
             seen.append(torch.cat([state.window, state.output], dim=1))
         windows = torch.stack(seen, dim=1)  # B, T, V + H
         outputs = self.second(torch.cat([x, self.dropout(windows)], dim=2))
-        return self._pens(torch.cat([windows[..., self.codes :], outputs], dim=2))
+        return self._numbers(torch.cat([windows[..., self.codes :], outputs], dim=2))
 
     @torch.no_grad()
     def generate(
@@ -179,8 +188,8 @@ class Handwriter(nn.Module):
         steps, ended = [last], torch.zeros(count, dtype=torch.bool, device=last.device)
         ends = limits.to(last.device)
         for place in range(int(limits.max())):
-            pens, state = self._step(last, text, state)
-            ways, pen = pens.draw(noise[:, place], bias)
+            numbers, state = self._step(last, text, state)
+            ways, pen = Pens.of(numbers).draw(noise[:, place], bias)
             last = torch.cat([ways * self.std, (pen >= LEAVES).to(ways.dtype)[:, None]], dim=1)
             steps.append(last)
             ends = torch.where(~ended & (pen == ENDS), place + 1, ends)
@@ -203,13 +212,13 @@ class Handwriter(nn.Module):
             _, state = self._step(step.expand_as(first), text, state)
         return known[-1].expand_as(first), state
 
-    def _step(self, step: Tensor, text: _Texts, state: _State) -> tuple[Pens, _State]:
+    def _step(self, step: Tensor, text: _Texts, state: _State) -> tuple[Tensor, _State]:
         """What may come after a step (B, 3), and the state after it."""
         x = self._scaled(step)
         state = self._advance(x, text, state)
         outputs, deeper = self.second.step(torch.cat([x, state.window, state.output], dim=1)[:, None], state.deeper)
-        pens = self._pens(torch.cat([state.output, outputs[:, 0]], dim=1))
-        return pens, state._replace(deeper=deeper)
+        numbers = self._numbers(torch.cat([state.output, outputs[:, 0]], dim=1))
+        return numbers, state._replace(deeper=deeper)
 
     def _advance(self, x: Tensor, text: _Texts, state: _State) -> _State:
         """The state of the first layer, and the window, after a scaled step (B, 3)."""
@@ -236,14 +245,9 @@ class Handwriter(nn.Module):
     def _scaled(self, steps: Tensor) -> Tensor:
         return torch.cat([steps[..., :2] / self.std, steps[..., 2:]], dim=-1)
 
-    def _pens(self, states: Tensor) -> Pens:
-        numbers = self.output(self.dropout(states))
-        mixture, pen = numbers[..., :-PENS], numbers[..., -PENS:]
-        parts = [self.num_components * count for count in (1, 1, 2, 2)]
-        weights, correlations, means, deviations = mixture.split(parts, dim=-1)
-        pairs = (self.num_components, 2)
-        deviations = deviations.unflatten(-1, pairs).clamp(max=5.0).exp() + FLOOR
-        return Pens(weights, means.unflatten(-1, pairs), deviations, 0.95 * correlations.tanh(), pen)
+    def _numbers(self, states: Tensor) -> Tensor:
+        numbers: Tensor = self.output(self.dropout(states))
+        return numbers
 
 
 class _Texts(NamedTuple):

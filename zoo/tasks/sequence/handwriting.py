@@ -105,8 +105,8 @@ class Handwriting(Task):
     def _losses(self, network: Any, batch: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The negative log-likelihood of each point but the first ones, (N,), and its part of what the pen does."""
         steps, pen, real = self.points(batch)
-        pens: Pens = network(*self.texts(batch[1]), steps[:, :-1])
-        pens = Pens(*(part.float()[real[:, 1:]] for part in pens))
+        numbers: Tensor = network(*self.texts(batch[1]), steps[:, :-1])
+        pens = Pens.of(numbers.float()[real[:, 1:]])
         ways = steps[:, 1:, :2][real[:, 1:]] / STD
         of_pen = functional.cross_entropy(pens.pen, pen[:, 1:][real[:, 1:]], reduction="none")
         scale = 2 * torch.log(torch.tensor(STD, device=ways.device))  # of a density over heights, not over multiples
