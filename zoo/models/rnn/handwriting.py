@@ -145,11 +145,10 @@ class Handwriter(nn.Module):
             steps: (B, T, 3): the way from the point before, to the right and down, in heights of a character, and 1
                 where the pen leaves the paper. Padding follows what is real, and so changes none of it.
         """
-        return in_float32(self._read, codes, lengths, steps)
+        return in_float32(self._read, self._scaled(steps), *self._text(codes, lengths))
 
-    def _read(self, codes: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:
-        x = self._scaled(steps)
-        text = self._text(codes, lengths)
+    def _read(self, x: Tensor, characters: Tensor, places: Tensor) -> Tensor:
+        text = _Texts(characters, places)
         state, seen = self._start(len(x), x), []
         for step in x.unbind(dim=1):
             state = self._advance(step, text, state)
