@@ -55,6 +55,8 @@ def test_steps_are_of_equal_length_along_the_path() -> None:
     ways = seen([[[0, 0], [0, 3]], [[0, 6], [0, 9]]])[0]
     size = 1 / 4  # of a height, which is 31 steps, in quarters
     torch.testing.assert_close(ways[:, :2], torch.tensor([0, size]).expand(31, 2))
+    assert ways[-1, 3:].tolist() == pytest.approx([0, 1 - 1 / 31], abs=1e-5)  # half a height below the middle
+    assert ways[:, 4].diff().tolist() == pytest.approx([2 / 31] * 30, abs=1e-5)
     assert ways[:, 2].sum().item() == pytest.approx(31 * size / 3)  # a third is in the air
     assert ways[:10, 2].sum() == ways[21:, 2].sum() == 0
 

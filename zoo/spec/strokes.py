@@ -88,13 +88,17 @@ class Strokes(InputKind):
         return padded(encoded)
 
     def prepare(self, batch: Any) -> Tensor:
-        """Turn points (B, T, 3) with lengths (B,) into float32 (B, N - 1, 3), as the network takes it.
+        """Turn points (B, T, 3) with lengths (B,) into float32 (B, N - 1, 5), as the network takes it.
 
-        Each is the way from one of N points to the next: to the right, down, and through the air, in quarters of the
-        mean distance that a path of four heights would have.
+        Each is the way from one of N points to the next: to the right, down, and through the air, as a multiple of the
+        step that a path of four heights has; and where it leads, to the right and down from the ink's middle, in half
+        heights.
         """
         steps, _ = steps_of(*batch)
-        return resampled(steps, self.points) * ((self.points - 1) / 4)
+        ways = resampled(steps, self.points)
+        places = ways[..., :2].cumsum(dim=1)
+        middle = (places.amax(dim=1, keepdim=True) + places.amin(dim=1, keepdim=True)) / 2
+        return torch.cat([ways * ((self.points - 1) / 4), 2 * (places - middle)], dim=2)
 
 
 def encode_strokes(raw: Any) -> Tensor:

@@ -155,7 +155,7 @@ def build(
         if isinstance(given, Series):
             return network(len(given.names), outputs, pool=pool)
         if isinstance(given, Strokes):
-            return network(3, outputs, pool=pool)
+            return network(5, outputs, pool=pool)
     raise SpecError(
         f"{cell} goes from text to classes, text or ink, from image to text, from video or series to labels, from "
         f"series to forecast, or from image, strokes, table or series to classes or values, not {spec}"
