@@ -32,6 +32,7 @@ from zoo.spec import (
     Video,
 )
 from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
+from zoo.spec.framing import framed
 
 MINUTES = 24 * 60  # of a day
 
@@ -117,7 +118,14 @@ def _image(kind: Image | Video, *before: str) -> Port:
 
 @inputs_of.register(Image)
 def _(kind: Image) -> list[Port]:
-    return [_image(kind)]
+    if kind.ink is None:
+        return [_image(kind)]
+    return [Port("image", "uint8", ("batch", 1, "height", "width"), "pixels from 0 to 255, of any size")]
+
+
+@encoded.register(Image)
+def _(kind: Image, image: Tensor) -> Tensor:
+    return image if kind.ink is None else framed(image, *kind.size, kind.ink)
 
 
 @inputs_of.register(MaskedImage)
