@@ -15,7 +15,7 @@ BOX, SIDE, PEN = 20, 28, 2.4  # pixels of a digit, of its image and of the pen, 
 
 
 def share_read(reader: Any, written: Sequence[Drawn], asked: Sequence[str]) -> float:
-    """The fraction of inks that a reader takes for what was asked for.
+    """The fraction of inks that a reader takes for what was asked for; 0 of none.
 
     Args:
         reader: a classifier of the zoo, of strokes such as `zoo.load("lstm.pendigits")`, or of images such as
@@ -29,6 +29,8 @@ def share_read(reader: Any, written: Sequence[Drawn], asked: Sequence[str]) -> f
     takes, says = reader.spec.input, reader.spec.output
     if not isinstance(says, Classes) or not (isinstance(takes, Strokes) or type(takes) is Image):
         raise ConfigError(f"a reader of handwriting goes from strokes or image to classes, not {reader.spec}")
+    if not written:
+        return 0.0
     raw: list[Any] = [{"strokes": ink} if isinstance(takes, Strokes) else as_mnist(ink) for ink in written]
     return float(np.mean([answer["label"] == text for answer, text in zip(reader(raw), asked)]))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo import models
 from zoo.data.images import Digits
 from zoo.data.ink import StrokeDigits
-from zoo.errors import SpecError
+from zoo.errors import ConfigError, SpecError
 from zoo.models.rnn.handwriting import ENDS, FLOOR
 from zoo.spec import Classes, Ink, Labels, Spec, Strokes
 from zoo.tasks.sequence import Handwriting
@@ -97,6 +97,7 @@ def test_a_short_run_is_better_than_one_gaussian(
     source = data(line_length=2, lines=200)
     monkeypatch.setattr(handwriting, "load", lambda name: Reader())
     task = Handwriting(source.spec, BUILD, ADAM, readers=["mine"])
+    report.check_splits(task, source.splits)
     run = trainer(max_epochs=2)
     run.fit(task, source)
     run.test(task, source, verbose=False)
@@ -131,6 +132,14 @@ def test_the_baseline_is_the_gaussian_of_the_training_points() -> None:
     entropy = 0.5 * torch.logdet(2 * torch.pi * torch.e * ways.T.cov())  # of a Gaussian of that covariance
     shares = pen[:, 1:][real[:, 1:]].bincount() / len(ways)
     assert found == pytest.approx(float(entropy - (shares * shares.log()).sum()), abs=2e-3)
+
+
+def test_a_reader_that_cannot_read_is_refused_before_training() -> None:
+    source = data()
+    for wrong, fault in (("lstm.reviews", "from strokes or image to classes"), ("lstm.pendigit", "lstm.pendigits")):
+        task = Handwriting(source.spec, BUILD, ADAM, readers=[wrong])
+        with pytest.raises(ConfigError, match=fault):
+            report.check_splits(task, source.splits)
 
 
 def test_data_that_does_not_fit_is_refused(digits: Digits) -> None:

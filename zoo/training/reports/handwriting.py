@@ -5,6 +5,7 @@ Shape letters: N points.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo import plots
+from zoo.data.core.columns import Examples
 from zoo.metrics.handwriting import share_read
 from zoo.spec import drawing
 from zoo.tasks.sequence import Handwriting
@@ -23,6 +25,12 @@ EACH = 100  # inks of each class that the readers are given
 COLUMNS, ROWS = 10, 5  # of the plot: of each character so many
 SIDE = 136  # pixels of the place of an ink in the plot
 LINE = 10  # characters of the line that is drawn
+
+
+@report.check_splits.register
+def _(task: Handwriting, splits: Mapping[str, Examples]) -> None:
+    for name in task.readers:  # a wrong one would be noticed after all the training
+        share_read(load(name), [], [])
 
 
 @report.split_metrics.register
