@@ -24,7 +24,7 @@ from zoo.tasks.sequence import (
     Tagging,
     memory_task,
 )
-from zoo.tasks.supervised import Classification, Regression, Sentiment, supervised_task
+from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
 from zoo.tasks.task import Task
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Hybrid",
     "LanguageModelling",
     "Mask",
+    "MultiLabelClassification",
     "Recommendation",
     "Regression",
     "Restoration",
