@@ -16,14 +16,14 @@ FACES = {
     """,
     "zoo.models": """
         CNN CRNN GRU LSTM MLP MODELS NETWORKS RBM RNN
-        Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator ImageReader
-        Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SequenceCNN SuperResolver
-        Tagger TextCNN TextClassifier TopicRBM UNet ValueRBM
+        Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator Handwriter
+        ImageReader Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SequenceCNN
+        SuperResolver Tagger TextCNN TextClassifier TopicRBM UNet ValueRBM
         apply build create_model defaults list_models register_model
     """,
     "zoo.tasks": """
         Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale
-        FeatureLearning Forecasting Generation Grey Hybrid LanguageModelling Mask MultiLabelClassification
+        FeatureLearning Forecasting Generation Grey Handwriting Hybrid LanguageModelling Mask MultiLabelClassification
         OCR Recommendation Regression
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
     """,
@@ -31,22 +31,22 @@ FACES = {
         Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CaptionFolder CharacterData Conll Copying Csv
         CsvRatings CsvSequences CsvSeries CsvText
         DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
-        ImageArrays ImageFolder Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters
-        PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData ReviewText Reviews
-        RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
+        ImageArrays ImageFolder Imdb InkData InkFolder Joined LineFolder MNIST MNISTLines MovieLens MovingDigits
+        Newsletters PenDigits PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData
+        ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes StrokeAugmentation StrokeDigits TableData
         TextFile TextFolder TextLines TwentyNewsgroups VideoFolder Waves Wine
     """,
     "zoo.spec": """
-        Anomaly Calibration Classes Counts Encoded Features Forecast Image InputKind Label Labels MaskedImage
+        Anomaly Calibration Classes Counts Encoded Features Forecast Image Ink InputKind Label Labels MaskedImage
         MultiLabel Ratings Recommendations Seed Sentence Series SmallImage
-        Spec Table Text TextLine Tokens Topics Transcript Values
+        Spec Strokes Table Text TextLine Tokens Topics Transcript Values
         Video read_image
     """,
     "zoo.metrics": """
         NDCG R2 CaptionerMetrics EntityF1 ClassifierMetrics MaskedL1 MaskedPSNR MaskedSSIM Perplexity Reading
         RestorationMetrics
-        align caption_agreement classes_present frechet_distance generation_metrics permutation_importance
-        precision_and_recall ssim_map
+        align as_mnist caption_agreement classes_present frechet_distance generation_metrics permutation_importance
+        precision_and_recall share_read ssim_map
     """,
     "zoo.optim": """
         SCHEDULES Manhattan OptimizerBuilder TrainingOptions WeightAverage layer_lr_scales scheduler

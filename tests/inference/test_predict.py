@@ -23,7 +23,20 @@ from zoo.data.images import Digits
 from zoo.errors import ConfigError, DataError, SpecError
 from zoo.inference.predict import predict
 from zoo.models import build
-from zoo.spec import Classes, Image, MaskedImage, Ratings, Recommendations, Series, Spec, Text, TextLine, Transcript
+from zoo.spec import (
+    Classes,
+    Image,
+    Ink,
+    MaskedImage,
+    Ratings,
+    Recommendations,
+    Series,
+    Spec,
+    Strokes,
+    Text,
+    TextLine,
+    Transcript,
+)
 from zoo.weights.artefact import Artefact
 
 
@@ -358,3 +371,45 @@ def test_a_series_is_a_csv_file(predicted: Callable[..., Any], tmp_path: Path, m
     failures, written, complaints = predicted(*given, f"input='{tmp_path}/?.csv'")
     assert (failures, len(written.splitlines())) == (1, 2)
     assert f"{tmp_path / 'c.csv'}: the table has no column heat; its columns must be: load, heat" in complaints
+
+
+SEVEN = [[[0, 0], [40, 0], [15, 80]]]
+
+
+@pytest.fixture
+def strokes_reader(tmp_path: Path) -> Path:
+    spec = Spec(Strokes(8), Classes(("one", "seven")))
+    zoo.save(Artefact("gru", {"hidden_size": 4}, spec, build("gru", spec, hidden_size=4)), tmp_path / "reader")
+    return tmp_path / "reader"
+
+
+def test_strokes_in_files_and_in_lines(predicted: Callable[..., Any], strokes_reader: Path, tmp_path: Path) -> None:
+    expected = zoo.load(strokes_reader)(SEVEN)["probability"]
+    (tmp_path / "a.json").write_text(json.dumps(SEVEN), encoding="utf-8")
+    lines = [SEVEN, {"strokes": SEVEN}, [[0, 0], [1, 1]], SEVEN[0], [[[0, None], [1, 1]]]]
+    (tmp_path / "all.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    for given, right, wrong in (("a.json", 1, 0), ("all.jsonl", 2, 3)):
+        answer = predicted(f"model={strokes_reader}", f"input={tmp_path / given}", "format=jsonl")
+        failures, written, complaints = answer
+        rows = [json.loads(line) for line in written.splitlines()]
+        assert [row["probability"] for row in rows] == pytest.approx([expected] * right, abs=1e-6)
+        assert failures == complaints.count("\n") == wrong
+    assert "line 3: these are points without strokes" in complaints
+    assert "line 5: stroke 1, point 1" in complaints
+
+
+def test_handwriting_is_saved_in_three_forms(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    spec = Spec(Text(("1", "7"), "characters", closed=True), Ink(0.1))
+    zoo.save(Artefact("gru", {"hidden_size": 4}, spec, build("gru", spec, hidden_size=4)), tmp_path / "writer")
+    (tmp_path / "texts.txt").write_text("7\n18\n17\n", encoding="utf-8")
+    given = (f"model={tmp_path / 'writer'}", f"input={tmp_path / 'texts.txt'}", "options={seed: 3}")
+    failures, written, complaints = predicted(*given, f"output={tmp_path / 'ink'}", "format=jsonl")
+    assert failures == 1
+    assert "line 2" in complaints
+    rows = [json.loads(line) for line in written.splitlines()]
+    assert [row["input"] for row in rows] == ["7", "17"]
+    names = {"7.gif", "7.png", "7.svg", "17.gif", "17.png", "17.svg"}
+    assert {file.name for file in (tmp_path / "ink").iterdir()} == names
+    assert rows[0]["strokes"] == zoo.load(tmp_path / "writer")("7", seed=3)["strokes"]
+    with pytest.raises(ConfigError, match="folder"):
+        predicted(*given)

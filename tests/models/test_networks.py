@@ -49,6 +49,10 @@ CASES: dict[str, Case] = {
     "free_energy_rbm": ({"num_visible": 4, "visible": "gaussian", "categories": [3, 3]}, row),
     "generator": ({"codes": 9, "blocks": 2}, lambda: (torch.randn(3, 64), CODES, LENGTHS)),
     "gru": ({"in_features": 4, "num_layers": 2, "bidirectional": True, "pool": "mean_max"}, series),
+    "handwriter": (
+        {"cell": "lstm", "codes": 9, "std": 0.1, "hidden_size": 6, "num_components": 2},
+        lambda: (CODES, LENGTHS, torch.randn(3, 7, 3)),
+    ),
     "image_reader": ({"network": LSTM(16), "by_rows": True}, images(1, 12, 16)),
     "inpainter": ({"width": 8}, images(2, 17, 19)),
     "language_model": ({"cell": "gru", "codes": 9, "num_layers": 2}, lambda: (CODES, LENGTHS)),
@@ -68,7 +72,10 @@ CASES: dict[str, Case] = {
     "unet": ({"in_channels": 1, "out_channels": 2, "width": 8}, images(1, 17, 19)),
     "value_rbm": ({"num_visible": 4, "categories": [3, 3]}, row),
 }
-UNTRACEABLE = {"rating_rbm": "it takes a batch in parts, as many as memory asks for"}
+UNTRACEABLE = {
+    "handwriter": "it goes from step to step, as many as there are",
+    "rating_rbm": "it takes a batch in parts, as many as memory asks for",
+}
 
 
 @pytest.fixture(params=sorted(NETWORKS))

@@ -21,6 +21,7 @@ from zoo.spec import (
     Sentence,
     Series,
     SmallImage,
+    Strokes,
     Table,
     Text,
     TextLine,
@@ -52,6 +53,7 @@ KINDS: dict[str, InputKind] = {
     "counts": Counts(("moon", "star"), 9),
     "label": Label(("cat", "dog's")),
     "seed": Seed(),
+    "strokes": Strokes(16),
     "ratings": Ratings(("Alien (1979)", "It's"), (1, 2.5)),
 }
 WEIGHTS = [weights.name for weights in zoo.list_weights()]

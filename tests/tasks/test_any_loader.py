@@ -27,6 +27,7 @@ from zoo.spec import (
     Sentence,
     Series,
     Spec,
+    Strokes,
     Table,
     Text,
     TextLine,
@@ -39,7 +40,7 @@ from zoo.spec import (
 from zoo.spec.columns import Number
 from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid, Recommendation, TopicModelling
-from zoo.tasks.sequence import OCR, Captioning, Forecasting, LanguageModelling, Tagging, memory_task
+from zoo.tasks.sequence import OCR, Captioning, Forecasting, Handwriting, LanguageModelling, Tagging, memory_task
 from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
 from zoo.tasks.task import Task
 
@@ -126,6 +127,12 @@ def forecasting() -> tuple[Task, list[Any]]:
 def language_modelling() -> tuple[Task, list[Any]]:
     spec = Spec(Text(LETTERS, "characters"), Tokens(LETTERS, "characters", 9))
     return LanguageModelling(spec, LSTM, ADAM), [*zip(codes(STEPS, low=2, high=6))]
+
+
+def handwriting() -> tuple[Task, list[Any]]:
+    strokes = zip(codes(STEPS, 3, high=2).float(), lengths())
+    spec = Spec(Strokes(8), Transcript("abcd"))
+    return Handwriting(spec, LSTM, ADAM), [*zip(strokes, zip(codes(3, low=1, high=5), lengths(3)))]
 
 
 def adding() -> tuple[Task, list[Any]]:
@@ -217,6 +224,7 @@ CASES: dict[str, Case] = {
         tagging,
         forecasting,
         language_modelling,
+        handwriting,
         adding,
         copying,
         features,

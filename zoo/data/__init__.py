@@ -13,6 +13,7 @@ from zoo.data.csv_text import CsvText
 from zoo.data.distortions import Scan
 from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
 from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
+from zoo.data.ink import InkData, InkFolder, PenDigits, StrokeAugmentation, StrokeDigits
 from zoo.data.lines import DigitLines, LineFolder, MNISTLines, TextLines
 from zoo.data.photos import ImageFolder, Photos
 from zoo.data.ratings import BinaryRatings, CsvRatings, MovieLens, RatingData
@@ -52,12 +53,15 @@ __all__ = [
     "ImageArrays",
     "ImageFolder",
     "Imdb",
+    "InkData",
+    "InkFolder",
     "Joined",
     "LineFolder",
     "MNISTLines",
     "MovieLens",
     "MovingDigits",
     "Newsletters",
+    "PenDigits",
     "PhotoAugmentation",
     "Photos",
     "Ragged",
@@ -72,6 +76,8 @@ __all__ = [
     "Scan",
     "SeriesData",
     "Shapes",
+    "StrokeAugmentation",
+    "StrokeDigits",
     "TableData",
     "TextFile",
     "TextFolder",

@@ -18,7 +18,7 @@ from omegaconf import ListConfig
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line
 from zoo.inference.pages import lines_of as lines_of_page
 from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standard_input
-from zoo.spec import Series, Table, TextLine
+from zoo.spec import Series, Strokes, Table, TextLine
 from zoo.spec.files import read_table
 from zoo.weights.artefact import Artefact
 
@@ -89,7 +89,11 @@ def read_examples(
         return None, _lines_of_pages(_files(inputs, failures)[1], failures)
     if described.reads_files:
         return _files(inputs, failures)
+    if isinstance(described, Strokes) and inputs != [STANDARD_INPUT] and not inputs[0].endswith(".jsonl"):
+        return _files(inputs, failures)
     lines = _lines(inputs[0], failures)
+    if isinstance(described, Strokes):  # a value of JSON may be one ink or look like several
+        return None, (one._replace(raw=(_ink(one.raw[0]),)) for one in _json_values(lines, failures))
     return None, (
         (Example(line.text, (line.text,), f"line {line.number}") for line in lines)
         if described.is_text
@@ -213,6 +217,10 @@ def _json_values(lines: Iterator[Line], failures: Failures) -> Iterator[Example]
             yield Example(line.text, (json.loads(line.text),), f"line {line.number}")
         except (ValueError, RecursionError):
             failures.append(f"line {line.number}: each line must be JSON, and this is not: {line.text[:60]}")
+
+
+def _ink(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"strokes": value}
 
 
 def _table_on_standard_input() -> pd.DataFrame:

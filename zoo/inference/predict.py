@@ -21,7 +21,7 @@ from rich.progress import track
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
 from zoo.inference.inputs import Example, Failures, inputs_of, message, read_examples
-from zoo.spec import Image, Table
+from zoo.spec import Image, Ink, Table, drawing
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 
@@ -119,7 +119,7 @@ def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any
 @contextmanager
 def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], Path | None]]:
     """The file for answers, and the folder for answers that are images."""
-    if isinstance(artefact.spec.output, Image):
+    if isinstance(artefact.spec.output, Image | Ink):
         if output is None:
             raise ConfigError(f"{artefact.model} answers with images: give their folder, output=…")
         folder = Path(output).expanduser()
@@ -141,7 +141,13 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
 
 
 def _rows_of(name: str, answer: Any, folder: Path | None) -> list[dict[str, Any]]:
-    """An answer as a row of named parts, a forecast as one a step; an image is saved, and its file is the answer."""
+    """An answer as a row of named parts, a forecast as one a step; an image or ink is saved, and is its file."""
+    if isinstance(answer, dict) and "strokes" in answer:
+        assert folder is not None
+        file = _free(folder, Path(name).stem[:MAX_NAME])
+        for suffix in drawing.SUFFIXES:
+            drawing.save(answer["strokes"], file.with_suffix(suffix))
+        return [{"answer": str(file), "strokes": answer["strokes"]}]
     if isinstance(answer, PIL.Image.Image):
         assert folder is not None
         file = _free(folder, Path(name).stem[:MAX_NAME])

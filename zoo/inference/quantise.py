@@ -23,7 +23,7 @@ from zoo.inference.evaluate import measure
 from zoo.inference.program import Program
 from zoo.inference.raw import unprepared
 from zoo.models import RBM
-from zoo.spec import Features, Seed, Series, TextLine, Tokens, Topics
+from zoo.spec import Features, Seed, Series, Strokes, TextLine, Tokens, Topics
 from zoo.weights.artefact import Artefact
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,9 @@ class OnnxForward:
 
     def __call__(self, *prepared: Tensor) -> Tensor:
         described = self.program.spec.input
-        recorded = isinstance(described, TextLine) or (isinstance(described, Series) and described.context_length)
+        recorded = isinstance(described, TextLine | Strokes) or (
+            isinstance(described, Series) and described.context_length
+        )
         batch = self.batch if recorded else unprepared(described, *prepared)
         taken = {entry.name for entry in self.session.get_inputs()}
         raw = zip((port.name for port in self.program.inputs), self.program.raw(batch))

@@ -25,6 +25,7 @@ from zoo.spec import (
     Seed,
     Sentence,
     Series,
+    Strokes,
     Table,
     Text,
     TextLine,
@@ -77,7 +78,7 @@ def raw_of(kind: InputKind, batch: Encoded) -> tuple[Tensor, ...]:
 def unprepared(kind: InputKind, *prepared: Tensor) -> Encoded:
     """Undo `kind.prepare`, which changes nothing unless a kind says otherwise.
 
-    It cannot be undone for lines of text, each of which is scaled in its own way.
+    It cannot be undone for lines of text and for strokes, each of which is scaled in its own way.
     """
     return prepared[0] if len(prepared) == 1 else prepared
 
@@ -178,6 +179,12 @@ def _(kind: Series) -> list[Port]:
     if kind.masked:
         meaning += "; NaN where one is missing"
     return [Port("series", "float32", axes, meaning, {"names": [*kind.names, *calendar]})]
+
+
+@inputs_of.register(Strokes)
+def _(kind: Strokes) -> list[Port]:
+    meaning = "x, y downwards, and 1 where the pen leaves the paper after a point; any unit, the first point near 0"
+    return [Port("strokes", "float32", ("batch", "steps", 3), meaning), LENGTHS]
 
 
 @inputs_of.register(Text)

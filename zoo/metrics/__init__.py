@@ -10,6 +10,7 @@ from zoo.metrics.generation import (
     generation_metrics,
     precision_and_recall,
 )
+from zoo.metrics.handwriting import as_mnist, share_read
 from zoo.metrics.importance import permutation_importance
 from zoo.metrics.perplexity import Perplexity
 from zoo.metrics.r2 import R2
@@ -30,11 +31,13 @@ __all__ = [
     "Reading",
     "RestorationMetrics",
     "align",
+    "as_mnist",
     "caption_agreement",
     "classes_present",
     "frechet_distance",
     "generation_metrics",
     "permutation_importance",
     "precision_and_recall",
+    "share_read",
     "ssim_map",
 ]

@@ -225,9 +225,10 @@ def _inside(lengths: Tensor, size: int) -> Tensor:
 
 def defaults(spec: Spec) -> dict[str, Any]:
     """The options that suit a spec in a training, where they are not given."""
+    chosen = {"dropout": 0.5 if isinstance(spec.input, Text) else 0.0}
     if isinstance(spec.input, TextLine):
-        return {"hidden_size": 192, "num_layers": 1}
-    return {"dropout": 0.5} if isinstance(spec.input, Text) else {}
+        return {**chosen, "hidden_size": 192, "num_layers": 1}
+    return {**chosen, "causal": True, "pool": "last"} if isinstance(spec.output, Forecast) else chosen
 
 
 def build(
@@ -263,6 +264,7 @@ def build(
     """
     options = {name: option for name, option in locals().items() if option is not None}
     del options["spec"]
+    options["dropout"] = dropout  # which has no other default
     source, wanted = spec.input, spec.output
     if isinstance(source, TextLine) and isinstance(wanted, Transcript):
         return _made(CRNN, options, source.height, len(wanted.alphabet))

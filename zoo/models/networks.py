@@ -18,6 +18,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "free_energy_rbm": rbm.FreeEnergyRBM,
     "generator": gan.Generator,
     "gru": rnn.GRU,
+    "handwriter": rnn.Handwriter,
     "image_reader": rnn.ImageReader,
     "inpainter": gan.Inpainter,
     "language_model": rnn.LanguageModel,

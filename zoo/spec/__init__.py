@@ -25,6 +25,7 @@ from zoo.spec.ratings import Ratings, Recommendations
 from zoo.spec.sentence import Sentence
 from zoo.spec.series import Forecast, Labels, Series, Video
 from zoo.spec.sources import Label, Seed
+from zoo.spec.strokes import Ink, Strokes
 from zoo.spec.table import Table
 from zoo.spec.text import Text, Tokens
 from zoo.spec.values import Values
@@ -38,6 +39,7 @@ __all__ = [
     "Features",
     "Forecast",
     "Image",
+    "Ink",
     "InputKind",
     "Label",
     "Labels",
@@ -50,6 +52,7 @@ __all__ = [
     "Series",
     "SmallImage",
     "Spec",
+    "Strokes",
     "Table",
     "Text",
     "TextLine",
@@ -166,6 +169,7 @@ Input = (
     | TextLine
     | Series
     | Video
+    | Strokes
     | Label
     | Seed
     | Ratings
@@ -177,6 +181,7 @@ Output = (
     | MultiLabel
     | Features
     | Image
+    | Ink
     | Values
     | Tokens
     | Transcript

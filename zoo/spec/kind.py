@@ -54,6 +54,10 @@ class InputKind(ABC):
         """
         return raw
 
+    def is_several(self, raw: object) -> bool:
+        """Whether raw input is a list of inputs, and not one."""
+        return isinstance(raw, (list, tuple))
+
     def is_batch(self, raw: object) -> bool:
         """Whether raw input is several inputs in one array, which `encode_batch` takes."""
         return False

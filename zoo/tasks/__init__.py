@@ -14,7 +14,16 @@ from zoo.tasks.rbm import (
     Recommendation,
     TopicModelling,
 )
-from zoo.tasks.sequence import OCR, Adding, Captioning, Forecasting, LanguageModelling, Tagging, memory_task
+from zoo.tasks.sequence import (
+    OCR,
+    Adding,
+    Captioning,
+    Forecasting,
+    Handwriting,
+    LanguageModelling,
+    Tagging,
+    memory_task,
+)
 from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
 from zoo.tasks.task import Task
 
@@ -31,6 +40,7 @@ __all__ = [
     "Forecasting",
     "Generation",
     "Grey",
+    "Handwriting",
     "Hybrid",
     "LanguageModelling",
     "Mask",

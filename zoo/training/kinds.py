@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.errors import ConfigError
 from zoo.settings import config_folder
-from zoo.spec import Sentence, Spec, Table, Text, Tokens
+from zoo.spec import Sentence, Spec, Strokes, Table, Text, Tokens
 from zoo.spec.series import Series, Video
 from zoo.tasks.task import Task
 
@@ -24,7 +24,7 @@ def _kind_of_spec(spec: Spec) -> str:
         return "table"
     if isinstance(spec.input, Text | Sentence):
         return "text"
-    if isinstance(spec.input, Series | Video) or (isinstance(spec.output, Tokens)):
+    if isinstance(spec.input, Series | Strokes | Video) or (isinstance(spec.output, Tokens)):
         return "sequence"
     return "image"
 

@@ -211,13 +211,13 @@ class Artefact:
 
     def _examples(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
         """Whether there are several, and their batches, encoded."""
-        several = isinstance(inputs[0], (list, tuple))
-        if any(isinstance(column, (list, tuple)) != several for column in inputs):
+        described: Any = self.spec.input
+        several = described.is_several(inputs[0])
+        if any(described.is_several(column) != several for column in inputs):
             raise SpecError("give a list of each, or one of each")
         columns = inputs if several else tuple([single] for single in inputs)
         if len({len(column) for column in columns}) > 1:
             raise SpecError(f"the lists differ in length: {', '.join(str(len(column)) for column in columns)}")
-        described: Any = self.spec.input
         size = BATCH if described.stacks else 1
         examples = zip(*columns)
         chunks = iter(lambda: list(islice(examples, size)), [])

@@ -2,9 +2,10 @@
 
 The spec decides how the network is used:
 
-- many to one: text → classes; a series, or an image read row by row → classes or values;
+- many to one: text → classes; strokes → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
 - one to many: an image → text, and a text → its continuation;
+- many to many, unequally long: a text → handwriting;
 - many to many: a video, a series or a sentence → labels, and a series → its forecast.
 """
 
@@ -19,6 +20,7 @@ from torch import nn
 from zoo.errors import SpecError
 from zoo.models.rnn.captioning import Captioner
 from zoo.models.rnn.forecasting import Forecaster, forecaster
+from zoo.models.rnn.handwriting import Handwriter
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger, VideoReader
 from zoo.models.rnn.text import LanguageModel, TextClassifier
@@ -28,11 +30,13 @@ from zoo.spec import (
     Classes,
     Forecast,
     Image,
+    Ink,
     Labels,
     MultiLabel,
     Sentence,
     Series,
     Spec,
+    Strokes,
     Table,
     Text,
     Tokens,
@@ -47,6 +51,7 @@ __all__ = [
     "Captioner",
     "Forecaster",
     "FrameReader",
+    "Handwriter",
     "ImageReader",
     "LanguageModel",
     "Recurrent",
@@ -65,7 +70,7 @@ NETWORKS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 def defaults(spec: Spec) -> dict[str, Any]:
     """The options that suit a spec in a training, where they are not given."""
     chosen = {"hidden_size": 128, "bidirectional": False, "dropout": 0.2}
-    if isinstance(spec.input, Video):  # what comes later tells of what was
+    if isinstance(spec.input, Video | Strokes):  # what comes later tells of what was
         return {"hidden_size": 64, "bidirectional": True, "dropout": 0.3}
     if isinstance(spec.input, Sentence):
         return {**chosen, "bidirectional": True, "dropout": 0.4}
@@ -73,7 +78,7 @@ def defaults(spec: Spec) -> dict[str, Any]:
         return {**chosen, "hidden_size": 64}
     if isinstance(spec.input, Series):  # tests of memory
         return {**chosen, "hidden_size": 64, "dropout": 0.0}
-    if isinstance(spec.input, Text) and isinstance(spec.output, Tokens):
+    if isinstance(spec.input, Text) and isinstance(spec.output, Tokens | Ink):
         return {**chosen, "dropout": 0.0}
     return chosen
 
@@ -94,6 +99,8 @@ def build(
     ensemble_size: int = 1,
     by_rows: bool = True,
     memory_span: int | None = None,
+    num_components: int = 20,
+    conditional: bool = True,
 ) -> nn.Module:
     """The recurrent network for a spec.
 
@@ -102,7 +109,8 @@ def build(
         hidden_size, num_layers, bidirectional, pool, dropout, recurrent_dropout: as in `Recurrent`.
         embedding_dim, token_dropout, embedding_dropout, ensemble_size: of text, as in `TextClassifier`.
         by_rows: read an image row by row, not in one step.
-        memory_span: of an LSTM over series, images or rows, as in `Recurrent`.
+        memory_span: of an LSTM over series, strokes, images or rows, as in `Recurrent`.
+        num_components, conditional: of handwriting, as in `Handwriter`.
 
     Raises:
         SpecError: no recurrent network goes from that input to that output.
@@ -139,6 +147,16 @@ def build(
         if wanted.as_input != given:
             raise SpecError(f"{cell} continues a text in the vocabulary that it reads; these are two vocabularies")
         return LanguageModel(cell, given.codes, embedding_dim=embedding_dim, token_dropout=token_dropout, **stack)
+    if isinstance(given, Text) and isinstance(wanted, Ink):
+        return Handwriter(
+            cell,
+            given.codes,
+            wanted.std,
+            hidden_size=hidden_size,
+            num_components=num_components,
+            conditional=conditional,
+            dropout=dropout,
+        )
     if type(given) is Image and isinstance(wanted, Tokens):
         return Captioner(cell, given.channels, wanted.codes, wanted.max_length, embedding_dim=embedding_dim, **stack)
     if isinstance(given, Video) and isinstance(wanted, Labels):
@@ -164,7 +182,10 @@ def build(
             return network(len(given.names), outputs, pool=pool)
         if isinstance(given, Video):
             return VideoReader(network(embedding_dim, outputs, pool=pool), FrameReader(given.channels, embedding_dim))
+        if isinstance(given, Strokes):
+            return network(5, outputs, pool=pool)
     raise SpecError(
-        f"{cell} goes from text to text, from image to text, from video, series or sentence to labels of their steps, "
-        f"from series to forecast, or from text, image, video, table or series to classes, labels or values, not {spec}"
+        f"{cell} goes from text to text or ink, from image to text, from video, series or sentence to labels of their "
+        "steps, from series to forecast, or from text, image, video, strokes, table or series to classes, labels or "
+        f"values, not {spec}"
     )

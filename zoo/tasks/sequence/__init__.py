@@ -1,4 +1,4 @@
-"""Sequences, read or written step by step: OCR, captioning, tagging, forecasting, language modelling, long memory."""
+"""Sequences, read or written step by step: OCR, captioning, tagging, forecasting, language, handwriting, memory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Labels, Series, Spec, Values
 from zoo.tasks.sequence.captioning import Captioning
 from zoo.tasks.sequence.forecasting import Forecasting
+from zoo.tasks.sequence.handwriting import Handwriting
 from zoo.tasks.sequence.language_modelling import LanguageModelling
 from zoo.tasks.sequence.memory import Adding
 from zoo.tasks.sequence.ocr import OCR
 from zoo.tasks.sequence.tagging import Tagging
 from zoo.tasks.task import NetworkBuilder
 
-__all__ = ["OCR", "Adding", "Captioning", "Forecasting", "LanguageModelling", "Tagging", "memory_task"]
+__all__ = ["OCR", "Adding", "Captioning", "Forecasting", "Handwriting", "LanguageModelling", "Tagging", "memory_task"]
 
 
 def memory_task(spec: Spec, build: NetworkBuilder, optimizer: OptimizerBuilder | TrainingOptions) -> Adding | Tagging:
