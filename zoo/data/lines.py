@@ -33,7 +33,8 @@ HEIGHT = 32  # pixels, of all lines
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 GAP = 3  # largest number of pixels on either side of a digit
 MARGIN = 6  # more pixels before and after a string of digits
-ACCENTED, SMALL = 0.3, 0.4  # of the lines of documents
+ACCENTED = 0.3  # of the lines, where there are accents
+SMALL = 0.4  # of the lines of documents
 CHUNK = 64  # lines of validation and test that are distorted together
 
 
@@ -48,8 +49,9 @@ class TextLines(DataModule):
         eval_size: lines for validation, and the same number for test.
         fonts: a folder of more fonts for training, in addition to those of Matplotlib and Pillow; None for no more.
         val_families, test_families: families of fonts that only validation and only test use.
-        documents: whether there are also small type (from 9 pixels a line), ligatures, letters with accents and the
-            signs of typesetters (`LATIN`); and fonts whose capitals look like small letters are left out.
+        documents: whether there are also small type (from 11 pixels a line) and ligatures; and fonts of the folder whose
+            capitals look like small letters are left out.
+        accents: whether there are also letters with accents and the signs of typesetters (`LATIN`).
         augment: distortion of the lines; None leaves them unchanged.
         batch_size: as in `DataModule`.
         seed: seed of the texts and of their rendering.
@@ -68,6 +70,7 @@ class TextLines(DataModule):
         val_families: Sequence[str] = ("cmss10",),
         test_families: Sequence[str] = ("STIXGeneral", "Aileron"),
         documents: bool = False,
+        accents: bool = False,
         batch_size: int = 32,
         augment: Scan | None = None,
         seed: int = 0,
@@ -79,7 +82,8 @@ class TextLines(DataModule):
         self.eval_size = check.whole("eval_size", eval_size)
         self.fonts = fonts
         self.documents = documents
-        self.alphabet = LATIN if documents else ALPHABET
+        self.accents = accents
+        self.alphabet = LATIN if accents else ALPHABET
         self.families = {"val": tuple(val_families), "test": tuple(test_families)}
         self.seed = check.seed("seed", seed)
 
@@ -108,7 +112,7 @@ class TextLines(DataModule):
         texts: list[Tensor] = []
         while len(lines) < (self.train_size if split == "train" else self.eval_size):
             text, font = phrase(random), random.choice(families[random.choice(names)])
-            if self.documents and random.random() < ACCENTED:
+            if self.accents and random.random() < ACCENTED:
                 text = accented(text, random)
             if font.characters.issuperset(text):
                 small = self.documents and random.random() < SMALL
