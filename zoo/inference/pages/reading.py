@@ -19,7 +19,7 @@ from zoo.inference.pages.document import Box, Character, Document, Line, Page, U
 from zoo.inference.pages.layout import Layout, Row
 from zoo.inference.pages.sheet import EIGHT, Sheet
 from zoo.inference.pages.sources import pages_of
-from zoo.spec import TextLine, Transcript
+from zoo.spec import TextLine, Transcript, ctc
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 
@@ -32,7 +32,8 @@ MIN_CONFIDENCE = 0.6  # of a line that is given as read: the geometric mean of i
 SURE = 0.85  # of the lines of a page: it lies the right way up
 SAMPLE = 8  # lines that tell which way is up
 ALIKE = 16  # lines of similar length that are read at once
-ABOVE = 0.15  # of a line's height: the margin above and below it, with which cnn.ocr was trained
+ABOVE = (0.15, 0.08, 0.22)  # of a line's height: the margins above and below, with which it is read, as in training
+BESIDE = 0.34  # of a line's height: the margins beside it
 
 
 def read_page(
@@ -91,20 +92,20 @@ class Found:
         (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
         return float(x0), float(y0), float(x1), float(y1)
 
-    def strip(self, row: Row) -> Strip:
-        """A line alone, with the margins of training."""
+    def strip(self, row: Row, margin: float = ABOVE[0]) -> Strip:
+        """A line alone, with a margin above and below, as a part of its height."""
         usual = np.median([each.bottom - each.top for each in self.layout.rows if _alike(each, row)])
         height = max(row.bottom - row.top, min(usual, 1.6 * (row.bottom - row.top)))
-        margin = round(ABOVE * height)
+        above, beside = round(margin * height), round(BESIDE * height)
         inside = (slice(row.top, row.bottom), slice(row.left, row.right))
         mine = self.layout.owner[inside] == row.number
         others = self.sheet.ink[inside] & ~mine
         hidden = ndimage.binary_dilation(others, EIGHT) & ~mine
-        pixels = np.full((round(height) + 2 * margin, row.right - row.left + 4 * margin), self.sheet.paper, np.uint8)
+        pixels = np.full((round(height) + 2 * above, row.right - row.left + 2 * beside), self.sheet.paper, np.uint8)
         top = (len(pixels) - (row.bottom - row.top)) // 2
-        place = (slice(top, top + row.bottom - row.top), slice(2 * margin, 2 * margin + row.right - row.left))
+        place = (slice(top, top + row.bottom - row.top), slice(beside, beside + row.right - row.left))
         pixels[place] = np.where(hidden, self.sheet.paper, self.sheet.shades[inside])
-        return Strip(pixels, row, row.left - 2 * margin)
+        return Strip(pixels, row, row.left - beside)
 
 
 @dataclass
@@ -128,6 +129,7 @@ class Reading:
     text: str
     probabilities: list[float]
     spans: list[tuple[float, float]]
+    steps: torch.Tensor  # log-probabilities (T, 1 + K)
 
     @property
     def confidence(self) -> float:
@@ -141,7 +143,7 @@ def _read_page(image: PIL.Image.Image, number: int, artefact: Artefact, min_conf
     lines: list[Line] = []
     unread: list[Unread] = []
     before: Row | None = None
-    for row, reading in zip(rows, _read([found.strip(row) for row in rows], artefact)):
+    for row, reading in zip(rows, _read_lines(found, artefact)):
         box = found.box(row.left, row.top, row.right, row.bottom)
         if reading.confidence < min_confidence or not reading.text.strip():
             unread.append(Unread(box, reading.confidence, "could not read what may be a line"))
@@ -251,6 +253,26 @@ def _alike(a: Row, b: Row) -> bool:
 # Reading
 
 
+def _read_lines(found: Found, artefact: Artefact) -> list[Reading]:
+    """The lines of a page, each read in several sizes; where they differ, the text that is likeliest in all of them."""
+    rows, transcript = found.layout.rows, artefact.spec.output
+    by_size = [_read([found.strip(row, margin) for row in rows], artefact) for margin in ABOVE]
+    assert isinstance(transcript, Transcript)
+    return [_likeliest(readings, transcript) for readings in zip(*by_size)]
+
+
+def _likeliest(readings: Sequence[Reading], transcript: Transcript) -> Reading:
+    texts = list(dict.fromkeys(reading.text for reading in readings))
+    if len(texts) == 1:
+        return readings[0]
+    symbols = [transcript.encode(text).tolist() for text in texts]
+    total = torch.zeros(len(texts))
+    for reading in readings:
+        total += ctc.log_likelihoods(reading.steps.expand(len(texts), -1, -1), symbols)
+    best = texts[int(total.argmax())]
+    return max((reading for reading in readings if reading.text == best), key=lambda reading: reading.confidence)
+
+
 def _read(strips: Sequence[Strip], artefact: Artefact) -> list[Reading]:
     """What the network reads on lines, in their order."""
     line, transcript = artefact.spec.input, artefact.spec.output
@@ -301,7 +323,7 @@ def _reading(steps: torch.Tensor, width: int, strip: Strip, transcript: Transcri
     scale = strip.pixels.shape[1] / width  # pixels of the sheet for each column
     columns = [2 * peak + 1.0 for peak in peaks]  # the middle of a step of two columns
     spans = [(strip.left + scale * left, strip.left + scale * right) for left, right in _spans(columns, strip, scale)]
-    return Reading(text, probabilities, spans)
+    return Reading(text, probabilities, spans, steps)
 
 
 def _spans(columns: list[float], strip: Strip, scale: float) -> list[tuple[float, float]]:
