@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from math import prod
+from typing import Any
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom: pixels of the page as it was given
 
@@ -67,7 +68,6 @@ class Unread:
 
     box: Box
     confidence: float
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,21 @@ class Page:
         return "".join(parts)
 
 
+    @property
+    def fault(self) -> str | None:
+        """What could not be read, in one line; None where all was."""
+        count = len(self.unread)
+        if not self.lines:
+            size = f"{self.width} x {self.height} pixels"
+            if not count:
+                return f"no line of text found in an image of {size}"
+            return f"could not read any text with confidence in an image of {size}: no text, or none of its characters"
+        if not count:
+            return None
+        first = ", ".join(f"{side:.0f}" for side in self.unread[0].box)
+        return f"could not read {count} of {count + len(self.lines)} lines with confidence; the first at {first}"
+
+
 @dataclass(frozen=True)
 class Document:
     """The pages of a document, in order."""
@@ -113,18 +128,17 @@ class Document:
 
     @property
     def unread(self) -> list[str]:
-        """A line for each place that could not be read."""
+        """A line for each page of which something, or all, could not be read."""
         several = len(self.pages) > 1
-        return [
-            (f"page {page.number}: " if several else "")
-            + f"{part.reason} at {', '.join(f'{side:.0f}' for side in part.box)}"
-            for page in self.pages
-            for part in page.unread
-        ]
+        return [(f"page {page.number}: " if several else "") + fault for page in self.pages if (fault := page.fault)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain data: pages, lines, words and characters with `text`, `confidence`, `box`; and `unread`."""
+        return {"pages": [_page(page) for page in self.pages]}
 
     def to_json(self) -> str:
-        """All of it as JSON: pages, lines, words and characters with `text`, `confidence` and `box`, and `unread`."""
-        return json.dumps({"pages": [_page(page) for page in self.pages]}, ensure_ascii=False)
+        """`as_dict` as JSON."""
+        return json.dumps(self.as_dict(), ensure_ascii=False)
 
 
 def around(boxes: list[Box]) -> Box:
@@ -133,18 +147,18 @@ def around(boxes: list[Box]) -> Box:
     return min(left), min(top), max(right), max(bottom)
 
 
-def _page(page: Page) -> dict[str, object]:
+def _page(page: Page) -> dict[str, Any]:
     size = {"number": page.number, "width": page.width, "height": page.height, "angle": page.angle}
     unread = [asdict(part) for part in page.unread]
     return {**size, "text": page.text, "lines": [_line(line) for line in page.lines], "unread": unread}
 
 
-def _line(line: Line) -> dict[str, object]:
+def _line(line: Line) -> dict[str, Any]:
     words = [
         {**_read(word), "characters": [_read(character) for character in word.characters]} for word in line.words
     ]
     return {**_read(line), "block": line.block, "words": words}
 
 
-def _read(part: Line | Word | Character) -> dict[str, object]:
+def _read(part: Line | Word | Character) -> dict[str, Any]:
     return {"text": part.text, "confidence": round(part.confidence, 4), "box": [round(side, 1) for side in part.box]}

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MIN_CONFIDENCE = 0.6  # of a line that is given as read: the geometric mean of its characters' probabilities
 SURE = 0.85  # of the lines of a page: it lies the right way up
 SAMPLE = 8  # lines that tell which way is up
+LINE_SHAPE = 4  # an image this many times as wide as high is one line, if no more are found in it
+SMALLEST, USUAL, LARGEST = 10, 18, 80  # pixels of a letter: smaller ones are enlarged, and larger ones shrunk
+MAX_SIDE = 12_000  # pixels of an enlarged page
 ALIKE = 16  # lines of similar length that are read at once
 ABOVE = (0.15, 0.08, 0.22)  # of a line's height: the margins above and below, with which it is read, as in training
 BESIDE = 0.34  # of a line's height: the margins beside it
@@ -58,17 +61,19 @@ def read_page(
     return Document(tuple(_read_page(image, number, artefact, min_confidence) for number, image in pages))
 
 
-def lines_of(source: RawImage, reader: Artefact) -> Iterator[tuple[int, list[PIL.Image.Image]]]:
-    """The lines of each page of a document, in reading order and upright, with the number of the page, from 1.
+def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Image]]:
+    """The lines of each page of a document, in reading order and upright; none where no line is found.
+
+    An image of a single line is given as it is.
 
     Raises:
-        SpecError: the document cannot be read, or there is no line on a page.
+        SpecError: the document cannot be read.
     """
-    for number, image in enumerate(pages_of(source), start=1):
+    for image in pages_of(source):
         found = _upright(image, reader)
-        if not found.layout.rows:
-            raise SpecError(f"no line of text found in an image of {image.width} x {image.height} pixels")
-        yield number, [found.strip(row).image() for row in found.layout.rows]
+        rows = found.layout.rows
+        single = len(rows) <= 1 and image.width >= LINE_SHAPE * image.height
+        yield [image] if single else [found.strip(row).image() for row in rows]
 
 
 @dataclass
@@ -146,7 +151,7 @@ def _read_page(image: PIL.Image.Image, number: int, artefact: Artefact, min_conf
     for row, reading in zip(rows, _read_lines(found, artefact)):
         box = found.box(row.left, row.top, row.right, row.bottom)
         if reading.confidence < min_confidence or not reading.text.strip():
-            unread.append(Unread(box, reading.confidence, "could not read what may be a line"))
+            unread.append(Unread(box, reading.confidence))
             continue
         follows = before is not None and before.block == row.block and before.right <= row.left and (
             row.x_top < before.baseline and before.x_top < row.baseline
@@ -207,10 +212,6 @@ def _at_scale(image: PIL.Image.Image) -> tuple[Sheet, float]:
     if max(size) > MAX_SIDE:
         return sheet, 1.0
     return Sheet.of(image.resize(size, PIL.Image.Resampling.BICUBIC)), scale
-
-
-SMALLEST, USUAL, LARGEST = 10, 18, 80  # pixels of a letter
-MAX_SIDE = 12_000
 
 
 def _turned(sheet: Sheet, quarters: int, scale: float, image: PIL.Image.Image) -> Found:
