@@ -52,12 +52,16 @@ class Row:
     def x_height(self) -> float:
         return self.baseline - self.x_top
 
+    def in_row_with(self, before: Row) -> bool:
+        """Whether it is the cell of a table to the right of another."""
+        return before.block == self.block and before.right <= self.left and _level(self, before)
+
 
 class Layout:
     """Which line each pixel of ink belongs to.
 
     Attributes:
-        rows: the lines in reading order.
+        rows: the lines, in no order; `ordered` gives that.
         owner: int (H, W): the number of the line whose ink a pixel is; -1 where there is none.
     """
 
@@ -75,7 +79,6 @@ class Layout:
         self.owner = numbers[pieces]
         self._split_tall(numbers, pieces)
         self.rows = [row for row in self._measured() if row.bottom - row.top >= 0.5 * self.letter]
-        self.rows = ordered(self.rows, self.letter)
 
     def _chains(self) -> list[list[int]]:
         """Pieces as high as letters, each linked to the next on its right; chains of them are lines."""
@@ -132,7 +135,9 @@ class Layout:
             for j in range(i + 1, len(rows)):
                 other = rows[j]
                 gap = other.left - row.right
-                if gone[j] or gap > JUSTIFIED * self.letter or not _level(row, other) or gap < -self.letter:
+                if gap > JUSTIFIED * self.letter:
+                    break
+                if gone[j] or not _level(row, other) or gap < -self.letter:
                     continue
                 if gap > GAP * self.letter and not _bridged(boxes, row, other, self.letter):
                     continue
@@ -214,11 +219,9 @@ def ordered(rows: list[Row], letter: float) -> list[Row]:
     middle = np.array([np.mean([row.middle for row in group]) for group in groups])
     over = (np.minimum(right[:, None], right) - np.maximum(left[:, None], left)) > 0.3 * letter  # L, L
     before = over & (middle[:, None] < middle)
-    beside = right[:, None] <= left + 0.3 * letter
-    for i, j in zip(*np.nonzero(beside & ~over)):
-        low, high = sorted((middle[i], middle[j]))
-        between = (middle > low) & (middle < high)
-        before[i, j] = not (over[i] & over[j] & between).any()
+    beside = (right[:, None] <= left + 0.3 * letter) & ~over
+    for i in np.flatnonzero(beside.any(axis=1)):
+        before[i] |= beside[i] & ~_separated(i, over, middle)
     waiting = before.sum(axis=0)
     done = np.zeros(len(groups), bool)
     result: list[Row] = []
@@ -238,6 +241,14 @@ def ordered(rows: list[Row], letter: float) -> list[Row]:
         waiting = waiting - before[chosen]
         last = chosen
     return result
+
+
+def _separated(i: int, over: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """For each group (L,) whether one that reaches over it and over group i lies between the two, from above or below."""
+    shared = over[i][:, None] & over  # L, L: of the first, those that reach over both i and the second
+    below = np.where(shared & (middle > middle[i])[:, None], middle[:, None], np.inf).min(axis=0)
+    above = np.where(shared & (middle < middle[i])[:, None], middle[:, None], -np.inf).max(axis=0)
+    return np.where(middle > middle[i], below < middle, above > middle)
 
 
 def _cells_in_rows(rows: list[Row], letter: float) -> list[list[Row]]:

@@ -16,7 +16,7 @@ from scipy import ndimage
 from zoo import models
 from zoo.errors import SpecError
 from zoo.inference.pages.document import Box, Character, Document, Line, Page, Unread, Word, around
-from zoo.inference.pages.layout import Layout, Row
+from zoo.inference.pages.layout import Layout, Row, ordered
 from zoo.inference.pages.sheet import EIGHT, Sheet
 from zoo.inference.pages.sources import pages_of
 from zoo.spec import TextLine, Transcript, ctc
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 MIN_CONFIDENCE = 0.6  # of a line that is given as read: the geometric mean of its characters' probabilities
 SURE = 0.85  # of the lines of a page: it lies the right way up
+SHORT = 6  # characters: shorter lines take more confidence
+FEW = 0.3  # of what may be lines: where fewer can be read, most is a picture
+MIN_WIDTH = 3  # heights of a letter: narrower ink that cannot be read is not worth a word
 SAMPLE = 8  # lines that tell which way is up
 LINE_SHAPE = 4  # an image this many times as wide as high is one line, if no more are found in it
 SMALLEST, USUAL, LARGEST = 10, 18, 80  # pixels of a letter: smaller ones are enlarged, and larger ones shrunk
@@ -71,7 +74,7 @@ def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Imag
     """
     for image in pages_of(source):
         found = _upright(image, reader)
-        rows = found.layout.rows
+        rows = ordered(found.layout.rows, found.layout.letter)
         single = len(rows) <= 1 and image.width >= LINE_SHAPE * image.height
         yield [image] if single else [found.strip(row).image() for row in rows]
 
@@ -84,12 +87,18 @@ class Found:
         sheet, layout: the page once it is upright, and its lines.
         back: the affine map (2, 3) from points on the sheet to points of the page as it was given.
         angle: degrees, clockwise, by which it was turned back.
+        sure: the mean confidence of its longest lines.
     """
 
     sheet: Sheet
     layout: Layout
     back: np.ndarray
     angle: float
+    sure: float = 0.0
+
+    def box_of(self, row: Row) -> Box:
+        """The box of a line on the page as it was given."""
+        return self.box(row.left, row.top, row.right, row.bottom)
 
     def box(self, left: float, top: float, right: float, bottom: float) -> Box:
         """The box on the page as it was given."""
@@ -145,20 +154,38 @@ class Reading:
 def _read_page(image: PIL.Image.Image, number: int, artefact: Artefact, min_confidence: float) -> Page:
     found = _upright(image, artefact)
     rows = found.layout.rows
+    if found.sure < min_confidence:  # a photograph, or a script that the network does not know
+        missed = tuple(Unread(found.box_of(row), found.sure) for row in rows)
+        return Page(number, image.width, image.height, found.angle, (), missed)
+    readings = _read_lines(found, artefact)
+    good = [reading.confidence >= _least(reading, min_confidence) for reading in readings]
+    kept = [row for row, each in zip(rows, good) if each]
+    of_row = {row.number: reading for row, reading in zip(rows, readings)}
     lines: list[Line] = []
-    unread: list[Unread] = []
     before: Row | None = None
-    for row, reading in zip(rows, _read_lines(found, artefact)):
-        box = found.box(row.left, row.top, row.right, row.bottom)
-        if reading.confidence < min_confidence or not reading.text.strip():
-            unread.append(Unread(box, reading.confidence))
-            continue
-        follows = before is not None and before.block == row.block and before.right <= row.left and (
-            row.x_top < before.baseline and before.x_top < row.baseline
-        )
-        lines.append(Line(_words(reading, row, found), reading.confidence, box, row.block, follows))
+    for row in ordered(kept, found.layout.letter):
+        reading = of_row[row.number]
+        follows = before is not None and row.in_row_with(before)
+        lines.append(Line(_words(reading, row, found), reading.confidence, found.box_of(row), row.block, follows))
         before = row
-    return Page(number, image.width, image.height, found.angle, tuple(lines), tuple(unread))
+    unread = tuple(
+        Unread(found.box_of(row), reading.confidence)
+        for row, reading, each in zip(rows, readings, good)
+        if not each and row.right - row.left > MIN_WIDTH * found.layout.letter
+    )
+    if len(lines) < FEW * len(rows):  # strokes of a drawing here and there look like a letter
+        lines = [line for line in lines if line.confidence > SURE and sum(map(str.isalnum, line.text)) >= SHORT]
+    if len(rows) > 2 and all(len(line.text) < 3 for line in lines):
+        lines = []
+    return Page(number, image.width, image.height, found.angle, tuple(lines), unread)
+
+
+def _least(reading: Reading, min_confidence: float) -> float:
+    """The confidence from which a line counts as read: a few strokes may look like a character or two by chance."""
+    count = len(reading.text.replace(" ", ""))
+    if not count:
+        return np.inf
+    return max(min_confidence, min_confidence + (SHORT - count) / SHORT * (1 - min_confidence) * 0.75)
 
 
 def _words(reading: Reading, row: Row, found: Found) -> tuple[Word, ...]:
@@ -188,15 +215,15 @@ def _upright(image: PIL.Image.Image, artefact: Artefact) -> Found:
     across = sheet.across()
     quarter = 0 if across >= 0.5 else 1
     found = _turned(sheet, quarter, scale, image)
-    sure = _confidence(found, artefact)
-    if sure >= SURE or not found.layout.rows:
+    found.sure = _confidence(found, artefact)
+    if found.sure >= SURE or not found.layout.rows:
         return found
     turns = [quarter + 2] if abs(across - 0.5) > 0.25 else [quarter + 2, quarter + 1, quarter + 3]
     for turn in turns:
         other = _turned(sheet, turn % 4, scale, image)
-        confidence = _confidence(other, artefact)
-        if confidence > sure + 0.05:
-            found, sure = other, confidence
+        other.sure = _confidence(other, artefact)
+        if other.sure > found.sure + 0.05:
+            found = other
     return found
 
 
