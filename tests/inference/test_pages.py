@@ -201,7 +201,7 @@ def test_a_page_may_lie_turned_and_askew(quarters: int, angle: float, reader: Ar
     (page,) = read_page(turned, reader).pages
     assert recall(page.text, [word for word, _ in drawn.words]) >= 0.93
     assert page.lines[0].text == "Opening hours"
-    assert abs((page.angle + angle + 90 * quarters + 180) % 360 - 180) <= 0.5
+    assert abs((page.angle - angle - 90 * quarters + 180) % 360 - 180) <= 0.3
     dark = np.asarray(turned) < 128
     for line in page.lines:  # boxes are those of the page as it was given
         left, top, right, bottom = (round(side) for side in line.box)
@@ -277,7 +277,7 @@ def test_a_script_that_the_network_does_not_know_is_not_read_as_latin(reader: Ar
     sketch = Sketch()
     sketch.block(40, 30, ["Каждый охотник желает знать где", "сидит фазан и почему он здесь", "Музей открыт в будни с девяти"])
     document = read_page(sketch.image, reader)
-    assert not document.pages[0].lines or document.unread
+    assert document.unread
 
 
 def test_letters_one_below_the_other_are_not_taken_for_lines(reader: Artefact) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any
 
+DOUBTFUL = 0.92  # mean confidence of a page: with less, its text is to be checked
 Box = tuple[float, float, float, float]  # left, top, right, bottom: pixels of the page as it was given
 
 
@@ -109,6 +110,9 @@ class Page:
             if not count:
                 return f"no line of text found in an image of {size}"
             return f"could not read any text with confidence in an image of {size}: no text, or none of its characters"
+        sure = sum(line.confidence * len(line.text) for line in self.lines) / sum(len(line.text) for line in self.lines)
+        if sure < DOUBTFUL:
+            return f"read with a confidence of only {sure:.2f}: the scan is poor, or its letters are not those of the reader"
         if not count:
             return None
         first = ", ".join(f"{side:.0f}" for side in self.unread[0].box)

@@ -63,6 +63,7 @@ class Layout:
     Attributes:
         rows: the lines, in no order; `ordered` gives that.
         owner: int (H, W): the number of the line whose ink a pixel is; -1 where there is none.
+        slope: degrees, clockwise, by which the lines lie askew.
     """
 
     def __init__(self, sheet: Sheet) -> None:
@@ -78,6 +79,7 @@ class Layout:
         self._attach_small(numbers)
         self.owner = numbers[pieces]
         self._split_tall(numbers, pieces)
+        self.slope = self._slope()
         self.rows = [row for row in self._measured() if row.bottom - row.top >= 0.5 * self.letter]
 
     def _chains(self) -> list[list[int]]:
@@ -200,6 +202,22 @@ class Layout:
             chosen = np.array([row.number for row in touched])[np.searchsorted(limits, y)]
             self.owner[box] = np.where(mine, chosen[:, None], self.owner[box])
 
+    def _slope(self) -> float:
+        """The angle in degrees, clockwise, by which the longer lines still lie askew (Theil and Sen's slope of each)."""
+        slopes, weights = [0.0], [0.0]
+        for row in self.rows:
+            boxes = self.boxes[row.pieces]
+            if len(boxes) < 12:
+                continue
+            x, y = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
+            i, j = np.triu_indices(len(x), 1)
+            far = np.abs(x[j] - x[i]) > 0.3 * (x.max() - x.min())
+            slopes.append(float(np.median((y[j] - y[i])[far] / (x[j] - x[i])[far])))
+            weights.append(float(x.max() - x.min()))
+        order = np.argsort(slopes)
+        total = np.cumsum(np.array(weights)[order])
+        return float(np.degrees(np.arctan(np.array(slopes)[order][np.searchsorted(total, total[-1] / 2)])))
+
     def _measured(self) -> list[Row]:
         """The lines with the boxes of all their ink."""
         found = ndimage.find_objects(self.owner + 1, len(self.rows))
@@ -224,23 +242,35 @@ def ordered(rows: list[Row], letter: float) -> list[Row]:
         before[i] |= beside[i] & ~_separated(i, over, middle)
     waiting = before.sum(axis=0)
     done = np.zeros(len(groups), bool)
-    result: list[Row] = []
-    block, last = 0, None
+    order: list[int] = []
     for _ in groups:
         ready = np.flatnonzero(~done & (waiting <= 0))
         if not len(ready):  # a circle: the highest of what is left
             ready = np.flatnonzero(~done)[np.argmin(middle[~done])][None]
-        follows = [i for i in ready if last is not None and over[last, i] and middle[i] > middle[last]]
-        chosen = min(follows, key=lambda i: middle[i]) if follows else min(ready, key=lambda i: (left[i], middle[i]))
-        if last is not None and not (follows and _same_block(groups[last], groups[chosen])):
-            block += 1
-        for row in groups[chosen]:
-            row.block = block
-            result.append(row)
+        last = order[-1] if order else None
+        below = [i for i in ready if last is not None and over[last, i] and middle[i] > middle[last]]
+        chosen = min(below, key=lambda i: middle[i]) if below else min(ready, key=lambda i: (left[i], middle[i]))
+        order.append(int(chosen))
         done[chosen] = True
         waiting = waiting - before[chosen]
-        last = chosen
-    return result
+    _number_blocks([groups[i] for i in order])
+    return [row for i in order for row in groups[i]]
+
+
+def _number_blocks(groups: list[list[Row]]) -> None:
+    """Lines that follow one another are of one paragraph if they are alike in size, and no further apart than usual."""
+    gaps = [b[0].x_top - a[0].baseline for a, b in zip(groups, groups[1:])]
+    sizes = [max(a[0].x_height, b[0].x_height) for a, b in zip(groups, groups[1:])]
+    usual = np.median([gap / size for gap, size in zip(gaps, sizes) if 0 < gap < 5 * size] or [1.0])
+    block = 0
+    for row in groups[0]:
+        row.block = block
+    for above, below, gap, size in zip(groups, groups[1:], gaps, sizes):
+        alike = size < 1.5 * min(above[0].x_height, below[0].x_height)
+        over = min(above[-1].right, below[-1].right) > max(above[0].left, below[0].left)
+        block += not (alike and over and -size < gap < (1.5 * usual + 0.3) * size)
+        for row in below:
+            row.block = block
 
 
 def _separated(i: int, over: np.ndarray, middle: np.ndarray) -> np.ndarray:
@@ -275,13 +305,6 @@ def _cells_in_rows(rows: list[Row], letter: float) -> list[list[Row]]:
         else:
             result.append(sorted(group, key=lambda row: row.left))
     return result
-
-
-def _same_block(above: list[Row], below: list[Row]) -> bool:
-    """Whether lines that follow one another are of one paragraph: alike in size, and no further apart than usual."""
-    a, b = above[0], below[0]
-    size = max(a.x_height, b.x_height)
-    return b.x_top - a.baseline < 2.2 * size and size < 1.5 * min(a.x_height, b.x_height)
 
 
 def _level(a: Row, b: Row) -> bool:

@@ -6,7 +6,7 @@ Shape letters: T time (steps), K characters of the alphabet, W width.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
     from zoo.spec.image_files import RawImage
 
-MIN_CONFIDENCE = 0.6  # of a line that is given as read: the geometric mean of its characters' probabilities
-SURE = 0.85  # of the lines of a page: it lies the right way up
+MIN_CONFIDENCE = 0.8  # of a line that is given as read: the geometric mean of its characters' probabilities
+SURE = 0.96  # of the longest lines of a page: it lies the right way up, and no other is tried
 SHORT = 6  # characters: shorter lines take more confidence
 FEW = 0.3  # of what may be lines: where fewer can be read, most is a picture
 MIN_WIDTH = 3  # heights of a letter: narrower ink that cannot be read is not worth a word
+LEVEL = 0.15  # degrees: lines that lie less askew are read as well
 SAMPLE = 8  # lines that tell which way is up
 LINE_SHAPE = 4  # an image this many times as wide as high is one line, if no more are found in it
 SMALLEST, USUAL, LARGEST = 10, 18, 80  # pixels of a letter: smaller ones are enlarged, and larger ones shrunk
@@ -88,6 +89,7 @@ class Found:
         back: the affine map (2, 3) from points on the sheet to points of the page as it was given.
         angle: degrees, clockwise, by which it was turned back.
         sure: the mean confidence of its longest lines.
+        readings: those of lines in the first size, by their number.
     """
 
     sheet: Sheet
@@ -95,6 +97,7 @@ class Found:
     back: np.ndarray
     angle: float
     sure: float = 0.0
+    readings: dict[int, Reading] = field(default_factory=dict)
 
     def box_of(self, row: Row) -> Box:
         """The box of a line on the page as it was given."""
@@ -174,7 +177,7 @@ def _read_page(image: PIL.Image.Image, number: int, artefact: Artefact, min_conf
         if not each and row.right - row.left > MIN_WIDTH * found.layout.letter
     )
     if len(lines) < FEW * len(rows):  # strokes of a drawing here and there look like a letter
-        lines = [line for line in lines if line.confidence > SURE and sum(map(str.isalnum, line.text)) >= SHORT]
+        lines = [line for line in lines if line.confidence > 0.9 and sum(map(str.isalnum, line.text)) >= SHORT]
     if len(rows) > 2 and all(len(line.text) < 3 for line in lines):
         lines = []
     return Page(number, image.width, image.height, found.angle, tuple(lines), unread)
@@ -243,8 +246,13 @@ def _at_scale(image: PIL.Image.Image) -> tuple[Sheet, float]:
 
 def _turned(sheet: Sheet, quarters: int, scale: float, image: PIL.Image.Image) -> Found:
     turned = sheet.turned(quarters)
-    angle, _ = turned.skew()
+    angle = turned.skew()
     straight = turned.rotated(angle) if angle else turned
+    layout = Layout(straight)
+    if abs(layout.slope) > LEVEL:  # the lines that are found say it better than the profile
+        angle += layout.slope
+        straight = turned.rotated(angle)
+        layout = Layout(straight)
     to_turned = _rotation(angle, turned.ink.shape, straight.ink.shape)
     # Quarters by whole pixels: np.rot90 maps (x, y) to (y, W - x)
     height, width = sheet.ink.shape
@@ -255,7 +263,7 @@ def _turned(sheet: Sheet, quarters: int, scale: float, image: PIL.Image.Image) -
         3: [[0, 1, 0], [-1, 0, height]],
     }[quarters]
     back = np.array(to_sheet, float) @ np.vstack([to_turned, [0, 0, 1]]) / scale
-    return Found(straight, Layout(straight), back, (angle - 90 * quarters + 180) % 360 - 180)
+    return Found(straight, layout, back, (180 - angle - 90 * quarters) % 360 - 180)
 
 
 def _rotation(angle: float, before: tuple[int, ...], after: tuple[int, ...]) -> np.ndarray:
@@ -270,6 +278,7 @@ def _confidence(found: Found, artefact: Artefact) -> float:
     """The mean confidence of some of the longest lines of a page."""
     longest = sorted(found.layout.rows, key=lambda row: row.left - row.right)[:SAMPLE]
     readings = _read([found.strip(row) for row in longest], artefact)
+    found.readings = {row.number: reading for row, reading in zip(longest, readings)}
     return float(np.mean([reading.confidence for reading in readings])) if readings else 0.0
 
 
@@ -284,8 +293,11 @@ def _alike(a: Row, b: Row) -> bool:
 def _read_lines(found: Found, artefact: Artefact) -> list[Reading]:
     """The lines of a page, each read in several sizes; where they differ, the text that is likeliest in all of them."""
     rows, transcript = found.layout.rows, artefact.spec.output
-    by_size = [_read([found.strip(row, margin) for row in rows], artefact) for margin in ABOVE]
     assert isinstance(transcript, Transcript)
+    new = [row for row in rows if row.number not in found.readings]
+    found.readings |= {row.number: each for row, each in zip(new, _read([found.strip(row) for row in new], artefact))}
+    others = [_read([found.strip(row, margin) for row in rows], artefact) for margin in ABOVE[1:]]
+    by_size = [[found.readings[row.number] for row in rows], *others]
     return [_likeliest(readings, transcript) for readings in zip(*by_size)]
 
 

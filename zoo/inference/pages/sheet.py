@@ -24,7 +24,7 @@ MIN_IMPULSES = 1e-3  # part of a page's pixels; fewer are dots of letters
 MIN_HEIGHT = 4  # pixels of a letter
 MAX_ANGLE = 15.0  # degrees by which a page may be rotated
 MIN_SHARPENING = 1.15  # factor by which a rotation must sharpen the profile
-POINTS = 60_000  # of ink, enough to find the angle
+MIN_LETTERS = 8  # fewer do not tell at what angle they lie
 
 
 @dataclass
@@ -82,27 +82,27 @@ class Sheet:
         x, y = np.abs(middles[nearest[:, 1]] - middles).T
         return float((x > y).mean())
 
-    def skew(self) -> tuple[float, float]:
-        """The angle of the lines in degrees, clockwise; and how sharp the profile of the ink is at that angle."""
-        y, x = np.nonzero(self.ink)
-        if not len(x):
-            return 0.0, 0.0
-        every = max(1, len(x) // POINTS)
-        y, x = y[::every], x[::every]
-        scale = max(1.0, self.letter / 4)  # finer rows tell no more
+    def skew(self) -> float:
+        """The angle of the lines in degrees, clockwise: that at which most letters end at the same heights."""
+        boxes = _letters(self.ink, self.letter)
+        if len(boxes) < MIN_LETTERS:
+            return 0.0
+        x = np.tile((boxes[:, 0] + boxes[:, 2]) / 2, 2)
+        y = np.concatenate([boxes[:, 1], boxes[:, 3]])  # tops and bottoms
+        size = max(1.0, self.letter / 8)
 
         def sharpness(angle: float) -> float:
-            """Of the profile along lines of this angle (Postl, 1986), per point of ink, whatever the page's shape."""
-            rows = np.rint((y - x * np.tan(np.radians(angle))) / scale).astype(int)
-            profile = np.bincount(rows - rows.min())
-            return float(np.square(np.diff(profile, prepend=0, append=0)).sum() / len(x) ** 2 * len(profile))
+            """Of the profile along lines of this angle (Postl, 1986)."""
+            rows = np.rint((y - x * np.tan(np.radians(angle))) / size).astype(int)
+            profile = np.bincount(rows - rows.min() + 1, minlength=1)
+            return float(np.square(profile + np.append(profile[1:], 0)).sum())  # neighbours count together
 
-        coarse = {angle: sharpness(angle) for angle in np.arange(-MAX_ANGLE, MAX_ANGLE + 0.1, 0.5)}
+        coarse = {float(angle): sharpness(angle) for angle in np.arange(-MAX_ANGLE, MAX_ANGLE + 0.1, 0.25)}
         best = max(coarse, key=lambda angle: coarse[angle])
-        fine = {angle: sharpness(angle) for angle in best + np.arange(-4, 5) / 10}
-        best = max(fine, key=lambda angle: fine[angle])
-        level = coarse[0.0]
-        return (float(best), fine[best]) if fine[best] > MIN_SHARPENING * level else (0.0, level)
+        if coarse[best] < MIN_SHARPENING * coarse[0.0]:
+            return 0.0
+        fine = {float(angle): sharpness(angle) for angle in best + np.arange(-4, 5) / 20}
+        return max(fine, key=lambda angle: fine[angle])
 
 
 def letter_height(ink: np.ndarray) -> float:
