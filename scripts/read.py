@@ -1,4 +1,4 @@
-"""Answer many inputs: python scripts/read.py model=cnn.mnist input='scans/*.png' (see conf/use/read.yaml)"""
+"""Read scans and PDFs: python scripts/read.py input='scans/*.pdf' (see conf/use/read.yaml)"""
 
 from zoo.cli import main
 

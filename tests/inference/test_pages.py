@@ -88,7 +88,9 @@ def boxed() -> Sketch:
 
 def table() -> Sketch:
     sketch = Sketch()
-    for row, cells in enumerate([("Bread", "2", "3.40"), ("Milk", "1", "1.25"), ("Apples", "6", "4.80"), ("Tea", "2", "9.90")]):
+    for row, cells in enumerate(
+        [("Bread", "2", "3.40"), ("Milk", "1", "1.25"), ("Apples", "6", "4.80"), ("Tea", "2", "9.90")]
+    ):
         y = 40 + 44 * row
         sketch.draw.line((30, y - 9, 870, y - 9), fill=0, width=2)
         for x, cell in zip((50, 400, 700), cells):
@@ -275,7 +277,9 @@ def test_where_there_is_no_text_it_says_so_and_invents_none(name: str, reader: A
 
 def test_a_script_that_the_network_does_not_know_is_not_read_as_latin(reader: Artefact) -> None:
     sketch = Sketch()
-    sketch.block(40, 30, ["Каждый охотник желает знать где", "сидит фазан и почему он здесь", "Музей открыт в будни с девяти"])
+    sketch.block(
+        40, 30, ["Каждый охотник желает знать где", "сидит фазан и почему он здесь", "Музей открыт в будни с девяти"]
+    )
     document = read_page(sketch.image, reader)
     assert document.unread
 

@@ -119,7 +119,9 @@ def distinct(font: Font) -> Font | None:
     face = font.at(24)
     shapes = {c: face.getmask(c, anchor="ls") for c in font.characters}
     drawn = {c: (mask.size, bytes(mask), face.getbbox(c, anchor="ls")) for c, mask in shapes.items()}
-    missing = (lambda mask: (mask.size, bytes(mask), face.getbbox("\uffff", anchor="ls")))(face.getmask("\uffff", anchor="ls"))
+    missing = (lambda mask: (mask.size, bytes(mask), face.getbbox("\uffff", anchor="ls")))(
+        face.getmask("\uffff", anchor="ls")
+    )
     if sum(drawn[c] == drawn.get(c.upper()) for c in "abdefghijklmnqrty") > 2:
         return None
     kept = frozenset(c for c, shape in drawn.items() if c == " " or (shape != missing and any(shape[1])))

@@ -151,7 +151,6 @@ class TextLines(DataModule):
             raise ConfigError(f"no family of fonts is left for {split}; there are {', '.join(sorted(known))}")
         return [font for font in fonts if font.family in wanted]
 
-
     @cached_property
     def _of_folder(self) -> list[Font]:
         """The fonts of the folder; of documents, those whose characters can be told apart."""

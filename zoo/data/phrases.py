@@ -48,8 +48,12 @@ def _variants() -> dict[str, str]:
     variants = dict(TYPESET)
     for character in LATIN[len(ALPHABET) :]:
         plain = unicodedata.normalize("NFD", character)[0]
-        plain = {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "s", "æ": "a", "Æ": "A", "œ": "o", "Œ": "O"}.get(plain, plain)
-        plain = {"đ": "d", "Đ": "D", "ı": "i", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ð": "d", "þ": "p"}.get(plain, plain)
+        plain = {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "s", "æ": "a", "Æ": "A", "œ": "o", "Œ": "O"}.get(
+            plain, plain
+        )
+        plain = {"đ": "d", "Đ": "D", "ı": "i", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ð": "d", "þ": "p"}.get(
+            plain, plain
+        )
         if plain != character and plain.isalpha():
             variants[plain] = variants.get(plain, "") + character
     return variants

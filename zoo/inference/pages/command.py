@@ -40,7 +40,9 @@ def read(cfg: DictConfig) -> int:
     reader = load(cfg.model)
     failures = 0
     try:
-        place = nullcontext(sys.stdout) if cfg.output is None else Path(cfg.output).expanduser().open("w", encoding="utf-8")
+        place = (
+            nullcontext(sys.stdout) if cfg.output is None else Path(cfg.output).expanduser().open("w", encoding="utf-8")
+        )
     except OSError as error:
         raise ConfigError(f"cannot write {cfg.output}: {error.strerror}") from error
     with place as output:

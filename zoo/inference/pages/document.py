@@ -100,7 +100,6 @@ class Page:
             parts.append(line.text)
         return "".join(parts)
 
-
     @property
     def fault(self) -> str | None:
         """What could not be read, in one line; None where all was."""
@@ -158,9 +157,7 @@ def _page(page: Page) -> dict[str, Any]:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    words = [
-        {**_read(word), "characters": [_read(character) for character in word.characters]} for word in line.words
-    ]
+    words = [{**_read(word), "characters": [_read(character) for character in word.characters]} for word in line.words]
     return {**_read(line), "block": line.block, "words": words}
 
 

@@ -232,8 +232,10 @@ def ordered(rows: list[Row], letter: float) -> list[Row]:
     if not rows:
         return []
     groups = _cells_in_rows(sorted(rows, key=lambda row: (row.middle, row.left)), letter)
-    left, right = (np.array([f(getattr(row, side) for row in group) for group in groups]) for f, side in
-                   ((min, "left"), (max, "right")))
+    left, right = (
+        np.array([f(getattr(row, side) for row in group) for group in groups])
+        for f, side in ((min, "left"), (max, "right"))
+    )
     middle = np.array([np.mean([row.middle for row in group]) for group in groups])
     over = (np.minimum(right[:, None], right) - np.maximum(left[:, None], left)) > 0.3 * letter  # L, L
     before = over & (middle[:, None] < middle)
