@@ -35,9 +35,40 @@ def test_a_line_is_scaled_to_the_height(size: tuple[int, int], width: int) -> No
     assert (columns == 77).all()
 
 
+def drawn(margin: int, paper: int = 255, ink: int = 0) -> np.ndarray:
+    """A word of strokes: tall ones, low ones, and one that hangs below, with a margin around them."""
+    pixels = np.full((24, 130), paper, np.uint8)
+    for x, (top, bottom) in enumerate([(0, 18), (6, 18), (6, 24), (6, 18)] * 3):
+        pixels[top:bottom, 11 * x : 11 * x + 3] = ink
+        pixels[11:14, 11 * x : 11 * x + 8] = ink
+    return np.pad(pixels, margin, constant_values=paper)
+
+
 def test_columns_are_those_of_the_image() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 9), dtype=np.uint8)
-    assert (LINE.encode(pixels).numpy() == pixels.T).all()
+    columns = LINE.encode(np.pad(drawn(0), ((4, 4), (8, 8)), constant_values=255)).numpy()
+    dark = np.flatnonzero((columns < 128).any(axis=1))
+    assert (columns[dark[0] : dark[-1] + 1].T == np.pad(drawn(0), ((4, 4), (0, 0)), constant_values=255)[:, :129]).all()
+
+
+@pytest.mark.parametrize("margin", [0, 3, 15, 30, 80])
+def test_the_margin_does_not_matter(margin: int) -> None:
+    expected, found = (LINE.encode(drawn(each)).numpy() < 128 for each in (30, margin))
+    assert abs(len(found) - len(expected)) <= 0.4 * LINE.height
+    inked = [np.flatnonzero(columns.any(axis=1)) for columns in (expected, found)]
+    widths = [places[-1] - places[0] for places in inked]
+    assert widths[1] == pytest.approx(widths[0], rel=0.12)  # the letters are as large
+    assert min(inked[1][0], len(found) - 1 - inked[1][-1]) >= 2
+
+
+def test_polarity_contrast_and_colour_do_not_matter() -> None:
+    expected = LINE.encode(drawn(5)).numpy() < 128
+    for paper, ink in ((20, 250), (140, 110)):
+        columns = LINE.encode(drawn(5, paper, ink)).numpy()
+        assert ((columns < int(columns.min()) / 2 + int(columns.max()) / 2) == expected).mean() > 0.99
+    word = drawn(5) < 128
+    red_on_green = np.where(word[..., None], np.uint8([200, 40, 60]), np.uint8([40, 125, 60]))  # alike in grey
+    columns = LINE.encode(red_on_green).numpy()
+    assert ((columns < int(columns.min()) / 2 + int(columns.max()) / 2) == expected).mean() > 0.99
 
 
 RAMP = np.tile(np.linspace(0, 255, 90).astype(np.uint8), (32, 1))
@@ -77,7 +108,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
             LINE.encode(tmp_path / name)
     with pytest.raises(SpecError, match="no such image"):
         LINE.encode(tmp_path / "none.png")
-    with pytest.raises(SpecError, match=f"20000 x 30 pixels is too wide: at most {MAX_WIDTH // 32} times as wide"):
+    with pytest.raises(SpecError, match=f"too wide: at most {MAX_WIDTH // 32} times as wide"):
         LINE.encode(PIL.Image.new("L", (20_000, 30)))
 
 

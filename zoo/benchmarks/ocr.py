@@ -1,7 +1,8 @@
 """A reader of lines beside Tesseract (Debian's package tesseract-ocr), clean and distorted, by kind of line.
 
 Both read the test lines of `text_lines`. With `root=FOLDER`, a folder of fonts that the reader was not trained on (a
-folder in it for each class: serif, mono, display …), they also read new lines by class of font, size, length and margin. Each on one core: one process of Tesseract reads the lines one after the other (`--psm 7`), as they
+folder in it for each class: serif, mono, display …), they also read new lines by class of font, size, length and
+margin. Each on one core: one process of Tesseract reads the lines one after the other (`--psm 7`), as they
 are and at twice the size with a margin, which suits it better; the better of the two counts. Its typographic quotes and
 dashes count as the plain ones.
 """

@@ -49,8 +49,8 @@ class TextLines(DataModule):
         eval_size: lines for validation, and the same number for test.
         fonts: a folder of more fonts for training, in addition to those of Matplotlib and Pillow; None for no more.
         val_families, test_families: families of fonts that only validation and only test use.
-        documents: whether there are also small type (from 11 pixels a line) and ligatures; and fonts of the folder whose
-            capitals look like small letters are left out.
+        documents: whether there are also small type (from 11 pixels a line) and ligatures; and fonts of the folder
+            whose capitals look like small letters are left out.
         accents: whether there are also letters with accents and the signs of typesetters (`LATIN`).
         augment: distortion of the lines; None leaves them unchanged.
         batch_size: as in `DataModule`.

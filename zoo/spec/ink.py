@@ -75,7 +75,6 @@ def fitted(image: PIL.Image.Image, height: int) -> PIL.Image.Image:
 def _cut(shades: np.ndarray, left: int, top: int, right: int, bottom: int, paper: int) -> np.ndarray:
     """A box of an image (H, W), which may reach beyond it: there is paper."""
     found = np.full((bottom - top, right - left), paper, np.uint8)
-    height, width = shades.shape
     inside = shades[max(0, top) : bottom, max(0, left) : right]
     y, x = max(0, -top), max(0, -left)
     found[y : y + inside.shape[0], x : x + inside.shape[1]] = inside

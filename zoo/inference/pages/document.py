@@ -109,9 +109,10 @@ class Page:
             if not count:
                 return f"no line of text found in an image of {size}"
             return f"could not read any text with confidence in an image of {size}: no text, or none of its characters"
-        sure = sum(line.confidence * len(line.text) for line in self.lines) / sum(len(line.text) for line in self.lines)
+        lengths = [len(line.text) for line in self.lines]
+        sure = sum(line.confidence * length for line, length in zip(self.lines, lengths)) / sum(lengths)
         if sure < DOUBTFUL:
-            return f"read with a confidence of only {sure:.2f}: the scan is poor, or its letters are not those of the reader"
+            return f"read with a confidence of only {sure:.2f}: a poor scan, or letters that the reader does not know"
         if not count:
             return None
         first = ", ".join(f"{side:.0f}" for side in self.unread[0].box)
@@ -136,7 +137,7 @@ class Document:
         return [(f"page {page.number}: " if several else "") + fault for page in self.pages if (fault := page.fault)]
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain data: pages, lines, words and characters with `text`, `confidence`, `box`; and `unread`."""
+        """All of it as plain data: pages, lines, words and characters with text, confidence and box; and `unread`."""
         return {"pages": [_page(page) for page in self.pages]}
 
     def to_json(self) -> str:

@@ -10,6 +10,7 @@ Shape letters: H height, W width, N pieces of ink, L lines.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -85,7 +86,7 @@ class Layout:
     def _chains(self) -> list[list[int]]:
         """Pieces as high as letters, each linked to the next on its right; chains of them are lines."""
         left, top, right, bottom = self.boxes.T
-        tall, wide = bottom - top, right - left
+        tall = bottom - top
         letters = np.flatnonzero((tall >= SMALL * self.letter) & (tall < 12 * self.letter))
         letters = letters[~self._touching(letters)]
         letters = letters[np.argsort(left[letters], kind="stable")]
@@ -107,7 +108,7 @@ class Layout:
         chains: dict[int, list[int]] = {}
         for i in letters:
             chains.setdefault(_root(parent, int(i)), []).append(int(i))
-        return self._joined([chain for chain in chains.values()])
+        return self._joined(list(chains.values()))
 
     def _touching(self, letters: np.ndarray) -> np.ndarray:
         """Which of these pieces are letters of two or more lines that touch: high beside most that lie near them."""
@@ -198,12 +199,12 @@ class Layout:
             box = (slice(top[i], bottom[i]), slice(left[i], right[i]))
             mine = pieces[box] == i + 1
             y = np.arange(top[i], bottom[i])
-            limits = [(a.baseline + b.x_top) / 2 for a, b in zip(touched, touched[1:])]
+            limits = [(a.baseline + b.x_top) / 2 for a, b in pairwise(touched)]
             chosen = np.array([row.number for row in touched])[np.searchsorted(limits, y)]
             self.owner[box] = np.where(mine, chosen[:, None], self.owner[box])
 
     def _slope(self) -> float:
-        """The angle in degrees, clockwise, by which the longer lines still lie askew (Theil and Sen's slope of each)."""
+        """The angle in degrees, clockwise, by which the longer lines lie askew (Theil and Sen's slope of each)."""
         slopes, weights = [0.0], [0.0]
         for row in self.rows:
             boxes = self.boxes[row.pieces]
@@ -261,8 +262,8 @@ def ordered(rows: list[Row], letter: float) -> list[Row]:
 
 def _number_blocks(groups: list[list[Row]]) -> None:
     """Lines that follow one another are of one paragraph if they are alike in size, and no further apart than usual."""
-    gaps = [b[0].x_top - a[0].baseline for a, b in zip(groups, groups[1:])]
-    sizes = [max(a[0].x_height, b[0].x_height) for a, b in zip(groups, groups[1:])]
+    gaps = [b[0].x_top - a[0].baseline for a, b in pairwise(groups)]
+    sizes = [max(a[0].x_height, b[0].x_height) for a, b in pairwise(groups)]
     usual = np.median([gap / size for gap, size in zip(gaps, sizes) if 0 < gap < 5 * size] or [1.0])
     block = 0
     for row in groups[0]:
@@ -276,7 +277,7 @@ def _number_blocks(groups: list[list[Row]]) -> None:
 
 
 def _separated(i: int, over: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """For each group (L,) whether one that reaches over it and over group i lies between the two, from above or below."""
+    """For each group (L,) whether one that reaches over both it and group i lies between the two."""
     shared = over[i][:, None] & over  # L, L: of the first, those that reach over both i and the second
     below = np.where(shared & (middle > middle[i])[:, None], middle[:, None], np.inf).min(axis=0)
     above = np.where(shared & (middle < middle[i])[:, None], middle[:, None], -np.inf).max(axis=0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import ndimage
 
 from zoo import models
 from zoo.errors import SpecError
-from zoo.inference.pages.document import Box, Character, Document, Line, Page, Unread, Word, around
+from zoo.inference.pages.document import Box, Character, Document, Line, Page, Unread, Word
 from zoo.inference.pages.layout import Layout, Row, ordered
 from zoo.inference.pages.sheet import EIGHT, Sheet
 from zoo.inference.pages.sources import pages_of
@@ -34,6 +35,7 @@ SHORT = 6  # characters: shorter lines take more confidence
 FEW = 0.3  # of what may be lines: where fewer can be read, most is a picture
 MIN_WIDTH = 3  # heights of a letter: narrower ink that cannot be read is not worth a word
 LEVEL = 0.15  # degrees: lines that lie less askew are read as well
+MANY, HOPELESS = 100, 0.65  # so many lines, of which the longest are read with less: a photograph, not a turned page
 SAMPLE = 8  # lines that tell which way is up
 LINE_SHAPE = 4  # an image this many times as wide as high is one line, if no more are found in it
 SMALLEST, USUAL, LARGEST = 10, 18, 80  # pixels of a letter: smaller ones are enlarged, and larger ones shrunk
@@ -71,13 +73,18 @@ def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Imag
     An image of a single line is given as it is.
 
     Raises:
-        SpecError: the document cannot be read.
+        SpecError: the document cannot be read, or no line is found on any page.
     """
+    some = False
     for image in pages_of(source):
         found = _upright(image, reader)
         rows = ordered(found.layout.rows, found.layout.letter)
         single = len(rows) <= 1 and image.width >= LINE_SHAPE * image.height
-        yield [image] if single else [found.strip(row).image() for row in rows]
+        lines = [image] if single else [found.strip(row).image() for row in rows]
+        some = some or bool(lines)
+        yield lines
+    if not some:
+        raise SpecError(f"no line of text found in an image of {image.width} x {image.height} pixels")
 
 
 @dataclass
@@ -219,7 +226,8 @@ def _upright(image: PIL.Image.Image, artefact: Artefact) -> Found:
     quarter = 0 if across >= 0.5 else 1
     found = _turned(sheet, quarter, scale, image)
     found.sure = _confidence(found, artefact)
-    if found.sure >= SURE or not found.layout.rows:
+    count = len(found.layout.rows)
+    if found.sure >= SURE or not count or (count > MANY and found.sure < HOPELESS):
         return found
     turns = [quarter + 2] if abs(across - 0.5) > 0.25 else [quarter + 2, quarter + 1, quarter + 3]
     for turn in turns:
@@ -346,7 +354,7 @@ def _log_probabilities(batch: list[torch.Tensor], artefact: Artefact, line: Text
 
 
 def _reading(steps: torch.Tensor, width: int, strip: Strip, transcript: Transcript) -> Reading:
-    """Greedy decoding of log-probabilities (T, 1 + K) of a line of `width` columns, with the place of each character."""
+    """Greedy decoding of the log-probabilities (T, 1 + K) of a line of `width` columns."""
     best = steps.argmax(dim=1).tolist()
     values = steps.max(dim=1).values.exp().tolist()
     symbols: list[int] = []
@@ -369,6 +377,6 @@ def _reading(steps: torch.Tensor, width: int, strip: Strip, transcript: Transcri
 def _spans(columns: list[float], strip: Strip, scale: float) -> list[tuple[float, float]]:
     """From where to where each character reaches, in columns, given where the network saw it: halfway to the next."""
     first, last = (strip.row.left - strip.left) / scale, (strip.row.right - strip.left) / scale
-    middles = [(a + b) / 2 for a, b in zip(columns, columns[1:])]
+    middles = [(a + b) / 2 for a, b in pairwise(columns)]
     edges = [first, *middles, last]
     return [(min(left, column - 1), max(right, column + 1)) for left, column, right in zip(edges, columns, edges[1:])]

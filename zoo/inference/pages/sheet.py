@@ -1,4 +1,4 @@
-"""A page made ready to be searched for text: evenly lit, dark on bright, without noise, rules and pictures, and straight.
+"""A page made ready to be searched for text: evenly lit, dark on bright, without noise, rules and pictures.
 
 Shape letters: H height, W width.
 """
