@@ -269,7 +269,7 @@ def _number_blocks(groups: list[list[Row]]) -> None:
     for row in groups[0]:
         row.block = block
     for above, below, gap, size in zip(groups, groups[1:], gaps, sizes):
-        alike = size < 1.5 * min(above[0].x_height, below[0].x_height)
+        alike = size < 1.8 * min(above[0].x_height, below[0].x_height)
         over = min(above[-1].right, below[-1].right) > max(above[0].left, below[0].left)
         block += not (alike and over and -size < gap < (1.5 * usual + 0.3) * size)
         for row in below:

@@ -33,6 +33,7 @@ MIN_CONFIDENCE = 0.8  # of a line that is given as read: the geometric mean of i
 SURE = 0.96  # of the longest lines of a page: it lies the right way up, and no other is tried
 SHORT = 6  # characters: shorter lines take more confidence
 FEW = 0.3  # of what may be lines: where fewer can be read, most is a picture
+MOST = 0.7  # of what may be lines: where more can be read, all is text
 MIN_WIDTH = 3  # heights of a letter: narrower ink that cannot be read is not worth a word
 LEVEL = 0.15  # degrees: lines that lie less askew are read as well
 MANY, HOPELESS = 100, 0.65  # so many lines, of which the longest are read with less: a photograph, not a turned page
@@ -169,6 +170,8 @@ def _read_page(image: PIL.Image.Image, number: int, artefact: Artefact, min_conf
         return Page(number, image.width, image.height, found.angle, (), missed)
     readings = _read_lines(found, artefact)
     good = [reading.confidence >= _least(reading, min_confidence) for reading in readings]
+    if sum(good) > MOST * len(good):  # on a page of text, a few strokes are a digit or two
+        good = [reading.confidence >= min_confidence and bool(reading.text.strip()) for reading in readings]
     kept = [row for row, each in zip(rows, good) if each]
     of_row = {row.number: reading for row, reading in zip(rows, readings)}
     lines: list[Line] = []
