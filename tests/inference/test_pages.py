@@ -89,7 +89,7 @@ def boxed() -> Sketch:
 def table() -> Sketch:
     sketch = Sketch()
     for row, cells in enumerate(
-        [("Bread", "2", "3.40"), ("Milk", "1", "1.25"), ("Apples", "6", "4.80"), ("Tea", "2", "9.90")]
+        [("Bread", "2", "3.40"), ("Milk", "5", "1.25"), ("Apples", "6", "4.80"), ("Tea", "2", "9.90")]
     ):
         y = 40 + 44 * row
         sketch.draw.line((30, y - 9, 870, y - 9), fill=0, width=2)
@@ -215,7 +215,7 @@ def test_a_page_may_lie_turned_and_askew(quarters: int, angle: float, reader: Ar
 def test_cells_of_a_table_are_read_by_rows(reader: Artefact) -> None:
     text = read_page(table().image, reader).text
     assert [line.split("\t")[0] for line in text.splitlines()] == ["Bread", "Milk", "Apples", "Tea"]
-    assert text.splitlines()[1] == "Milk\t1\t1.25"
+    assert text.splitlines()[1] == "Milk\t5\t1.25"
 
 
 def test_lines_are_cut_out_with_all_their_ink() -> None:

@@ -241,7 +241,7 @@ def ordered(rows: list[Row], letter: float) -> list[Row]:
     over = (np.minimum(right[:, None], right) - np.maximum(left[:, None], left)) > 0.3 * letter  # L, L
     before = over & (middle[:, None] < middle)
     beside = (right[:, None] <= left + 0.3 * letter) & ~over
-    for i in np.flatnonzero(beside.any(axis=1)):
+    for i in np.flatnonzero(beside.any(axis=1)).tolist():
         before[i] |= beside[i] & ~_separated(i, over, middle)
     waiting = before.sum(axis=0)
     done = np.zeros(len(groups), bool)
@@ -297,7 +297,7 @@ def _cells_in_rows(rows: list[Row], letter: float) -> list[list[Row]]:
     wide = {id(g): min(sorted((r.right - r.left for r in g), reverse=True)[:2]) for g in groups if len(g) > 1}
     result: list[list[Row]] = []
     for group in groups:
-        width = wide.get(id(group), 0.0)
+        width = wide.get(id(group), 0)
         near = [
             wide[id(other)]
             for other in groups
