@@ -28,6 +28,7 @@ DOORS = {  # by extra
     "hub": ("zoo/weights/hub.py",),
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),
+    "pages": ("zoo/inference/pages/",),
     "sweep": ("zoo/training/search.py", "zoo/training/sweep"),
 }
 UNDECLARED = {"keras"}  # a rival of a benchmark, which is left out where it is not installed

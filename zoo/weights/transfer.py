@@ -47,7 +47,7 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
 
 
 def _fill(
-    name: str, tensor: Tensor, found: Tensor, rows: Tensor | None, characters: tuple[list[int], int] | None
+    name: str, tensor: Tensor, found: Tensor, rows: Tensor | None, characters: tuple[list[int], list[int], int] | None
 ) -> str | None:
     """Fill a tensor from the one found, as far as that can be done; says so where it is no plain copy."""
     if rows is not None and "embedding" in name and tensor.ndim == 2 and found.shape[1:] == tensor.shape[1:]:
@@ -57,13 +57,12 @@ def _fill(
         tensor.copy_(found)
         return None
     if characters is not None and _are_heads(found, tensor, characters):
-        theirs, size = characters
+        theirs, new, size = characters
         old = found.unflatten(0, (-1, size))  # steps, characters, …
         ours = tensor.unflatten(0, (-1, len(theirs)))
         ours.copy_(old[:, theirs])
         if tensor.ndim == 1:  # the biases: what is known goes on being read as it was
-            repeated = [place for place, row in enumerate(theirs) if row in theirs[:place]]
-            ours[:, repeated] -= NEW
+            ours[:, new] -= NEW
         return f"{name} has the rows of characters that both alphabets hold, and of those without accents"
     if _differ_in_channels(found, tensor):
         old, new = found.shape[1], tensor.shape[1]
@@ -72,15 +71,15 @@ def _fill(
     return f"{name} is new: it has shape {list(tensor.shape)}, and the weights' has {list(found.shape)}"
 
 
-def _are_heads(found: Tensor, tensor: Tensor, characters: tuple[list[int], int]) -> bool:
+def _are_heads(found: Tensor, tensor: Tensor, characters: tuple[list[int], list[int], int]) -> bool:
     """Whether both have the same number of rows for each class of two alphabets."""
-    theirs, size = characters
+    theirs, _, size = characters
     steps, rest = divmod(len(found), size) if found.ndim else (0, 1)
     return rest == 0 and len(tensor) == steps * len(theirs) and found.shape[1:] == tensor.shape[1:]
 
 
-def _common_characters(source: Spec, spec: Spec) -> tuple[list[int], int] | None:
-    """For each class of an alphabet, the blank first, the one of the source's; and how many those are.
+def _common_characters(source: Spec, spec: Spec) -> tuple[list[int], list[int], int] | None:
+    """For each class of an alphabet, the blank first, the one of the source's; which are new; and the source's number.
 
     A letter that the source does not have is that without its accent, and any other character the blank. None where
     the alphabets are the same, or there are none.
@@ -92,7 +91,8 @@ def _common_characters(source: Spec, spec: Spec) -> tuple[list[int], int] | None
         return None
     places = {character: place for place, character in enumerate(theirs, start=1)}
     plain = (character if character in places else unicodedata.normalize("NFD", character)[0] for character in ours)
-    return [0, *(places.get(character, 0) for character in plain)], 1 + len(theirs)
+    new = [place for place, character in enumerate(ours, start=1) if character not in places]
+    return [0, *(places.get(character, 0) for character in plain)], new, 1 + len(theirs)
 
 
 def _differ_in_channels(found: Tensor, tensor: Tensor) -> bool:
