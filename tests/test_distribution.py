@@ -29,10 +29,11 @@ DOORS = {  # by extra
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),
     "pages": ("zoo/inference/pages/",),
+    "serve": ("zoo/serve/",),
     "sweep": ("zoo/training/search.py", "zoo/training/sweep"),
 }
 UNDECLARED = {"keras"}  # a rival of a benchmark, which is left out where it is not installed
-BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna"}  # Lightning, pandas and torch import these
+BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna", "python-multipart"}  # others import these
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,8 @@ def test_what_is_imported_is_declared_and_the_other_way_round(root: Path, declar
         allowed = declared[""] | declared["train"]
         allowed |= set().union(*(declared[extra] for extra, door in DOORS.items() if path.startswith(door)))
         assert found <= allowed | UNDECLARED, path
-    tools = {"pytest", "pytest-xdist", "ruff", "mypy", "pre-commit"}
+    tools = {"pytest", "pytest-xdist", "httpx", "jsonschema", "playwright", "ruff", "mypy", "pre-commit"}
+    tools |= {"ipykernel", "nbclient", "nbformat", "mkdocs", "mkdocs-material", "mkdocstrings"}
     assert everything - used - BY_OTHERS - tools == set()
 
 

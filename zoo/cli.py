@@ -68,12 +68,21 @@ VERBS = {
         "zoo.inference.publish.publish",
         "use/publish",
     ),
+    "dream": Verb(
+        "draw what a convolutional network would like to see: zoo dream model=cnn.mnist",
+        "zoo.inference.dream.dream",
+        "use/dream",
+    ),
     "sweep": Verb(
         "look for good settings: zoo sweep model=cnn 'task.optimizer.lr=log(1e-4,1e-1)' n=50",
         "zoo.training.search.from_command",
         console=optional_console,
         extra="sweep",
     ),
+    "serve": Verb(
+        "answer over HTTP: zoo serve model=cnn.mnist port=8000", "zoo.serve.doors.serve", "use/serve", extra="serve"
+    ),
+    "demo": Verb("try networks in a browser: zoo demo", "zoo.serve.doors.demo", "use/demo", extra="serve"),
     "doctor": Verb("say what this machine can do: zoo doctor", "zoo.hardware.doctor", "use/doctor"),
     "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }

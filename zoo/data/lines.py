@@ -94,17 +94,20 @@ class TextLines(DataModule):
         if not self.splits:
             self.spec, self.splits = self._load(("test",) if stage == "test" else ("train", "val", "test"))
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(TextLine(HEIGHT), Transcript(self.alphabet))]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         return self._load(("train", "val", "test"))
 
     def _load(self, splits: Sequence[str]) -> tuple[Spec, dict[str, Examples]]:
-        spec = Spec(TextLine(HEIGHT), Transcript(self.alphabet))
-        return spec, {split: self._set(split) for split in splits}
+        fonts = {split: self._fonts(split) for split in splits}  # before a line is drawn
+        return self.expected_specs()[0], {split: self._set(split, fonts[split]) for split in splits}
 
-    def _set(self, split: str) -> Examples:
+    def _set(self, split: str, fonts: Sequence[Font]) -> Examples:
         """The lines of a split; each family of fonts is equally likely."""
         families: dict[str, list[Font]] = {}
-        for font in self._fonts(split):
+        for font in fonts:
             families.setdefault(font.family, []).append(font)
         names, transcript = sorted(families), Transcript(self.alphabet)
         random = Random(3 * self.seed + ("train", "val", "test").index(split))
@@ -194,6 +197,9 @@ class LineFolder(DataModule):
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(TextLine(HEIGHT), Transcript(self.alphabet))]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         line, transcript = TextLine(HEIGHT), Transcript(self.alphabet)
         read = [_labelled(file, text, line, transcript) for file, text in _labels(self.path)]
@@ -230,6 +236,9 @@ class DigitLines(DataModule):
         self.seed = check.seed("seed", seed)
         self.source: Digits | MNIST = Digits(split_seed=seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(TextLine(HEIGHT), Transcript(DIGITS))]
+
     def prepare_data(self) -> None:
         self.source.prepare_data()
 
@@ -244,7 +253,7 @@ class DigitLines(DataModule):
             rounds = self.rounds if split == "train" else 1
             random = torch.Generator().manual_seed(3 * self.seed + number)  # val and test do not depend on rounds
             splits[split] = side_by_side(images, labels, rounds, random)
-        return Spec(TextLine(HEIGHT), Transcript(DIGITS)), splits
+        return self.expected_specs()[0], splits
 
 
 class MNISTLines(DigitLines):

@@ -18,7 +18,8 @@ from torch import Tensor
 from zoo import check
 from zoo.data.core.columns import Examples, Windows
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.kinds import find, read_with_decimals
+from zoo.data.core.kinds import find
+from zoo.data.core.notations import read_with_decimals
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.times import moments, places
 from zoo.errors import DataError, SpecError, unknown
@@ -90,6 +91,10 @@ class SeriesData(DataModule):
         self.context_length = check.whole("context_length", context_length)
         self.horizon = check.whole("horizon", horizon)
         self.fractions = split_fractions(val_fraction, test_fraction)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        names, mean, std = ("value",), (0.0,), (1.0,)
+        return [Spec(Series(names, mean, std), Forecast(names, mean, std, self.horizon))]
 
     @abstractmethod
     def read(self) -> Sequences:

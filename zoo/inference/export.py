@@ -24,10 +24,10 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from zoo.errors import ConfigError, install, unknown
+from zoo.errors import ConfigError, first_line, install, unknown
 from zoo.inference.program import Program, run
 from zoo.inference.raw import Port
-from zoo.spec import Table
+from zoo.spec import Image, Table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 from zoo.weights.samples import random_inputs
@@ -109,7 +109,7 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
                 f"exporting takes onnx, onnxruntime and onnxscript: {install('export')} ({error})"
             ) from error
         except Exception as error:  # each exporter fails in ways of its own
-            raise ConfigError(f"{format} cannot hold this {artefact.model}: {_first_line(error)}") from error
+            raise ConfigError(f"{format} cannot hold this {artefact.model}: {first_line(error)}") from error
         for outputs, theirs in zip(found, expected):
             _compare(outputs, theirs)
         os.replace(made, file)
@@ -120,6 +120,8 @@ def _raw(artefact: Artefact, program: Program, count: int, extent: int) -> Argum
     """What the program takes for random inputs; those that may be of any size are of about `extent`."""
     described: Any = artefact.spec.input
     raw = random_inputs(described, count, extent)
+    if isinstance(described, Image) and described.ink is not None:  # a program takes them before they are framed
+        return (torch.stack([torch.from_numpy(image).permute(2, 0, 1) for (image,) in raw]),)
     if isinstance(described, Table):
         batch = described.encode([row for (row,) in raw])
     else:
@@ -144,7 +146,7 @@ def _compare(found: Arguments, expected: Arguments) -> None:
         try:
             torch.testing.assert_close(mine, theirs, **near, check_dtype=False, equal_nan=True)
         except AssertionError as error:
-            raise ConfigError(f"the exported network gives something else than torch: {_first_line(error)}") from error
+            raise ConfigError(f"the exported network gives something else than torch: {first_line(error)}") from error
 
 
 # One function for each format: it writes the file, and gives what runs it
@@ -185,6 +187,8 @@ def _to_onnx(
             opset_version=OPSET,
         )
     written = onnx.load(file)
+    for node in written.graph.node:
+        del node.metadata_props[:]  # the stack where torch made it, which takes more space than the node
     onnx.helper.set_model_props(written, {name: json.dumps(value) for name, value in about.items()})
     onnx.checker.check_model(written)
     onnx.save(written, file)
@@ -249,7 +253,3 @@ def _quiet() -> Iterator[None]:
     finally:
         logging.disable(disabled)
         torch.set_num_threads(threads)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

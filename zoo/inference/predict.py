@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import PIL.Image
 import torch
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
 
-from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line, unknown
-from zoo.inference.pages import lines_of as lines_of_page
-from zoo.inference.streams import Line, lines_of, standard_input, stream_table
-from zoo.spec import Image, Series, Table, TextLine
-from zoo.spec.files import read_table
+from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
+from zoo.inference.inputs import Example, Failures, inputs_of, message, read_examples
+from zoo.spec import Image, Table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
-class Example(NamedTuple):
-    """One input.
-
-    Args:
-        name: in the answer.
-        raw: what the model takes, one for each of its arguments.
-        place: where it stands, for messages; the name where that says it.
-    """
-
-    name: str
-    raw: tuple[Any, ...]
-    place: str = ""
-
-
-STANDARD_INPUT = "-"
 _STEERING = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 )  # what moves a terminal's cursor, or is no character
@@ -75,10 +56,10 @@ def predict(cfg: DictConfig) -> int:
     if not isinstance(cfg.output, (str, type(None))):
         raise ConfigError(f"output is the name of a file or folder; got {cfg.output}; in quotes, \"'5'\", 5 is a name")
     artefact = _on_device(load(cfg.model), cfg.device)
-    inputs = _inputs(artefact, cfg.input)
+    inputs = inputs_of(artefact, cfg.input)
     batch_size = 1 if sys.stdin.isatty() else cfg.batch_size
     failures = Failures()
-    total, examples = _examples(artefact, inputs, batch_size, failures)
+    total, examples = read_examples(artefact, inputs, batch_size, failures)
     options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
     with _places(cfg.output, artefact) as (file, folder):
         answers = _answers(artefact, examples, batch_size, options, failures)
@@ -97,147 +78,6 @@ def _on_device(artefact: Artefact, device: str | None) -> Artefact:
         return artefact.to(chosen)
     except (RuntimeError, AssertionError, TypeError) as error:  # an AssertionError if torch was built without CUDA
         raise ConfigError(f"device={device}: {str(error).splitlines()[0]}") from error
-
-
-class Failures(list[str]):
-    """Messages about inputs without an answer, each printed to standard error at once: a stream may never end."""
-
-    def append(self, line: str) -> None:
-        super().append(line)
-        print(one_line(line), file=sys.stderr)
-
-
-# Inputs
-
-
-def _inputs(artefact: Artefact, given: Any) -> list[str]:
-    """The files or patterns, one for each argument of the model."""
-    several = given if isinstance(given, ListConfig) else [given]
-    inputs = [str(each) for each in several if each is not None]
-    takes = artefact.spec.input.takes
-    if inputs != [STANDARD_INPUT] and len(inputs) != len(takes):
-        if len(takes) == 1:
-            raise ConfigError(f"give one file or one pattern of image files as the input; got {given}")
-        raise ConfigError(f"give input=[…] with {len(takes)} patterns of files, for {', '.join(takes)}")
-    return inputs
-
-
-def _examples(
-    artefact: Artefact, inputs: list[str], batch_size: int, failures: Failures
-) -> tuple[int | None, Iterator[Example]]:
-    """The number of inputs, if it is known, and the inputs.
-
-    The kind of the spec's input decides how they are read. A model for lines of text also takes documents, whose pages
-    are cut into lines; pages without lines are added to `failures`.
-    """
-    described = artefact.spec.input
-    if isinstance(described, Table):
-        if inputs == [STANDARD_INPUT]:
-            return None, _streamed_rows(described, batch_size, failures)
-        frame = described.read(inputs[0])
-        described.encode(frame)  # a wrong cell is an error now, with its row
-        return len(frame), _rows(frame)
-    if isinstance(described, Series):
-        if inputs == [STANDARD_INPUT]:
-            return 1, iter([Example(STANDARD_INPUT, (_table_on_standard_input(),))])
-        return _files(inputs, failures)
-    if isinstance(described, TextLine):
-        return None, _lines_of_pages(artefact, _files(inputs, failures)[1], failures)
-    if described.reads_files:
-        return _files(inputs, failures)
-    lines = _lines(inputs[0], failures)
-    return None, (
-        (Example(line.text, (line.text,), f"line {line.number}") for line in lines)
-        if described.is_text
-        else _json_values(lines, failures)
-    )
-
-
-def _rows(frame: pd.DataFrame) -> Iterator[Example]:
-    """The rows of a table with their numbers, each as a table of one row."""
-    for place, number in enumerate(frame.index):
-        yield Example(str(number), (frame.iloc[place : place + 1],))
-
-
-def _streamed_rows(described: Table, batch_size: int, failures: Failures) -> Iterator[Example]:
-    """The rows of a table on standard input; those that cannot be read are added to `failures`."""
-    separator = described.dialect.separator if described.dialect else ","
-    lines = lines_of(standard_input())
-    for frame, numbers in stream_table(lines, batch_size, failures.append, separator=separator):
-        for row, number in zip(_rows(described.read(frame)), numbers):
-            yield row._replace(place=f"line {number}")
-
-
-def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[Example]]:
-    """Files, by one pattern for each argument of the model, or by their names on standard input."""
-    if inputs == [STANDARD_INPUT]:
-        names = (line.text.split("\t") for line in _lines(STANDARD_INPUT, failures))
-        return None, (Example(files[0], tuple(files)) for files in names)
-    columns = [_matching(pattern) for pattern in inputs]
-    if len({len(column) for column in columns}) > 1:
-        counts = ", ".join(f"{len(column)} of {pattern}" for column, pattern in zip(columns, inputs))
-        raise ConfigError(f"there must be as many files of each: {counts}")
-    return len(columns[0]), (Example(files[0], files) for files in zip(*columns))
-
-
-def _lines_of_pages(artefact: Artefact, documents: Iterator[Example], failures: Failures) -> Iterator[Example]:
-    """The lines of images, TIFFs and PDFs in reading order; if there are several, pages and lines are numbered."""
-    for name, (document,), _ in documents:
-        try:
-            pages = list(lines_of_page(document, artefact))
-        except SpecError as error:
-            failures.append(_message(name, error))
-            continue
-        for number, lines in enumerate(pages, start=1):
-            page = f"{name}, page {number}" if len(pages) > 1 else name
-            if not lines:
-                failures.append(f"{page}: no line of text found")
-            for place, line in enumerate(lines, start=1):
-                yield Example(page if len(lines) == 1 else f"{page}, line {place}", (line,))
-
-
-def _matching(pattern: str) -> list[str]:
-    pattern = str(Path(pattern).expanduser())
-    found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
-    if not found and not Path(pattern).is_file():
-        raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
-    return found or [pattern]  # a file whose name looks like a pattern
-
-
-def _lines(source: str, failures: Failures) -> Iterator[Line]:
-    """The lines of a text file, or of standard input, that are not blank; those that are no text join `failures`."""
-    if source == STANDARD_INPUT:
-        yield from _readable(lines_of(standard_input()), failures)
-        return
-    try:
-        with Path(source).expanduser().open(encoding="utf-8", errors="surrogateescape") as file:
-            yield from _readable(lines_of(file), failures)
-    except OSError as error:
-        raise ConfigError(f"cannot read {source}: {error.strerror or error}") from error
-
-
-def _readable(lines: Iterator[Line], failures: Failures) -> Iterator[Line]:
-    for line in lines:
-        if line.fault:
-            failures.append(f"line {line.number} is {line.fault}")
-        elif line.text.strip():
-            yield line
-
-
-def _json_values(lines: Iterator[Line], failures: Failures) -> Iterator[Example]:
-    """The values of lines of JSON; other lines are added to `failures`."""
-    for line in lines:
-        try:
-            yield Example(line.text, (json.loads(line.text),), f"line {line.number}")
-        except (ValueError, RecursionError):
-            failures.append(f"line {line.number}: each line must be JSON, and this is not: {line.text[:60]}")
-
-
-def _table_on_standard_input() -> pd.DataFrame:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "standard input")
-        file.write_bytes(sys.stdin.buffer.read())
-        return read_table(file)
 
 
 # Answers
@@ -260,7 +100,7 @@ def _answers(
             answers = [_answer(artefact, example.raw, options) for example in batch]
         for example, answer in zip(batch, answers):
             if isinstance(answer, ZooError):
-                failures.append(f"{example.place}: {answer}" if example.place else _message(example.name, answer))
+                failures.append(message(example.place or example.name, answer))
             else:
                 yield example.name, answer
 
@@ -271,11 +111,6 @@ def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any
         return answer[0] if isinstance(artefact.spec.input, Table) else answer  # of a table of one row
     except (SpecError, DataError) as error:
         return error
-
-
-def _message(name: str, error: ZooError) -> str:
-    """The error's message, with the name of the input."""
-    return str(error) if name in str(error) else f"{name}: {error}"
 
 
 # Outputs
