@@ -57,12 +57,12 @@ def _fill(
         tensor.copy_(found)
         return None
     if characters is not None and _are_heads(found, tensor, characters):
-        theirs, new, size = characters
+        theirs, added, size = characters
         old = found.unflatten(0, (-1, size))  # steps, characters, …
         ours = tensor.unflatten(0, (-1, len(theirs)))
         ours.copy_(old[:, theirs])
         if tensor.ndim == 1:  # the biases: what is known goes on being read as it was
-            ours[:, new] -= NEW
+            ours[:, added] -= NEW
         return f"{name} has the rows of characters that both alphabets hold, and of those without accents"
     if _differ_in_channels(found, tensor):
         old, new = found.shape[1], tensor.shape[1]
