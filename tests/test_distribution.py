@@ -28,6 +28,7 @@ DOORS = {  # by extra
     "hub": ("zoo/weights/hub.py",),
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),
+    "pages": ("zoo/inference/pages/",),
     "serve": ("zoo/serve/",),
     "sweep": ("zoo/training/search.py", "zoo/training/sweep"),
 }

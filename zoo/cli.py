@@ -51,6 +51,9 @@ VERBS = {
         "use/predict",
         failed=bool,
     ),
+    "read": Verb(
+        "read scans and PDFs: zoo read input=scan.pdf", "zoo.inference.pages.command.read", "use/read", failed=bool
+    ),
     "evaluate": Verb(
         "compute metrics again and compare: zoo evaluate weights=all",
         "zoo.inference.evaluate.evaluate",

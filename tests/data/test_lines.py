@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from zoo.data.distortions import Scan
-from zoo.data.fonts import ENDINGS, bundled_fonts, fonts_of, set_line
+from zoo.data.fonts import ENDINGS, bundled_fonts, distinct, fonts_of, set_line, set_small
 from zoo.data.images import Digits
 from zoo.data.lines import DIGITS, DigitLines, LineFolder, MNISTLines, TextLines, side_by_side
-from zoo.data.phrases import ALPHABET, phrase
+from zoo.data.phrases import ALPHABET, LATIN, VARIANTS, accented, phrase
 from zoo.errors import ConfigError, DataError
 from zoo.spec import TextLine
 
@@ -292,3 +292,39 @@ def test_strings_of_mnist_s_test_digits() -> None:
     used = data.splits["test"].columns[1].values
     assert 9_992 <= len(used) <= 10_000
     assert len(data.splits["train"].columns[1].values) >= 4 * 55_000 - 8
+
+
+def test_accented_texts_are_the_plain_ones_with_accents() -> None:
+    random = Random(0)
+    plain = {variant: letter for letter, variants in VARIANTS.items() for variant in variants}
+    seen: set[str] = set()
+    for _ in range(3000):
+        text = phrase(random)
+        changed = accented(text, random)
+        assert len(changed) == len(text)
+        assert set(changed) <= set(LATIN)
+        other = [(a, b) for a, b in zip(text, changed) if a != b and plain.get(b) != a]
+        assert len(other) <= 1  # at most one sign that is no letter
+        seen |= set(changed)
+    assert set("éüñßøšł€£ŒžÅ’“–") <= seen
+    assert len(LATIN) == len(set(LATIN))
+    assert LATIN.startswith(ALPHABET)
+
+
+def test_lines_of_documents_are_as_high_and_have_their_texts() -> None:
+    data = TextLines(train_size=60, eval_size=10, documents=True, accents=True)
+    data.setup()
+    lines, texts = data.splits["train"].columns
+    assert all(lines[row].shape[1] == 32 for row in range(60))
+    written = {data.spec.output.text(texts[row].tolist()) for row in range(60)}
+    assert len(written) > 50
+    assert any(set(text) - set(ALPHABET) for text in written)
+    font = bundled_fonts(ALPHABET)[0]
+    assert set_small("office", font, 32, Random(1)).shape[0] == 32
+
+
+def test_distinct_fonts_keep_what_they_can_show() -> None:
+    font = next(font for font in bundled_fonts(LATIN) if font.family == "DejaVu Serif")
+    kept = distinct(font)
+    assert kept is not None
+    assert kept.characters == font.characters

@@ -1,7 +1,11 @@
-"""Pages to lines: against pages whose lines are known, since they were drawn here."""
+"""Documents: against pages whose words and their boxes are known, since they were drawn here, and beside Tesseract."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -11,154 +15,301 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
+import zoo
 from zoo.data.fonts import bundled_fonts
-from zoo.data.phrases import ALPHABET, phrase
+from zoo.data.phrases import ALPHABET, WORDS
 from zoo.errors import SpecError
-from zoo.inference.pages import lines_of
+from zoo.inference.pages import Document, Page, lines_of, read_page
+from zoo.inference.pages.layout import Layout, ordered
+from zoo.inference.pages.sheet import Sheet
+from zoo.weights.artefact import Artefact
 
-FONT = bundled_fonts(ALPHABET)[0]
-
-
-def page(texts: list[str], *, size: int = 24, gap: int = 16, paper: int = 245, ink: int = 10) -> PIL.Image.Image:
-    """Lines of text, one below the other."""
-    sheet = PIL.Image.new("L", (900, 60 + len(texts) * (size + gap)), paper)
-    draw = PIL.ImageDraw.Draw(sheet)
-    for row, text in enumerate(texts):
-        draw.text((40, 30 + row * (size + gap)), text, font=FONT.at(size), fill=ink)
-    return sheet
+FONT = next(font for font in bundled_fonts(ALPHABET) if font.family == "DejaVu Serif")
+Box = tuple[float, float, float, float]
 
 
-def ink_of(image: PIL.Image.Image, dark: bool = True) -> np.ndarray:
-    """The pixels within the smallest box around the ink."""
-    pixels = np.asarray(image)
-    ink = pixels < 128 if dark else pixels > 128
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+class Sketch:
+    """A page that is drawn word by word, and remembers in reading order what stands where."""
+
+    def __init__(self, width: int = 900, height: int = 420, paper: int = 245, ink: int = 10) -> None:
+        self.image = PIL.Image.new("L", (width, height), paper)
+        self.draw = PIL.ImageDraw.Draw(self.image)
+        self.ink = ink
+        self.words: list[tuple[str, Box]] = []
+
+    def line(self, x: float, y: float, text: str, size: int = 22) -> None:
+        font = FONT.at(size)
+        for word in text.split():
+            left, top, right, bottom = self.draw.textbbox((x, y), word, font=font)
+            self.draw.text((x, y), word, font=font, fill=self.ink)
+            self.words.append((word, (left, top, right, bottom)))
+            x += font.getlength(word + " ")
+
+    def block(self, x: float, y: float, texts: list[str], size: int = 22, leading: float = 1.4) -> float:
+        for text in texts:
+            self.line(x, y, text, size)
+            y += round(leading * size)
+        return y
 
 
-@pytest.mark.parametrize(("size", "gap"), [(12, 8), (24, 16), (24, 5), (60, 40)])
-@pytest.mark.parametrize("dark", [True, False])
-def test_lines_come_from_top_to_bottom_with_all_their_ink(size: int, gap: int, dark: bool) -> None:
-    random = Random(size)
-    texts = [phrase(random, 8, 20) + " Hp" for _ in range(9)]
-    shades = {"paper": 245, "ink": 10} if dark else {"paper": 20, "ink": 250}
-    lines = lines_of(page(texts, size=size, gap=gap, **shades))
-    assert len(lines) == len(texts)
-    for text, line in zip(texts, lines):
-        alone = page([text], size=size, gap=gap, **shades)
-        assert np.array_equal(ink_of(line, dark), ink_of(alone, dark))
-        assert line.getpixel((0, 0)) == shades["paper"]
+def sentences(seed: int, lines: int, words: int = 6) -> list[str]:
+    random = Random(seed)
+    return [" ".join(random.choice(WORDS) for _ in range(words)).capitalize() for _ in range(lines)]
 
 
-def test_dots_stay_with_their_letters() -> None:
-    assert len(lines_of(page(["i i i", "j: !", "ï ö ü", "no", "Hop"], gap=30))) == 5
+def plain() -> Sketch:
+    sketch = Sketch()
+    sketch.block(40, 30, sentences(1, 5))
+    return sketch
 
 
-def test_specks_and_rules_are_no_lines() -> None:
-    sheet = page(["first line Hp", "second line Hp"], gap=40)
-    draw = PIL.ImageDraw.Draw(sheet)
-    draw.line((0, 72, 900, 72), fill=0, width=2)
-    draw.point((700, 8), fill=0)
-    assert len(lines_of(sheet)) == 2
+def tight() -> Sketch:
+    sketch = Sketch()
+    sketch.block(40, 30, sentences(2, 6), leading=1.0)
+    return sketch
 
 
-TEXTS = [phrase(Random(row), 25, 30) + " Hp" for row in range(6)]
+def columns() -> Sketch:
+    sketch = Sketch()
+    y = sketch.block(60, 20, ["Opening hours"], size=40)
+    sketch.block(40, y, sentences(3, 9, 3))
+    sketch.block(480, y + 11, sentences(4, 9, 3))
+    return sketch
 
 
-def framed(sheet: PIL.Image.Image) -> PIL.Image.Image:
-    PIL.ImageDraw.Draw(sheet).rectangle((10, 10, sheet.width - 11, sheet.height - 11), outline=0, width=3)
-    return sheet
+def boxed() -> Sketch:
+    sketch = Sketch()
+    sketch.block(40, 30, sentences(5, 9, 4))
+    sketch.draw.rectangle((600, 60, 860, 200), outline=0, width=2)
+    sketch.block(620, 75, sentences(6, 3, 2))
+    sketch.draw.rectangle((620, 240, 850, 400), fill=90)
+    return sketch
 
 
-def ruled(sheet: PIL.Image.Image) -> PIL.Image.Image:
-    """A table of one column."""
-    draw = PIL.ImageDraw.Draw(sheet)
-    for row in range(8):
-        draw.line((20, 22 + 40 * row, 880, 22 + 40 * row), fill=0, width=2)
-    for x in (20, 880):
-        draw.line((x, 22, x, 22 + 40 * 7), fill=0, width=2)
-    return sheet
+def table() -> Sketch:
+    sketch = Sketch()
+    for row, cells in enumerate(
+        [("Bread", "2", "3.40"), ("Milk", "5", "1.25"), ("Apples", "6", "4.80"), ("Tea", "2", "9.90")]
+    ):
+        y = 40 + 44 * row
+        sketch.draw.line((30, y - 9, 870, y - 9), fill=0, width=2)
+        for x, cell in zip((50, 400, 700), cells):
+            sketch.line(x, y, cell)
+    sketch.draw.line((30, 207, 870, 207), fill=0, width=2)
+    for x in (30, 350, 650, 870):
+        sketch.draw.line((x, 31, x, 207), fill=0, width=2)
+    return sketch
 
 
-def scanned(sheet: PIL.Image.Image) -> PIL.Image.Image:
-    """With a dark edge at the left and below."""
-    pixels = np.array(sheet)
-    pixels[:, :15] = pixels[-12:] = 0
-    return PIL.Image.fromarray(pixels)
+def bright() -> Sketch:
+    sketch = Sketch(paper=30, ink=240)
+    sketch.block(40, 30, sentences(7, 4))
+    return sketch
 
 
-def illustrated(sheet: PIL.Image.Image) -> PIL.Image.Image:
-    taller = PIL.Image.new("L", (sheet.width, 3 * sheet.height), 245)
-    taller.paste(sheet)
-    taller.paste(60, (100, sheet.height, 800, 3 * sheet.height - 50))
-    return taller
+def pale() -> Sketch:
+    sketch = Sketch(paper=180, ink=140)
+    sketch.block(40, 30, sentences(8, 4))
+    return sketch
 
 
-@pytest.mark.parametrize("change", [framed, ruled, scanned, illustrated])
-def test_what_is_no_text_is_left_out(change: Callable[[PIL.Image.Image], PIL.Image.Image]) -> None:
-    found, expected = lines_of(change(page(TEXTS))), lines_of(page(TEXTS))
-    assert len(found) == len(expected) == len(TEXTS)
-    for line, alone in zip(found, expected):
-        assert np.array_equal(ink_of(line), ink_of(alone))
-
-
-@pytest.mark.parametrize("angle", [-4.0, -1.2, 0.6, 3.0])
-def test_a_page_that_lies_askew_is_turned_back(angle: float) -> None:
-    turned = page(TEXTS).rotate(angle, PIL.Image.Resampling.BICUBIC, expand=True, fillcolor=245)
-    found, expected = lines_of(turned), lines_of(page(TEXTS))
-    assert len(found) == len(TEXTS)
-    for line, alone in zip(found, expected):
-        difference = np.subtract(ink_of(line).shape, ink_of(alone).shape)
-        assert (np.abs(difference) <= 4).all()
-
-
-@pytest.mark.parametrize("text", ["Wy", "Hop", "Against", "7.", "Quickly"])
-def test_a_single_word_is_not_turned(text: str) -> None:
-    sheet = page([text]).crop((0, 0, 300, 100))
-    (line,) = lines_of(sheet)
-    assert np.array_equal(ink_of(line), ink_of(sheet))
-
-
-def test_uneven_light_is_evened_out() -> None:
-    sheet = page(TEXTS)
-    shade = np.linspace(1, 0.4, sheet.width) * np.linspace(1, 0.8, sheet.height)[:, None]
-    found = lines_of((np.asarray(sheet) * shade).astype(np.uint8))
-    assert len(found) == len(TEXTS)
-    for line, alone in zip(found, lines_of(sheet)):
-        assert np.abs(np.subtract(ink_of(line).shape, ink_of(alone).shape)).max() <= 2
-
-
-def test_a_line_without_tall_letters_is_not_blown_up() -> None:
-    tall, low, _ = lines_of(page(["High pages", "nose men", "Hop"]))
-    assert ink_of(low).shape[0] < 0.65 * ink_of(tall).shape[0]
-    assert low.height > 0.75 * tall.height
-
-
-def test_an_image_of_one_line_stays_as_it_is() -> None:
+def noisy() -> Sketch:
+    sketch = plain()
     random = np.random.default_rng(0)
-    for pixels in (np.asarray(page(["a line"]))[:60], random.integers(0, 256, (32, 400), dtype=np.uint8)):
-        (line,) = lines_of(pixels)
-        assert np.array_equal(np.asarray(line), pixels)
-    (line,) = lines_of(page(["Hop"]).crop((0, 0, 300, 100)))  # lost in its margins
-    assert line.height < 50
+    pixels = np.array(sketch.image)
+    spots = random.random(pixels.shape)
+    pixels[spots < 0.005], pixels[spots > 0.995] = 0, 255
+    sketch.image = PIL.Image.fromarray(pixels)
+    return sketch
 
 
-@pytest.mark.parametrize(
-    "pixels",
-    [
-        np.full((400, 300), 255, np.uint8),
-        np.zeros((400, 300), np.uint8),
-        np.full((400, 300), 255, np.uint8) - np.arange(300, dtype=np.uint8) // 20,  # a shadow
-        np.full((1, 1), 7, np.uint8),
-    ],
-    ids=["white", "black", "pale", "one pixel"],
-)
-def test_it_says_so_where_there_is_no_line(pixels: np.ndarray) -> None:
-    with pytest.raises(SpecError, match="no line of text found in an image of"):
-        lines_of(pixels)
+def shaded() -> Sketch:
+    sketch = plain()
+    shade = np.linspace(1, 0.5, sketch.image.width) * np.linspace(1, 0.8, sketch.image.height)[:, None]
+    sketch.image = PIL.Image.fromarray((np.asarray(sketch.image) * shade).astype(np.uint8))
+    return sketch
 
 
-def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+SKETCHES = [plain, tight, columns, boxed, table, bright, pale, noisy, shaded]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Artefact:
+    return zoo.load("cnn.ocr")
+
+
+def recall(text: str, true: list[str]) -> float:
+    """The part of the words that are in a text, each as often as it is there."""
+    found, wanted = Counter(text.split()), Counter(true)
+    return sum((found & wanted).values()) / sum(wanted.values())
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    across = min(a[2], b[2]) - max(a[0], b[0])
+    down = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(0, across) * max(0, down)
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def tesseract(image: PIL.Image.Image, folder: Path) -> str:
+    image.save(folder / "page.png")
+    command = ["tesseract", str(folder / "page.png"), "-", "-l", "eng", "--psm", "1"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+
+
+@pytest.mark.parametrize("sketch", SKETCHES)
+def test_words_are_found_in_reading_order_where_they_are(sketch: Callable[[], Sketch], reader: Artefact) -> None:
+    drawn = sketch()
+    (page,) = read_page(drawn.image, reader).pages
+    true = [word for word, _ in drawn.words]
+    found = [word for line in page.lines for word in line.words]
+    assert recall(page.text, true) >= 0.93
+    if [word.text for word in found] == true:
+        overlaps = [overlap(word.box, box) for word, (_, box) in zip(found, drawn.words)]
+        assert np.median(overlaps) > 0.8
+        assert min(overlaps) > 0.35
+    right = [word for word in page.text.split() if word in true]  # misread words aside, the order is that of drawing
+    assert edits(right, true) <= 0.1 * len(true)
+
+
+def edits(a: list[str], b: list[str]) -> int:
+    """Levenshtein distance."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        before, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
+    return row[-1]
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="beside Tesseract, which is not installed")
+@pytest.mark.slow
+def test_no_fewer_words_are_found_than_by_tesseract(reader: Artefact, tmp_path: Path) -> None:
+    ours, theirs = [], []
+    for sketch in SKETCHES:
+        drawn = sketch()
+        true = [word for word, _ in drawn.words]
+        ours.append(recall(read_page(drawn.image, reader).text, true))
+        theirs.append(recall(tesseract(drawn.image, tmp_path), true))
+    assert np.mean(ours) >= np.mean(theirs) - 0.02
+
+
+@pytest.mark.parametrize(("quarters", "angle"), [(2, 0.0), (3, 4.0), (0, -14.0)])
+def test_a_page_may_lie_turned_and_askew(quarters: int, angle: float, reader: Artefact) -> None:
+    drawn = columns()
+    turned = drawn.image.rotate(angle, PIL.Image.Resampling.BICUBIC, expand=True, fillcolor=245)
+    turned = PIL.Image.fromarray(np.rot90(np.asarray(turned), quarters))
+    (page,) = read_page(turned, reader).pages
+    assert recall(page.text, [word for word, _ in drawn.words]) >= 0.93
+    assert "hours" in page.text.split()[:4]
+    assert abs((page.angle - angle - 90 * quarters + 180) % 360 - 180) <= 0.3
+    dark = np.asarray(turned) < 128
+    for line in page.lines:  # boxes are those of the page as it was given
+        left, top, right, bottom = (round(side) for side in line.box)
+        assert dark[max(0, top) : bottom, max(0, left) : right].any()
+        assert 0 <= left + 3 < right <= turned.width + 3
+        assert 0 <= top + 3 < bottom <= turned.height + 3
+
+
+def test_cells_of_a_table_are_read_by_rows(reader: Artefact) -> None:
+    text = read_page(table().image, reader).text
+    assert [line.split("\t")[0] for line in text.splitlines()] == ["Bread", "Milk", "Apples", "Tea"]
+    assert text.splitlines()[1] == "Milk\t5\t1.25"
+
+
+def test_lines_are_cut_out_with_all_their_ink() -> None:
+    """Also those whose letters reach between the letters of the next."""
+    drawn = tight()
+    sheet = Sheet.of(drawn.image)
+    layout = Layout(sheet)
+    assert len(ordered(layout.rows, layout.letter)) == 6
+    assert (layout.owner[sheet.ink] >= 0).mean() > 0.999
+
+
+def test_text_and_json_say_the_same(reader: Artefact) -> None:
+    document = read_page(columns().image, reader)
+    data = json.loads(document.to_json())
+    (page,) = data["pages"]
+    assert page["text"] == document.text
+    for line in page["lines"]:
+        assert " ".join(word["text"] for word in line["words"]) == line["text"]
+        for word in line["words"]:
+            assert "".join(character["text"] for character in word["characters"]) == word["text"]
+            assert 0 < word["confidence"] <= min(character["confidence"] for character in word["characters"])
+    assert [line["block"] for line in page["lines"]] == sorted(line["block"] for line in page["lines"])
+
+
+def test_all_pages_of_a_tiff_and_of_a_pdf_are_read(reader: Artefact, tmp_path: Path) -> None:
+    texts = ["First page here", "Second page there"]
+    sheets = []
+    for text in texts:
+        sketch = Sketch(500, 160)
+        sketch.block(40, 30, [text, "with two lines"])
+        sheets.append(sketch.image)
+    sheets[0].save(tmp_path / "scan.tif", save_all=True, append_images=sheets[1:])
+    sheets[0].save(tmp_path / "scan.pdf", save_all=True, append_images=sheets[1:], resolution=100)
+    pytest.importorskip("pypdfium2")
+    for name in ("scan.tif", "scan.pdf"):
+        document = read_page(tmp_path / name, reader)
+        assert [page.text.splitlines()[0] for page in document.pages] == texts
+        assert document.text.count("\f") == 1
+
+
+NOTHING = {
+    "white": np.full((400, 300), 255, np.uint8),
+    "black": np.zeros((400, 300), np.uint8),
+    "shadow": np.full((400, 300), 255, np.uint8) - np.arange(300, dtype=np.uint8) // 20,
+    "one pixel": np.full((1, 1), 7, np.uint8),
+    "noise": np.random.default_rng(0).integers(0, 256, (200, 300), dtype=np.uint8),
+    "blobs": np.kron(np.random.default_rng(1).integers(0, 256, (30, 40), dtype=np.uint8), np.ones((12, 12), np.uint8)),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_where_there_is_no_text_it_says_so_and_invents_none(name: str, reader: Artefact) -> None:
+    document = read_page(NOTHING[name], reader)
+    assert document.text == ""
+    (line,) = document.unread
+    assert "text" in line
+    assert "\n" not in line
+
+
+def test_a_script_that_the_network_does_not_know_is_not_read_as_latin(reader: Artefact) -> None:
+    sketch = Sketch()
+    sketch.block(
+        40, 30, ["Каждый охотник желает знать где", "сидит фазан и почему он здесь", "Музей открыт в будни с девяти"]
+    )
+    document = read_page(sketch.image, reader)
+    assert document.unread
+
+
+def test_letters_one_below_the_other_are_not_taken_for_lines(reader: Artefact) -> None:
+    sketch = Sketch()
+    sketch.block(400, 20, list("MUSEUMHALL"))
+    assert read_page(sketch.image, reader).unread
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, reader: Artefact) -> None:
     (tmp_path / "page.png").write_bytes(b"no image")
-    with pytest.raises(SpecError, match=r"cannot read .*page\.png as an image"):
-        lines_of(tmp_path / "page.png")
+    (tmp_path / "page.pdf").write_bytes(b"%PDF-1.4 and no more")
+    for name in ("page.png", "page.pdf", "none.pdf"):
+        with pytest.raises(SpecError, match=rf"{name}"):
+            read_page(tmp_path / name, reader)
+
+
+def test_a_reader_of_other_things_is_refused() -> None:
+    with pytest.raises(SpecError, match="for lines of text"):
+        read_page(plain().image, zoo.load("cnn.digits"))
+
+
+def test_an_image_of_one_line_stays_as_it_is(reader: Artefact) -> None:
+    sketch = Sketch(400, 60)
+    sketch.line(20, 15, "a line alone")
+    ((line,),) = lines_of(sketch.image, reader)
+    assert np.array_equal(np.asarray(line), np.asarray(sketch.image))
+
+
+def test_an_empty_document_has_no_text() -> None:
+    assert Document(()).text == ""
+    assert Page(1, 10, 10, 0.0, ()).fault == "no line of text found in an image of 10 x 10 pixels"

@@ -16,7 +16,7 @@ import zoo
 from zoo.data.images import Digits
 from zoo.models import CNN, MLP, build
 from zoo.optim.layerwise import layer_lr_scales, layers
-from zoo.spec import Classes, Spec, Text
+from zoo.spec import Classes, Spec, Text, TextLine, Transcript
 from zoo.tasks.supervised import Classification
 from zoo.training.run import train
 from zoo.weights.transfer import start_from
@@ -161,3 +161,22 @@ def test_tokens_keep_their_vectors_in_another_vocabulary() -> None:
     assert all(
         tensor.equal(source.state_dict()[other]) for other, tensor in network.state_dict().items() if other != name
     )
+
+
+def test_the_rows_of_characters_go_to_the_same_characters() -> None:
+    """A letter with an accent starts from that without, less likely; so what was read is still read."""
+    specs = [Spec(TextLine(32), Transcript(alphabet)) for alphabet in ("aeo ", "oé äea")]
+    options = {"widths": [4, 8], "hidden_size": 8}
+    torch.manual_seed(0)
+    source, network = (build("cnn", spec, **options).eval() for spec in specs)
+    lines = start_from(source.state_dict(), specs[0], network, specs[1])
+    assert sum("characters" in line for line in lines) == 2  # weight and bias of the head
+    x, lengths = torch.randn(2, 1, 32, 40), torch.tensor([40, 30])
+    with torch.inference_mode():
+        before, after = source(x, lengths), network(x, lengths)
+    theirs = [specs[0].output.alphabet.index(c) + 1 for c in "o ea"]
+    ours = [specs[1].output.alphabet.index(c) + 1 for c in "o ea"]
+    torch.testing.assert_close(after[..., [0, *ours]], before[..., [0, *theirs]])
+    plain = [specs[1].output.alphabet.index(c) + 1 for c in "éä"]
+    inside = after[0]  # of the line without padding
+    torch.testing.assert_close(inside[:, plain], inside[:, [ours[2], ours[3]]] - 5)

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
 import pytest
 import torch
 
+from zoo.data.fonts import bundled_fonts
+from zoo.data.phrases import ALPHABET
 from zoo.errors import SpecError
 from zoo.spec import Spec, TextLine, Transcript
 from zoo.spec.lines import MAX_WIDTH
@@ -35,12 +38,42 @@ def test_a_line_is_scaled_to_the_height(size: tuple[int, int], width: int) -> No
     assert (columns == 77).all()
 
 
+def drawn(margin: int, paper: int = 255, ink: int = 0) -> np.ndarray:
+    """A few words with a margin around their ink."""
+    font = bundled_fonts(ALPHABET)[0].at(22)
+    left, top, right, bottom = (round(side) for side in font.getbbox("Kept by Hugo"))
+    image = PIL.Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), paper)
+    PIL.ImageDraw.Draw(image).text((margin - left, margin - top), "Kept by Hugo", font=font, fill=ink)
+    return np.asarray(image)
+
+
 def test_columns_are_those_of_the_image() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 9), dtype=np.uint8)
-    assert (LINE.encode(pixels).numpy() == pixels.T).all()
+    """Where its margins are usual, but for paper added at its ends."""
+    pixels = drawn(5)
+    pixels = np.pad(pixels, ((0, 32 - len(pixels)), (0, 0)), constant_values=255)
+    columns = LINE.encode(pixels).numpy().T
+    start = next(x for x in range(20) if (columns[:, x : x + pixels.shape[1]] == pixels).all())
+    assert (np.delete(columns, np.s_[start : start + pixels.shape[1]], axis=1) == 255).all()
 
 
-RAMP = np.tile(np.linspace(0, 255, 90).astype(np.uint8), (32, 1))
+@pytest.mark.parametrize("margin", [0, 3, 15, 30, 80])
+def test_the_margin_does_not_matter(margin: int) -> None:
+    expected, found = (LINE.encode(drawn(each)).numpy() < 128 for each in (30, margin))
+    inked = [np.flatnonzero(columns.any(axis=1)) for columns in (expected, found)]
+    widths = [places[-1] - places[0] for places in inked]
+    assert widths[1] == pytest.approx(widths[0], rel=0.12)  # the letters are as large
+    assert min(inked[1][0], len(found) - 1 - inked[1][-1]) >= 2
+
+
+def test_polarity_contrast_and_colour_do_not_matter() -> None:
+    expected = LINE.encode(drawn(5)).numpy() < 128
+    for paper, ink in ((20, 250), (140, 110)):
+        columns = LINE.encode(drawn(5, paper, ink)).numpy()
+        assert ((columns < int(columns.min()) / 2 + int(columns.max()) / 2) == expected).mean() > 0.99
+    word = (drawn(5) < 128)[..., None]
+    red_on_green = np.where(word, np.array([200, 40, 60], np.uint8), np.array([40, 115, 60], np.uint8))  # alike in grey
+    columns = LINE.encode(red_on_green).numpy()
+    assert ((columns < int(columns.min()) / 2 + int(columns.max()) / 2) == expected).mean() > 0.99
 
 
 def file(path: Path, image: PIL.Image.Image, **options: Any) -> Path:
@@ -49,22 +82,23 @@ def file(path: Path, image: PIL.Image.Image, **options: Any) -> Path:
 
 
 def test_images_of_any_kind_are_read_alike(tmp_path: Path) -> None:
-    expected = LINE.encode(RAMP).float()
-    grey = PIL.Image.fromarray(RAMP)
-    clear = PIL.Image.merge("LA", (PIL.Image.new("L", grey.size, 0), PIL.Image.fromarray(255 - RAMP)))  # over white
+    words = drawn(6)
+    expected = LINE.encode(words).float()
+    grey = PIL.Image.fromarray(words)
+    clear = PIL.Image.merge("LA", (PIL.Image.new("L", grey.size, 0), PIL.Image.fromarray(255 - words)))  # over white
     turned = PIL.Image.Exif()
     turned[0x0112] = 6  # to be turned by 90 degrees clockwise
     files = [
         file(tmp_path / "grey.png", grey),
         file(tmp_path / "alpha.png", clear),
-        file(tmp_path / "deep.png", PIL.Image.fromarray(RAMP.astype(np.uint16) * 257)),
+        file(tmp_path / "deep.png", PIL.Image.fromarray(words.astype(np.uint16) * 257)),
         file(tmp_path / "print.jpg", grey.convert("RGB").convert("CMYK"), quality=95),
         file(tmp_path / "turned.jpg", grey.transpose(PIL.Image.Transpose.ROTATE_90), quality=95, exif=turned),
     ]
     for path in files:
         columns = LINE.encode(path).float()
         assert columns.shape == expected.shape, path
-        assert (columns - expected).abs().max() <= 6, path
+        assert (columns - expected).abs().mean() <= 3, path
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -77,14 +111,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
             LINE.encode(tmp_path / name)
     with pytest.raises(SpecError, match="no such image"):
         LINE.encode(tmp_path / "none.png")
-    with pytest.raises(SpecError, match=f"20000 x 30 pixels is too wide: at most {MAX_WIDTH // 32} times as wide"):
+    with pytest.raises(SpecError, match=f"too wide: at most {MAX_WIDTH // 32} times as wide"):
         LINE.encode(PIL.Image.new("L", (20_000, 30)))
 
 
 def test_lines_of_a_batch_are_standardised_each_within_its_length() -> None:
     random = np.random.default_rng(0)
     lines = [
-        LINE.encode(random.integers(low, high, (32, width), dtype=np.uint8))
+        torch.from_numpy(random.integers(low, high, (width, 32), dtype=np.uint8))
         for low, high, width in ((0, 256, 40), (100, 120, 7), (200, 201, 12))
     ]
     x, lengths = LINE.prepare(LINE.collate(lines))

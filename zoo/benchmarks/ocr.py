@@ -1,8 +1,10 @@
-"""`cnn.ocr` beside Tesseract (Debian's package tesseract-ocr) on the test lines of `text_lines`, clean and distorted.
+"""A reader of lines beside Tesseract (Debian's package tesseract-ocr), clean and distorted, by kind of line.
 
-Both read the same lines on one core, in fonts on which `cnn.ocr` was not trained. One process of Tesseract reads them
-one after the other (`--psm 7`), as they are and at twice the size with a margin, which suits it better; the better of
-the two counts. Its typographic quotes and dashes count as the plain ones.
+Both read the test lines of `text_lines`. With `root=FOLDER`, a folder of fonts that the reader was not trained on (a
+folder in it for each class: serif, mono, display …), they also read new lines by class of font, size, length and
+margin. Each on one core: one process of Tesseract reads the lines one after the other (`--psm 7`), as they
+are and at twice the size with a margin, which suits it better; the better of the two counts. Its typographic quotes and
+dashes count as the plain ones.
 """
 
 from __future__ import annotations
@@ -12,21 +14,30 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
 import PIL.ImageOps
 import torch
 from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 import zoo
 from zoo.data.distortions import Scan
+from zoo.data.fonts import Font, distinct, fonts_of
 from zoo.data.lines import TextLines
-from zoo.spec import Transcript
+from zoo.data.phrases import ALPHABET, phrase
+from zoo.errors import DataError
+from zoo.spec import TextLine, Transcript
 
 PLAIN = str.maketrans("‘’“”—–‐", "''\"\"---")
 MARGIN = 20  # pixels around an enlarged line
+COUNT = 60  # lines of a kind
+
+Lines = tuple[list[np.ndarray], list[str]]
 
 
 def run(root: Path) -> None:
@@ -39,8 +50,8 @@ def run(root: Path) -> None:
         "|---|---|---|---|---|",
         sep="\n",
     )
-    for name, augment in (("clean", None), ("distorted", Scan())):
-        lines, texts = _test_lines(augment)
+    classes = _fonts_by_class(root)
+    for name, (lines, texts) in _kinds(classes):
         start = time.perf_counter()
         read = [answer["text"] for answer in artefact(lines)]
         _print_row(name, "`cnn.ocr`", read, texts, time.perf_counter() - start)
@@ -48,11 +59,84 @@ def run(root: Path) -> None:
             answers = [_tesseract(lines), _tesseract([_enlarged(line) for line in lines])]
             read, seconds = min(answers, key=lambda answer: float(char_error_rate(answer[0], texts)))
             _print_row(name, "Tesseract", read, texts, seconds)
+    if not classes:
+        print("By class of font, size, length and margin: root=FOLDER, with a folder of fonts for each class.")
     if not installed:
         print("Tesseract is not installed here (apt-get install tesseract-ocr), and is left out.")
 
 
-def _test_lines(augment: Scan | None) -> tuple[list[np.ndarray], list[str]]:
+def _kinds(classes: dict[str, list[Font]]) -> Iterator[tuple[str, Lines]]:
+    """Kinds of lines, by name."""
+    yield "clean", _test_lines(None)
+    yield "distorted", _test_lines(Scan())
+    if not classes:
+        return
+    fonts = [font for each in classes.values() for font in each]
+    for name, each in classes.items():
+        yield f"fonts: {name}", _new_lines(each)
+        yield f"fonts: {name}, distorted", _distorted(_new_lines(each))
+    for size in (10, 14, 20, 40):
+        yield f"type of {size} pixels", _new_lines(fonts, size=size)
+    for length in (10, 40, 80, 150):
+        yield f"{length} characters", _new_lines(fonts, length=length)
+    for margin in (0, 4, 15, 30):
+        yield f"margin of {margin} pixels", _new_lines(fonts, margin=margin)
+
+
+def _fonts_by_class(root: Path) -> dict[str, list[Font]]:
+    """The fonts of each folder in a folder, of which small letters and capitals differ; none where there are none."""
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    found: dict[str, list[Font]] = {}
+    for folder in folders:
+        try:
+            fonts = [kept for font in fonts_of(folder, ALPHABET) if (kept := distinct(font))]
+        except DataError:
+            continue
+        if fonts:
+            found[folder.name] = fonts
+    return found
+
+
+def _new_lines(fonts: list[Font], *, size: int = 24, length: int = 30, margin: int = 5) -> Lines:
+    """Lines of `length` characters in type of an em of `size` pixels; each family of fonts is equally likely."""
+    random = Random(0)
+    families: dict[str, list[Font]] = {}
+    for font in fonts:
+        families.setdefault(font.family, []).append(font)
+    lines: list[np.ndarray] = []
+    texts: list[str] = []
+    while len(lines) < COUNT:
+        text = phrase(random, min(length, 40), min(length, 40))
+        while len(text) < length:
+            text = f"{text} {phrase(random, 10, 40)}"[:length].strip()
+        font = random.choice(families[random.choice(sorted(families))])
+        if font.characters.issuperset(text):
+            lines.append(_drawn(text, font, size, margin))
+            texts.append(text)
+    return lines, texts
+
+
+def _drawn(text: str, font: Font, size: int, margin: int) -> np.ndarray:
+    """A line, black on white, with a margin around its ink."""
+    left, top, right, bottom = (round(side) for side in font.at(size).getbbox(text))
+    image = PIL.Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 255)
+    PIL.ImageDraw.Draw(image).text((margin - left, margin - top), text, font=font.at(size), fill=0)
+    return np.asarray(image)
+
+
+def _distorted(lines: Lines) -> Lines:
+    """The lines as from a scanner, always in the same way."""
+    line, scan = TextLine(32), Scan()
+    result = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for image in lines[0]:
+            padded, lengths = scan(line.collate([line.encode(image)]))
+            result.append(padded[0, : int(lengths[0])].T.numpy())
+    return result, lines[1]
+
+
+def _test_lines(augment: Scan | None) -> Lines:
     """The lines of the test split as images (H, W), and their texts."""
     data = TextLines(augment=augment)
     data.setup("test")

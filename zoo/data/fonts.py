@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BUNDLED = ("DejaVuSans*", "DejaVuSerif*", "STIXGeneral*", "cmr10", "cmti10", "cmb10", "cmss10", "cmtt10")
 ENDINGS = (".ttf", ".otf", ".ttc")
 LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ"}
+SMALLEST = 11  # pixels: the height of the image of a line in small type
 TEX = frozenset(LETTERS_AND_DIGITS + " !#%&()*+,-./:;=?@[]'")  # where Matplotlib's cm fonts agree with ASCII
 
 
@@ -34,12 +36,14 @@ class Font:
     Args:
         file: path of the font file, or its bytes.
         family: such as "DejaVu Sans"; styles of one family look alike.
-        characters: characters that the font has.
+        characters: characters of an alphabet that the font has.
+        ligatures: those of `LIGATURES` that it has.
     """
 
     file: str | bytes
     family: str
     characters: frozenset[str]
+    ligatures: frozenset[str] = frozenset()
 
     def at(self, size: int) -> FreeTypeFont:
         """The font with an em of `size` pixels."""
@@ -92,7 +96,9 @@ def _font(file: str | bytes, alphabet: str) -> Font | None:
     if face.family_name.startswith("cm"):
         characters &= TEX
     needed = frozenset(alphabet) & frozenset(LETTERS_AND_DIGITS + " ")
-    return Font(file, face.family_name, characters) if needed <= characters else None
+    if not needed <= characters:
+        return None
+    return Font(file, face.family_name, characters, frozenset(map(chr, face.get_charmap())) & set(LIGATURES.values()))
 
 
 @lru_cache(maxsize=2048)
@@ -102,6 +108,42 @@ def _sized(file: str | bytes, size: int) -> FreeTypeFont:
     return ImageFont.truetype(
         io.BytesIO(file) if isinstance(file, bytes) else file, size, layout_engine=ImageFont.Layout.BASIC
     )
+
+
+def distinct(font: Font) -> Font | None:
+    """The font with the characters that can be told apart in it; None if capitals look like small letters.
+
+    Free fonts may draw nothing, or a box, for characters that they claim to have, and display fonts have small letters
+    that are capitals of the same size.
+    """
+    face = font.at(24)
+    shapes = {c: face.getmask(c, anchor="ls") for c in font.characters}
+    drawn = {c: (mask.size, bytes(mask), face.getbbox(c, anchor="ls")) for c, mask in shapes.items()}
+    missing = (lambda mask: (mask.size, bytes(mask), face.getbbox("\uffff", anchor="ls")))(
+        face.getmask("\uffff", anchor="ls")
+    )
+    if sum(drawn[c] == drawn.get(c.upper()) for c in "abdefghijklmnqrty") > 2:
+        return None
+    kept = frozenset(c for c, shape in drawn.items() if c == " " or (shape != missing and any(shape[1])))
+    return Font(font.file, font.family, kept, font.ligatures) if set("aeinorstAEMN0123456789") <= kept else None
+
+
+def set_small(text: str, font: Font, height: int, random: Random) -> np.ndarray:
+    """Render a line in small type, with ligatures where the font has them, and enlarge it to a height.
+
+    Returns:
+        As of `set_line`.
+    """
+    import PIL.Image
+
+    if random.random() < 0.5:
+        for letters, ligature in LIGATURES.items():
+            if ligature in font.ligatures:
+                text = text.replace(letters, ligature)
+    line = set_line(text, font, random.randint(SMALLEST, height), random)
+    size = max(1, round(line.shape[1] * height / line.shape[0])), height
+    filters = PIL.Image.Resampling
+    return np.asarray(PIL.Image.fromarray(line).resize(size, random.choice((filters.BILINEAR, filters.BICUBIC))))
 
 
 def set_line(text: str, font: Font, height: int, random: Random) -> np.ndarray:

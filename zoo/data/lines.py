@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -21,9 +22,9 @@ from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
-from zoo.data.fonts import Font, bundled_fonts, fonts_of, set_line
+from zoo.data.fonts import Font, bundled_fonts, distinct, fonts_of, set_line, set_small
 from zoo.data.images import MNIST, Digits
-from zoo.data.phrases import ALPHABET, phrase
+from zoo.data.phrases import ALPHABET, LATIN, accented, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec, TextLine, Transcript
 
@@ -32,6 +33,8 @@ HEIGHT = 32  # pixels, of all lines
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 GAP = 3  # largest number of pixels on either side of a digit
 MARGIN = 6  # more pixels before and after a string of digits
+ACCENTED = 0.3  # of the lines, where there are accents
+SMALL = 0.4  # of the lines of documents
 CHUNK = 64  # lines of validation and test that are distorted together
 
 
@@ -46,6 +49,9 @@ class TextLines(DataModule):
         eval_size: lines for validation, and the same number for test.
         fonts: a folder of more fonts for training, in addition to those of Matplotlib and Pillow; None for no more.
         val_families, test_families: families of fonts that only validation and only test use.
+        documents: whether there are also small type (from 11 pixels a line) and ligatures; and fonts of the folder
+            whose capitals look like small letters are left out.
+        accents: whether there are also letters with accents and the signs of typesetters (`LATIN`).
         augment: distortion of the lines; None leaves them unchanged.
         batch_size: as in `DataModule`.
         seed: seed of the texts and of their rendering.
@@ -63,6 +69,8 @@ class TextLines(DataModule):
         fonts: str | None = None,
         val_families: Sequence[str] = ("cmss10",),
         test_families: Sequence[str] = ("STIXGeneral", "Aileron"),
+        documents: bool = False,
+        accents: bool = False,
         batch_size: int = 32,
         augment: Scan | None = None,
         seed: int = 0,
@@ -73,6 +81,9 @@ class TextLines(DataModule):
         self.train_size = check.whole("train_size", train_size)
         self.eval_size = check.whole("eval_size", eval_size)
         self.fonts = fonts
+        self.documents = documents
+        self.accents = accents
+        self.alphabet = LATIN if accents else ALPHABET
         self.families = {"val": tuple(val_families), "test": tuple(test_families)}
         self.seed = check.seed("seed", seed)
 
@@ -84,7 +95,7 @@ class TextLines(DataModule):
             self.spec, self.splits = self._load(("test",) if stage == "test" else ("train", "val", "test"))
 
     def expected_specs(self) -> Sequence[Spec]:
-        return [Spec(TextLine(HEIGHT), Transcript(ALPHABET))]
+        return [Spec(TextLine(HEIGHT), Transcript(self.alphabet))]
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         return self._load(("train", "val", "test"))
@@ -98,14 +109,18 @@ class TextLines(DataModule):
         families: dict[str, list[Font]] = {}
         for font in fonts:
             families.setdefault(font.family, []).append(font)
-        names, transcript = sorted(families), Transcript(ALPHABET)
+        names, transcript = sorted(families), Transcript(self.alphabet)
         random = Random(3 * self.seed + ("train", "val", "test").index(split))
         lines: list[Tensor] = []
         texts: list[Tensor] = []
         while len(lines) < (self.train_size if split == "train" else self.eval_size):
             text, font = phrase(random), random.choice(families[random.choice(names)])
+            if self.accents and random.random() < ACCENTED:
+                text = accented(text, random)
             if font.characters.issuperset(text):
-                lines.append(torch.from_numpy(set_line(text, font, HEIGHT, random).T.copy()))
+                small = self.documents and random.random() < SMALL
+                line = (set_small if small else set_line)(text, font, HEIGHT, random)
+                lines.append(torch.from_numpy(line.T.copy()))
                 texts.append(transcript.encode(text))
         examples = Examples(Ragged.of(lines), Ragged.of(texts))
         return examples if split == "train" else self._distorted(examples)
@@ -125,18 +140,26 @@ class TextLines(DataModule):
 
     def _fonts(self, split: str) -> list[Font]:
         """The fonts of a split; a family of Matplotlib or Pillow is never taken from the folder of fonts."""
-        fonts = bundled_fonts(ALPHABET)
+        fonts = bundled_fonts(self.alphabet)
         bundled = {font.family for font in fonts}
         asked = {family for families in self.families.values() for family in families}
-        if self.fonts is not None and (split == "train" or not asked <= bundled):
-            fonts += [font for font in fonts_of(self.fonts, ALPHABET) if font.family not in bundled]
+        needed = asked if split == "train" else set(self.families[split])
+        if self.fonts is not None and (split == "train" or not needed <= bundled):
+            fonts += [font for font in self._of_folder if font.family not in bundled]
         known = {font.family for font in fonts}
-        for family in sorted(asked - known):
+        for family in sorted(needed - known):
             raise ConfigError(unknown("family of fonts", family, known))
-        wanted = known - asked if split == "train" else set(self.families[split])
+        wanted = known - asked if split == "train" else needed
         if not wanted:
             raise ConfigError(f"no family of fonts is left for {split}; there are {', '.join(sorted(known))}")
         return [font for font in fonts if font.family in wanted]
+
+    @cached_property
+    def _of_folder(self) -> list[Font]:
+        """The fonts of the folder; of documents, those whose characters can be told apart."""
+        assert self.fonts is not None
+        fonts = fonts_of(self.fonts, self.alphabet)
+        return [each for font in fonts if (each := distinct(font))] if self.documents else fonts
 
 
 class LineFolder(DataModule):

@@ -6,6 +6,7 @@ cannot rely on a vocabulary.
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from random import Random
 
@@ -33,6 +34,42 @@ ONSETS, NUCLEI, CODAS = (parts.split() for parts in SYLLABLES)
 CODAS += [""] * 3
 SYMBOLS = "!\"#$%&'()*+,-./:;=?@[]_€£"
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 " + SYMBOLS
+# Latin-1 and Latin Extended-A but for signs that stand alone, and the quotes and dashes of typesetters
+LATIN = ALPHABET + "".join(
+    chr(code)
+    for code in [*range(0xA1, 0x180), *map(ord, "‘’‚“”„–—•…™")]
+    if chr(code) not in ALPHABET + "¨¯´¸\xad¦¬¤ªº¹²³µŉĿŀſĸ"
+)
+TYPESET = {"'": "‘’’", '"': "“”„", "-": "–—", ".": "…•"}
+
+
+def _variants() -> dict[str, str]:
+    """The letters of `LATIN` with accents, and signs of typesetters, by the plain one that each may stand for."""
+    variants = dict(TYPESET)
+    for character in LATIN[len(ALPHABET) :]:
+        plain = unicodedata.normalize("NFD", character)[0]
+        plain = {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "s", "æ": "a", "Æ": "A", "œ": "o", "Œ": "O"}.get(
+            plain, plain
+        )
+        plain = {"đ": "d", "Đ": "D", "ı": "i", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ð": "d", "þ": "p"}.get(
+            plain, plain
+        )
+        if plain != character and plain.isalpha():
+            variants[plain] = variants.get(plain, "") + character
+    return variants
+
+
+VARIANTS = _variants()
+OTHERS = "".join(c for c in LATIN[len(ALPHABET) :] if c not in "".join(VARIANTS.values()))
+
+
+def accented(text: str, random: Random) -> str:
+    """A text some of whose characters become those with accents, or those of typesetters."""
+    share = random.choice((0.05, 0.15, 0.3))
+    parts = [random.choice(VARIANTS[c]) if c in VARIANTS and random.random() < share else c for c in text]
+    if random.random() < 0.1:
+        parts[random.randrange(len(parts))] = random.choice(OTHERS)
+    return "".join(parts)
 
 
 def phrase(random: Random, shortest: int = 1, longest: int = 40) -> str:

@@ -86,7 +86,7 @@ def read_examples(
             return 1, iter([Example(STANDARD_INPUT, (_table_on_standard_input(),))])
         return _files(inputs, failures)
     if isinstance(described, TextLine):
-        return None, _lines_of_pages(_files(inputs, failures)[1], failures)
+        return None, _lines_of_pages(artefact, _files(inputs, failures)[1], failures)
     if described.reads_files:
         return _files(inputs, failures)
     if isinstance(described, Strokes) and inputs != [STANDARD_INPUT] and not inputs[0].endswith(".jsonl"):
@@ -171,16 +171,20 @@ def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[
     return len(columns[0]), (Example(files[0], files) for files in zip(*columns))
 
 
-def _lines_of_pages(pages: Iterator[Example], failures: Failures) -> Iterator[Example]:
-    """The lines of images, from top to bottom; if an image has several, they are numbered."""
-    for name, (page,), _ in pages:
+def _lines_of_pages(artefact: Artefact, documents: Iterator[Example], failures: Failures) -> Iterator[Example]:
+    """The lines of images, TIFFs and PDFs in reading order; if there are several, pages and lines are numbered."""
+    for name, (document,), _ in documents:
         try:
-            lines = lines_of_page(page)
+            pages = list(lines_of_page(document, artefact))
         except SpecError as error:
             failures.append(message(name, error))
             continue
-        for number, line in enumerate(lines, start=1):
-            yield Example(name if len(lines) == 1 else f"{name}, line {number}", (line,))
+        for number, lines in enumerate(pages, start=1):
+            page = f"{name}, page {number}" if len(pages) > 1 else name
+            if not lines:
+                failures.append(f"{page}: no line of text found")
+            for place, line in enumerate(lines, start=1):
+                yield Example(page if len(lines) == 1 else f"{page}, line {place}", (line,))
 
 
 def _matching(pattern: str) -> list[str]:

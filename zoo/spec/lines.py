@@ -16,6 +16,7 @@ from torch import Tensor
 from zoo.errors import SpecError
 from zoo.spec import ctc
 from zoo.spec.image_files import read_image
+from zoo.spec.ink import fitted
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
@@ -66,17 +67,13 @@ class TextLine(InputKind):
             SpecError: it cannot be read, is not an image, or is far too wide for a line.
         """
         import numpy as np
-        import PIL.Image
 
-        image = read_image(raw).convert("L")
-        width = max(1, round(image.width * self.height / image.height))
-        if width > MAX_WIDTH:
+        image = fitted(read_image(raw), self.height)
+        if image.width > MAX_WIDTH:
             raise SpecError(
-                f"a line of {image.width} x {image.height} pixels is too wide: at most "
-                f"{MAX_WIDTH // self.height} times as wide as high can be read; cut it into pieces"
+                f"a line of text is too wide: at most {MAX_WIDTH // self.height} times as wide as high can be read; "
+                "cut it into pieces"
             )
-        if image.size != (width, self.height):
-            image = image.resize((width, self.height), PIL.Image.Resampling.BICUBIC)
         return torch.from_numpy(np.array(image)).T.contiguous()
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError
-from zoo.spec import Spec, Table, Text
+from zoo.spec import Spec, Table, Text, Transcript
 from zoo.spec.text import FIRST
+
+NEW = 5.0  # nats by which a new character is less likely, at first, than the one that it starts from
 
 
 def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Module, spec: Spec) -> list[str]:
@@ -17,7 +20,8 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
 
     A tensor is copied where name and shape agree. A convolution over another number of channels gets the mean of the
     source's over them, scaled so that equal channels sum to what they did. The embedding of a token goes to the same
-    token, where vocabularies differ. All else stays as it is.
+    token, where vocabularies differ, and so do the rows of a head over characters, where alphabets differ: a new letter
+    with an accent starts from that without. All else stays as it is.
 
     Returns:
         A line for each tensor of the network that is not a plain copy: what became of it.
@@ -30,18 +34,21 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
         if theirs != ours:
             raise ConfigError(f"those weights are of other columns; they take: {', '.join(sorted(theirs))}")
     rows = _common_codes(source_spec, spec)
+    characters = _common_characters(source_spec, spec)
     lines = []
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             found = source.get(name)
-            line = f"{name} is new" if found is None else _fill(name, tensor, found, rows)
+            line = f"{name} is new" if found is None else _fill(name, tensor, found, rows, characters)
             lines += [line] if line else []
     if len(lines) == len(network.state_dict()) and all(" is new" in line for line in lines):
         raise ConfigError(f"none of those weights, for {source_spec}, fits the network, for {spec}")
     return lines
 
 
-def _fill(name: str, tensor: Tensor, found: Tensor, rows: Tensor | None) -> str | None:
+def _fill(
+    name: str, tensor: Tensor, found: Tensor, rows: Tensor | None, characters: tuple[list[int], list[int], int] | None
+) -> str | None:
     """Fill a tensor from the one found, as far as that can be done; says so where it is no plain copy."""
     if rows is not None and "embedding" in name and tensor.ndim == 2 and found.shape[1:] == tensor.shape[1:]:
         tensor[rows[1]] = found[rows[0]]
@@ -49,11 +56,43 @@ def _fill(name: str, tensor: Tensor, found: Tensor, rows: Tensor | None) -> str 
     if found.shape == tensor.shape:
         tensor.copy_(found)
         return None
+    if characters is not None and _are_heads(found, tensor, characters):
+        theirs, added, size = characters
+        old = found.unflatten(0, (-1, size))  # steps, characters, …
+        ours = tensor.unflatten(0, (-1, len(theirs)))
+        ours.copy_(old[:, theirs])
+        if tensor.ndim == 1:  # the biases: what is known goes on being read as it was
+            ours[:, added] -= NEW
+        return f"{name} has the rows of characters that both alphabets hold, and of those without accents"
     if _differ_in_channels(found, tensor):
         old, new = found.shape[1], tensor.shape[1]
         tensor.copy_((found.sum(dim=1, keepdim=True) / new).expand_as(tensor))
         return f"{name} sees {new} channels in place of {old}, by the mean over those"
     return f"{name} is new: it has shape {list(tensor.shape)}, and the weights' has {list(found.shape)}"
+
+
+def _are_heads(found: Tensor, tensor: Tensor, characters: tuple[list[int], list[int], int]) -> bool:
+    """Whether both have the same number of rows for each class of two alphabets."""
+    theirs, _, size = characters
+    steps, rest = divmod(len(found), size) if found.ndim else (0, 1)
+    return rest == 0 and len(tensor) == steps * len(theirs) and found.shape[1:] == tensor.shape[1:]
+
+
+def _common_characters(source: Spec, spec: Spec) -> tuple[list[int], list[int], int] | None:
+    """For each class of an alphabet, the blank first, the one of the source's; which are new; and the source's number.
+
+    A letter that the source does not have is that without its accent, and any other character the blank. None where
+    the alphabets are the same, or there are none.
+    """
+    if not isinstance(source.output, Transcript) or not isinstance(spec.output, Transcript):
+        return None
+    theirs, ours = source.output.alphabet, spec.output.alphabet
+    if theirs == ours:
+        return None
+    places = {character: place for place, character in enumerate(theirs, start=1)}
+    plain = (character if character in places else unicodedata.normalize("NFD", character)[0] for character in ours)
+    new = [place for place, character in enumerate(ours, start=1) if character not in places]
+    return [0, *(places.get(character, 0) for character in plain)], new, 1 + len(theirs)
 
 
 def _differ_in_channels(found: Tensor, tensor: Tensor) -> bool:

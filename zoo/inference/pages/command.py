@@ -1,0 +1,70 @@
+"""`zoo read`: documents to text or JSON."""
+
+from __future__ import annotations
+
+import glob
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from zoo import check
+from zoo.errors import ConfigError, SpecError, one_line, unknown
+from zoo.inference.pages.document import Document
+from zoo.inference.pages.reading import read_page
+from zoo.weights.catalogue import load
+
+FORMATS = ("text", "json")
+
+
+def read(cfg: DictConfig) -> int:
+    """Read all documents, as `conf/use/read.yaml` describes; standard error names what could not be read.
+
+    Returns:
+        The number of documents without any text.
+
+    Raises:
+        ConfigError: a setting is impossible, or there is no such file.
+        ArtefactError: the model cannot be loaded.
+    """
+    if cfg.format not in FORMATS:
+        raise ConfigError(unknown("format", cfg.format, FORMATS))
+    try:
+        least = check.fraction("min_confidence", cfg.min_confidence)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    pattern = str(Path(str(cfg.input)).expanduser())
+    files = sorted(glob.glob(pattern, recursive=True)) or [pattern]
+    reader = load(cfg.model)
+    failures = 0
+    try:
+        place = (
+            nullcontext(sys.stdout) if cfg.output is None else Path(cfg.output).expanduser().open("w", encoding="utf-8")
+        )
+    except OSError as error:
+        raise ConfigError(f"cannot write {cfg.output}: {error.strerror}") from error
+    with place as output:
+        for file in files:
+            try:
+                document = read_page(file, reader, min_confidence=least)
+            except SpecError as error:
+                failures += 1
+                _say(str(error) if file in str(error) else f"{file}: {error}")
+                continue
+            print(_written(file, document, cfg.format), file=output, flush=True)
+            for line in document.unread:
+                _say(f"{file}: {line}")
+            failures += not document.text
+    return failures
+
+
+def _written(file: str, document: Document, form: str) -> str:
+    if form == "text":
+        return document.text
+    return json.dumps({"file": file, **document.as_dict()}, ensure_ascii=False)
+
+
+def _say(line: str) -> None:
+    print(one_line(line), file=sys.stderr)

@@ -1,0 +1,58 @@
+"""The pages of a document: an image, the frames of a TIFF, or a PDF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import SpecError, install
+from zoo.spec.image_files import check_pixels, frames_of, read_image
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from zoo.spec.image_files import RawImage
+
+DPI = 200  # at which pages of a PDF are drawn: type of 10 points is 28 pixels high
+
+
+def pages_of(source: RawImage) -> Iterator[PIL.Image.Image]:
+    """The pages of a document as images in mode L or RGB.
+
+    Args:
+        source: the path of a PDF, of a TIFF of one or more pages, or of an image; or an image as for `zoo.spec.Image`.
+
+    Raises:
+        SpecError: it cannot be read, needs a password, or is too large; the message names the file.
+    """
+    if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
+        with Path(source).open("rb") as file:
+            start = file.read(1024)
+        if b"%PDF-" in start:
+            yield from _pdf(source)
+            return
+        if start[:4] in (b"II*\0", b"MM\0*"):
+            yield from map(read_image, frames_of(source))
+            return
+    yield read_image(source)
+
+
+def _pdf(path: str | os.PathLike[str]) -> Iterator[PIL.Image.Image]:
+    try:
+        import pypdfium2
+    except ModuleNotFoundError as error:
+        raise SpecError(f"{path}: to read a PDF takes pypdfium2: {install('pages')}") from error
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        fault = "it needs a password; save it without one" if "assword" in str(error) else "a damaged PDF"
+        raise SpecError(f"cannot read {path}: {fault}") from error
+    try:
+        for page in document:
+            width, height = (side * DPI / 72 for side in page.get_size())
+            check_pixels(int(width * height), f"cannot read {path}: a page has, at {DPI} dpi,")
+            yield page.render(scale=DPI / 72).to_pil().convert("RGB")
+    finally:
+        document.close()
