@@ -17,7 +17,7 @@ FACES = {
     "zoo.models": """
         CNN CRNN GRU LSTM MLP MODELS NETWORKS RBM RNN
         Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator ImageReader
-        Inpainter LabelledRBM LanguageModel Model PatchDiscriminator RatingRBM RowReader SuperResolver Tagger
+        Inpainter LabelledRBM LanguageModel Model PatchDiscriminator PhotoCNN RatingRBM RowReader SuperResolver Tagger
         TextClassifier TopicRBM UNet ValueRBM
         apply build create_model defaults list_models register_model
     """,

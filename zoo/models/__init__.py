@@ -19,7 +19,7 @@ from torch import nn
 
 from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rbm, rnn
-from zoo.models.cnn import CNN, CRNN
+from zoo.models.cnn import CNN, CRNN, PhotoCNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
 from zoo.models.networks import NETWORKS
@@ -64,6 +64,7 @@ __all__ = [
     "LanguageModel",
     "Model",
     "PatchDiscriminator",
+    "PhotoCNN",
     "RatingRBM",
     "RowReader",
     "SuperResolver",

@@ -24,6 +24,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "lstm": rnn.LSTM,
     "mlp": mlp.MLP,
     "patch_discriminator": gan.PatchDiscriminator,
+    "photo_cnn": cnn.PhotoCNN,
     "rating_rbm": rbm.RatingRBM,
     "rbm": rbm.RBM,
     "rnn": rnn.RNN,
