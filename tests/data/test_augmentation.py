@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -127,7 +129,7 @@ def test_two_epochs_show_each_image_both_ways() -> None:
     for epoch in range(4):
         flip.epoch = epoch
         shown.append(flip(batch))
-    for first, second in zip(shown, shown[1:]):
+    for first, second in pairwise(shown):
         for image, one, other in zip(batch, first, second):
             assert {one.numpy().tobytes(), other.numpy().tobytes()} == {
                 image.numpy().tobytes(),

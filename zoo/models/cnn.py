@@ -160,7 +160,7 @@ class ResidualBlock(nn.Module):
 
 
 class PhotoCNN(nn.Module):
-    """Small colour photographs to classes: a layer that whitens patches, stages of two convolutions, and a linear layer.
+    """Small colour photographs to classes: a layer that whitens patches, stages of two convolutions, and a linear one.
 
     The first batch in training mode sets the whitening filters, which are not learned. In evaluation the logits are the
     mean of those of an image and of its mirror image.
@@ -262,7 +262,7 @@ class Whitening(nn.Module):
 
 
 class PooledStage(nn.Module):
-    """Two 3 x 3 convolutions that start as the identity; the first is pooled: (B, C, H, W) to (B, width, H / 2, W / 2)."""
+    """Two 3 x 3 convolutions that start as the identity, the first pooled: (B, C, H, W) to (B, width, H / 2, W / 2)."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ def _identity(in_channels: int, width: int) -> nn.Conv2d:
 
 
 def _shift(width: int) -> nn.BatchNorm2d:
-    """Batch normalisation that learns where each channel lies, and not its scale; its statistics follow within steps."""
+    """Batch normalisation that learns where each channel lies, not its scale; its statistics follow within steps."""
     norm = nn.BatchNorm2d(width, momentum=STATISTICS_MOMENTUM)
     norm.weight.requires_grad_(False)
     return norm
