@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.errors import SpecError
-from zoo.models import CNN, PhotoCNN
+from zoo.models import CNN
 from zoo.models.cnn import ResidualBlock, build
 from zoo.spec import Classes, Image, Spec
 
@@ -117,87 +116,3 @@ def test_the_classifier_sees_the_last_feature_map_as_it_is_unless_it_is_larger_t
     network = build(spec, widths=(2, 2, 2)).eval()
     last = network.stages(torch.zeros(1, 1, side, side)).shape[-1]
     assert network.grid == cells == min(4, last)
-
-
-def photos(count: int = 64, size: int = 20) -> torch.Tensor:
-    """Smooth colours with little noise, normalised: their pixels hang together as those of photographs do."""
-    random = torch.Generator().manual_seed(0)
-    coarse = torch.randn(count, 3, 4, 4, generator=random)
-    smooth = functional.interpolate(coarse, size=size, mode="bilinear")
-    return smooth + 0.1 * torch.randn(count, 3, size, size, generator=random)
-
-
-def test_the_first_batch_whitens_patches() -> None:
-    network, x = PhotoCNN(widths=[8]), photos()
-    network(x)
-    whitened = functional.conv2d(x, network.whitening.filters)  # B, 24, H - 1, W - 1
-    positive, negative = whitened.transpose(0, 1).flatten(1).chunk(2)
-    torch.testing.assert_close(negative, -positive)
-    patches = functional.unfold(x, 2).transpose(0, 1).flatten(1)  # 12, …
-    noise = 5e-4 / (5e-4 + torch.linalg.eigvalsh(patches @ patches.T / patches.shape[1]))  # what it takes of variance 1
-    expected = torch.diag(1 - noise)
-    torch.testing.assert_close(positive @ positive.T / positive.shape[1], expected, atol=1e-3, rtol=0)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_patches_are_whitened_once_and_in_full_precision(dtype: torch.dtype) -> None:
-    network = PhotoCNN(widths=[8])
-    before = network.whitening.filters.clone()
-    network.eval()(photos())
-    assert torch.equal(network.whitening.filters, before)  # not in evaluation
-    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        network.train()(photos())
-    first = network.whitening.filters.clone()
-    assert first.isfinite().all()
-    other = PhotoCNN(widths=[8])
-    other.load_state_dict(network.state_dict())
-    for trained in (network, other):  # one that was trained, and one that is trained on
-        trained.train()(5 * photos())
-        assert torch.equal(trained.whitening.filters, first)
-
-
-def test_convolutions_start_as_the_identity() -> None:
-    stage = PhotoCNN(widths=[30]).stages[0]
-    x = torch.randn(2, 24, 8, 8)
-    torch.testing.assert_close(stage.first(x)[:, :24], x)
-    y = torch.randn(2, 30, 8, 8)
-    torch.testing.assert_close(stage.second(y), y)
-
-
-def test_a_photograph_and_its_mirror_image_have_one_answer() -> None:
-    network, x = PhotoCNN(widths=[8, 12]), photos(4)
-    network(x)
-    network.eval()
-    torch.testing.assert_close(network(x), network(x.flip(3)))
-    head = network.classifier
-    expected = (head(network.forward_features(x) / 9) + head(network.forward_features(x.flip(3)) / 9)) / 2
-    torch.testing.assert_close(network(x), expected)
-
-
-def test_a_network_for_photographs_learns_a_batch() -> None:
-    torch.manual_seed(0)
-    network = build(spec_of(20, 20, channels=3, classes=5), photo=True, widths=[16, 16])
-    x, labels = photos(40), torch.arange(40) % 5
-    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
-    for _ in range(40):
-        optimizer.zero_grad()
-        functional.cross_entropy(network(x), labels).backward()
-        optimizer.step()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters() if p.requires_grad)
-    assert (network(x).argmax(dim=1) == labels).float().mean() > 0.9
-
-
-@pytest.mark.parametrize(
-    ("size", "options", "error"),
-    [
-        (8, {}, SpecError),  # three stages halve 9 pixels to 1, and 8 to none
-        (32, {"blocks": 1}, ValueError),
-        (32, {"widths": []}, ValueError),
-        (32, {"dropout": 1.0}, ValueError),
-    ],
-    ids=str,
-)
-def test_what_a_network_for_photographs_cannot_have(size: int, options: dict[str, Any], error: type) -> None:
-    with pytest.raises(error):
-        build(spec_of(size, size, channels=3), photo=True, **options)
-    assert build(spec_of(9, 9, channels=3), photo=True).eval()(torch.randn(1, 3, 9, 9)).shape == (1, 10)

@@ -19,10 +19,11 @@ from torch import nn
 
 from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rbm, rnn
-from zoo.models.cnn import CNN, CRNN, PhotoCNN
+from zoo.models.cnn import CNN, CRNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
 from zoo.models.networks import NETWORKS
+from zoo.models.photo_cnn import PhotoCNN
 from zoo.models.rbm import RBM, ClassRBM, FreeEnergyRBM, LabelledRBM, RatingRBM, TopicRBM, ValueRBM
 from zoo.models.rnn import (
     GRU,

@@ -25,7 +25,9 @@ class TrainingOptions:
         max_grad_norm: longest gradient (Euclidean norm over all parameters) of a step; None for any.
         ema: decay of an exponential moving average of the weights, which is then what is validated, tested and
             kept; None for none. It starts low: after n steps it is at most (1 + n) / (10 + n).
-        steps_per_batch: steps of the optimizer, one after the other, on as many parts of a loader's batch.
+        steps_per_batch: training steps, each on a batch of its own, of which Lightning takes one and all others run
+            without it; None for what suits the sizes of network and batch. It changes how long a run takes, and nothing
+            of its result.
 
     Raises:
         ValueError: an option is out of range.
@@ -35,7 +37,7 @@ class TrainingOptions:
     schedule: str = "constant"
     max_grad_norm: float | None = None
     ema: float | None = None
-    steps_per_batch: int = 1
+    steps_per_batch: int | None = None
 
     def __post_init__(self) -> None:
         check.one_of("schedule", self.schedule, SCHEDULES)
@@ -43,7 +45,8 @@ class TrainingOptions:
             check.positive("max_grad_norm", self.max_grad_norm)
         if self.ema is not None:
             check.fraction("ema", self.ema, one=False)
-        check.whole("steps_per_batch", self.steps_per_batch)
+        if self.steps_per_batch is not None:
+            check.whole("steps_per_batch", self.steps_per_batch)
         self.optimizer([nn.Parameter(torch.zeros(1))])  # a learning rate out of range shows now, and not in fit
 
     @classmethod
