@@ -9,6 +9,7 @@ import argparse
 import functools
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +79,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Add a number to the seeds of tests and runs; seeds within the zoo, such as those of splits, stay."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start, too
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a job in the background inherits it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if shift := config.getoption("seed_shift"):
         for module, name in ((torch, "manual_seed"), (np.random, "default_rng"), (np.random, "seed"), (random, "seed")):
             setattr(module, name, shifted(getattr(module, name), shift, TESTS))

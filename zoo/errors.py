@@ -55,6 +55,11 @@ def one_line(text: str, limit: int = 300) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 2]} …"
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says first, without the frames and advice that may follow."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def install(extra: str) -> str:
     """The command that installs what an extra of pyproject.toml holds."""
     return f'pip install "{DISTRIBUTION}[{extra}]"'

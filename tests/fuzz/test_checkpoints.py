@@ -67,9 +67,9 @@ class Checkpoints:
                 return f"{name} is not that of the file"
         states = checked["optimizer_states"][0]["state"]
         for place, state in self.checkpoint["optimizer_states"][0]["state"].items():
-            if place in states and any(
-                states[place][key].shape != state[key].shape for key in ("exp_avg", "exp_avg_sq")
-            ):
+            if place not in states:
+                return f"moments of parameter {place} are lost"
+            if any(states[place][key].shape != state[key].shape for key in ("exp_avg", "exp_avg_sq")):
                 return f"moments of parameter {place} have another shape"
         return ""
 

@@ -15,7 +15,7 @@ import pytest
 from omegaconf import DictConfig
 
 import zoo
-from zoo.data.images import Digits
+from zoo.data.images import MNIST, Digits
 from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.inference import publish as publishing
 from zoo.inference.evaluate import evaluate, measure
@@ -137,6 +137,26 @@ def test_a_recipe_that_cannot_be_followed(tmp_path: Path, recipe: dict[str, Any]
         recipe = {"config": {**artefact.recipe["config"], **recipe["config"]}}
     with pytest.raises(ArtefactError, match=message):
         measure(replace(artefact, recipe=recipe), tmp_path)
+
+
+@pytest.mark.parametrize("place", ["root", "path"])
+def test_a_recipe_writes_and_reads_nothing_at_a_place_of_its_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Not even where it is asked to download what is missing: that is for the folder that the command names."""
+    monkeypatch.setattr(MNIST, "download", lambda data: Path(data.root, "MNIST").mkdir(parents=True))
+    foreign, ours = tmp_path / "foreign", tmp_path / "ours"
+    artefact = zoo.load("cnn.mnist")
+    data = {"_target_": "zoo.data.images.MNIST", place: str(foreign)}
+    artefact.recipe["config"]["data"] = data
+    with pytest.raises(ArtefactError, match=f"names a place on this machine, data.{place}") as caught:
+        measure(artefact, ours, download=True)
+    assert len(str(caught.value)) <= 300
+    assert not foreign.exists()
+    data |= {place: "$ZOO_DATA/../foreign"}
+    with pytest.raises(ArtefactError, match="names a place on this machine"):
+        measure(artefact, ours, download=True)
+    assert not foreign.exists()
 
 
 def test_no_weights_of_that_name(compose: Compose) -> None:

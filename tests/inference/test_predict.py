@@ -121,14 +121,47 @@ def test_rows_of_a_table(predicted: Callable[..., Any], masses: Path, monkeypatc
     assert predicted(*given)[1] == written
 
 
-def test_a_wrong_cell_stops_it_before_anything_is_answered(
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda row: row.replace(row.split(",")[2], "large", 1), "row 8: 'large' is not a number"),
+        (lambda row: f"{row},1", "line 9: row 8 has 32 cells, and the header has 31"),
+        (lambda row: f'"{row}', "line 9: row 8 has a quote that is not closed"),
+        (lambda row: f"{'1' * 200_000}{row}", "line 9: row 8 cannot be read"),
+    ],
+    ids=["wrong cell", "ragged", "quote", "long"],
+)
+def test_a_wrong_row_of_a_file_costs_that_row(
+    predicted: Callable[..., Any], masses: Path, damage: Callable[[str], str], fault: str, batch_size: int
+) -> None:
+    given = ("model=mlp.breast_cancer", f"input={masses}", f"batch_size={batch_size}", "format=jsonl")
+    expected = [json.loads(line) for line in predicted(*given)[1].splitlines()]
+    lines = masses.read_text(encoding="utf-8").splitlines()
+    lines[8] = damage(lines[8])
+    masses.write_text("\n".join(lines), encoding="utf-8")
+    failed, written, told = predicted(*given)
+    answers = [json.loads(line) for line in written.splitlines()]
+    assert [answer["input"] for answer in answers] == ["1", "2", "3", "4", "5", "6", "7", "9"]
+    for answer, good in zip(answers, [row for row in expected if row["input"] != "8"]):
+        assert answer["probabilities"] == pytest.approx(good["probabilities"], abs=1e-6)
+    assert failed == 1
+    assert len(told.splitlines()) == 1
+    assert fault in told
+    assert len(told) <= 300
+
+
+def test_a_file_that_does_not_fit_is_one_error(
     predicted: Callable[..., Any], masses: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = masses.read_text().splitlines()
-    lines[8] = lines[8].replace(lines[8].split(",")[2], "large", 1)
-    masses.write_text("\n".join(lines))
-    with pytest.raises(SpecError, match="row 8: 'large' is not a number"):
+    """Not one for each row."""
+    header, *rows = masses.read_text(encoding="utf-8").splitlines()
+    masses.write_text("\n".join([header, *("large" + row[row.index(",") :] for row in rows)]), encoding="utf-8")
+    with pytest.raises(SpecError, match="row 1: 'large' is not a number"):
         predicted("model=mlp.breast_cancer", f"input={masses}", "batch_size=2")
+    masses.write_text("\n".join(["a" + header, *rows, "1,2"]), encoding="utf-8")
+    with pytest.raises(DataError, match="row 10"):
+        predicted("model=mlp.breast_cancer", f"input={masses}")
     assert capsys.readouterr().out == ""
 
 

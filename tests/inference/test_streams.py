@@ -7,7 +7,7 @@ import io
 import pytest
 
 from zoo.errors import DataError
-from zoo.inference.streams import MAX_LINE, lines_of, stream_table
+from zoo.inference.streams import MAX_LINE, TableStream, lines_of
 
 
 def lines(data: bytes) -> io.TextIOWrapper:
@@ -17,7 +17,7 @@ def lines(data: bytes) -> io.TextIOWrapper:
 def table(data: bytes, rows: int = 2, separator: str = ",") -> tuple[list[tuple[int, int, list[object]]], list[str]]:
     """Number, line and cells of each row, and what was refused."""
     found, refused = [], []
-    for frame, numbers in stream_table(lines_of(lines(data)), rows, refused.append, separator=separator):
+    for frame, numbers in TableStream(lines_of(lines(data)), separator, "it").tables(rows, refused.append):
         found += zip(frame.index, numbers, frame.astype(object).where(frame.notna(), None).values.tolist())
     return found, refused
 

@@ -109,6 +109,7 @@ def test_a_text_of_an_older_zoo_is_open() -> None:
 def test_a_closed_vocabulary_refuses_what_it_does_not_hold() -> None:
     closed = Text(TEXT.vocabulary, "words", closed=True)
     assert closed.encode("It's good.").tolist() == TEXT.encode("It's good.").tolist()
+    assert closed.encode("good, (It's) – good!").tolist() == closed.encode("good It's good").tolist()  # beside words
     with pytest.raises(SpecError, match=r"unknown word 'goods'; did you mean 'good'\? choices: \., good, it's, not"):
         closed.encode("not goods")
     with pytest.raises(SpecError, match="unknown character 'x'"):

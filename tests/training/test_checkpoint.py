@@ -167,6 +167,9 @@ def loop(checkpoint: dict[str, Any]) -> dict[str, Any]:
 STRUCTURED: dict[str, tuple[Change, str]] = {
     "small moments": (lambda c: moments(c).update(exp_avg=torch.zeros(1)), "exp_avg has shape"),
     "moments of one number": (lambda c: moments(c).update(exp_avg=torch.tensor(0.0)), "exp_avg has shape"),
+    "moments of a parameter missing": (lambda c: c["optimizer_states"][0]["state"].pop(1), "moments of [5] parameters"),
+    "moments without a count": (lambda c: c["zoo"].pop("moments"), "zoo.moments"),
+    "a count of moments of text": (lambda c: c["zoo"].update(moments=["x"]), "zoo.moments"),
     "moments of integers": (lambda c: moments(c).update(exp_avg=torch.zeros(4, 3).long()), "exp_avg is torch."),
     "moments that are none": (lambda c: moments(c).update(exp_avg=None), "exp_avg is"),
     "moments without a part": (lambda c: moments(c).pop("exp_avg_sq"), "lacks 'exp_avg_sq'"),

@@ -31,7 +31,7 @@ def test_it_is_written_in_its_own_folder_with_the_mode_of_the_umask(
     assert os.listdir(tmp_path / "new") == ["last.ckpt"]
     assert stat.S_IMODE((tmp_path / "new" / "last.ckpt").stat().st_mode) == 0o600
     kept = torch.load(tmp_path / "new" / "last.ckpt", weights_only=True)
-    assert kept["zoo"] == {"format": 2, "best": None}
+    assert kept["zoo"] == {"format": 2, "best": None, "moments": []}
 
 
 @pytest.mark.parametrize("what", ["fsync", "replace"])

@@ -52,6 +52,9 @@ class DocumentData(DataModule):
         self.max_vocab = check.whole("max_vocab", max_vocab, 2, 2**20)
         self.stop_words = None if stop_words is None else check.one_of("stop_words", stop_words, STOP_WORDS)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(Counts(("one", "two"), 2), Topics(("one", "two")))]
+
     @abstractmethod
     def read(self) -> Texts:
         """The documents of `train`, `val` and `test`."""

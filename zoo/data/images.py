@@ -141,6 +141,10 @@ class Official(DataModule):
         self.val_size = check.whole("val_size", val_size, 1, self.sizes[0] - 1)
         self.split_seed = check.seed("split_seed", split_seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        half = (0.5,) * self.shape[0]
+        return [Spec(Image(*self.shape, half, half), Classes(tuple(self.classes)))]
+
     @abstractmethod
     def download(self) -> None:
         """Download the files that are missing in `root`."""

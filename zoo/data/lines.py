@@ -83,12 +83,14 @@ class TextLines(DataModule):
         if not self.splits:
             self.spec, self.splits = self._load(("test",) if stage == "test" else ("train", "val", "test"))
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(TextLine(HEIGHT), Transcript(ALPHABET))]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         return self._load(("train", "val", "test"))
 
     def _load(self, splits: Sequence[str]) -> tuple[Spec, dict[str, Examples]]:
-        spec = Spec(TextLine(HEIGHT), Transcript(ALPHABET))
-        return spec, {split: self._set(split) for split in splits}
+        return self.expected_specs()[0], {split: self._set(split) for split in splits}
 
     def _set(self, split: str) -> Examples:
         """The lines of a split; each family of fonts is equally likely."""
@@ -171,6 +173,9 @@ class LineFolder(DataModule):
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(TextLine(HEIGHT), Transcript(self.alphabet))]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         line, transcript = TextLine(HEIGHT), Transcript(self.alphabet)
         read = [_labelled(file, text, line, transcript) for file, text in _labels(self.path)]
@@ -207,6 +212,9 @@ class DigitLines(DataModule):
         self.seed = check.seed("seed", seed)
         self.source: Digits | MNIST = Digits(split_seed=seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(TextLine(HEIGHT), Transcript(DIGITS))]
+
     def prepare_data(self) -> None:
         self.source.prepare_data()
 
@@ -221,7 +229,7 @@ class DigitLines(DataModule):
             rounds = self.rounds if split == "train" else 1
             random = torch.Generator().manual_seed(3 * self.seed + number)  # val and test do not depend on rounds
             splits[split] = side_by_side(images, labels, rounds, random)
-        return Spec(TextLine(HEIGHT), Transcript(DIGITS)), splits
+        return self.expected_specs()[0], splits
 
 
 class MNISTLines(DigitLines):

@@ -21,7 +21,7 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.labels import Labels, of_folders, of_table
 from zoo.data.layouts import LABELS, LAYOUTS, NAMED, Layout, layout
 from zoo.errors import DataError
-from zoo.spec import Image, Spec
+from zoo.spec import Classes, Image, Spec, Values
 from zoo.spec.image import FITS
 
 log = logging.getLogger(__name__)
@@ -157,6 +157,10 @@ class Photos(DataModule):
         self.patch = check.whole("patch", patch, 16, 96)
         self.stride = check.whole("stride", stride, 1, 96)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        image = Image(3, None, None, (0.5,) * 3, (0.5,) * 3)
+        return [Spec(image, image)]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.datasets import load_sample_images
 
@@ -254,6 +258,11 @@ class ImageFolder(DataModule):
         self.target = target
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.stratify, self.draft, self.cache = stratify, draft, cache
+
+    def expected_specs(self) -> Sequence[Spec]:
+        image = Image(self.channels, self.size, self.size, (0.5,) * self.channels, (0.5,) * self.channels, fit=self.fit)
+        outputs = (image, Classes(("one", "two")), Values(("value",), (0.0,), (1.0,)))
+        return [Spec(image, output) for output in outputs]
 
     def prepare_data(self) -> None:
         """Decode the images, on one process of all; the others find them in the cache."""

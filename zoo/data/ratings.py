@@ -71,6 +71,10 @@ class RatingData(DataModule):
         self.test_ratings = check.whole("test_ratings", test_ratings, 1, 2**20)
         self.split_seed = check.seed("split_seed", split_seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        titles, scale = ("one", "two"), (0, 1)
+        return [Spec(Ratings(titles, scale), Recommendations(titles, scale))]
+
     @abstractmethod
     def read(self) -> Rated:
         """All ratings."""

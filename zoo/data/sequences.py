@@ -5,6 +5,9 @@ Shape letters: N sequences, T steps, F numbers, H = W = 16 pixels.
 
 from __future__ import annotations
 
+import string
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,6 +21,7 @@ from zoo.spec import Labels, Series, Spec, Values, Video
 SIDE, DIGIT = 16, 8  # pixels, of a video's frame and of a digit in it
 MIN_FRAMES, MAX_FRAMES = 12, 30  # of a video
 NOTHING = 10  # label of a frame without a digit
+NAMES = (*string.digits, "nothing")
 SYMBOLS, COPIED = 8, 10  # in the copy problem: different symbols, and symbols to remember
 
 
@@ -49,6 +53,9 @@ class MovingDigits(DataModule):
         self.sizes = split_sizes(train_size, val_size, test_size)
         self.data_seed = check.seed("data_seed", data_seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(Video(1, SIDE, SIDE, (0.5,), (0.5,)), Labels(NAMES))]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
         splits = {}
@@ -59,8 +66,7 @@ class MovingDigits(DataModule):
             frames, labels = _frames(images[:, 0], digits, lengths, random)
             splits[split] = Examples(Ragged(frames, lengths), Ragged(labels, lengths))
         pixels = splits["train"].columns[0].values.float() / 255  # type: ignore[union-attr]
-        names = (*(str(digit) for digit in range(10)), "nothing")
-        return Spec(Video(1, SIDE, SIDE, (pixels.mean().item(),), (pixels.std().item(),)), Labels(names)), splits
+        return Spec(Video(1, SIDE, SIDE, (pixels.mean().item(),), (pixels.std().item(),)), Labels(NAMES)), splits
 
 
 class Adding(DataModule):

@@ -91,6 +91,10 @@ class SeriesData(DataModule):
         self.horizon = check.whole("horizon", horizon)
         self.fractions = split_fractions(val_fraction, test_fraction)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        names, mean, std = ("value",), (0.0,), (1.0,)
+        return [Spec(Series(names, mean, std), Forecast(names, mean, std, self.horizon))]
+
     @abstractmethod
     def read(self) -> Sequences:
         """The series."""

@@ -95,6 +95,10 @@ class Shapes(DataModule):
             raise ValueError(f"there are {most} different scenes, got {sum(self.sizes.values())} in all splits")
         self.data_seed = check.seed("data_seed", data_seed)
 
+    def expected_specs(self) -> Sequence[Spec]:
+        half = (0.5,) * 3
+        return [Spec(Image(3, PIXELS, PIXELS, half, half), Tokens(("one", "two"), "words", 2))]
+
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = torch.Generator().manual_seed(self.data_seed)
         attributes = all_scenes()

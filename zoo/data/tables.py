@@ -19,8 +19,9 @@ from zoo.data.core.kinds import Kind
 from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
 from zoo.data.core.table_spec import examples, learn, missing_cells
 from zoo.errors import DataError, SpecError, unknown
-from zoo.spec import Spec
+from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import days, numbers, words
+from zoo.spec.columns import Number
 from zoo.spec.dialect import AUTO, FIRST, Dialect, Header
 from zoo.spec.files import read_table
 from zoo.spec.table import hide
@@ -100,6 +101,14 @@ class TableData(DataModule):
         self.split_by = split_by
         self.group = group
         self.dialect: Dialect | None = None
+
+    def expected_specs(self) -> Sequence[Spec]:
+        rows = Table((Number("number", 0.0, 1.0, False),))
+        if not self.targets:
+            return [Spec(rows, Features())]
+        count = len(self.targets)
+        values = Spec(rows, Values(tuple(self.targets), (0.0,) * count, (1.0,) * count))
+        return [Spec(rows, Classes(("one", "two"))), values]
 
     @abstractmethod
     def read(self) -> pd.DataFrame:

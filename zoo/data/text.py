@@ -25,6 +25,7 @@ from zoo.spec.text import MAX_TOKENS, learn_vocabulary
 
 Labelled = tuple[Sequence[str], Sequence[int]]  # texts and their classes
 POLARITY = ("negative", "positive")
+POLAR_TEXTS = (Spec(Text(("one", "two"), "words"), Classes(POLARITY)),)  # but for the vocabulary
 FOLDS = 10
 IMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 IMDB_MD5 = "7c2ac02c03563afcf9b574c7e56c153a"
@@ -58,6 +59,9 @@ class Reviews(DataModule):
         super().__init__(batch_size)
         self.sizes = split_sizes(train_size, val_size, test_size)
         self.data_seed = check.seed("data_seed", data_seed)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        return POLAR_TEXTS
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         random = Random(self.data_seed)
@@ -96,6 +100,9 @@ class RtPolarity(DataModule):
         self.fold = check.whole("fold", fold, 0, FOLDS - 1)
         self.min_freq = check.whole("min_freq", min_freq)
         self.val_fraction = check.fraction("val_fraction", val_fraction, zero=False, one=False)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        return POLAR_TEXTS
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         from sklearn.model_selection import StratifiedKFold, train_test_split
@@ -137,6 +144,9 @@ class Imdb(DataModule):
         self.min_freq = check.whole("min_freq", min_freq)
         self.max_length = check.whole("max_length", max_length)
         self.val_size = check.whole("val_size", val_size, 1, 2 * IMDB_FILES - 1)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        return POLAR_TEXTS
 
     def prepare_data(self) -> None:
         if (self.root / "aclImdb").is_dir():
@@ -197,6 +207,9 @@ class CharacterData(DataModule):
     def __init__(self, context_length: int = 128, batch_size: int = 16) -> None:
         super().__init__(batch_size)
         self.context_length = check.whole("context_length", context_length)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(Text(("a", "b"), "characters"), Tokens(("a", "b"), "characters", MAX_TOKENS))]
 
     @abstractmethod
     def read(self) -> str:

@@ -22,8 +22,9 @@ from zoo.spec import Spec
 from zoo.tasks.task import Task
 from zoo.training import kinds
 from zoo.training.compose import compose
+from zoo.training.parts import make_task, stated_options
 from zoo.training.recipe import plain
-from zoo.training.run import is_finite, make_task, stated_options
+from zoo.training.run import is_finite
 from zoo.training.runtime import left_as_found, limit_threads, prepare_process
 from zoo.weights.artefact import Artefact
 
@@ -84,7 +85,7 @@ def fit(overrides: tuple[str, ...], spec: Spec, splits: dict[str, Examples], bat
         prepare_process(seed)
         warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # where none is wanted
         data = Splits(spec, splits, batch_size)
-        task = make_task(cfg, data)
+        task = make_task(cfg, data.spec)
         kinds.choose(cfg, task)
         limit_threads(cfg.run.threads)
         best = BestWeights(cfg.run.monitor, cfg.run.mode)

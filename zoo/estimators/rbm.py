@@ -41,6 +41,23 @@ class RBM(TableEstimator):
         "learning_rate": "task.optimizer.lr",
     }
 
+    def __init__(
+        self,
+        num_hidden: int | None = None,
+        *,
+        epochs: int | None = None,
+        batch_size: int = 64,
+        learning_rate: float | None = None,
+        validation_fraction: float = 0.15,
+        random_state: Any = None,
+    ) -> None:
+        self.num_hidden = num_hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
     def fit(self, X: Any, y: Any = None) -> Any:
         """Train on rows X (N, F), a DataFrame or an array of numbers; y is not used.
 
@@ -69,23 +86,6 @@ class RBMTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RBM):
 
     task = "features"
 
-    def __init__(
-        self,
-        num_hidden: int | None = None,
-        *,
-        epochs: int | None = None,
-        batch_size: int = 64,
-        learning_rate: float | None = None,
-        validation_fraction: float = 0.15,
-        random_state: Any = None,
-    ) -> None:
-        self.num_hidden = num_hidden
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-
     def transform(self, X: Any) -> np.ndarray:
         """The probabilities of the hidden units (N, H), in 0..1."""
         return self._outputs(self._column(X))
@@ -107,6 +107,7 @@ class RBMAnomalyDetector(OutlierMixin, RBM):
     """
 
     task = "anomaly_detection"
+    settings: ClassVar[dict[str, str]] = {**RBM.settings, "contamination": "task.false_positive_rate"}
 
     def __init__(
         self,
@@ -119,15 +120,15 @@ class RBMAnomalyDetector(OutlierMixin, RBM):
         validation_fraction: float = 0.15,
         random_state: Any = None,
     ) -> None:
-        self.num_hidden = num_hidden
+        super().__init__(
+            num_hidden,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+        )
         self.contamination = contamination
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-
-    settings: ClassVar[dict[str, str]] = {**RBM.settings, "contamination": "task.false_positive_rate"}
 
     def fit(self, X: Any, y: Any = None) -> RBMAnomalyDetector:
         """Train on rows X (N, F), most of which are normal; y is not used. The threshold is `offset_`.

@@ -24,7 +24,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from zoo.errors import ConfigError, install, unknown
+from zoo.errors import ConfigError, first_line, install, unknown
 from zoo.inference.program import Program, run
 from zoo.inference.raw import Port
 from zoo.spec import Table
@@ -109,7 +109,7 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
                 f"exporting takes onnx, onnxruntime and onnxscript: {install('export')} ({error})"
             ) from error
         except Exception as error:  # each exporter fails in ways of its own
-            raise ConfigError(f"{format} cannot hold this {artefact.model}: {_first_line(error)}") from error
+            raise ConfigError(f"{format} cannot hold this {artefact.model}: {first_line(error)}") from error
         for outputs, theirs in zip(found, expected):
             _compare(outputs, theirs)
         os.replace(made, file)
@@ -144,7 +144,7 @@ def _compare(found: Arguments, expected: Arguments) -> None:
         try:
             torch.testing.assert_close(mine, theirs, **near, check_dtype=False, equal_nan=True)
         except AssertionError as error:
-            raise ConfigError(f"the exported network gives something else than torch: {_first_line(error)}") from error
+            raise ConfigError(f"the exported network gives something else than torch: {first_line(error)}") from error
 
 
 # One function for each format: it writes the file, and gives what runs it
@@ -249,7 +249,3 @@ def _quiet() -> Iterator[None]:
     finally:
         logging.disable(disabled)
         torch.set_num_threads(threads)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from rich.progress import track
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line, unknown
 from zoo.inference.pages import lines_of as lines_of_page
-from zoo.inference.streams import Line, lines_of, standard_input, stream_table
+from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standard_input
 from zoo.spec import Image, Series, Table, TextLine
 from zoo.spec.files import read_table
 from zoo.weights.artefact import Artefact
@@ -47,7 +47,29 @@ class Example(NamedTuple):
     place: str = ""
 
 
+class Row(NamedTuple):
+    """A row of a table; to cut it out by itself takes a hundred times as long as to read it with others."""
+
+    frame: pd.DataFrame
+    place: int
+
+
+def _joined(rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows as one table: those that follow one another are cut out of theirs together."""
+    import pandas as pd
+
+    parts: list[tuple[pd.DataFrame, int, int]] = []
+    for frame, place in rows:
+        if parts and parts[-1][0] is frame and parts[-1][2] == place:
+            parts[-1] = (frame, parts[-1][1], place + 1)
+        else:
+            parts.append((frame, place, place + 1))
+    tables = [frame.iloc[first:last] for frame, first, last in parts]
+    return tables[0] if len(tables) == 1 else pd.concat(tables)
+
+
 STANDARD_INPUT = "-"
+ROWS = 8192  # of a file that are answered together, at least: each column is encoded at once
 _STEERING = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 )  # what moves a terminal's cursor, or is no character
@@ -81,7 +103,8 @@ def predict(cfg: DictConfig) -> int:
     total, examples = _examples(artefact, inputs, batch_size, failures)
     options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
     with _places(cfg.output, artefact) as (file, folder):
-        answers = _answers(artefact, examples, batch_size, options, failures)
+        together = max(batch_size, ROWS) if isinstance(artefact.spec.input, Table) and total else batch_size
+        answers = _answers(artefact, examples, together, options, failures, file.flush)
         console = Console(stderr=True)
         shown = track(answers, cfg.model, total, console=console, transient=True, disable=not console.is_terminal)
         rows = ({"input": name, **_fields(name, answer, folder)} for name, answer in shown)
@@ -133,10 +156,9 @@ def _examples(
     described = artefact.spec.input
     if isinstance(described, Table):
         if inputs == [STANDARD_INPUT]:
-            return None, _streamed_rows(described, batch_size, failures)
-        frame = described.read(inputs[0])
-        described.encode(frame)  # a wrong cell is an error now, with its row
-        return len(frame), _rows(frame)
+            stream = TableStream(lines_of(standard_input()), _separator(described), "standard input")
+            return None, _streamed_rows(described, stream, batch_size, failures)
+        return _rows_of_file(described, inputs[0], batch_size, failures)
     if isinstance(described, Series):
         if inputs == [STANDARD_INPUT]:
             return 1, iter([Example(STANDARD_INPUT, (_table_on_standard_input(),))])
@@ -153,19 +175,62 @@ def _examples(
     )
 
 
+def _rows_of_file(
+    described: Table, file: str, batch_size: int, failures: Failures
+) -> tuple[int | None, Iterator[Example]]:
+    """The rows of a file, and their number if it is known.
+
+    Raises:
+        DataError, SpecError: it is no such table, or no row of it fits.
+    """
+    try:
+        frame = described.read(file)
+    except DataError as error:
+        found = _rows_one_by_one(described, file, batch_size, failures)
+        if found is None:
+            raise error
+        return None, found
+    try:
+        described.encode(frame)
+    except SpecError:
+        if not any(_fits(described, _joined(row.raw)) for row in _rows(frame)):
+            raise
+    return len(frame), _rows(frame)
+
+
 def _rows(frame: pd.DataFrame) -> Iterator[Example]:
-    """The rows of a table with their numbers, each as a table of one row."""
+    """The rows of a table with their numbers."""
     for place, number in enumerate(frame.index):
-        yield Example(str(number), (frame.iloc[place : place + 1],))
+        yield Example(str(number), (Row(frame, place),), f"row {number}")
 
 
-def _streamed_rows(described: Table, batch_size: int, failures: Failures) -> Iterator[Example]:
-    """The rows of a table on standard input; those that cannot be read are added to `failures`."""
-    separator = described.dialect.separator if described.dialect else ","
-    lines = lines_of(standard_input())
-    for frame, numbers in stream_table(lines, batch_size, failures.append, separator=separator):
+def _fits(described: Table, row: pd.DataFrame) -> bool:
+    try:
+        described.encode(row)
+    except SpecError:
+        return False
+    return True
+
+
+def _rows_one_by_one(described: Table, file: str, batch_size: int, failures: Failures) -> Iterator[Example] | None:
+    """The rows of a CSV file that cannot be read as a whole; None if its first line does not name the columns."""
+    encoding = described.dialect.encoding if described.dialect else "utf-8"
+    try:
+        stream = TableStream(lines_in(Path(file).expanduser(), encoding), _separator(described), file)
+    except (OSError, LookupError, DataError):
+        return None
+    return _streamed_rows(described, stream, batch_size, failures) if {*described.slices} <= {*stream.names} else None
+
+
+def _streamed_rows(described: Table, stream: TableStream, batch_size: int, failures: Failures) -> Iterator[Example]:
+    """The rows of a table as their lines come in; those that cannot be read are added to `failures`."""
+    for frame, numbers in stream.tables(batch_size, failures.append):
         for row, number in zip(_rows(described.read(frame)), numbers):
             yield row._replace(place=f"line {number}")
+
+
+def _separator(described: Table) -> str:
+    return described.dialect.separator if described.dialect else ","
 
 
 def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[Example]]:
@@ -206,8 +271,7 @@ def _lines(source: str, failures: Failures) -> Iterator[Line]:
         yield from _readable(lines_of(standard_input()), failures)
         return
     try:
-        with Path(source).expanduser().open(encoding="utf-8", errors="surrogateescape") as file:
-            yield from _readable(lines_of(file), failures)
+        yield from _readable(lines_in(Path(source).expanduser()), failures)
     except OSError as error:
         raise ConfigError(f"cannot read {source}: {error.strerror or error}") from error
 
@@ -240,33 +304,42 @@ def _table_on_standard_input() -> pd.DataFrame:
 
 
 def _answers(
-    artefact: Artefact, examples: Iterator[Example], batch_size: int, options: dict[str, Any], failures: Failures
+    artefact: Artefact,
+    examples: Iterator[Example],
+    batch_size: int,
+    options: dict[str, Any],
+    failures: Failures,
+    flush: Callable[[], None],
 ) -> Iterator[tuple[str, Any]]:
-    """The name of each input and its answer; an input that does not fit is added to `failures`."""
-    import pandas as pd
+    """The name of each input and its answer; an input that does not fit is added to `failures`.
 
-    table = isinstance(artefact.spec.input, Table)
-    if not table:
+    Answers are flushed before the next inputs are read, for which a stream may have one wait.
+    """
+    if not isinstance(artefact.spec.input, Table):
         artefact(*([] for _ in artefact.spec.input.takes), **options)  # a wrong option is an error now
     while batch := list(islice(examples, batch_size)):
-        try:
-            columns = [list(column) for column in zip(*(example.raw for example in batch), strict=True)]
-            answers = artefact(*([pd.concat(columns[0])] if table else columns), **options)
-        except (ZooError, ValueError):
-            answers = [_answer(artefact, example.raw, options) for example in batch]
-        for example, answer in zip(batch, answers):
+        for example, answer in zip(batch, _answered(artefact, batch, options)):
             if isinstance(answer, ZooError):
-                failures.append(f"{example.place}: {answer}" if example.place else _message(example.name, answer))
+                failures.append(_message(example.place or example.name, answer))
             else:
                 yield example.name, answer
+        flush()
 
 
-def _answer(artefact: Artefact, example: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _answered(artefact: Artefact, batch: Sequence[Example], options: dict[str, Any]) -> list[Any]:
+    """The answers to a batch; the error of each input that does not fit, which is looked for in halves."""
+    columns = [list(column) for column in zip(*(example.raw for example in batch), strict=True)]
+    inputs: list[Any] = [_joined(columns[0])] if isinstance(artefact.spec.input, Table) else columns
     try:
-        answer = artefact(*example, **options)
-        return answer[0] if isinstance(artefact.spec.input, Table) else answer  # of a table of one row
-    except (SpecError, DataError) as error:
-        return error
+        answers: list[Any] = artefact(*inputs, **options)
+    except (ZooError, ValueError) as error:
+        if len(batch) == 1:
+            if isinstance(error, SpecError | DataError):
+                return [error]
+            raise
+        half = len(batch) // 2
+        return _answered(artefact, batch[:half], options) + _answered(artefact, batch[half:], options)
+    return answers
 
 
 def _message(name: str, error: ZooError) -> str:
@@ -333,7 +406,7 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """A header and a row for each answer, written at once; a nested part has a column `part.name`."""
+    """A header and a row for each answer; a nested part has a column `part.name`."""
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         flat = dict(_flat(row))
@@ -341,12 +414,11 @@ def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
             writer = csv.DictWriter(file, list(flat))
             writer.writeheader()
         writer.writerow(flat)
-        file.flush()
 
 
 def _write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     for row in rows:
-        print(json.dumps(row, ensure_ascii=False), file=file, flush=True)
+        print(json.dumps(row, ensure_ascii=False), file=file)
 
 
 WRITERS = {"table": _write_table, "csv": _write_csv, "jsonl": _write_json}

@@ -8,7 +8,6 @@ Shape letters: B batch, C channels, H height, W width, T steps, N columns of num
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from functools import singledispatch
 from typing import Any
@@ -17,9 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.spec import Counts, Image, InputKind, Label, MaskedImage, Ratings, Seed, Series, Table, Text, TextLine, Video
-from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
-
-MINUTES = 24 * 60  # of a day
+from zoo.spec.columns import Boolean, Category, Column, Date, Time
 
 Encoded = Any  # a tensor, or a tuple of them
 
@@ -207,7 +204,7 @@ def _(kind: Table, *raw: Tensor) -> Tensor:
         if isinstance(column, Category):
             parts.append(arrays["categories"][:, categories.index(column)][:, None].float())
         else:
-            parts.append(scaled(column, arrays["numbers"][:, numbers.index(column)]).float())
+            parts.append(column.scaled(arrays["numbers"][:, numbers.index(column)]).float())
     return torch.cat(parts, dim=1)
 
 
@@ -215,7 +212,7 @@ def _(kind: Table, *raw: Tensor) -> Tensor:
 def _(kind: Table, batch: Tensor) -> tuple[Tensor, ...]:
     parts = {column.name: batch[:, kind.slices[column.name]] for column in kind.columns}
     numbers, categories = _columns(kind)
-    arrays = [torch.stack([unscaled(column, parts[column.name].double()) for column in numbers], 1)] if numbers else []
+    arrays = [torch.stack([column.unscaled(parts[column.name].double()) for column in numbers], 1)] if numbers else []
     if categories:
         arrays += [torch.stack([parts[column.name][:, 0].long() for column in categories], 1)]
     return tuple(arrays)
@@ -230,50 +227,3 @@ def _columns(table: Table) -> tuple[list[Any], list[Category]]:
 def _unit(column: Column) -> str:
     units = {Boolean: "0 for false, 1 for true", Date: "days since 1970-01-01 UTC", Time: "minutes since midnight"}
     return units.get(type(column), "numbers as in the training data")
-
-
-@singledispatch
-def scaled(column: Any, values: Tensor) -> Tensor:
-    """Numbers (B,) of a column as `column.encode` gives them, (B, …)."""
-    raise NotImplementedError(type(column).__name__)
-
-
-@scaled.register
-def _(column: Number, values: Tensor) -> Tensor:
-    return ((values - column.mean) / column.std)[:, None]
-
-
-@scaled.register
-def _(column: Boolean, values: Tensor) -> Tensor:
-    return (2 * values - 1)[:, None]
-
-
-@scaled.register
-def _(column: Date, values: Tensor) -> Tensor:
-    turns = torch.stack([values / 365.2425, values / 7, values], dim=1)  # B, 3
-    angles = 2 * math.pi * (turns - turns.floor())  # small, for runtimes whose sine is of float32
-    waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)  # B, 6
-    return torch.cat([((values - column.mean) / column.std)[:, None], waves], dim=1)
-
-
-@scaled.register
-def _(column: Time, values: Tensor) -> Tensor:
-    angles = 2 * math.pi * values / MINUTES
-    return torch.stack([angles.sin(), angles.cos()], dim=1)
-
-
-@singledispatch
-def unscaled(column: Any, encoded: Tensor) -> Tensor:
-    """Undo `scaled`: what it gives (B, …) to numbers (B,)."""
-    restored: Tensor = encoded[:, 0] * column.std + column.mean
-    return restored
-
-
-@unscaled.register
-def _(column: Boolean, encoded: Tensor) -> Tensor:
-    return (encoded[:, 0] + 1) / 2
-
-
-@unscaled.register
-def _(column: Time, encoded: Tensor) -> Tensor:
-    return torch.atan2(encoded[:, 0], encoded[:, 1]).div(2 * math.pi).remainder(1) * MINUTES

@@ -9,7 +9,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from zoo.errors import DataError
 
@@ -40,21 +41,21 @@ class Row:
     cells: list[str]
 
 
-def standard_input() -> IO[str]:
+def standard_input() -> TextIO:
     """Standard input, read as UTF-8 whatever the locale; other bytes become surrogates, which `lines_of` finds."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     return sys.stdin
 
 
-def lines_of(file: IO[str]) -> Iterator[Line]:
-    """The lines of a file that is read as UTF-8 with errors="surrogateescape", without a byte order mark."""
+def lines_of(file: TextIO) -> Iterator[Line]:
+    """The lines of a file that is read with errors="surrogateescape", without a byte order mark."""
     number = 0
     while text := file.readline(MAX_LINE):
         number += 1
         if number == 1:
             text = text.removeprefix("\ufeff")
-        fault = _undecodable(text)
+        fault = _undecodable(text, file.encoding)
         if len(text) == MAX_LINE and not text.endswith("\n"):
             fault = f"longer than {MAX_LINE:,} characters"
             while (rest := file.readline(MAX_LINE)) and not rest.endswith("\n"):
@@ -62,53 +63,60 @@ def lines_of(file: IO[str]) -> Iterator[Line]:
         yield Line(number, "" if fault else text.rstrip("\r\n"), fault)
 
 
-def stream_table(
-    lines: Iterator[Line], rows: int, refuse: Refuse, *, separator: str = ","
-) -> Iterator[tuple[pd.DataFrame, list[int]]]:
-    """Yield tables of up to `rows` rows, and the line of each row, while the lines of a CSV file come in.
+def lines_in(path: Path, encoding: str = "utf-8") -> Iterator[Line]:
+    """The lines of a text file, as in `lines_of`.
 
-    All cells are text, or missing as in `read_table`: what a cell is does not depend on the rows beside it.
+    Raises:
+        OSError, LookupError: it cannot be read, or there is no such encoding.
+    """
+    with path.open(encoding=encoding, errors="surrogateescape") as file:
+        yield from lines_of(file)
+
+
+class TableStream:
+    """Tables from the lines of a CSV file as they come in; what is wrong with a row costs that row alone.
 
     Args:
         lines: of the file, the header first.
-        rows: largest number of rows of a table.
-        refuse: called with a message for each row that cannot be read; the row is dropped, and counts.
         separator: character between cells.
+        source: name of the file, for messages.
 
     Raises:
         DataError: there is no header, or a name occurs in it twice.
     """
-    reader = _Reader(lines, separator)
-    names = reader.header()
-    found = reader.rows(len(names), refuse)
-    while chunk := list(islice(found, rows)):
-        yield _frame(names, chunk), [row.line for row in chunk]
 
-
-class _Reader:
-    """Rows of CSV from lines, which can be put back."""
-
-    def __init__(self, lines: Iterator[Line], separator: str) -> None:
+    def __init__(self, lines: Iterator[Line], separator: str, source: str) -> None:
         self._lines = lines
         self._separator = separator
         self._waiting: deque[Line] = deque()
+        self.names = self._header(source)
 
-    def header(self) -> list[str]:
+    def tables(self, rows: int, refuse: Refuse) -> Iterator[tuple[pd.DataFrame, list[int]]]:
+        """Tables of up to `rows` rows, and the line on which each row begins.
+
+        All cells are text, or missing as in `read_table`: what a cell is does not depend on the rows beside it.
+        `refuse` is called with a message for each row that cannot be read; the row is dropped, and counts.
+        """
+        found = self._rows(refuse)
+        while chunk := list(islice(found, rows)):
+            yield _frame(self.names, chunk), [row.line for row in chunk]
+
+    def _header(self, source: str) -> list[str]:
         first = next((line for line in iter(self._next, None) if line.text.strip() or line.fault), None)
         if first is None:
-            raise DataError("standard input is empty")
+            raise DataError(f"{source} is empty")
         cells = None if first.fault else self._cells(first, None)
         if not cells:
             fault = first.fault or "no header of a CSV: it has a quote that is not closed"
-            raise DataError(f"line {first.number} of standard input is {fault}")
+            raise DataError(f"line {first.number} of {source} is {fault}")
         names = [name.strip() for name in cells]
         for name, count in Counter(names).items():
             if count > 1:
-                raise DataError(f"standard input has two columns named '{name}'")
+                raise DataError(f"{source} has two columns named '{name}'")
         return names
 
-    def rows(self, width: int, refuse: Refuse) -> Iterator[Row]:
-        number = 0
+    def _rows(self, refuse: Refuse) -> Iterator[Row]:
+        number, width = 0, len(self.names)
         while (line := self._next()) is not None:
             if not line.text and not line.fault:
                 continue
@@ -183,13 +191,13 @@ def _frame(names: list[str], rows: list[Row]) -> pd.DataFrame:
     return frame
 
 
-def _undecodable(text: str) -> str:
-    """What is wrong with a line that is no UTF-8."""
+def _undecodable(text: str, encoding: str) -> str:
+    """What is wrong with a line that is not of its file's encoding."""
     if text.isascii():
         return ""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         byte = ord(text[error.start]) - 0xDC00
-        return f"not utf-8 (byte 0x{byte & 0xFF:02x} at character {error.start + 1})"
+        return f"not {encoding.lower()} (byte 0x{byte & 0xFF:02x} at character {error.start + 1})"
     return ""

@@ -193,12 +193,12 @@ def minutes(cells: pd.Series, name: str) -> np.ndarray:
 
 
 def booleans(cells: pd.Series, name: str) -> np.ndarray:
-    """True, yes and 1 as 1.0, False, no and 0 as -1.0, NaN if they are missing.
+    """True, yes and 1 as 1.0, False, no and 0 as 0.0, NaN if they are missing.
 
     Raises:
         SpecError: one is none of these.
     """
-    states = {**dict.fromkeys(TRUE_WORDS, 1.0), **dict.fromkeys(FALSE_WORDS, -1.0)}
+    states = {**dict.fromkeys(TRUE_WORDS, 1.0), **dict.fromkeys(FALSE_WORDS, 0.0)}
     encoded = words(cells).str.lower().map(states)
     wrong = encoded.isna() & cells.notna()
     refuse(cells, wrong & ~is_missing(cells), name, "not a boolean (true, false, yes, no, 1, 0)")
@@ -206,10 +206,12 @@ def booleans(cells: pd.Series, name: str) -> np.ndarray:
     return array
 
 
-def refuse(cells: pd.Series, wrong: pd.Series, name: str, fault: str) -> None:
+def refuse(cells: pd.Series, wrong: pd.Series | np.ndarray, name: str, fault: str) -> None:
     """Raise a SpecError for the first wrong cell."""
+    import numpy as np
+
     if wrong.any():
-        position = int(wrong.to_numpy().argmax())
+        position = int(np.asarray(wrong).argmax())
         cell = str(cells.iloc[position])
         raise SpecError(
             f"column '{name}', row {cells.index[position]}: '{cell[:60]}{'…' if len(cell) > 60 else ''}' is {fault}"

@@ -1,5 +1,8 @@
 """Columns of tables: numbers, booleans, dates, times of day and categories, some of them missing.
 
+All but categories are a number first (days since 1970, minutes since midnight, 0 or 1), which `scaled` turns into what
+the network sees, and `unscaled` back; an exported program begins there.
+
 Shape letters: N rows.
 """
 
@@ -11,6 +14,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.files import quoted
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+MINUTES = 24 * 60  # of a day
 MISSING, UNSEEN = 0, 1  # codes of a missing category, and of one that is not in the training split
 
 
@@ -64,10 +69,18 @@ class Number:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into standardised numbers (N, 1), NaN if they are missing."""
-        notation = Notation(self.decimal, self.thousands, self.unit)
-        standardised = (numbers(cells, self.name, notation) - self.mean) / self.std
-        refuse(cells, standardised.abs() > torch.finfo(torch.float32).max, self.name, "too large for float32")
-        return standardised.to_numpy()[:, None]
+        values = numbers(cells, self.name, Notation(self.decimal, self.thousands, self.unit))
+        standardised = self.scaled(_tensor(values))
+        if (huge := standardised[:, 0].abs() > torch.finfo(torch.float32).max).any():
+            refuse(cells, huge.numpy(), self.name, "too large for float32")
+        return standardised.numpy()
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """Numbers (N,) to standardised ones (N, 1)."""
+        return ((values - self.mean) / self.std)[:, None]
+
+    def unscaled(self, encoded: Tensor) -> Tensor:
+        return encoded[:, 0] * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,14 @@ class Boolean:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into -1.0 and 1.0 (N, 1), NaN if they are missing."""
-        return booleans(cells, self.name)[:, None]
+        return self.scaled(_tensor(booleans(cells, self.name))).numpy()
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """0 and 1 (N,) to -1.0 and 1.0 (N, 1)."""
+        return (2 * values - 1)[:, None]
+
+    def unscaled(self, encoded: Tensor) -> Tensor:
+        return (encoded[:, 0] + 1) / 2
 
 
 @dataclass(frozen=True)
@@ -134,12 +154,17 @@ class Date:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,), text or dates, into (N, 7), NaN if they are missing."""
-        import numpy as np
+        return self.scaled(_tensor(days(cells, self.name, self.form))).numpy()
 
-        day = days(cells, self.name, self.form).to_numpy()
-        angles = 2 * math.pi * np.stack([day / 365.2425, day / 7, day], axis=1)  # N, 3
-        waves = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(-1, 6)
-        return np.concatenate([((day - self.mean) / self.std)[:, None], waves], axis=1)
+    def scaled(self, values: Tensor) -> Tensor:
+        """Days since 1970 (N,) to (N, 7)."""
+        turns = torch.stack([values / 365.2425, values / 7, values], dim=1)  # N, 3
+        angles = 2 * math.pi * (turns - turns.floor())  # small, for runtimes whose sine is of float32
+        waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)  # N, 6
+        return torch.cat([((values - self.mean) / self.std)[:, None], waves], dim=1)
+
+    def unscaled(self, encoded: Tensor) -> Tensor:
+        return encoded[:, 0] * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -165,10 +190,15 @@ class Time:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into (N, 2), NaN if they are missing."""
-        import numpy as np
+        return self.scaled(_tensor(minutes(cells, self.name))).numpy()
 
-        angles = 2 * math.pi * minutes(cells, self.name) / (24 * 60)
-        return np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    def scaled(self, values: Tensor) -> Tensor:
+        """Minutes since midnight (N,) to (N, 2)."""
+        angles = 2 * math.pi * values / MINUTES
+        return torch.stack([angles.sin(), angles.cos()], dim=1)
+
+    def unscaled(self, encoded: Tensor) -> Tensor:
+        return torch.atan2(encoded[:, 0], encoded[:, 1]).div(2 * math.pi).remainder(1) * MINUTES
 
 
 @dataclass(frozen=True)
@@ -238,6 +268,12 @@ COLUMNS: dict[str, type[Column]] = {
     "time": Time,
     "category": Category,
 }
+
+
+def _tensor(values: pd.Series | np.ndarray) -> Tensor:
+    import numpy as np
+
+    return torch.from_numpy(np.array(values, dtype=np.float64))
 
 
 def column_from(data: object) -> Column:

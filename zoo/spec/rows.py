@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from zoo.spec.columns import Column
+from zoo.spec.columns import Column, Number
 
 
 def encode_numbers(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> Tensor | None:
@@ -21,7 +20,7 @@ def encode_numbers(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]])
     """
     import numpy as np
 
-    numbers = [column for column in columns if column.kind == "number"]
+    numbers = [column for column in columns if isinstance(column, Number)]
     if len(numbers) < len(columns):
         return None
     cells = [[row[column.name] for column in numbers] for row in rows]
@@ -29,12 +28,9 @@ def encode_numbers(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]])
     if not all(isinstance(cell, kinds) for row in cells for cell in row):
         return None
     try:
-        values = np.array(cells, dtype=np.float64).reshape(len(rows), len(numbers))
+        values = torch.from_numpy(np.array(cells, dtype=np.float64).reshape(len(rows), len(numbers)))
     except OverflowError:
         return None
-    mean, std = (np.array([getattr(column, name) for column in numbers]) for name in ("mean", "std"))
-    with np.errstate(over="ignore"):
-        standardised = (values - mean) / std
-    if (np.abs(standardised) > torch.finfo(torch.float32).max).any():
-        return None
-    return torch.from_numpy(standardised.astype(np.float32))
+    scaled = [column.scaled(values[:, place]) for place, column in enumerate(numbers)]
+    standardised = torch.cat(scaled, dim=1)
+    return None if (standardised.abs() > torch.finfo(torch.float32).max).any() else standardised.float()

@@ -42,6 +42,11 @@ def tokenise(text: str, level: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower().replace("’", "'"))
 
 
+def _is_word(token: str) -> bool:
+    """Whether a token is more than punctuation and symbols."""
+    return any(sign.isalnum() for sign in token)
+
+
 def join(tokens: Iterable[str], level: str) -> str:
     """Undo `tokenise` as far as possible."""
     if level == "characters":
@@ -62,7 +67,8 @@ class Text(InputKind):
     Args:
         vocabulary: tokens that the network knows.
         level: the tokens are `words` (in lower case; also punctuation and symbols) or `characters`.
-        closed: whether other tokens are an error, since nothing was learned about them; otherwise they have code 1.
+        closed: whether other tokens are an error, since nothing was learned about them; punctuation beside words is
+            left out. Otherwise they have code 1.
 
     Raises:
         SpecError: the vocabulary is empty or has a token twice, the level is unknown, or `closed` is not a bool.
@@ -102,7 +108,7 @@ class Text(InputKind):
         text = raw[0]
         if isinstance(text, str) and not self.closed:
             tokens = tokenise(text, self.level)
-            said = [token for token in tokens if any(sign.isalnum() for sign in token)] or tokens
+            said = [token for token in tokens if _is_word(token)] or tokens
             strange = [token for token in said if token not in self._index]
             if len(strange) > len(said) / 2:
                 known, listed = len(said) - len(strange), ", ".join(map(quoted, strange[:3]))
@@ -118,6 +124,8 @@ class Text(InputKind):
         if not isinstance(raw, str):
             raise SpecError(f"a text is a str, not {type(raw).__name__}; for several texts give a list")
         tokens = tokenise(raw, self.level)
+        if self.closed and self.level == "words":
+            tokens = [token for token in tokens if token in self._index or _is_word(token)]
         if not tokens:
             raise SpecError(f"the text {raw[:20]!r} has no {self.level}; give at least one")
         if self.closed:

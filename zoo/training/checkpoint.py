@@ -112,6 +112,7 @@ def check(
             **_particles(checkpoint, task),
             **_precision(checkpoint, trainer),
         }
+        checked["zoo"]["moments"] = _moments(checkpoint)
         checked["callbacks"] = callback_states(checkpoint["callbacks"], trainer, checked["zoo"])
     return checked
 
@@ -124,6 +125,11 @@ def batches_seen(checkpoint: Mapping[str, Any]) -> int:
     loop = checkpoint["loops"]["fit_loop"]
     seen = loop["epoch_loop.batch_progress"]["total"]
     return int(loop["epoch_loop.state_dict"][private.STEPS] + seen["ready"] - seen["completed"])
+
+
+def moments(checkpoint: Mapping[str, Any]) -> list[int]:
+    """Of how many parameters each optimizer keeps moments: of those that ever had a gradient."""
+    return [len(state["state"]) for state in checkpoint.get("optimizer_states", ())]
 
 
 def load_weights(path: Path, task: nn.Module) -> None:
@@ -311,6 +317,16 @@ def _precision(checkpoint: Mapping[str, Any], trainer: L.Trainer) -> dict[str, A
     if like and name not in checkpoint:
         raise Fault(f"it lacks the part {name}: it was trained in another precision")
     return {name: matched(checkpoint[name], like, name)} if like else {}
+
+
+def _moments(checkpoint: Mapping[str, Any]) -> list[int]:
+    """See that no moments are lost: torch would start these anew, and the run would end with other weights."""
+    kept, saved = moments(checkpoint), checkpoint["zoo"].get("moments")
+    if not isinstance(saved, list) or not all(type(count) is int for count in saved):
+        raise Fault(f"zoo.moments is {kind_of(saved)}, not a list of counts")
+    if kept != saved:
+        raise Fault(f"optimizer_states has moments of {kept} parameters, and was saved with {saved}")
+    return saved
 
 
 def _best(checkpoint: Mapping[str, Any], task: nn.Module) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from zoo.errors import ConfigError
 from zoo.files import is_regular, one_line, replacing
-from zoo.training.checkpoint import FORMAT, holds_weights
+from zoo.training.checkpoint import FORMAT, holds_weights, moments
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class RunCheckpoints(CheckpointIO):
         if self.chosen_by is not None and self.chosen_by.best_model_path == str(path):
             self._best = {"step": step, "state_dict": _copied(checkpoint["state_dict"])}
         best = self._best and self._best | ({"state_dict": None} if self._best["step"] == step else {})
-        _write(checkpoint | {"zoo": {"format": FORMAT, "best": best}}, path)
+        _write(checkpoint | {"zoo": {"format": FORMAT, "best": best, "moments": moments(checkpoint)}}, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         if self._resumed is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 import os
@@ -12,15 +11,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -28,26 +24,21 @@ from torch import nn
 import zoo.training.reports  # noqa: F401  # registers them
 from zoo import models, private
 from zoo.data.core.data_module import DataModule
-from zoo.errors import ConfigError, SpecError, ZooError
+from zoo.errors import ConfigError
 from zoo.files import one_line, quoted
-from zoo.hardware import check_gpu, precision
-from zoo.settings import type_errors
-from zoo.spec import Spec
+from zoo.hardware import check_gpu
 from zoo.tasks.task import Task
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
 from zoo.training import kinds, report, trust
-from zoo.training.checkpoint_io import RunCheckpoints
-from zoo.training.metrics_file import MetricsFile, RowsBeforeCheckpoints
-from zoo.training.output_check import check_output
+from zoo.training.metrics_file import MetricsFile
+from zoo.training.parts import check_pair, find_start, make_data, make_task, make_trainer, stated_options
 from zoo.training.processes import end_together
 from zoo.training.recipe import overrides_given, plain, recipe, title
 from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
 from zoo.training.trained import TrainedArtefact, keep
 from zoo.weights.artefact import Artefact
-from zoo.weights.catalogue import load
-from zoo.weights.transfer import start_from
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +87,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         trust.check(cfg)
         prepare_process(cfg.seed)
         limit_threads(cfg.threads)
-        start = _start(cfg)
+        start = find_start(cfg)
         settings = {name: plain(cfg[name]) for name in ("model", "task", "data", "seed", "freeze", "layer_decay")}
         checkpoint = _checkpoint(cfg, settings)
         name = f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}"
@@ -116,15 +107,16 @@ def _train(
     checkpoint: dict[str, Any] | None,
 ) -> TrainedArtefact:
     """The run itself, in a folder that is its own."""
-    data = _data(cfg, given)
+    data = make_data(cfg, given.arguments) if given.data is None else given.data
+    check_pair(cfg, data, start)
     prepare_once(data)
     data.setup("fit")
-    task = make_task(cfg, data, start)
+    task = make_task(cfg, data.spec, start)
     task.save_hyperparameters(settings)
     report.check_splits(task, data.splits)
     kinds.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
-    trainer = _trainer(cfg, task, data, given.callbacks)
+    trainer = make_trainer(cfg, task, data, given.callbacks)
     if checkpoint is not None:
         _go_on(cfg, checkpoint, trainer, task, data)
     with _written(cfg, given, trainer):  # all is checked
@@ -183,125 +175,6 @@ def _check_whole(cfg: DictConfig) -> None:
         raise ConfigError(f"folder: a path is text, got {quoted(cfg.folder)}; folder=./{cfg.folder} is read as text")
     if any(part.partition("=")[0] == "~run" for part in overrides_given(cfg)):
         raise ConfigError("~run: a run needs one; leave this away for what suits the task and data, or choose run=…")
-
-
-def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
-    """What a part of the config describes, given `more` arguments; a value that it refuses is the user's mistake."""
-    for missing in sorted(OmegaConf.missing_keys(cfg[name])):
-        raise ConfigError(f"{missing} is needed: give {missing}=…")
-    # Plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
-    described = {argument: setting for argument, setting in plain(cfg[name]).items() if argument not in more}
-    found = trust.understood(described, name)
-    for fault in type_errors(described, name):
-        raise ConfigError(fault)
-    if not isinstance(found, trust.Part):
-        return trust.built(found)
-    try:
-        return found.build(**more)
-    except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # of a TPU, torch_xla is missing
-        raise error if isinstance(error, ZooError) else ConfigError(f"{name}: {error}") from error
-
-
-def _data(cfg: DictConfig, given: Given) -> DataModule:
-    data = _instantiate(cfg, "data", **given.arguments) if given.data is None else given.data
-    if not isinstance(data, DataModule):  # data=module on the command line
-        raise ConfigError(f"data={cfg.choices.data} is for Python: zoo.train(data=…) with a data module of zoo.data")
-    return data
-
-
-def _start(cfg: DictConfig) -> Artefact | None:
-    """What the network starts from; the options of that one hold, but for those of the command line."""
-    if cfg.init_from is None:
-        return None
-    start = load(cfg.init_from)
-    if start.model != cfg.model.name:
-        raise ConfigError(f"init_from: {cfg.init_from} is a {start.model}, not a {cfg.model.name}")
-    for name, value in start.options.items():
-        if not any(part.lstrip("+").startswith(f"model.{name}=") for part in overrides_given(cfg)):
-            OmegaConf.update(cfg, f"model.{name}", value, force_add=True)
-    return start
-
-
-def make_task(cfg: DictConfig, data: DataModule, start: Artefact | None = None) -> Task:
-    """The task that a config describes, for the spec of data that is ready.
-
-    Raises:
-        ConfigError, SpecError: a value that cannot work, or data that does not fit.
-    """
-
-    def build(spec: Spec) -> nn.Module:
-        try:
-            network = models.build(cfg.model.name, spec, **_options(cfg, spec))
-        except (TypeError, ValueError) as error:
-            if start is not None and str(start.spec) != str(spec):
-                fault = f"{cfg.init_from} is for {start.spec}, and {cfg.choices.task} on {cfg.choices.data} for {spec}"
-                raise ConfigError(f"init_from: {fault}; the options of its network do not fit") from error
-            raise error if isinstance(error, SpecError) else ConfigError(f"model: {error}") from error
-        check_output(cfg.model.name, network, spec)
-        if start is not None:
-            for line in start_from(start.network.state_dict(), start.spec, network, spec):
-                log.info("init_from=%s: %s", cfg.init_from, line)
-        return network
-
-    task: Task = _instantiate(cfg, "task", spec=data.spec, build=build)
-    try:
-        task.finetune(plain(cfg.freeze), cfg.layer_decay)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    return task
-
-
-def _options(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
-    """What the network is built with; null stands for what suits the spec, or for the network's own default."""
-    options = plain(cfg.model).items()
-    given = {name: value for name, value in options if name not in ("name", "_target_") and value is not None}
-    return {**models.defaults(cfg.model.name, spec), **given}
-
-
-def stated_options(cfg: DictConfig, spec: Spec, network: nn.Module) -> dict[str, Any]:
-    """The options again, but with the sizes that null stood for: a later version's defaults may be others."""
-    arguments = inspect.signature(type(network)).parameters
-    nulls = {name: arguments[name].default for name, value in cfg.model.items() if value is None and name in arguments}
-    return {name: size for name, size in nulls.items() if isinstance(size, int | float | tuple)} | _options(cfg, spec)
-
-
-def _trainer(cfg: DictConfig, task: Task, data: DataModule, more: Sequence[Callback]) -> L.Trainer:
-    chosen_by = {"monitor": task.monitor, "mode": task.mode}
-    callbacks: list[Callback] = [
-        callback(**{**chosen_by, **callback.keywords}) if isinstance(callback, partial) else callback
-        for callback in _instantiate(cfg, "callbacks").values()
-        if callback is not None  # null leaves one out
-    ]
-    loggers: list[Logger] = [logger for logger in _instantiate(cfg, "logger").values() if logger is not None]
-    _check_kind("callbacks", callbacks, Callback)
-    _check_kind("logger", loggers, Logger)
-    if loggers:  # a run that keeps nothing draws nothing
-        callbacks += report.callbacks(task, data.splits)
-    options: dict[str, Any] = {"precision": precision(cfg.trainer.precision, cfg.trainer.accelerator)}
-    several = cfg.trainer.strategy == "auto" and cfg.trainer.devices not in (1, "auto")
-    if several or cfg.trainer.strategy == "ddp":
-        options["strategy"] = DDPStrategy(find_unused_parameters=task.alternates)
-    if not any(isinstance(callback, ProgressBar) for callback in callbacks):
-        options["enable_progress_bar"] = False  # or Lightning adds one of its own
-    chooser = next((callback for callback in callbacks if isinstance(callback, ModelCheckpoint)), None)
-    options["plugins"] = [RunCheckpoints(Path(cfg.folder), chooser)]
-    callbacks += [RowsBeforeCheckpoints(), *more]
-    trainer: L.Trainer = _instantiate(
-        cfg, "trainer", callbacks=callbacks, logger=loggers, default_root_dir=cfg.folder, **options
-    )
-    if trainer.strategy.root_device.type == "cuda":
-        torch.set_float32_matmul_precision("high")  # TF32
-    data.trainer = trainer  # who knows how many processes share the batches
-    batches = len(data.train_dataloader())
-    private.set_epochs(trainer, kinds.epochs(cfg, batches))
-    return trainer
-
-
-def _check_kind(part: str, given: Sequence[object], kind: type) -> None:
-    for one in given:
-        if not isinstance(one, kind):
-            fault = f"{part}: each is a {kind.__name__} of Lightning, or null to leave it out; got {quoted(one)}"
-            raise ConfigError(fault)
 
 
 @contextmanager

@@ -49,14 +49,15 @@ def left_as_found() -> Iterator[None]:
     of loggers; handlers of signals; and the environment. Within, the default type is float32.
     """
     with ExitStack() as stack:
-        for keep in (_random_states, _torch_settings, _loggers, _signal_handlers, _environment):
+        for keep in (random_states_kept, _torch_settings, _loggers, _signal_handlers, _environment):
             stack.enter_context(keep())
         stack.enter_context(warnings.catch_warnings())
         yield
 
 
 @contextmanager
-def _random_states() -> Iterator[None]:
+def random_states_kept() -> Iterator[None]:
+    """Give Python, NumPy and torch back their random states."""
     python, numpy, on_gpu = random.getstate(), np.random.get_state(), torch.cuda.is_initialized()
     try:
         with torch.random.fork_rng(_gpus()):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ArtefactError, install
+from zoo.errors import ArtefactError, first_line, install
 from zoo.files import one_line
 from zoo.weights.artefact import check, describe
 from zoo.weights.download import MAX_BYTES
@@ -27,7 +27,7 @@ def fetch(address: str) -> Path:
         _check_size(hub, repo, revision)
         return Path(hub.hf_hub_download(repo, FILE, revision=revision, library_name="zoo"))
     except (OSError, ValueError, ArtefactError, hub.errors.HfHubHTTPError) as error:
-        raise ArtefactError(one_line(f"{one_line(address, 120)}: {_first_line(error)}")) from error
+        raise ArtefactError(one_line(f"{one_line(address, 120)}: {first_line(error)}")) from error
 
 
 def push(folder: Path, address: str, *, licence: str, private: bool = False) -> str:
@@ -62,7 +62,7 @@ def push(folder: Path, address: str, *, licence: str, private: bool = False) -> 
         api.create_repo(repo, private=private, exist_ok=True)
         done = api.create_commit(repo, files, commit_message="Upload from zoo", revision=revision)
     except (OSError, ValueError, ArtefactError, hub.errors.HfHubHTTPError) as error:
-        raise ArtefactError(one_line(f"{one_line(address, 120)}: {_first_line(error)}")) from error
+        raise ArtefactError(one_line(f"{one_line(address, 120)}: {first_line(error)}")) from error
     return str(done.commit_url)
 
 
@@ -95,10 +95,6 @@ def _hub() -> Any:
     except ImportError as error:
         raise ArtefactError(f"hf:// takes huggingface_hub: {install('hub')}") from error
     return huggingface_hub
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _with_portable_commands(card: str, file: Path) -> str:

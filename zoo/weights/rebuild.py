@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import models
-from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError
+from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, first_line
 from zoo.files import quoted
 from zoo.spec import Calibration, Spec
 
@@ -36,7 +36,7 @@ def read_tensors(data: bytes) -> dict[str, Tensor]:
         return from_bytes(data)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         # a KeyError for types of numbers that torch does not have
-        raise ArtefactError(f"its tensors cannot be read: {_first_line(error)}") from error
+        raise ArtefactError(f"its tensors cannot be read: {first_line(error)}") from error
 
 
 def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Module, Spec, Calibration]:
@@ -64,7 +64,7 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
     except ConfigError as error:
         raise ArtefactError(str(error)) from error
     except (ZooError, TypeError, ValueError, ArithmeticError, RuntimeError, LookupError, MemoryError) as error:
-        raise ArtefactError(f"its {quoted(header['model'])} cannot be built: {_first_line(error)}") from error
+        raise ArtefactError(f"its {quoted(header['model'])} cannot be built: {first_line(error)}") from error
     expected = network.state_dict()
     for fault in _shape_errors(expected, tensors):
         raise ArtefactError(fault)
@@ -154,8 +154,3 @@ def _shape_errors(expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> It
         floats = tensor.is_floating_point() and expected[name].is_floating_point()
         if tensor.dtype != expected[name].dtype and not floats:
             yield f"{name} is {tensor.dtype}, and its model takes {expected[name].dtype}"
-
-
-def _first_line(error: BaseException) -> str:
-    """The error without the C++ frames that torch may add."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

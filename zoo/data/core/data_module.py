@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning as L
@@ -48,6 +48,14 @@ class DataModule(L.LightningDataModule, ABC):
         if text not in self.notes:
             log.log(logging.WARNING if warn else logging.INFO, "%s", text)
             self.notes.append(text)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        """Specs of the kinds that `load` may give, before anything is read or downloaded.
+
+        A run whose model and task go with none of them ends at once. Sizes are right where they are known. Where only
+        the files tell, there are none.
+        """
+        return ()
 
     @abstractmethod
     def load(self) -> tuple[Spec, dict[str, Examples]]:
