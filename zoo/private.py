@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from math import ceil
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -294,6 +295,14 @@ def look_for_gpus_once() -> None:
     """
     if not torch.cuda.is_available():
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+
+def keep_tensorflow_out() -> None:
+    """Have the writer of TensorBoard (2.21) do without TensorFlow, which it imports for its file functions, if it can.
+
+    That takes 2 seconds. It looks for this module, which builds of it without TensorFlow have.
+    """
+    sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
 
 
 def is_batch_too_small(error: ValueError) -> bool:
