@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.benchmarks import growth
+from zoo.benchmarks import growth, quiet
 
 
 def test_an_exponent_is_that_of_a_power_of_the_size() -> None:
@@ -17,7 +17,8 @@ def test_an_exponent_is_that_of_a_power_of_the_size() -> None:
 @pytest.mark.parametrize("name", ["mlp", "gru"])
 def test_a_point_is_a_run_of_seconds_and_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "ROWS", 128)
-    seconds, memory = growth.measure(name, {"hidden": 2})
+    with quiet():
+        seconds, memory = growth.measure(name, {"hidden": 2})
     assert 0 < seconds < 60
     assert memory >= 0
     _, examples = growth.TECHNIQUES[name].data({"rows": 2, "pixels": 3, "steps": 3})
