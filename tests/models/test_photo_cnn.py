@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch.nn import functional
 from zoo.errors import SpecError
 from zoo.models import PhotoCNN, build
 from zoo.spec import Classes, Image, Spec
+from zoo.weights.artefact import Artefact, load, save
 
 
 def spec_of(size: int) -> Spec:
@@ -99,3 +101,23 @@ def test_what_a_network_for_photographs_cannot_have(size: int, options: dict[str
     with pytest.raises(error):
         build("cnn", spec_of(size), photo=True, **options)
     assert build("cnn", spec_of(9), photo=True).eval()(torch.randn(1, 3, 9, 9)).shape == (1, 5)
+
+
+def test_it_is_exported_traced_and_kept_in_half_precision(tmp_path: Path) -> None:
+    network = build("cnn", spec_of(20), photo=True, widths=[8, 12])
+    x = photos(16)
+    network(x)
+    network.eval()
+    batch = torch.export.Dim("batch", min=2)
+    program = torch.export.export(network, (x,), dynamic_shapes=({0: batch},)).module()
+    torch.testing.assert_close(program(x[:3]), network(x[:3]))
+    torch.testing.assert_close(torch.fx.symbolic_trace(network)(x), network(x))
+    save(Artefact("cnn", {"photo": True, "widths": [8, 12]}, spec_of(20), network), tmp_path / "file", half=True)
+    loaded = load(tmp_path / "file")
+    torch.testing.assert_close(loaded.network(x), network(x), atol=1e-2, rtol=1e-2)
+    pixels = torch.randint(0, 256, (2, 3, 20, 20), dtype=torch.uint8)
+    assert loaded.features(pixels).shape == (2, 12)
+    assert [found.shape[1:] for found in loaded.features(pixels, stages=[0, 1])] == [(8, 9, 9), (12, 4, 4)]
+    trained = loaded.network.whitening.filters.clone()
+    loaded.network.train()(2 * x)  # fine-tuned on other images, it keeps its filters
+    assert torch.equal(loaded.network.whitening.filters, trained)

@@ -60,6 +60,7 @@ class PhotoCNN(nn.Module):
             check.whole("widths", width)
         check.fraction("dropout", dropout, one=False)
         self.num_features = widths[-1]
+        self.num_stages = len(widths)
         self.whitening = Whitening(in_channels)
         fans_in = [self.whitening.num_filters, *widths]
         self.stages = nn.Sequential(*(PooledStage(fan_in, width) for fan_in, width in zip(fans_in, widths)))
