@@ -65,6 +65,11 @@ VERBS = {
         "zoo.inference.publish.publish",
         "use/publish",
     ),
+    "dream": Verb(
+        "draw what a convolutional network would like to see: zoo dream model=cnn.mnist",
+        "zoo.inference.dream.dream",
+        "use/dream",
+    ),
     "sweep": Verb(
         "look for good settings: zoo sweep model=cnn 'task.optimizer.lr=log(1e-4,1e-1)' n=50",
         "zoo.training.search.from_command",

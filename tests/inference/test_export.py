@@ -252,7 +252,7 @@ def test_the_example_of_the_docs(
     found = [(label, float(p)) for label, p in map(str.split, done.stdout.splitlines())]
     assert [label for label, _ in found] == [label for label, _ in expected]
     assert [p for _, p in found] == pytest.approx([p for _, p in expected], abs=1e-3)
-    assert "image; uint8; ['batch', 1, 8, 8]" in done.stderr
+    assert "image; uint8; ['batch', 1, 'height', 'width']" in done.stderr
 
 
 def test_8_bits_and_what_they_cost(

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from zoo.models import CNN
-from zoo.models.cnn import ResidualBlock, build
+from zoo.models.cnn import build
+from zoo.models.convolution import ResidualBlock
 from zoo.spec import Classes, Image, Spec
 
 

@@ -11,7 +11,8 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.models import CRNN
-from zoo.models.cnn import BidirectionalLSTM, ResidualBlock, build
+from zoo.models.cnn import BidirectionalLSTM, build
+from zoo.models.convolution import ResidualBlock
 from zoo.spec import Classes, Image, Spec, TextLine, Transcript
 
 SPEC = Spec(TextLine(32), Transcript("abcdef"))
@@ -149,7 +150,7 @@ def test_numbers_out_of_range_are_named(options: dict[str, Any], message: str) -
 
 
 def test_options_of_the_reader_are_refused_for_pictures() -> None:
-    with pytest.raises(ValueError, match=r"hidden_size.*lines of text"):
+    with pytest.raises(ValueError, match="hidden_size is for other data; here cnn has dropout, widths, blocks"):
         build(Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("no", "yes"))), hidden_size=8)
 
 

@@ -20,7 +20,7 @@ import torch
 from zoo.benchmarks import Row
 from zoo.benchmarks.training import fit
 from zoo.data.core.columns import Examples, Ragged
-from zoo.estimators.fitting import Splits
+from zoo.data.core.data_module import DataModule
 from zoo.private import keep_freed_memory
 from zoo.spec import Classes, Image, Spec, Text
 from zoo.training import kinds
@@ -33,6 +33,17 @@ BATCH = 64
 ROWS, SIDE, STEPS, HIDDEN = 1024, 16, 16, 16  # at once the size
 WORDS = tuple(f"word{number}" for number in range(50))
 Size = dict[str, int]  # rows, pixels, steps, hidden units, as multiples
+
+
+class Generated(DataModule):
+    """Examples to train on."""
+
+    def __init__(self, spec: Spec, examples: Examples) -> None:
+        super().__init__(BATCH)
+        self.spec, self.splits = spec, {"train": examples}
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        return self.spec, self.splits
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,7 @@ def measure(name: str, size: Size) -> tuple[float, float]:
     keep_freed_memory()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     spec, examples = technique.data(size)
-    data = Splits(spec, {"train": examples}, BATCH)
+    data = Generated(spec, examples)
     cfg = compose(technique.overrides(HIDDEN * size["hidden"]))
     task = make_task(cfg, spec)
     kinds.choose(cfg, task)

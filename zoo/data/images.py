@@ -106,7 +106,7 @@ class Digits(DataModule):
         held_out["stratify"] = labels[rest]
         val, test = train_test_split(rest, test_size=0.5, **held_out)
         rows = {"train": train, "val": val, "test": test}
-        return _labelled(images, labels, rows, [str(digit) for digit in range(10)])
+        return _labelled(images, labels, rows, [str(digit) for digit in range(10)], ink=1.0)
 
 
 class Official(DataModule):
@@ -127,6 +127,7 @@ class Official(DataModule):
     sizes: tuple[int, int]  # images in the two sets
     shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)  # channels, height and width
     classes: Sequence[str]
+    ink: ClassVar[float | None] = None  # as in `zoo.spec.Image`
 
     def __init__(
         self,
@@ -181,7 +182,7 @@ class Official(DataModule):
             raise DataError(f"the {self.title} files in {folder} are damaged (there is a label {wrong})")
         order = torch.randperm(train, generator=torch.Generator().manual_seed(self.split_seed))
         rows = {"train": order[self.val_size :], "val": order[: self.val_size], "test": torch.arange(train, count)}
-        return _labelled(images, labels, rows, self.classes)
+        return _labelled(images, labels, rows, self.classes, self.ink)
 
 
 class MNIST(Official):
@@ -196,6 +197,7 @@ class MNIST(Official):
     title = "MNIST"
     sizes = (60_000, 10_000)
     classes: Sequence[str] = string.digits
+    ink = 20 / 28
 
     def download(self) -> None:
         from torchvision import datasets
@@ -248,6 +250,7 @@ class EMNIST(Official):
     title = "EMNIST"
     sizes = (112_800, 18_800)
     classes = string.digits + string.ascii_uppercase + "abdefghnqrt"
+    ink = 24 / 28
 
     def download(self) -> None:
         from torchvision import datasets
@@ -301,11 +304,15 @@ def _pixels(source: Any) -> tuple[Tensor, Tensor]:
 
 
 def _labelled(
-    images: Tensor, labels: Tensor, rows: Mapping[str, Sequence[int] | Tensor], names: Sequence[str]
+    images: Tensor,
+    labels: Tensor,
+    rows: Mapping[str, Sequence[int] | Tensor],
+    names: Sequence[str],
+    ink: float | None = None,
 ) -> tuple[Spec, dict[str, Examples]]:
     """The spec and the splits of images (N, C, H, W) with labels (N,), from the rows of each split."""
     splits = {split: Examples(images[chosen], labels[chosen]) for split, chosen in rows.items()}
     pixels = images[rows["train"]].float() / 255
     channels, height, width = images.shape[1:]
     mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
-    return Spec(Image(channels, height, width, mean, std), Classes(tuple(names))), splits
+    return Spec(Image(channels, height, width, mean, std, ink=ink), Classes(tuple(names))), splits

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from zoo.errors import ConfigError, first_line, install, unknown
 from zoo.inference.program import Program, run
 from zoo.inference.raw import Port
-from zoo.spec import Table
+from zoo.spec import Image, Table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 from zoo.weights.samples import random_inputs
@@ -120,6 +120,8 @@ def _raw(artefact: Artefact, program: Program, count: int, extent: int) -> Argum
     """What the program takes for random inputs; those that may be of any size are of about `extent`."""
     described: Any = artefact.spec.input
     raw = random_inputs(described, count, extent)
+    if isinstance(described, Image) and described.ink is not None:  # a program takes them before they are framed
+        return (torch.stack([torch.from_numpy(image).permute(2, 0, 1) for (image,) in raw]),)
     if isinstance(described, Table):
         batch = described.encode([row for (row,) in raw])
     else:
@@ -185,6 +187,8 @@ def _to_onnx(
             opset_version=OPSET,
         )
     written = onnx.load(file)
+    for node in written.graph.node:
+        del node.metadata_props[:]  # the stack where torch made it, which takes more space than the node
     onnx.helper.set_model_props(written, {name: json.dumps(value) for name, value in about.items()})
     onnx.checker.check_model(written)
     onnx.save(written, file)

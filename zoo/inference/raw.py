@@ -17,6 +17,7 @@ from torch import Tensor
 
 from zoo.spec import Counts, Image, InputKind, Label, MaskedImage, Ratings, Seed, Series, Table, Text, TextLine, Video
 from zoo.spec.columns import Boolean, Category, Column, Date, Time
+from zoo.spec.framing import framed
 
 Encoded = Any  # a tensor, or a tuple of them
 
@@ -100,7 +101,14 @@ def _image(kind: Image | Video, *before: str) -> Port:
 
 @inputs_of.register(Image)
 def _(kind: Image) -> list[Port]:
-    return [_image(kind)]
+    if kind.ink is None:
+        return [_image(kind)]
+    return [Port("image", "uint8", ("batch", 1, "height", "width"), "pixels from 0 to 255, of any size")]
+
+
+@encoded.register(Image)
+def _(kind: Image, image: Tensor) -> Tensor:
+    return image if kind.ink is None else framed(image, *kind.size, kind.ink)
 
 
 @inputs_of.register(MaskedImage)

@@ -20,6 +20,7 @@ from torch import nn
 from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
+from zoo.models.cnn1d import SequenceCNN, TextCNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
 from zoo.models.networks import NETWORKS
@@ -68,8 +69,10 @@ __all__ = [
     "PhotoCNN",
     "RatingRBM",
     "RowReader",
+    "SequenceCNN",
     "SuperResolver",
     "Tagger",
+    "TextCNN",
     "TextClassifier",
     "TopicRBM",
     "UNet",

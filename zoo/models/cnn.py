@@ -10,30 +10,35 @@ application to scene text recognition", 2015: convolutions over the line, a bidi
 we deviate: strided convolutions in place of pooling, optional residual blocks, and two steps of CTC for each step of
 the LSTM. The LSTM may be left out, where characters do not depend on one another.
 
-`build` also gives a `PhotoCNN` (`zoo/models/photo_cnn.py`), for small colour photographs.
+`PhotoCNN` (`zoo/models/photo_cnn.py`) is for small colour photographs.
 
 Shape letters: B batch, C channels, H height, W width, T time (steps along a line), F features, K classes.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
 from zoo.models import photo_cnn
+from zoo.models.cnn1d import SequenceCNN, TextCNN
+from zoo.models.convolution import Convolution, ResidualBlock, averaged_down
 from zoo.models.photo_cnn import PhotoCNN
 from zoo.models.precision import in_float32
-from zoo.spec import Classes, Image, Spec, TextLine, Transcript, Values
+from zoo.models.rnn.forecasting import Forecaster
+from zoo.models.rnn.steps import Tagger
+from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Text, TextLine, Transcript, Values
 
 WIDTHS = (16, 32, 64)  # of the stages of a classifier
 STEPS = 2  # of CTC for each step of the LSTM; otherwise narrow letters would have less than one
 IMPOSSIBLE = -1e4  # a logit that float16 can still hold
+fx.wrap("averaged_down")  # one node of a traced graph
 
 
 class CNN(nn.Module):
@@ -106,51 +111,6 @@ class CNN(nn.Module):
     def remove_head(self) -> None:
         """Leave the classifier out, as `num_classes=0` does: the network then gives the features."""
         self.classifier = nn.Identity()
-
-
-@fx.wrap  # what depends on the size of an input is one node of a traced graph
-def averaged_down(x: Tensor, grid: int) -> Tensor:
-    """Average a feature map (B, C, H, W) down to grid x grid cells, where it does not have that size."""
-    if x.shape[-2:] == (grid, grid):
-        return x
-    if x.is_cuda and torch.are_deterministic_algorithms_enabled():  # as the gradient of CUDA's pooling is not
-        return _means(x.shape[2], grid, x) @ x @ _means(x.shape[3], grid, x).T
-    return functional.adaptive_avg_pool2d(x, grid)
-
-
-def _means(size: int, cells: int, like: Tensor) -> Tensor:
-    """The matrix (cells, size) that takes the means over which adaptive pooling goes, of its type and device."""
-    place, cell = torch.arange(size, device=like.device), torch.arange(cells, device=like.device)[:, None]
-    start, end = cell * size // cells, -(-(cell + 1) * size // cells)  # rounded down, and up
-    return ((place >= start) & (place < end)).to(like.dtype) / (end - start)
-
-
-class Convolution(nn.Sequential):
-    """Convolution, batch normalisation and ReLU: (B, C, H, W) to (B, width, H / stride, W / stride)."""
-
-    def __init__(self, in_channels: int, width: int, kernel_size: int, stride: int | tuple[int, int] = 1) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, width, kernel_size, stride, padding=kernel_size // 2, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-        )
-
-
-class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions whose output is added to the input (B, C, H, W)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = Convolution(width, width, kernel_size=3)
-        self.second = nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
-        nn.init.zeros_(self.norm.weight)  # a new block passes its input on (Goyal et al., 2017)
-
-    def forward(self, x: Tensor, inside: Tensor | None = None) -> Tensor:
-        """`inside` (B, 1, 1, W) is 1 within each line and 0 beyond it; the output beyond is 0."""
-        y = self.first(x)
-        y = self.norm(self.second(y if inside is None else y * inside))
-        return functional.relu(x + (y if inside is None else y * inside))
 
 
 class CRNN(nn.Module):
@@ -268,44 +228,79 @@ def _inside(lengths: Tensor, size: int) -> Tensor:
 
 def defaults(spec: Spec) -> dict[str, Any]:
     """The options that suit a spec in a training, where they are not given."""
-    return {"hidden_size": 192, "num_layers": 1} if isinstance(spec.input, TextLine) else {}
+    if isinstance(spec.input, TextLine):
+        return {"hidden_size": 192, "num_layers": 1}
+    return {"dropout": 0.5} if isinstance(spec.input, Text) else {}
 
 
 def build(
     spec: Spec,
     *,
+    dropout: float = 0.0,
     widths: Sequence[int] | None = None,
     blocks: int | None = None,
     photo: bool | None = None,
-    dropout: float = 0.0,
     hidden_size: int | None = None,
     num_layers: int | None = None,
-) -> CNN | PhotoCNN | CRNN:
-    """The network for a spec: image → classes or values, or line of text → transcript (`hidden_size`, `num_layers`).
+    kernel_size: int | None = None,
+    causal: bool | None = None,
+    pool: str | None = None,
+    embedding_dim: int | None = None,
+    token_dropout: float | None = None,
+    embedding_dropout: float | None = None,
+) -> nn.Module:
+    """The network for a spec: image, text or series → classes; line of text → transcript; series → forecast; ….
 
-    An option that is None has the default of the network's class. `photo` asks for a `PhotoCNN`, which has no `blocks`.
+    Args:
+        spec: what goes in and out.
+        dropout: of each network.
+        widths, blocks: of images and lines of text, as in `CNN` and `CRNN`.
+        photo: of images, whether it is a `PhotoCNN`, for small colour photographs; it has `widths` and no `blocks`.
+        hidden_size, num_layers: of lines, as in `CRNN`; of series, as in `SequenceCNN`; the former of texts, too.
+        kernel_size, causal, pool: of series, as in `SequenceCNN`.
+        embedding_dim, token_dropout, embedding_dropout: of texts, as in `TextCNN`.
+
+    An option that is None has the default of the network's class.
 
     Raises:
         SpecError: the spec asks for something else.
-        ValueError: an option is out of range, or of the other network.
+        ValueError: an option is out of range, or of another network.
     """
-    if isinstance(spec.input, TextLine) and isinstance(spec.output, Transcript):
-        chosen = {"widths": widths, "blocks": blocks, "hidden_size": hidden_size, "num_layers": num_layers}
-        given: dict[str, Any] = {name: option for name, option in chosen.items() if option is not None}
-        return CRNN(spec.input.height, len(spec.output.alphabet), dropout=dropout, **given)
-    if type(spec.input) is not Image or not isinstance(spec.output, Classes | Values):
-        raise SpecError(f"cnn goes from image to classes or values, or from line of text to transcript, not {spec}")
-    if hidden_size is not None or num_layers is not None:
-        raise ValueError("hidden_size and num_layers are for lines of text; a classifier has widths and blocks")
-    if photo:
-        return photo_cnn.build(spec.input, len(spec.output.names), widths, blocks, dropout)
-    widths = WIDTHS if widths is None else widths
-    smallest = -(-min(spec.input.size) // 2 ** len(widths))  # of the last feature map; rounded up
-    return CNN(
-        in_channels=spec.input.channels,
-        num_classes=len(spec.output.names),
-        widths=widths,
-        blocks=blocks or 0,
-        grid=min(4, smallest),
-        dropout=dropout,
+    options = {name: option for name, option in locals().items() if option is not None}
+    del options["spec"]
+    source, wanted = spec.input, spec.output
+    if isinstance(source, TextLine) and isinstance(wanted, Transcript):
+        return _made(CRNN, options, source.height, len(wanted.alphabet))
+    if isinstance(source, Text) and isinstance(wanted, Classes):
+        return _made(TextCNN, options, source.codes, len(wanted.names))
+    if isinstance(source, Series) and isinstance(wanted, Labels):
+        return Tagger(_made(SequenceCNN, {**options, "pool": "none"}, len(source.names), len(wanted.names)))
+    if isinstance(source, Series) and isinstance(wanted, Forecast):
+        outputs, targets = wanted.horizon * len(wanted.names), [source.names.index(name) for name in wanted.names]
+        return Forecaster(_made(SequenceCNN, {"pool": "last", **options}, len(source.names), outputs), targets)
+    if isinstance(source, Series) and isinstance(wanted, Classes | Values):
+        return _made(SequenceCNN, options, len(source.names), len(wanted.names))
+    if type(source) is Image and isinstance(wanted, Classes | Values):
+        if options.pop("photo", False):
+            photo_cnn.check_size(source, widths or photo_cnn.WIDTHS)
+            return _made(PhotoCNN, options, source.channels, len(wanted.names))
+        smallest = -(-min(source.size) // 2 ** len(widths or WIDTHS))  # of the last feature map; rounded up
+        return _made(CNN, {"grid": min(4, smallest), **options}, source.channels, len(wanted.names))
+    raise SpecError(
+        "cnn goes from image, text or series to classes, from image or series to values, from series to labels or "
+        f"forecast, or from line of text to transcript, not {spec}"
     )
+
+
+def _made(network: type[nn.Module], options: dict[str, Any], *sizes: int) -> Any:
+    """A network of some sizes with options.
+
+    Raises:
+        ValueError: it has no such option, or one is out of range.
+    """
+    known = inspect.signature(network).parameters
+    for name in options:
+        if name not in known:
+            has = ", ".join(one for one in inspect.signature(build).parameters if one in known)
+            raise ValueError(f"{name} is for other data; here cnn has {has}")
+    return network(*sizes, **options)

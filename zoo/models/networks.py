@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from zoo.models import cnn, gan, mlp, photo_cnn, rbm, rnn
+from zoo.models import cnn, cnn1d, gan, mlp, photo_cnn, rbm, rnn
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "captioner": rnn.Captioner,
@@ -29,8 +29,10 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "rbm": rbm.RBM,
     "rnn": rnn.RNN,
     "row_reader": rnn.RowReader,
+    "sequence_cnn": cnn1d.SequenceCNN,
     "super_resolver": gan.SuperResolver,
     "tagger": rnn.Tagger,
+    "text_cnn": cnn1d.TextCNN,
     "text_classifier": rnn.TextClassifier,
     "topic_rbm": rbm.TopicRBM,
     "unet": gan.UNet,

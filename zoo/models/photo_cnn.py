@@ -158,17 +158,12 @@ def _shift(width: int) -> nn.BatchNorm2d:
     return norm
 
 
-def build(image: Image, num_classes: int, widths: Sequence[int] | None, blocks: int | None, dropout: float) -> PhotoCNN:
-    """The network for images of one size; `widths` that are None have their default.
+def check_size(image: Image, widths: Sequence[int]) -> None:
+    """See that images are large enough for so many stages.
 
     Raises:
-        SpecError: the images are too small.
-        ValueError: there are `blocks`, which it does not have, or an option is out of range.
+        SpecError: they are not.
     """
-    if blocks:
-        raise ValueError("a network for photographs, photo=true, has no residual blocks; leave blocks away")
-    widths = WIDTHS if widths is None else widths
     least = 2 ** len(widths) + 1
     if min(image.size) < least:
         raise SpecError(f"photo=true with {len(widths)} stages takes images of at least {least} pixels, not {image}")
-    return PhotoCNN(image.channels, num_classes, widths=widths, dropout=dropout)

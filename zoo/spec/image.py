@@ -17,6 +17,7 @@ from torch import Tensor
 from zoo.errors import SpecError
 from zoo.files import quoted
 from zoo.spec.arrays import bytes_of, channels_first
+from zoo.spec.framing import framed
 from zoo.spec.image_files import read_image
 from zoo.spec.kind import InputKind
 
@@ -41,6 +42,9 @@ class Image(InputKind):
         mean, std: statistics of each channel in the training split, with pixels scaled to 0..1.
         fit: how an image of other proportions is resized: `stretch` changes its proportions, `crop` cuts off what
             stands out at two sides, `pad` adds black there.
+        ink: for grey drawings of one sign, such as a digit: the share of height and width that the box of its ink
+            takes, 20/28 as in MNIST. Dark ink on white and light ink on black, of any size and at any place, are then
+            brought to that form (`zoo.spec.framing`), and `fit` is not used. None for images that stay as they are.
 
     Raises:
         SpecError: an argument is impossible.
@@ -56,6 +60,7 @@ class Image(InputKind):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fit: str = field(default="stretch", kw_only=True)
+    ink: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
@@ -71,6 +76,11 @@ class Image(InputKind):
             raise SpecError(f"images of {self.height} x {self.width} pixels are too large; {MAX_SIZE:,} is the limit")
         for name, numbers in (("mean", self.mean), ("std", self.std)):
             object.__setattr__(self, name, _floats(name, numbers, self.channels))
+        if self.ink is not None:
+            if type(self.ink) not in (int, float) or not 0 < self.ink <= 1:
+                raise SpecError(f"ink is a share of the sides, above 0 and up to 1, not {quoted(self.ink)}")
+            if self.channels != 1 or self.height is None:
+                raise SpecError("ink is for grey images of one size")
         if min(self.std) < 1e-6:  # of pixels in 0..1; float32 would divide by zero
             raise SpecError(f"std must be above 0, not {self.std}")
 
@@ -93,7 +103,8 @@ class Image(InputKind):
         return '"image.png"'
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray, ...]:
-        shape = (self.height or side, self.width or side + 4, self.channels)
+        height, width = (None, None) if self.ink is not None else (self.height, self.width)
+        shape = (height or side, width or side + 4, self.channels)
         return (random.integers(0, 256, shape, dtype="uint8"),)
 
     def encode(self, raw: RawImage) -> Tensor:
@@ -122,7 +133,9 @@ class Image(InputKind):
             SpecError: neither has them, both have, or the numbers are not those of images.
         """
         for images in channels_first(raw, self.channels).split(size):
-            if tuple(images.shape[2:]) == (self.height or images.shape[2], self.width or images.shape[3]):
+            if self.ink is not None:
+                yield framed(bytes_of(images), *self.size, self.ink)
+            elif tuple(images.shape[2:]) == (self.height or images.shape[2], self.width or images.shape[3]):
                 yield bytes_of(images)
             else:
                 yield torch.stack([self.encode(image.permute(1, 2, 0)) for image in images])
@@ -151,9 +164,12 @@ class Image(InputKind):
         import numpy as np
         import PIL.Image
 
-        image = self._fitted(image.convert("L" if self.channels == 1 else "RGB"), PIL.Image.Resampling.BICUBIC)
+        image = image.convert("L" if self.channels == 1 else "RGB")
+        if self.ink is None:
+            image = self._fitted(image, PIL.Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(image))  # H, W or H, W, C
-        return pixels.reshape(image.height, image.width, self.channels).permute(2, 0, 1).contiguous()
+        pixels = pixels.reshape(image.height, image.width, self.channels).permute(2, 0, 1).contiguous()
+        return pixels if self.ink is None else framed(pixels[None], *self.size, self.ink)[0]
 
     def _fitted(self, image: PIL.Image.Image, method: PIL.Image.Resampling) -> PIL.Image.Image:
         """The image in the size of this spec."""

@@ -265,7 +265,7 @@ def _adapted(spec: Spec, num_classes: int | None = None, in_channels: int | None
             means, stds = (
                 (sum(numbers) / len(numbers),) * in_channels for numbers in (spec.input.mean, spec.input.std)
             )
-            spec = replace(spec, input=replace(spec.input, channels=in_channels, mean=means, std=stds))
+            spec = replace(spec, input=replace(spec.input, channels=in_channels, mean=means, std=stds, ink=None))
     return spec
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
-from zoo.models.cnn import Convolution, averaged_down
+from zoo.models.convolution import Convolution, averaged_down
 from zoo.models.rnn.recurrent import Stack
 from zoo.models.rnn.text import Embedding
 from zoo.models.rnn.writing import write

@@ -174,22 +174,11 @@ class Stack(nn.Module):
             how: `last` (each direction's state after it has read everything), `mean`, `max` of each unit, or
                 `mean_max`, both of them, (B, 2 * D * H).
         """
-        if how == "mean_max":
-            return torch.cat([self.pool(states, lengths, part) for part in ("mean", "max")], dim=1)
-        if how == "last":
-            if lengths is None:
-                last = states[:, -1]
-            else:
-                last = states.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, states.shape[2]))[:, 0]
-            if not self.bidirectional:
-                return last
+        found = pooled(states, lengths, how)
+        if how == "last" and self.bidirectional:
             half = self.out_features // 2
-            return torch.cat([last[:, :half], states[:, 0, half:]], dim=1)
-        if how == "mean":
-            return states.mean(dim=1) if lengths is None else states.sum(dim=1) / lengths[:, None]
-        if lengths is not None:
-            states = states.masked_fill(~real_steps(states, lengths), float("-inf"))
-        return states.amax(dim=1)
+            return torch.cat([found[:, :half], states[:, 0, half:]], dim=1)
+        return found
 
 
 class SequenceDropout(nn.Module):
@@ -292,6 +281,24 @@ class LSTM(Recurrent):
     """A network of long short-term memory (Hochreiter, Schmidhuber, 1997); arguments and shapes as in `Recurrent`."""
 
     cell = "lstm"
+
+
+def pooled(states: Tensor, lengths: Tensor | None, how: str) -> Tensor:
+    """The `last` step of sequences (B, T, F), their `mean` or `max` (B, F), or the latter two (B, 2 F) for `mean_max`.
+
+    `lengths` is (B,), or None if all are T; sequences are 0 beyond them.
+    """
+    if how == "mean_max":
+        return torch.cat([pooled(states, lengths, part) for part in ("mean", "max")], dim=1)
+    if how == "last":
+        if lengths is None:
+            return states[:, -1]
+        return states.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, states.shape[2]))[:, 0]
+    if how == "mean":
+        return states.mean(dim=1) if lengths is None else states.sum(dim=1) / lengths[:, None]
+    if lengths is not None:
+        states = states.masked_fill(~real_steps(states, lengths), float("-inf"))
+    return states.amax(dim=1)
 
 
 @fx.wrap  # what depends on the size of an input is one node of a traced graph

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from zoo import check
-from zoo.models.cnn import averaged_down
+from zoo.models.convolution import averaged_down
 from zoo.models.rnn.recurrent import Recurrent
 
 CELLS = 4  # a side of the feature map
