@@ -250,3 +250,18 @@ def test_metrics_of_classification_against_scikit_learn(trainer: TrainerBuilder,
 def test_options_out_of_range_are_refused_at_once(digits: Digits, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         task(digits, **options)
+
+
+def test_augmentation_is_told_the_epoch(trainer: TrainerBuilder, digits: Digits) -> None:
+    class Watch:
+        epochs: ClassVar[list[int]] = []
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epochs.append(epoch)
+
+        def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+            return batch
+
+    digits.augment = Watch()
+    trainer(max_epochs=3, limit_val_batches=0).fit(task(digits, steps_per_batch=4), digits)
+    assert Watch.epochs == sorted(19 * [0, 1, 2])
