@@ -28,10 +28,11 @@ DOORS = {  # by extra
     "hub": ("zoo/weights/hub.py",),
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),
+    "serve": ("zoo/serve/",),
     "sweep": ("zoo/training/search.py", "zoo/training/sweep"),
 }
 UNDECLARED = {"keras"}  # a rival of a benchmark, which is left out where it is not installed
-BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna"}  # Lightning, pandas and torch import these
+BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna", "python-multipart"}  # others import these
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,8 @@ def test_what_is_imported_is_declared_and_the_other_way_round(root: Path, declar
         allowed = declared[""] | declared["train"]
         allowed |= set().union(*(declared[extra] for extra, door in DOORS.items() if path.startswith(door)))
         assert found <= allowed | UNDECLARED, path
-    tools = {"pytest", "pytest-xdist", "ruff", "mypy", "pre-commit"}
+    tools = {"pytest", "pytest-xdist", "httpx", "jsonschema", "playwright", "ruff", "mypy", "pre-commit"}
+    tools |= {"mkdocs", "mkdocs-material", "mkdocstrings"}
     assert everything - used - BY_OTHERS - tools == set()
 
 

@@ -41,8 +41,9 @@ ALLOWED = {
     "benchmarks": GROUND
     | {"spec", "models", "weights", "metrics", "optim", "plots", "data", "tasks", "training", "inference"},
     "estimators": GROUND | {"spec", "models", "weights", "optim", "data", "tasks", "training", "inference"},
+    "serve": GROUND | {"spec", "models", "weights", "metrics", "data"},
     "console": GROUND | {"training"},
-    "cli": GROUND | {"console", "renamed", "training", "inference", "benchmarks"},
+    "cli": GROUND | {"console", "renamed", "training", "inference", "serve", "benchmarks"},
     "__main__": {"cli"},
     "__init__": {"errors", "spec", "registry", "models", "weights", "training"},  # the last one within `train` alone
 }

@@ -76,6 +76,10 @@ VERBS = {
         console=optional_console,
         extra="sweep",
     ),
+    "serve": Verb(
+        "answer over HTTP: zoo serve model=cnn.mnist port=8000", "zoo.serve.doors.serve", "use/serve", extra="serve"
+    ),
+    "demo": Verb("try networks in a browser: zoo demo", "zoo.serve.doors.demo", "use/demo", extra="serve"),
     "doctor": Verb("say what this machine can do: zoo doctor", "zoo.hardware.doctor", "use/doctor"),
     "benchmark": Verb("measure speed and quality: zoo benchmark suite=training", "zoo.benchmarks.run", "benchmark"),
 }

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -142,8 +142,9 @@ def plugins() -> list[str]:
     return [*_plugins, *(entry.module for entry in _entry_points())]
 
 
-def _entry_points() -> Iterable[EntryPoint]:
-    return entry_points(group=GROUP)
+@cache  # a run asks often, and each time all installed packages would be read
+def _entry_points() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP))
 
 
 def _distribution(entry: EntryPoint) -> str:

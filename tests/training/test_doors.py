@@ -103,6 +103,26 @@ def test_the_same_weights_as_on_the_command_line(root: Path, tmp_path: Path) -> 
     assert {**found.metrics, "train/seconds": 0} == {**expected.metrics, "train/seconds": 0}
 
 
+def test_a_forecaster_answers_as_it_did_once_it_is_read_again(tmp_path: Path) -> None:
+    """What it was built with and no file holds is there, too: which of the columns are predicted, and in what order."""
+    random = np.random.default_rng(0)
+    columns = {name: random.normal(level, 2, 90) for name, level in (("a", 5), ("b", -40), ("c", 300))}
+    table = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=90).astype(str), **columns})
+    table.to_csv(tmp_path / "days.csv", index=False)
+    options = {"data.path": str(tmp_path / "days.csv"), "data.time": "day", "data.targets": ["c", "a"]}
+    sizes = {"data.context_length": 6, "data.horizon": 2, "model.hidden_size": 8}
+    trained = train(model="gru", task="forecasting", data="csv_series", **options, **sizes)
+    loaded = zoo.load(trained.folder / "model.safetensors")
+    buffers = dict(loaded.network.named_buffers())
+    for name, buffer in trained.network.named_buffers():
+        assert torch.equal(buffers[name], buffer), name
+    past = table.drop(columns="day").tail(6)
+    assert loaded(past) == trained(past)
+    batch = loaded.spec.input.prepare(loaded.spec.input.collate([loaded.spec.input.encode(past)]))
+    with torch.inference_mode():
+        assert torch.equal(zoo.models.apply(loaded.network, batch), zoo.models.apply(trained.network, batch))
+
+
 def test_what_is_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained = train("task.optimizer.lr=0.02", model="mlp", data="wine", task="classification")
     assert trained.folder.parent == tmp_path / "runs" / "mlp_classification_wine"

@@ -41,7 +41,13 @@ SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
 
 
 @pytest.fixture
-def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
+def run(drawn: Run, blank_plots: None) -> Run:
+    """Train with some overrides, and draw nothing; gives the run's folder."""
+    return drawn
+
+
+@pytest.fixture
+def drawn(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
     """Train with some overrides; gives the run's folder."""
 
     def run(name: str, *overrides: str) -> Path:
@@ -67,8 +73,8 @@ def test_what_a_network_was_built_with_is_kept_in_full(run: Run) -> None:
 
 
 @pytest.mark.parametrize("model", zoo.list_models())
-def test_a_run_leaves_all_that_the_design_lists(run: Run, model: str) -> None:
-    folder = run("once", f"model={model}", *SHORT[model])
+def test_a_run_leaves_all_that_the_design_lists(drawn: Run, model: str) -> None:
+    folder = drawn("once", f"model={model}", *SHORT[model])
     left = {file.name for file in folder.iterdir()}
     assert {
         "metrics.csv",
@@ -242,12 +248,13 @@ def test_what_cannot_work_is_refused_before_training(
     assert not (tmp_path / "refused").exists()
 
 
-def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
+def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path, blank_plots: None) -> None:
     """19 batches of 64 are an epoch of digits, however many steps are taken in one go."""
     counted = []
     for more in ([], ["task.steps_per_batch=5"]):
         folder = tmp_path / str(len(counted))
-        train(compose("train", "model=rbm", "batches=30", "task.ais_temperatures=10", f"folder={folder}", *more))
+        quick = ["batches=30", "model.num_hidden=16", "task.ais_temperatures=10", "task.ais_runs=5"]
+        train(compose("train", "model=rbm", *quick, f"folder={folder}", *more))
         counted.append(torch.load(folder / "last.ckpt", weights_only=True)["global_step"])
     assert counted == [38, 38]
 

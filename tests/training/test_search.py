@@ -124,26 +124,25 @@ def test_a_table_is_ranked_by_the_mode_of_its_metric(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
-def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(by: int, tmp_path: Path) -> None:
+def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(by: int, tmp_path: Path, blank_plots: None) -> None:
     folder = tmp_path / "sweep"
-    command = [sys.executable, "-m", "zoo", "sweep"]
-    arguments = [*TINY, "epochs=40", "task.optimizer.lr=log(1e-4,1e-1)", "n=6", f"folder={folder}"]
-    process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    end = time.time() + 120
-    while not (folder / "2" / "last.ckpt").exists() and time.time() < end:
+    command = [sys.executable, "-m", "zoo", "sweep", *TINY, "epochs=30", "task.optimizer.lr=log(1e-4,1e-1)"]
+    command += ["n=3", f"folder={folder}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    end = time.time() + 600
+    while not (folder / "1" / "last.ckpt").exists() and time.time() < end:
         time.sleep(0.02)
     process.send_signal(by)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=600)
     assert process.returncode != 0
     if by == signal.SIGINT:
         assert f"zoo sweep resume={Path(folder).name}" in out or "zoo sweep resume=" in out
-    done = subprocess.run([*command, f"resume={folder}"], capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    search.from_command([f"resume={folder}"])
     rows = _rows(folder)
-    assert len(rows) == 6
+    assert len(rows) == 3
     rates = [row["task.optimizer.lr"] for row in rows]
-    assert len(set(rates)) == 6
-    stopped = {row["run"] for row in rows} ^ {str(number) for number in range(7)}
+    assert len(set(rates)) == 3
+    stopped = {row["run"] for row in rows} ^ {str(number) for number in range(4)}
     assert len(stopped) == 1  # the number of the run that was stopped, whose settings were tried under a new one
 
 
@@ -154,7 +153,7 @@ def test_multirun_survives_a_failing_run_and_writes_the_same_table(launcher: str
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     command = [sys.executable, "-m", "zoo", "train", "--multirun", *TINY, "task.optimizer.lr=-1,0.01"]
     command += [f"hydra.sweep.dir={tmp_path / 'sweep'}", f"hydra/launcher={launcher}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 1, done.stderr
     rows = _rows(tmp_path / "sweep")
     assert [(row["run"], row["state"], row["task.optimizer.lr"]) for row in rows] == [

@@ -90,12 +90,13 @@ class TextLines(DataModule):
         return self._load(("train", "val", "test"))
 
     def _load(self, splits: Sequence[str]) -> tuple[Spec, dict[str, Examples]]:
-        return self.expected_specs()[0], {split: self._set(split) for split in splits}
+        fonts = {split: self._fonts(split) for split in splits}  # before a line is drawn
+        return self.expected_specs()[0], {split: self._set(split, fonts[split]) for split in splits}
 
-    def _set(self, split: str) -> Examples:
+    def _set(self, split: str, fonts: Sequence[Font]) -> Examples:
         """The lines of a split; each family of fonts is equally likely."""
         families: dict[str, list[Font]] = {}
-        for font in self._fonts(split):
+        for font in fonts:
             families.setdefault(font.family, []).append(font)
         names, transcript = sorted(families), Transcript(ALPHABET)
         random = Random(3 * self.seed + ("train", "val", "test").index(split))

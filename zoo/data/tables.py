@@ -208,8 +208,8 @@ class Csv(TableData):
         encoding: text encoding of a CSV file; None to find it.
         header: `first` if the first line holds the names of columns, None if it is data; `auto` finds out.
         val_path, test_path: files of their own for these splits; None takes them from the rows of `path`.
-        target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
-            split_seed, split_by, group: as in `TableData`.
+        target, target_kind, kinds, na_values, decimal, thousands, dates: as in `TableData`.
+        batch_size, val_fraction, test_fraction, split_seed, split_by, group: as in `TableData`.
     """
 
     def __init__(

@@ -128,7 +128,8 @@ def page(plots: str) -> str:
     """All published weights in Markdown; `plots` is the folder of their plots beside the page."""
     lines = [ABOUT]
     for weights in list_weights():
-        metrics = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in weights.test_metrics.items())
+        named = {name.removeprefix("test/"): value for name, value in weights.test_metrics.items()}
+        metrics = ", ".join(f"[{name}](glossary.md#{name}) {value:.4g}" for name, value in named.items())
         lines += [
             f"## {weights.name}",
             "",

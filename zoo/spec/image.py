@@ -111,7 +111,7 @@ class Image(InputKind):
         """Turn a raw image into a uint8 tensor (C, H, W), with the size and the channels of this spec.
 
         Args:
-            raw: a path, a PIL image, or an array: uint8 0..255 or float 0..1, H x W or H x W x C.
+            raw: a path, the bytes of a file, a PIL image, or an array: uint8 0..255 or float 0..1, H x W or H x W x C.
 
         Raises:
             SpecError: it cannot be read, or is not an image.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
 
-    RawImage = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor
+    ImageFile = str | os.PathLike[str] | bytes
+    RawImage = ImageFile | PIL.Image.Image | np.ndarray | Tensor
 
 # Pillow reads others too, some by starting another program
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
@@ -30,7 +32,7 @@ MAX_FRAMES = 1000
 
 
 def read_image(raw: RawImage, *, at_least: int | None = None) -> PIL.Image.Image:
-    """Read an image from a path, a PIL image or an array, upright, in mode L or RGB.
+    """Read an image from a path, the bytes of a file, a PIL image or an array, upright, in mode L or RGB.
 
     Transparent pixels become white, 16-bit grey is scaled to 8 bits, and a camera's rotation is undone.
 
@@ -44,28 +46,28 @@ def read_image(raw: RawImage, *, at_least: int | None = None) -> PIL.Image.Image
     """
     import PIL.Image
 
-    if isinstance(raw, (str, os.PathLike, PIL.Image.Image)):
+    if isinstance(raw, (str, os.PathLike, bytes, PIL.Image.Image)):
         image = _upright(raw, at_least)
     elif hasattr(raw, "__array__"):
         image = _from_array(raw)
     else:
-        raise SpecError(f"an image is a path, a PIL image or an array, not {type(raw).__name__}")
+        raise SpecError(f"an image is a path, the bytes of a file, a PIL image or an array, not {type(raw).__name__}")
     if min(image.size) == 0:
         raise SpecError("the image has no pixels")
     return _eight_bits(image)
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+def image_size(source: ImageFile) -> tuple[int, int]:
     """Width and height that the header of a file of an image gives, before the camera's rotation is undone.
 
     Raises:
         SpecError: as for `open_image`.
     """
-    with open_image(path) as file:
+    with open_image(source) as file:
         return file.size
 
 
-def _upright(raw: str | os.PathLike[str] | PIL.Image.Image, at_least: int | None) -> PIL.Image.Image:
+def _upright(raw: ImageFile | PIL.Image.Image, at_least: int | None) -> PIL.Image.Image:
     """An image from a file, or one that is opened and perhaps not yet read, with the camera's rotation undone."""
     import PIL.Image
 
@@ -81,37 +83,51 @@ def _upright(raw: str | os.PathLike[str] | PIL.Image.Image, at_least: int | None
 
 
 @contextmanager
-def open_image(path: str | os.PathLike[str]) -> Iterator[PIL.Image.Image]:
+def open_image(source: ImageFile) -> Iterator[PIL.Image.Image]:
     """A file of one of the formats that are meant, of at most 40 megapixels, opened and not yet read.
 
     The environment variable ZOO_MAX_MEGAPIXELS sets another limit.
+
+    Args:
+        source: the file's path, or its bytes.
 
     Raises:
         SpecError: no such file, no regular one, another format, a damaged image (also as it is read) or a larger one.
     """
     import PIL.Image
 
+    name = _name(source)
+    if not isinstance(source, bytes):
+        _check_file(source)
+    try:
+        with catch_warnings():
+            simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # our limit is lower
+            file = PIL.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+        with file:
+            check_pixels(file.width * file.height, f"cannot read {name}: it has")
+            yield file
+    except SpecError:
+        raise
+    except PIL.UnidentifiedImageError:
+        raise SpecError(f"cannot read {name} as an image: not a {MEANT}, or a damaged one") from None
+    except Exception as error:  # Pillow's readers raise various errors for damaged files
+        raise SpecError(f"cannot read {name} as an image: {error}") from error
+
+
+def _name(source: ImageFile) -> str:
+    """A file as messages name it."""
+    return f"the file of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
+
+
+def _check_file(path: str | os.PathLike[str]) -> None:
     found = Path(path)
     if not found.exists():
         raise SpecError(f"no such image: {path}")
     if not is_regular(found):
         raise SpecError(f"{path} is {'a folder' if found.is_dir() else 'no regular file'}; give the file of an image")
-    try:
-        with catch_warnings():
-            simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # our limit is lower
-            file = PIL.Image.open(found, formats=FORMATS)
-        with file:
-            check_pixels(file.width * file.height, f"cannot read {path}: it has")
-            yield file
-    except SpecError:
-        raise
-    except PIL.UnidentifiedImageError:
-        raise SpecError(f"cannot read {path} as an image: not a {MEANT}, or a damaged one") from None
-    except Exception as error:  # Pillow's readers raise various errors for damaged files
-        raise SpecError(f"cannot read {path} as an image: {error}") from error
 
 
-def frames_of(path: str | os.PathLike[str]) -> Iterator[PIL.Image.Image]:
+def frames_of(source: ImageFile) -> Iterator[PIL.Image.Image]:
     """The frames of an animated image, at most 1,000, and of ten times as many pixels together as one image may have.
 
     Raises:
@@ -119,13 +135,14 @@ def frames_of(path: str | os.PathLike[str]) -> Iterator[PIL.Image.Image]:
     """
     import PIL.ImageSequence
 
-    with open_image(path) as file:
+    name = _name(source)
+    with open_image(source) as file:
         count = getattr(file, "n_frames", 1)
         if count > MAX_FRAMES:
-            raise SpecError(f"cannot read {path}: it has {count:,} frames; {MAX_FRAMES:,} is the limit")
-        check_pixels(count * file.width * file.height, f"cannot read {path}: its {count:,} frames have", 10)
+            raise SpecError(f"cannot read {name}: it has {count:,} frames; {MAX_FRAMES:,} is the limit")
+        check_pixels(count * file.width * file.height, f"cannot read {name}: its {count:,} frames have", 10)
         for frame in PIL.ImageSequence.Iterator(file):
-            check_pixels(frame.width * frame.height, f"cannot read {path}: a frame has")
+            check_pixels(frame.width * frame.height, f"cannot read {name}: a frame has")
             yield frame.copy()
 
 

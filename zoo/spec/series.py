@@ -212,12 +212,12 @@ class Video(InputKind):
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray]:
         return (random.integers(0, 256, (length, self.height, self.width, self.channels), dtype="uint8"),)
 
-    def encode(self, raw: str | os.PathLike[str] | np.ndarray) -> Tensor:
+    def encode(self, raw: str | os.PathLike[str] | bytes | np.ndarray) -> Tensor:
         """Turn a video into uint8 (T, C, H, W), with the size and the channels of this spec.
 
         Args:
-            raw: the path of an animated image (GIF, WebP, APNG, TIFF), or an array T x H x W or T x H x W x C, uint8
-                0..255 or float 0..1.
+            raw: the path or the bytes of an animated image (GIF, WebP, APNG, TIFF), or an array T x H x W or
+                T x H x W x C, uint8 0..255 or float 0..1.
 
         Raises:
             SpecError: it cannot be read, or is not a video.
@@ -268,7 +268,7 @@ class Labels:
 
 
 def _frames(raw: Any) -> Iterator[Any]:
-    if isinstance(raw, (str, os.PathLike)):
+    if isinstance(raw, (str, os.PathLike, bytes)):
         yield from frames_of(raw)
         return
     if not hasattr(raw, "__array__") or getattr(raw, "ndim", 0) not in (3, 4):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from zoo.data.core.data_module import DataModule
+from zoo.metrics.meanings import meaning
 from zoo.training.recipe import command, overrides_given, title
 from zoo.weights.artefact import Artefact
 
@@ -37,9 +38,9 @@ def card(
         "",
         "## Metrics",
         "",
-        "| metric | value |",
-        "|---|---|",
-        *(f"| {name} | {value:.4g} |" for name, value in artefact.metrics.items()),
+        "| metric | value | what it is |",
+        "|---|---|---|",
+        *(f"| {name} | {value:.4g} | {meaning(name)} |" for name, value in artefact.metrics.items()),
         "",
         *(line for note in notes for line in (note, "")),
         "## Use",
