@@ -98,7 +98,7 @@ def test_what_is_imported_is_declared_and_the_other_way_round(root: Path, declar
         allowed |= set().union(*(declared[extra] for extra, door in DOORS.items() if path.startswith(door)))
         assert found <= allowed | UNDECLARED, path
     tools = {"pytest", "pytest-xdist", "httpx", "jsonschema", "playwright", "ruff", "mypy", "pre-commit"}
-    tools |= {"mkdocs", "mkdocs-material", "mkdocstrings"}
+    tools |= {"ipykernel", "nbclient", "nbformat", "mkdocs", "mkdocs-material", "mkdocstrings"}
     assert everything - used - BY_OTHERS - tools == set()
 
 

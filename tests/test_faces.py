@@ -23,24 +23,27 @@ FACES = {
     """,
     "zoo.tasks": """
         Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale
-        FeatureLearning Forecasting Generation Grey Hybrid LanguageModelling Mask OCR Recommendation Regression
+        FeatureLearning Forecasting Generation Grey Hybrid LanguageModelling Mask MultiLabelClassification
+        OCR Recommendation Regression
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
     """,
     "zoo.data": """
-        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CharacterData Copying Csv CsvRatings
-        CsvSeries DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
+        Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CaptionFolder CharacterData Conll Copying Csv
+        CsvRatings CsvSequences CsvSeries CsvText
+        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
         ImageArrays ImageFolder Imdb Joined LineFolder MNIST MNISTLines MovieLens MovingDigits Newsletters
         PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData ReviewText Reviews
         RtPolarity RtPolarityWords Scan SeriesData Shapes TableData
-        TextFile TextFolder TextLines TwentyNewsgroups Waves Wine
+        TextFile TextFolder TextLines TwentyNewsgroups VideoFolder Waves Wine
     """,
     "zoo.spec": """
         Anomaly Calibration Classes Counts Encoded Features Forecast Image InputKind Label Labels MaskedImage
-        Ratings Recommendations Seed Series SmallImage Spec Table Text TextLine Tokens Topics Transcript Values
+        MultiLabel Ratings Recommendations Seed Sentence Series SmallImage
+        Spec Table Text TextLine Tokens Topics Transcript Values
         Video read_image
     """,
     "zoo.metrics": """
-        NDCG R2 CaptionerMetrics ClassifierMetrics MaskedL1 MaskedPSNR MaskedSSIM Perplexity Reading
+        NDCG R2 CaptionerMetrics EntityF1 ClassifierMetrics MaskedL1 MaskedPSNR MaskedSSIM Perplexity Reading
         RestorationMetrics
         align caption_agreement classes_present frechet_distance generation_metrics permutation_importance
         precision_and_recall ssim_map

@@ -103,7 +103,9 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(any(_fits(item, one) for one in inner) for item in value)
     if kind in (Mapping, dict):
         return isinstance(value, dict) and all(_fits(item, inner[1]) for item in value.values())
-    return isinstance(value, hint) if inspect.isclass(hint) else kind is not Callable
+    if not inspect.isclass(hint):
+        return kind is not Callable
+    return not getattr(hint, "_is_protocol", False) and isinstance(value, hint)  # plain values are no such objects
 
 
 def _told(hint: Any) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.data.labels import Labels, of_table
+from zoo.data.core.targets import Targets
+from zoo.data.labels import of_table
 from zoo.data.layouts import Layout, layout
 from zoo.errors import DataError
 from zoo.spec import Classes, Values
@@ -21,7 +22,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(root: Path, text: str, target: str | list[str] | None = None, kind: str = "auto") -> tuple[Layout, Labels]:
+def read(root: Path, text: str, target: str | list[str] | None = None, kind: str = "auto") -> tuple[Layout, Targets]:
     (root / "labels.csv").write_text(text, encoding="utf-8")
     return of_table(layout(root, "images"), root / "labels.csv", target, kind)
 
@@ -32,7 +33,7 @@ def test_a_column_names_the_images_in_some_way(root: Path, name: str, separator:
     rows = [f"{kind}{separator}{name.format(number)}" for number, kind in ((4, "dog"), (1, "cat"), (3, "dog"))]
     found, labels = read(root, "\ufeff" + "\n".join([f"label{separator}picture", *rows]))
     assert list(found.files.names) == ["images/04.png", "images/01.png", "images/03.png"]
-    assert labels.classes == ("cat", "dog")
+    assert labels.names == ("cat", "dog")
     assert labels.codes.tolist() == [1, 0, 1]
     assert labels.output([0, 1]) == Classes(("cat", "dog"))
     assert any("'picture' names the images, and learned is 'label'" in note for note in found.notes)
@@ -41,20 +42,20 @@ def test_a_column_names_the_images_in_some_way(root: Path, name: str, separator:
 
 def test_numbers_are_values_and_few_whole_ones_classes(root: Path) -> None:
     _, labels = read(root, "file,age\n00,1.5\n01,2.5\n02,4.5")
-    assert labels.classes is None
+    assert labels.kind == "values"
     output = labels.output([0, 1])
     assert output == Values(("age",), (2.0,), (0.5,))
     assert torch.equal(labels.encoded(output), torch.tensor([[-1.0], [1.0], [5.0]]))
     _, labels = read(root, "file,digit\n00,10\n01,9\n02,10")
-    assert labels.classes == ("9", "10")
+    assert labels.names == ("9", "10")
     assert labels.codes.tolist() == [1, 0, 1]
-    assert read(root, "file,digit\n00,10\n01,9\n02,10", kind="values")[1].classes is None
-    assert read(root, "file,size\n00,1.5\n01,2\n02,2", kind="classes")[1].classes == ("1.5", "2")
+    assert read(root, "file,digit\n00,10\n01,9\n02,10", kind="values")[1].kind == "values"
+    assert read(root, "file,size\n00,1.5\n01,2\n02,2", kind="classes")[1].names == ("1.5", "2")
 
 
 def test_several_columns_of_numbers_are_values(root: Path) -> None:
     _, labels = read(root, "file,x,y,name\n00,1,2,a\n01,3,5,b\n02,4,4,c", target=["y", "x"])
-    assert labels.columns == ("y", "x")
+    assert labels.names == ("y", "x")
     assert labels.codes.tolist() == [[2, 1], [5, 3], [4, 4]]
 
 
@@ -70,17 +71,17 @@ def test_a_column_gives_the_splits(root: Path) -> None:
         ("file,label\n00,a\n01,b\n00.png,b", r"line 4: '00\.png' was named in line 2"),
         ("file,label\n00,a\n01,", "line 3: 'label' is empty"),
         ("file,label\nx,a\ny,b", "no column .* names images .* 'x'"),
-        ("file,label\n00,a\n01,a", "the same for all images: 'a'"),
+        ("file,label\n00,a\n01,a", "the same for all examples: 'a'"),
         ("file,age\n00,1.5\n01,old", None),
         ("file\n00\n01", "no column to learn"),
-        ("file,a,b\n00,x,y\n01,y,x", r"several columns that are no numbers \(a, b\).*data\.target=a"),
+        ("file,a,b\n00,x,y\n01,y,x", r"several columns that are no numbers \(a, b\).*such as a"),
         ("file,label,split\n00,a,train\n01,b,dev9", "line 3: 'dev9' is no split"),
         ("file,label", "has no rows"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(root: Path, text: str, message: str | None) -> None:
     if message is None:  # words among numbers are classes
-        assert read(root, text)[1].classes == ("1.5", "old")
+        assert read(root, text)[1].names == ("1.5", "old")
         with pytest.raises(DataError, match="line 3: 'age' is 'old', not a number"):
             read(root, text, kind="values")
         return

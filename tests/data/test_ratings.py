@@ -24,9 +24,10 @@ def likes() -> BinaryRatings:
 
 def test_each_person_s_ratings_are_divided(likes: BinaryRatings) -> None:
     """Three for validation, three for the test, and at most half of what there is."""
-    everything = likes.read().codes
-    (train,) = likes.splits["train"].columns
-    (known, val), (more, test) = (likes.splits[split].columns for split in ("val", "test"))
+    everything = likes.read().codes.dense()
+    (train,), (known, val), (more, test) = (
+        [column.dense() for column in likes.splits[split].columns] for split in ("train", "val", "test")
+    )
     assert torch.equal(train, known)
     assert torch.equal(train + val, more)
     assert torch.equal(more + test, everything)
@@ -37,7 +38,7 @@ def test_each_person_s_ratings_are_divided(likes: BinaryRatings) -> None:
 
 def test_likes_follow_the_tastes(likes: BinaryRatings) -> None:
     """A person's likes tell the taste; films are then liked as often as that taste likes them."""
-    everything, chances = likes.read().codes, likes.chances()
+    everything, chances = likes.read().codes.dense(), likes.chances()
     assert chances.shape == (8, 72)
     assert len(likes.spec.input.titles) == 72
     liked, disliked = (everything == 2).float(), (everything == 1).float()
@@ -49,7 +50,7 @@ def test_likes_follow_the_tastes(likes: BinaryRatings) -> None:
 
 
 def test_the_seed_decides_the_likes() -> None:
-    first, again, other = (BinaryRatings(50, data_seed=seed).read().codes for seed in (1, 1, 2))
+    first, again, other = (BinaryRatings(50, data_seed=seed).read().codes.dense() for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -69,9 +70,9 @@ def test_a_csv_file(tmp_path: Path) -> None:
     rated = CsvRatings(path, user="who", item="what", rating="stars").read()
     assert rated.titles == ("gin", "rum", "tea")
     assert rated.scale == (1, 2.5, 4)
-    assert rated.codes.tolist() == [[0, 2, 2], [3, 0, 3], [1, 2, 3]]  # the last of ann's two cups of tea
+    assert rated.codes.dense().tolist() == [[0, 2, 2], [3, 0, 3], [1, 2, 3]]  # the last of ann's two cups of tea
     likes = CsvRatings(csv(tmp_path, user=[1, 1, 2], item=["a", "b", "a"], rating=[True, False, False])).read()
-    assert (likes.scale, likes.codes.tolist()) == ((0, 1), [[2, 1], [1, 0]])
+    assert (likes.scale, likes.codes.dense().tolist()) == ((0, 1), [[2, 1], [1, 0]])
 
 
 @pytest.mark.parametrize(
@@ -103,14 +104,14 @@ def test_ratings_of_other_kinds(tmp_path: Path) -> None:
     likes = CsvRatings(many(tmp_path, ["bad", "good", "good", "?x"]), scale=["bad", "good"])
     rated = likes.read()
     assert rated.scale == (0, 1)
-    assert rated.codes.flatten().bincount().tolist() == [75, 75, 150]
+    assert rated.codes.dense().flatten().bincount().tolist() == [75, 75, 150]
     assert "75 rows are left out" in " ".join(likes.notes)
     without = CsvRatings(many(tmp_path, [-1, 7, 8, 9]), scale=[7, 8, 9]).read()
     assert without.scale == (7, 8, 9)
-    assert (without.codes > 0).sum() == 225
+    assert len(without.codes.codes) == 225
     plays = CsvRatings(many(tmp_path, [n * n for n in range(1, 51)]), bins=5)
     assert len(plays.read().scale) == 5
-    assert plays.read().codes.flatten().bincount()[1:].tolist() == [60] * 5
+    assert plays.read().codes.dense().flatten().bincount()[1:].tolist() == [60] * 5
     assert "50 different numbers" in plays.notes[0]
 
 
@@ -121,7 +122,7 @@ def test_clicks(tmp_path: Path, options: dict[str, object]) -> None:
     data = CsvRatings(csv(tmp_path, user=users, item=items, rating=[1] * 120), **options)  # type: ignore[arg-type]
     rated = data.read()
     assert rated.scale == (0, 1)
-    clicked, others = (rated.codes == 2).sum(dim=1), (rated.codes == 1).sum(dim=1)
+    clicked, others = (rated.codes.dense() == 2).sum(dim=1), (rated.codes.dense() == 1).sum(dim=1)
     assert torch.equal(clicked, others)
     assert clicked.unique().tolist() == [5]  # of 15 items, the first comes twice
     assert "each row is a click" in data.notes[0]
@@ -149,10 +150,10 @@ def test_movielens_files(tmp_path: Path) -> None:
     data.setup()
     titles = data.spec.input.titles
     assert (titles[2], titles[4], titles[6]) == ("Twins (1988) [3]", "Twins (1988) [5]", "Amélie (1990)")
-    known, test = data.splits["test"].columns
+    known, test = (column.dense() for column in data.splits["test"].columns)
     assert ((known > 0).sum().item(), (test > 0).sum().item()) == (90_570, 9_430)
     assert known[1, 0].item() == 1 + (2 + 1) % 5
-    assert (data.splits["val"].columns[1] > 0).sum(dim=1).unique().tolist() == [3]
+    assert data.splits["val"].columns[1].counts.unique().tolist() == [3]
     whole = (folder / "ua.test").read_text()
     for damaged in (whole[:-40], whole.replace("\t880000000", "\tx", 1).replace("1\t", "one\t", 1)):
         (folder / "ua.test").write_text(damaged)
@@ -179,7 +180,7 @@ def test_movielens_itself() -> None:
     data.setup()
     titles = data.spec.input.titles
     assert titles[49] == "Star Wars (1977)"
-    known, test = data.splits["test"].columns
+    known, test = (column.dense() for column in data.splits["test"].columns)
     assert (test > 0).sum(dim=1).unique().tolist() == [10]
     assert known[0, 0].item() == 5  # ua.base begins with it
 
@@ -189,3 +190,21 @@ def test_an_option_out_of_range() -> None:
         MovieLens("x", val_ratings=0)
     with pytest.raises(ValueError, match="num_users must be a whole number from 20"):
         BinaryRatings(num_users=5)
+
+
+def test_the_last_ratings_of_each_user_are_held_out(tmp_path: Path) -> None:
+    pairs = [(user, item) for item in range(12) for user in range(20)]
+    users, items = map(list, zip(*pairs))
+    days = [f"2024-01-{1 + (5 * item + user) % 12:02}" for user, item in pairs]
+    rating = [1 + (user + item) % 5 for user, item in pairs]
+    path = csv(tmp_path, user=users, item=items, rating=rating, day=days)
+    data = CsvRatings(path, time="day", val_ratings=2, test_ratings=3)
+    data.setup()
+    (train,), (_, val), (_, test) = (data.splits[split].columns for split in ("train", "val", "test"))
+    titles = data.spec.input.titles  # type: ignore[union-attr]
+    when = torch.tensor([[(5 * int(title) + user) % 12 for title in titles] for user in range(20)])
+    last, middle, first = (when.masked_fill(part.dense() == 0, -1).amax(dim=1) for part in (test, val, train))
+    assert (last.tolist(), middle.tolist(), first.tolist()) == ([11] * 20, [8] * 20, [6] * 20)
+    clicks = CsvRatings(path, time="day", clicks=True)
+    clicks.setup()
+    assert clicks.splits["test"].columns[1].counts.unique().tolist() == [3]

@@ -27,7 +27,7 @@ def houses(folder: Path) -> str:
     return str(folder / "houses.csv")
 
 
-def test_values_of_a_csv_file(compose: Compose, tmp_path: Path) -> None:
+def test_values_of_a_csv_file(compose: Compose, tmp_path: Path, blank_plots: None) -> None:
     path = houses(tmp_path)
     folder = tmp_path / "run"
     given = (f"data.path={path}", "data.target=price", "data.kinds={city: category}")
@@ -52,7 +52,7 @@ def test_a_table_that_is_not_named(compose: Compose) -> None:
         train(compose("train", "model=mlp", "threads=0"))
 
 
-def test_rprop_s_checkpoint_is_read_again(compose: Compose, tmp_path: Path) -> None:
+def test_rprop_s_checkpoint_is_read_again(compose: Compose, tmp_path: Path, blank_plots: None) -> None:
     """Its pairs of numbers are lists of the config, which a checkpoint may not hold as they are."""
     cfg = compose("train", "model=mlp", "data=wine", "optimizer=rprop", "epochs=2", f"folder={tmp_path}")
     assert train(cfg).metrics["test/accuracy"] > 0.3

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torchmetrics.retrieval import RetrievalNormalizedDCG
+from torchmetrics.retrieval import RetrievalMRR, RetrievalNormalizedDCG, RetrievalRecall
 
-from zoo.metrics.ranking import NDCG
+from zoo.metrics.ranking import NDCG, Recall, ReciprocalRank
 
 
 def rows(ties: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,3 +53,20 @@ def test_rows_without_gains_are_skipped() -> None:
 def test_its_length_is_a_whole_number() -> None:
     with pytest.raises(ValueError, match="top_k"):
         NDCG(0)
+
+
+@pytest.mark.parametrize("top_k", [1, 10, 100])
+def test_recall_and_the_rank_of_the_first_are_those_of_torchmetrics(top_k: int) -> None:
+    scores, gains, mask = rows(ties=False)
+    relevant = mask & (gains > 2)
+    recall, rank = Recall(top_k), ReciprocalRank()
+    for part in torch.arange(40).split(16):
+        recall.update(scores[part], relevant[part])
+        rank.update(scores[part], relevant[part])
+    queries = torch.arange(40)[:, None].expand(40, 60).flatten()
+    for ours, theirs in (
+        (recall, RetrievalRecall(top_k=top_k, empty_target_action="skip")),
+        (rank, RetrievalMRR(empty_target_action="skip")),
+    ):
+        theirs.update(scores.flatten(), relevant.flatten(), queries)
+        assert ours.compute() == pytest.approx(theirs.compute())

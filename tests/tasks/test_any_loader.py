@@ -22,8 +22,10 @@ from zoo.spec import (
     Forecast,
     Image,
     Labels,
+    MultiLabel,
     Ratings,
     Recommendations,
+    Sentence,
     Series,
     Spec,
     Table,
@@ -39,7 +41,7 @@ from zoo.spec.columns import Number
 from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid, Recommendation, TopicModelling
 from zoo.tasks.sequence import OCR, Captioning, Forecasting, LanguageModelling, Tagging, memory_task
-from zoo.tasks.supervised import Classification, Regression, Sentiment, supervised_task
+from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
 from zoo.tasks.task import Task
 
 SIZE, BATCH, STEPS = 8, 4, 5  # examples, examples per batch, steps of a sequence
@@ -75,6 +77,17 @@ def classification() -> tuple[Task, list[Any]]:
 
 def regression() -> tuple[Task, list[Any]]:
     return Regression(Spec(IMAGE, PRICE), MLP, ADAM), [*zip(pixels(1, 8, 8), torch.randn(SIZE, 1))]
+
+
+def multi_label() -> tuple[Task, list[Any]]:
+    task = MultiLabelClassification(Spec(IMAGE, MultiLabel(("a", "b", "c"))), MLP, ADAM)
+    return task, [*zip(pixels(1, 8, 8), codes(3, high=2).float())]
+
+
+def words() -> tuple[Task, list[Any]]:
+    sentences = zip(codes(STEPS, 21, low=1, high=5), lengths())
+    task = Tagging(Spec(Sentence(LETTERS, LETTERS), Labels(("B-PER", "I-PER", "O"))), LSTM, ADAM)
+    return task, [*zip(sentences, zip(codes(STEPS), lengths()))]
 
 
 def supervised() -> tuple[Task, list[Any]]:
@@ -196,6 +209,8 @@ CASES: dict[str, Case] = {
     for case in (
         classification,
         regression,
+        multi_label,
+        words,
         supervised,
         sentiment,
         ocr,

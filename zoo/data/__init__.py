@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from zoo.data.arrays import Arrays, Frame, ImageArrays
 from zoo.data.augmentation import PhotoAugmentation, RandomFlip
+from zoo.data.captions import CaptionFolder
+from zoo.data.conll import Conll
 from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.csv_sequences import CsvSequences
+from zoo.data.csv_text import CsvText
 from zoo.data.distortions import Scan
 from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
 from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
@@ -17,6 +21,7 @@ from zoo.data.series import CsvSeries, SeriesData, Waves
 from zoo.data.shapes import Shapes
 from zoo.data.tables import Admissions, BreastCancer, Csv, Diabetes, TableData, Wine
 from zoo.data.text import CharacterData, Imdb, Reviews, ReviewText, RtPolarity, TextFile
+from zoo.data.videos import VideoFolder
 
 __all__ = [
     "CIFAR10",
@@ -27,11 +32,15 @@ __all__ = [
     "Arrays",
     "BinaryRatings",
     "BreastCancer",
+    "CaptionFolder",
     "CharacterData",
+    "Conll",
     "Copying",
     "Csv",
     "CsvRatings",
+    "CsvSequences",
     "CsvSeries",
+    "CsvText",
     "DataModule",
     "Diabetes",
     "DigitLines",
@@ -68,6 +77,7 @@ __all__ = [
     "TextFolder",
     "TextLines",
     "TwentyNewsgroups",
+    "VideoFolder",
     "Waves",
     "Wine",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,7 +29,8 @@ class Frame(TableData):
 
     Args:
         frame: a row an example; names of columns are taken as text.
-        target, target_kind, kinds, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
+        target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
+            split_seed, split_by, group: as in `TableData`.
 
     Raises:
         DataError: this is no DataFrame, or two of its columns have one name.
@@ -39,23 +40,35 @@ class Frame(TableData):
     def __init__(
         self,
         frame: Any,
-        target: str,
+        target: str | Sequence[str] | None,
         *,
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
+        na_values: Sequence[str | float] = (),
+        decimal: str | None = None,
+        thousands: str | None = None,
+        dates: str | None = None,
         batch_size: int = 64,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        split_by: str | None = None,
+        group: str | None = None,
     ) -> None:
         super().__init__(
             target,
             target_kind=target_kind,
             kinds=kinds,
+            na_values=na_values,
+            decimal=decimal,
+            thousands=thousands,
+            dates=dates,
             batch_size=batch_size,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
             split_seed=split_seed,
+            split_by=split_by,
+            group=group,
         )
         if not is_frame(frame):
             raise not_at_hand(frame)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from zoo import check
 from zoo.data.images import RandomShift
 from zoo.errors import DataError
-from zoo.spec import Classes, Output, Values
+from zoo.spec import Classes, MultiLabel, Output, Values
 
 RATIO = 4 / 3  # of a crop's sides, at most, either way
 ERASED = (0.02, 0.33)  # of an image's area
@@ -146,9 +146,9 @@ class PhotoAugmentation:
         """Mix each image (B, C, H, W) with another, and its target: a class (B,) becomes probabilities (B, K).
 
         Raises:
-            DataError: the targets are neither classes nor values.
+            DataError: the targets are neither classes, labels nor values.
         """
-        if not isinstance(output, Classes | Values):
+        if not isinstance(output, Classes | MultiLabel | Values):
             raise DataError(f"mixup mixes classes or values, and this data has {output.word}; set data.augment.mixup=0")
         share = torch.distributions.Beta(*torch.full((2,), self.mixup, device=batch.device)).sample((len(batch),))
         other = torch.randperm(len(batch), device=batch.device)

@@ -37,15 +37,17 @@ class Layout:
         splits: `train`, `val` or `test` of each image; None where the folder does not say.
         folders: the class of each image; None where there are no classes.
         notes: what was recognised, and what was passed over, for people.
+        what: its files are, for messages.
     """
 
     files: ImageFiles
     splits: tuple[str, ...] | None = None
     folders: tuple[str, ...] | None = None
     notes: tuple[str, ...] = field(default=())
+    what: str = "images"
 
 
-def layout(root: Path, kind: str = "auto") -> Layout:
+def layout(root: Path, kind: str = "auto", endings: Sequence[str] = ENDINGS, what: str = "images") -> Layout:
     """The layout of a folder: a folder for each class, folders for the splits, both, or images without classes.
 
     Hidden files and folders are passed over, and what systems leave behind.
@@ -54,14 +56,16 @@ def layout(root: Path, kind: str = "auto") -> Layout:
         root: the folder.
         kind: `classes`: each subfolder is a class, even one called test; `images`: subfolders say nothing;
             `auto`: what the names say.
+        endings: of the files that count.
+        what: these are, for messages.
 
     Raises:
         DataError: there is no such folder, it has no images, or its layout is a mistake.
     """
     if not root.is_dir():
-        raise DataError(f"there is no folder {root.resolve()}; set data.root to a folder with images")
-    files, notes = listed(root)
-    found = Layout(files, notes=notes)
+        raise DataError(f"there is no folder {root.resolve()}; set data.root to a folder with {what}")
+    files, notes = listed(root, endings, what)
+    found = Layout(files, notes=notes, what=what)
     if kind == "images":
         return found
     tops = [_top(name) for name in files.names]
@@ -71,23 +75,23 @@ def layout(root: Path, kind: str = "auto") -> Layout:
     return _with_classes(found, tops, needed=kind == "classes")
 
 
-def listed(root: Path) -> tuple[ImageFiles, tuple[str, ...]]:
-    """All images of a folder and its subfolders, sorted, and a note on what else is there.
+def listed(root: Path, endings: Sequence[str] = ENDINGS, what: str = "images") -> tuple[ImageFiles, tuple[str, ...]]:
+    """All images of a folder and its subfolders, or files of other endings, sorted, and a note on what else is there.
 
     Raises:
-        DataError: there is no image.
+        DataError: there is none.
     """
     images: list[tuple[str, int, int]] = []
     others: Counter[str] = Counter()
     for name, stat in _walk(root):
         ending = os.path.splitext(name)[1].lower()
-        if ending in ENDINGS:
+        if ending in endings and name != LABELS:
             images.append((name, stat.st_size, stat.st_mtime_ns))
         elif name != LABELS:
             others[ending or "without an ending"] += 1
-    passed = f"{others.total()} files are no images and are passed over: {_counted(others)}" if others else ""
+    passed = f"{others.total()} files are no {what} and are passed over: {_counted(others)}" if others else ""
     if not images:
-        raise DataError(f"{root.resolve()} has no images ({', '.join(ENDINGS)}){passed and f'; {passed}'}")
+        raise DataError(f"{root.resolve()} has no {what} ({', '.join(endings)}){passed and f'; {passed}'}")
     images.sort(key=lambda image: image[0].replace("/", "\0"))  # as paths are sorted: part by part
     names, sizes, times = zip(*images)
     return ImageFiles(root.resolve(), names, np.array(sizes), np.array(times)), (passed,) if passed else ()
@@ -115,7 +119,9 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 def _with_splits(found: Layout, tops: Sequence[str], words: Mapping[str, str | None]) -> Layout:
     """The layout whose folders are splits; within them there may be a folder for each class."""
     root = found.files.root
-    if others := [f"{top}/" if top else "images of its own" for top in dict.fromkeys(tops) if not words.get(top)]:
+    if others := [
+        f"{top}/" if top else f"{found.what} of its own" for top in dict.fromkeys(tops) if not words.get(top)
+    ]:
         raise DataError(
             f"{root} has {_some([f'{top}/' for top in words if words[top]])}, which look like splits, and beside them "
             f"{_some(others)}; move one of the two, or set data.layout=classes (or images)"
@@ -128,7 +134,9 @@ def _with_splits(found: Layout, tops: Sequence[str], words: Mapping[str, str | N
         return replace(found, splits=splits, notes=(*found.notes, note))
     flat = [split for split, its in kinds.items() if "" in its]
     if flat:
-        raise DataError(f"the images of {flat[0]} in {root} are not all in folders of classes, those of the others are")
+        raise DataError(
+            f"the {found.what} of {flat[0]} in {root} are not all in folders of classes, those of the others are"
+        )
     for split, its in kinds.items():
         if strange := sorted(its - kinds["train"]):
             known = _some(sorted(kinds["train"]))
@@ -142,9 +150,9 @@ def _with_classes(found: Layout, tops: Sequence[str], *, needed: bool) -> Layout
     classes, strays = set(filter(None, tops)), [name for name, top in zip(names, tops) if not top]
     if len(classes) < 2:
         if needed:
-            raise DataError(f"{root} has {len(classes)} folders with images; classes need at least two")
+            raise DataError(f"{root} has {len(classes)} folders with {found.what}; classes need at least two")
         return found
-    beside = f"{len(strays)} of {len(names)} images are in no folder of a class ({_some(strays)})"
+    beside = f"{len(strays)} of {len(names)} {found.what} are in no folder of a class ({_some(strays)})"
     if not needed and len(strays) > max(FEW, len(names) // 100):
         note = f"{beside}: nothing is taken as a class; data.layout=classes takes the folders"
         return replace(found, notes=(*found.notes, note))
@@ -159,7 +167,8 @@ def only(found: Layout, rows: Sequence[int]) -> Layout:
     files = found.files
     names = [files.names[row] for row in rows]
     splits, folders = (part and tuple(part[row] for row in rows) for part in (found.splits, found.folders))
-    return Layout(ImageFiles(files.root, names, files.sizes[rows], files.times[rows]), splits, folders, found.notes)
+    kept = ImageFiles(files.root, names, files.sizes[rows], files.times[rows])
+    return Layout(kept, splits, folders, found.notes, found.what)
 
 
 def _top(name: str) -> str:

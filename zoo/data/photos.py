@@ -18,7 +18,8 @@ from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.loader import ResumableLoader
 from zoo.data.core.splits import random_split, split_fractions
-from zoo.data.labels import Labels, of_folders, of_table
+from zoo.data.core.targets import TARGET_KINDS, Targets, of_names
+from zoo.data.labels import of_table
 from zoo.data.layouts import LABELS, LAYOUTS, NAMED, Layout, layout
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec, Values
@@ -27,7 +28,6 @@ from zoo.spec.image import FITS
 log = logging.getLogger(__name__)
 
 UNREADABLE = ("stop", "skip")
-TARGET_KINDS = ("auto", "classes", "values")
 
 
 class SizedImages:
@@ -197,9 +197,10 @@ class ImageFolder(DataModule):
         fit: how images of other proportions are resized: `stretch`, `crop` or `pad`, as in `zoo.spec.Image`.
         layout: `auto`; `classes`: each subfolder is a class, whatever its name; `images`: subfolders say nothing.
         labels: a table of labels; None for `labels.csv` in the folder, if there is one.
-        target: the column of the table to learn, or several of numbers; None for all but the one that names the images.
-        target_kind: of a table: `classes`, `values`, or `auto`, which takes numbers as values unless they are up to 20
-            different whole ones.
+        target: the column of the table to learn, or several of them; None for all but the one that names the images.
+        target_kind: of a table: `classes`, `labels` (any number of them an image), `values`, or `auto`, which takes
+            several columns of 0 and 1 as labels, and numbers as values unless they are up to 20 different whole ones.
+        label_separator: between the labels of a cell, such as `;`, where an image has several.
         stratify: draw splits class by class.
         draft: read JPEGs at a part of their size where that is at least twice `size`, which is several times as fast.
         cache: folder for what is decoded; None for the user's, ~/.cache/zoo. Up to 64 MB are decoded in each run.
@@ -230,6 +231,7 @@ class ImageFolder(DataModule):
         labels: str | None = None,
         target: str | Sequence[str] | None = None,
         target_kind: str = "auto",
+        label_separator: str | None = None,
         stratify: bool = True,
         draft: bool = True,
         cache: str | None = None,
@@ -257,6 +259,7 @@ class ImageFolder(DataModule):
         self.labels = None if labels is None else Path(labels).expanduser()
         self.target = target
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
+        self.label_separator = label_separator
         self.stratify, self.draft, self.cache = stratify, draft, cache
 
     def expected_specs(self) -> Sequence[Spec]:
@@ -298,7 +301,7 @@ class ImageFolder(DataModule):
         return loader
 
     @cached_property
-    def _layouts(self) -> list[tuple[Layout, Labels | None]]:
+    def _layouts(self) -> list[tuple[Layout, Targets | None]]:
         """The layouts of the folder and of that for the test, which are checked before anything is decoded."""
         found = [self._laid_out(self.root, self.labels)]
         if self.test_root is None:
@@ -314,35 +317,35 @@ class ImageFolder(DataModule):
             self._as_ours(theirs[1], ours)
         return [*found, theirs]
 
-    def _laid_out(self, root: Path, table: Path | None) -> tuple[Layout, Labels | None]:
+    def _laid_out(self, root: Path, table: Path | None) -> tuple[Layout, Targets | None]:
         if table is None and self.layout == "auto" and (root / LABELS).is_file():
             table = root / LABELS
         found = layout(root, self.layout if table is None else "images")
         labels = None
         if table is not None:
-            found, labels = of_table(found, table, self.target, self.target_kind)
+            found, labels = of_table(found, table, self.target, self.target_kind, self.label_separator)
         elif found.folders is not None:
-            labels = of_folders(found.folders)
+            labels = of_names(found.folders)
         if labels is not None and self.patch is not None:
             raise DataError(
-                f"{root.resolve()} has labels ({', '.join((labels.classes or labels.columns)[:NAMED])} …), and images "
+                f"{root.resolve()} has labels ({', '.join(labels.names[:NAMED])} …), and images "
                 "with labels must be whole: data.patch=null data.size=64; data.layout=images takes no labels"
             )
         for note in found.notes:
             self.note(note)
         return found, labels
 
-    def _as_ours(self, theirs: Labels, ours: Labels | None) -> Labels:
+    def _as_ours(self, theirs: Targets, ours: Targets | None) -> Targets:
         """The labels of the other folder, by the classes or columns of ours."""
         assert ours is not None
-        if ours.classes is None or theirs.classes is None:
-            if theirs.columns != ours.columns:
-                raise DataError(f"{self.test_root} has other values than {self.root.resolve()}")
+        if ours.kind != "classes" or theirs.kind != "classes":
+            if theirs.names != ours.names:
+                raise DataError(f"{self.test_root} has other {ours.kind} than {self.root.resolve()}")
             return theirs
-        if not set(theirs.classes) <= set(ours.classes):
+        if not set(theirs.names) <= set(ours.names):
             raise DataError(f"{self.test_root} has classes that {self.root.resolve()} does not have")
-        places = torch.tensor([ours.classes.index(name) for name in theirs.classes])
-        return Labels(ours.columns, ours.classes, places[theirs.codes])
+        places = torch.tensor([ours.names.index(name) for name in theirs.names])
+        return Targets("classes", ours.names, places[theirs.codes])
 
     @cached_property
     def _images(self) -> list[DecodedImages]:
@@ -369,7 +372,7 @@ class ImageFolder(DataModule):
             self.note(f"Skipped {len(unusable)} of {len(images)} files that are not usable images: {names}", warn=True)
         return images
 
-    def _split(self, found: Layout, labels: Labels | None, usable: Sequence[int]) -> dict[str, list[int]]:
+    def _split(self, found: Layout, labels: Targets | None, usable: Sequence[int]) -> dict[str, list[int]]:
         """The rows of each split: those that the folder gives, the others drawn from its images for training."""
         given = {
             split: [row for row in usable if found.splits is not None and found.splits[row] == split]
@@ -380,9 +383,9 @@ class ImageFolder(DataModule):
         if not val and not test:
             return given
         groups = None
-        if self.stratify and labels is not None and labels.classes is not None:
+        if self.stratify and labels is not None and labels.kind == "classes":
             groups = labels.codes[list(source)].tolist()
-            _check_counts(groups, labels.classes, needed=1 + bool(val) + bool(test))
+            _check_counts(groups, labels.names, needed=1 + bool(val) + bool(test))
         drawn = random_split(len(source), (val, test), self.split_seed, groups)
         rows = {split: [source[place] for place in places] for split, places in drawn.items()}
         if self.test_root is not None:

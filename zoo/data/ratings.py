@@ -1,6 +1,7 @@
 """Ratings of items by users: generated likes, MovieLens, and any CSV file of ratings.
 
 An example is a user: a row of codes, one for each item (`zoo.spec.ratings`), and a second such row of held-out ratings.
+Only ratings are stored, not pairs of a user and an item without one.
 
 Shape letters: U users, G items.
 """
@@ -20,9 +21,10 @@ from torch import Tensor
 from zoo import check
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.sparse import SparseRows, last_of_each, with_zeros
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Ratings, Recommendations, Spec
-from zoo.spec.cells import words
+from zoo.spec.cells import days, numbers, words
 from zoo.spec.dialect import AUTO, Header
 from zoo.spec.files import read_file, read_text
 
@@ -31,19 +33,19 @@ if TYPE_CHECKING:
 
 MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 MOVIELENS_MD5 = "0e33842e24a9c977be4e0107933c0723"
-MAX_CELLS = 2**31  # users times items; each takes a byte
-ROWS_AT_ONCE = 1024
 MAX_STEPS = 20  # a column of more different numbers is not a scale
 
 
 @dataclass(frozen=True)
 class Rated:
-    """All ratings: titles of the G items, the scale, and codes (U, G), uint8; `test` is for an official test set."""
+    """All ratings: titles of the G items, the scale, and codes (U, G); `test` is for an official test set, and `times`
+    hold when each rating was made (S,), if that decides which are held out."""
 
     titles: tuple[str, ...]
     scale: tuple[float, ...]
-    codes: Tensor
-    test: Tensor | None = None
+    codes: SparseRows
+    test: SparseRows | None = None
+    times: Tensor | None = None
 
 
 class RatingData(DataModule):
@@ -82,12 +84,13 @@ class RatingData(DataModule):
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         rated = self.read()
         random = torch.Generator().manual_seed(self.split_seed)
-        known, test = rated.codes, rated.test
+        known, test, times = rated.codes, rated.test, rated.times
         if test is None:
-            known, test = _held_out(known, self.test_ratings, random)
-        train, val = _held_out(known, self.val_ratings, random)
+            known, test, out = known.held_out(self.test_ratings, random, times)
+            times = None if times is None else times[~out]
+        train, val, _ = known.held_out(self.val_ratings, random, times)
         for split, codes in (("training", train), ("validation", val), ("test", test)):
-            if not codes.any():
+            if not len(codes.codes):
                 raise DataError(f"there are too few ratings: none is left for {split}")
         try:
             spec = Spec(Ratings(rated.titles, rated.scale), Recommendations(rated.titles, rated.scale))
@@ -137,7 +140,7 @@ class BinaryRatings(RatingData):
         seen = torch.linspace(0.05, 0.45, chances.shape[1])[torch.randperm(chances.shape[1], generator=random)]
         codes = torch.where(torch.rand(chances.shape, generator=random) < seen, 1 + liked.to(torch.uint8), 0)
         titles = [f"{genre} {number}" for genre in self.genres for number in range(1, self.films + 1)]
-        return Rated(tuple(titles), (0, 1), codes.to(torch.uint8))
+        return Rated(tuple(titles), (0, 1), SparseRows.of_dense(codes.to(torch.uint8)))
 
 
 class MovieLens(RatingData):
@@ -190,7 +193,7 @@ class MovieLens(RatingData):
         base, test = (self._codes(folder / name, count) for name, count in self.parts)
         return Rated(_unique(names), (1, 2, 3, 4, 5), base, test)
 
-    def _codes(self, path: Path, count: int) -> Tensor:
+    def _codes(self, path: Path, count: int) -> SparseRows:
         fault = f"{path} does not have the {count} ratings of MovieLens 100k; it is damaged"
         try:
             rows = torch.tensor([[int(cell) for cell in line.split("\t")[:3]] for line in read_text(path).splitlines()])
@@ -199,9 +202,7 @@ class MovieLens(RatingData):
         largest = torch.tensor([self.num_users, self.films, 5])
         if rows.shape != (count, 3) or not ((rows >= 1) & (rows <= largest)).all():
             raise DataError(fault)
-        codes = torch.zeros(self.num_users, self.films, dtype=torch.uint8)
-        codes[rows[:, 0] - 1, rows[:, 1] - 1] = rows[:, 2].to(torch.uint8)
-        return codes
+        return SparseRows.of_pairs(rows[:, 0] - 1, rows[:, 1] - 1, rows[:, 2], (self.num_users, self.films))
 
 
 class CsvRatings(RatingData):
@@ -219,6 +220,7 @@ class CsvRatings(RatingData):
         bins: how many steps are made of numbers of which there are more than 20, equally many ratings in each.
         clicks: each row is a click, whatever its rating. As many pairs of a user and an item without a row, drawn at
             random, count as 0.
+        time: a column of times: each user's last ratings are held out, and not random ones. None for random ones.
         separator, encoding, header: as in `zoo.data.tables.Csv`.
         batch_size, val_ratings, test_ratings, split_seed: as in `RatingData`.
 
@@ -237,6 +239,7 @@ class CsvRatings(RatingData):
         scale: Sequence[str | float] | None = None,
         bins: int = 5,
         clicks: bool = False,
+        time: str | None = None,
         separator: str | None = None,
         encoding: str | None = None,
         header: Header = AUTO,
@@ -251,6 +254,7 @@ class CsvRatings(RatingData):
         self.scale = None if scale is None else list(scale)
         self.bins = check.whole("bins", bins, 2, MAX_STEPS)
         self.clicks = clicks or rating is None
+        self.time = time
         self.file = {"separator": separator, "encoding": encoding, "header": header}
 
     def read(self) -> Rated:
@@ -258,30 +262,45 @@ class CsvRatings(RatingData):
 
         frame = self._frame()
         ratings, scale = self._clicks(frame) if self.clicks else self._ratings(frame)
-        frame, ratings = frame[ratings.notna()], ratings.dropna()
-        users, items = (frame[name] for name in self.columns[:2])
-        user, names = pd.factorize(users)[0], pd.factorize(items.astype(str).str.strip(), sort=True)
-        if (cells := (int(user.max()) + 1) * len(names[1])) > MAX_CELLS:
-            raise DataError(f"{cells:,} pairs of users and items do not fit in memory; the limit is {MAX_CELLS:,}")
-        codes = torch.zeros(int(user.max()) + 1, len(names[1]), dtype=torch.uint8)
-        flat = pd.Series(ratings.to_numpy("uint8"), index=user.astype("int64") * len(names[1]) + names[0])
-        last = flat[~flat.index.duplicated(keep="last")]
-        codes.view(-1).numpy()[last.index] = last
+        known = ratings.notna().to_numpy()
+        if not known.all():
+            frame, ratings = frame[known], ratings[known]
+        times = None if self.time is None else self._times(frame[self.time], self.time)
+        user, item, codes = pd.factorize(frame[self.columns[0]])[0], frame[self.columns[1]], ratings.to_numpy("uint8")
+        del frame, ratings
+        places, different = pd.factorize(item)
+        names = pd.factorize(pd.Series(different).astype(str).str.strip(), sort=True)
+        pairs = torch.from_numpy(user.astype("int64")), torch.from_numpy(names[0].astype("int64")[places])
+        shape = int(user.max()) + 1, len(names[1])
+        if times is not None:  # a rating that was given again counts by its last time
+            order = times.argsort(stable=True)
+            pairs, codes = (pairs[0][order], pairs[1][order]), codes[order.numpy()]
+            times = last_of_each(times[order], *pairs, shape)
+        rows = SparseRows.of_pairs(*pairs, torch.from_numpy(codes), shape)
         if self.clicks:
-            codes = with_zeros(codes, torch.Generator().manual_seed(self.split_seed))
-        return Rated(tuple(names[1].tolist()), scale, codes)
+            rows, times = with_zeros(rows, torch.Generator().manual_seed(self.split_seed), times)
+        return Rated(tuple(names[1].tolist()), scale, rows, times=times)
 
     def _frame(self) -> pd.DataFrame:
         file = read_file(self.path, **self.file)
         for note in file.notes:
             self.note(note)
-        for name in self.columns:
+        for name in (*self.columns, *([self.time] if self.time else [])):
             if name not in file.frame.columns:
                 raise DataError(unknown("column", name, map(str, file.frame.columns)))
             if file.frame[name].isna().any():
                 row = file.frame.index[file.frame[name].isna()][0]
                 raise DataError(f"column '{name}', row {row}: the cell is empty")
         return file.frame
+
+    def _times(self, cells: pd.Series, name: str) -> Tensor:
+        """When each rating was made, as numbers or days."""
+        try:
+            values = numbers(cells, name) if cells.dtype.kind in "iuf" else days(cells, name)
+        except SpecError as error:
+            raise DataError(str(error)) from error
+        self.note(f"the last ratings of each user by '{name}' are held out")
+        return torch.from_numpy(values.to_numpy("float64", copy=True))
 
     def _clicks(self, frame: pd.DataFrame) -> tuple[pd.Series, tuple[float, ...]]:
         import pandas as pd
@@ -298,9 +317,10 @@ class CsvRatings(RatingData):
         if self.scale is not None:
             return self._on_scale(given, name)
         values = pd.to_numeric(given, errors="coerce").astype("float64")
-        truths = words(given)
-        if truths.isin(["True", "False"]).all():
-            values = (truths == "True").astype("float64")
+        if given.dtype.kind not in "iuf":
+            truths = words(given)
+            if truths.isin(["True", "False"]).all():
+                values = (truths == "True").astype("float64")
         if values.isna().any():
             raise DataError(self._not_numbers(given, values, name))
         steps = sorted(values.unique().tolist())
@@ -374,29 +394,6 @@ class CsvRatings(RatingData):
                 f"{rest[0]:g} to {rest[-1]:g} and seems to mean 'not rated': data.scale=[{scale}] leaves such rows "
                 f"out, and data.scale=[{first:g},{scale}] keeps them"
             )
-
-
-def with_zeros(codes: Tensor, random: torch.Generator) -> Tensor:
-    """Clicks (U, G), with code 2, and for each user as many other items, drawn at random, with code 1."""
-    clicked = codes > 0
-    counts = clicked.sum(dim=1)
-    drawn = torch.zeros_like(codes)
-    for rows in torch.arange(len(codes)).split(ROWS_AT_ONCE):  # a float for each pair is four times the codes
-        draws = torch.rand(len(rows), codes.shape[1], generator=random).masked_fill_(clicked[rows], -1)
-        order = draws.argsort(dim=1, descending=True)[:, : int(counts[rows].max())]
-        wanted = (torch.arange(order.shape[1]) < counts[rows, None]) & (draws.gather(1, order) >= 0)
-        drawn[rows] = torch.zeros_like(codes[rows]).scatter_(1, order, wanted.to(torch.uint8))
-    return torch.where(clicked, 2, drawn).to(torch.uint8)
-
-
-def _held_out(codes: Tensor, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Codes (U, G) without `count` ratings of each user, or half of them if they are fewer; and those ratings."""
-    rated = codes > 0
-    draws = torch.rand(codes.shape, generator=random).masked_fill(~rated, -1)
-    places = draws.topk(min(count, codes.shape[1]), dim=1).indices
-    within = torch.arange(places.shape[1]) < rated.sum(dim=1, keepdim=True) // 2
-    out = torch.zeros_like(rated).scatter(1, places, within)
-    return codes.masked_fill(out, 0), codes.masked_fill(~out, 0)
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

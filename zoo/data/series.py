@@ -18,7 +18,8 @@ from torch import Tensor
 from zoo import check
 from zoo.data.core.columns import Examples, Windows
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.kinds import find, read_with_decimals
+from zoo.data.core.kinds import find
+from zoo.data.core.notations import read_with_decimals
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.times import moments, places
 from zoo.errors import DataError, SpecError, unknown

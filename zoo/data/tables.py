@@ -16,8 +16,10 @@ from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.date_forms import ORDERS
 from zoo.data.core.kinds import Kind
-from zoo.data.core.splits import held_out_sizes, split_fractions, split_groups, split_in_order
-from zoo.data.core.table_spec import examples, learn, missing_cells
+from zoo.data.core.notations import read_with_decimals
+from zoo.data.core.splits import split_classes, split_fractions, split_groups, split_in_order
+from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
+from zoo.data.core.targets import TARGET_KINDS
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import days, numbers, words
@@ -30,10 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-TARGET_KINDS = ("auto", "classes", "values")
 SPLITS = ("train", "val", "test")
 MIN_ROWS = 10
-MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
 
 class TableData(DataModule):
@@ -43,10 +43,10 @@ class TableData(DataModule):
     a target and columns without information are dropped. How cells were read is in the log and in the card.
 
     Args:
-        target: column to predict; several make a regression of several values; None for none, as features and
-            anomalies need.
-        target_kind: `classes`, `values` or `auto`. `auto` takes text, booleans and up to 20 different whole numbers as
-            classes, and other numbers as values.
+        target: column to predict; several make a regression of several values, or several labels; None for none, as
+            features and anomalies need.
+        target_kind: `classes`, `labels`, `values` or `auto`. `auto` takes text, booleans and up to 20 different whole
+            numbers as classes, several columns of 0 and 1 as labels, and other numbers as values.
         kinds: number, category, boolean, date, time or ignore, for columns whose kind is not detected correctly.
         na_values: what else stands for a missing cell, such as -999.
         decimal, thousands: what stands before fractions and between thousands; None to find out.
@@ -131,23 +131,29 @@ class TableData(DataModule):
             kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
             known = {split: self._with_target(part, kinds) for split, part in parts.items()}
             labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
+            several = labels is None and self._are_labels(list(known.values()))
             of_rows = None if labels is None else labels.iloc[: len(known[""])]
             rows = self._split(known[""], of_rows, kinds)
             for split in parts.keys() - {""}:  # its share is for training
                 rows["train"] = np.concatenate([rows["train"], rows[split]])
-            frames = {split: known.get(split, known[""].iloc[chosen]) for split, chosen in rows.items()}
+            whole, start = pd.concat(list(known.values())) if len(known) > 1 else known[""], len(known[""])
+            for split in list(known)[1:]:  # which follow the other rows
+                rows[split] = np.arange(start, start := start + len(known[split]))
             if self.group is not None:  # new ones come later
                 kinds[self.group] = column_kinds.IGNORED
             spec = learn(
-                frames["train"],
+                whole,
                 self.targets,
+                rows=rows["train"],
                 classes=labels is not None,
+                labels=several,
                 kinds=kinds,
                 say=self.note,
                 na_values=self.na_values,
                 dialect=self.dialect,
             )
-            return spec, {split: examples(frames[split], spec, self.targets, kinds) for split in SPLITS}
+            splits = split_examples(whole, rows, spec, self.targets, kinds)
+            return spec, {split: splits[split] for split in SPLITS}
         except SpecError as error:
             raise DataError(str(error)) from error
 
@@ -182,9 +188,22 @@ class TableData(DataModule):
         """The classes of the target as words; None if it is values, or none."""
         if len(self.targets) != 1:
             if self.target_kind == "classes" and self.targets:
-                raise DataError("several targets are values; give one target for classes, or target_kind=values")
+                raise DataError("several targets are values or labels; give one target for classes")
             return None
-        return _labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
+        if self.target_kind == "labels":
+            return None
+        return class_labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
+
+    def _are_labels(self, frames: Sequence[pd.DataFrame]) -> bool:
+        """Whether the targets are labels of which a row has any number: all cells are 0 or 1, or true or false."""
+        if self.target_kind == "values" or len(self.targets) < 1 + (self.target_kind != "labels"):
+            return False
+        odd = next((name for name in self.targets for frame in frames if not are_marks(frame[name])), None)
+        if odd is not None and self.target_kind == "labels":
+            raise DataError(f"column '{odd}' is to be a label, and holds other cells than 0 and 1, or true and false")
+        if odd is None and self.target_kind == "auto":
+            self.note(f"the targets hold 0 and 1 alone, and are {len(self.targets)} labels; data.target_kind=values")
+        return odd is None
 
     def _split(self, frame: pd.DataFrame, labels: pd.Series | None, kinds: Mapping[str, Kind]) -> dict[str, np.ndarray]:
         """Positions of the rows of each split."""
@@ -195,7 +214,7 @@ class TableData(DataModule):
             return split_in_order(when, fractions, self.split_by)
         if self.group is not None:
             return split_groups(words(frame[self.group]), fractions, self.split_seed)
-        return _split(labels, len(frame), fractions, self.split_seed)
+        return split_classes(labels, len(frame), fractions, self.split_seed)
 
 
 class Csv(TableData):
@@ -266,7 +285,7 @@ class Csv(TableData):
 
     def _read(self, path: str) -> pd.DataFrame:
         options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
-        file = column_kinds.read_with_decimals(path, options, self.notation["decimal"])
+        file = read_with_decimals(path, options, self.notation["decimal"])
         for note in file.notes:
             self.note(note)
         self.dialect = file.dialect
@@ -357,52 +376,6 @@ def generate_admissions(rows: int = 400, seed: int = 0) -> pd.DataFrame:
     logit = 0.004 * (gre - 600) + 1.2 * (gpa - 3.4) - 0.6 * (rank - 2) - 0.6
     admit = random.random(rows) < 1 / (1 + np.exp(-logit))
     return pd.DataFrame({"admit": admit.astype(int), "gre": gre.astype(int), "gpa": gpa, "rank": rank})
-
-
-def _labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
-    """The classes of the target's cells as words; None if they are values.
-
-    Raises:
-        DataError: all cells are the same, or a class has too few rows to be split.
-    """
-    labels = words(cells)
-    counts = labels.value_counts()
-    if len(counts) < 2:
-        raise DataError(f"the target '{cells.name}' has the same value in all rows: {counts.index[0]}")
-    is_number = kind.name == "number"
-    if target_kind == "values" or (target_kind == "auto" and is_number and _is_quantity(cells, kind)):
-        return None
-    if counts.min() < 3:
-        remedy = "merge small ones, or drop their rows" + (", or set data.target_kind=values" if is_number else "")
-        raise DataError(
-            f"the target '{cells.name}' has {len(counts)} classes in {len(cells)} rows, and {counts.index[-1]!r} only "
-            f"{counts.min()}; each class needs at least 3 rows: {remedy}"
-        )
-    return labels
-
-
-def _is_quantity(cells: pd.Series, kind: Kind) -> bool:
-    values = numbers(cells, str(cells.name), kind.notation)
-    return values.nunique() > MAX_CLASSES or bool((values % 1 != 0).any())
-
-
-def _split(labels: pd.Series | None, count: int, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
-    """Positions of the rows of each split, in random order; each class has at least one row in each split."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    order = random.permutation(count)
-    groups = [order]
-    if labels is not None:
-        words_of_rows = labels.to_numpy()[order]
-        groups = [order[words_of_rows == name] for name in labels.unique()]
-    parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
-    for group in groups:
-        val, test = held_out_sizes(len(group), fractions)
-        parts["val"].append(group[:val])
-        parts["test"].append(group[val : val + test])
-        parts["train"].append(group[val + test :])
-    return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
 
 
 def _named(bunch: Any, target: str) -> pd.DataFrame:

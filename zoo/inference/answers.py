@@ -24,6 +24,7 @@ from zoo.spec import (
     Forecast,
     Image,
     Labels,
+    MultiLabel,
     Recommendations,
     Tokens,
     Topics,
@@ -54,6 +55,23 @@ def network_output(kind: Any, answer: Tensor) -> Tensor:
 def _(kind: Classes, calibration: Calibration) -> list[Port]:
     details = {"labels": list(kind.names)}
     return [Port("probabilities", "float32", ("batch", len(kind.names)), "one a label", details)]
+
+
+@outputs_of.register
+def _(kind: MultiLabel, calibration: Calibration) -> list[Port]:
+    details = {"labels": list(kind.names)}
+    meaning = "one a label, each by itself: any number of them may be above 0.5"
+    return [Port("probabilities", "float32", ("batch", len(kind.names)), meaning, details)]
+
+
+@answers_of.register
+def _(kind: MultiLabel, output: Tensor, calibration: Calibration) -> tuple[Tensor]:
+    return (output.float().sigmoid(),)
+
+
+@network_output.register
+def _(kind: MultiLabel, answer: Tensor) -> Tensor:
+    return answer.logit(torch.finfo(torch.float32).eps)
 
 
 @outputs_of.register

@@ -15,9 +15,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.spec import Counts, Image, InputKind, Label, MaskedImage, Ratings, Seed, Series, Table, Text, TextLine, Video
+from zoo.spec import (
+    Counts,
+    Image,
+    InputKind,
+    Label,
+    MaskedImage,
+    Ratings,
+    Seed,
+    Sentence,
+    Series,
+    Table,
+    Text,
+    TextLine,
+    Video,
+)
 from zoo.spec.columns import Boolean, Category, Column, Date, Time
 from zoo.spec.framing import framed
+from zoo.spec.sentence import LETTERS
 
 Encoded = Any  # a tensor, or a tuple of them
 
@@ -161,6 +176,13 @@ def _(kind: Text) -> list[Port]:
     meaning = "numbers of tokens: 0 pads, 1 is an unknown token, 2 is the first of the vocabulary"
     details = {"vocabulary": list(kind.vocabulary), "level": kind.level}
     return [Port("codes", "int64", ("batch", "tokens"), meaning, details), LENGTHS]
+
+
+@inputs_of.register(Sentence)
+def _(kind: Sentence) -> list[Port]:
+    meaning = "a word's number, then those of its letters: 0 pads, 1 is unknown, 2 is the first of its list"
+    details = {"vocabulary": list(kind.vocabulary), "alphabet": list(kind.alphabet)}
+    return [Port("codes", "int32", ("batch", "words", 1 + LETTERS), meaning, details), LENGTHS]
 
 
 @inputs_of.register(Counts)

@@ -1,5 +1,6 @@
 """Metrics that torchmetrics does not have."""
 
+from zoo.metrics.entities import EntityF1
 from zoo.metrics.generation import (
     CaptionerMetrics,
     ClassifierMetrics,
@@ -21,6 +22,7 @@ __all__ = [
     "R2",
     "CaptionerMetrics",
     "ClassifierMetrics",
+    "EntityF1",
     "MaskedL1",
     "MaskedPSNR",
     "MaskedSSIM",

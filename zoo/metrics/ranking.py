@@ -1,4 +1,4 @@
-"""The ranking of items: normalized discounted cumulative gain.
+"""The ranking of items: normalized discounted cumulative gain, recall, and the rank of the first good one.
 
 Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002. Items of equal scores share the mean
 of their gains, as in torchmetrics.
@@ -52,3 +52,57 @@ class NDCG(Metric):
 
     def compute(self) -> Tensor:
         return dim_zero_cat(self.values).mean() if len(self.values) else torch.zeros((), device=self.device)
+
+
+class _RowMean(Metric):
+    """The mean over those rows of items that have a relevant one; 0 where there is no such row."""
+
+    full_state_update = False
+    is_differentiable = False
+    higher_is_better = True
+
+    total: Any
+    rows: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", default=torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("rows", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def add(self, values: Tensor, relevant: Tensor) -> None:
+        has_one = relevant.any(dim=1)
+        self.total += values[has_one].double().sum()
+        self.rows += has_one.sum()
+
+    def compute(self) -> Tensor:
+        return (self.total / self.rows.clamp(min=1)).float()
+
+
+class Recall(_RowMean):
+    """The share of a row's relevant items among the first `top_k`, as torchmetrics' `RetrievalRecall` has it.
+
+    Args:
+        top_k: the first items of a ranking that count, at least 1.
+
+    Raises:
+        ValueError: `top_k` is out of range.
+    """
+
+    def __init__(self, top_k: int = 10) -> None:
+        super().__init__()
+        self.top_k = check.whole("top_k", top_k)
+
+    def update(self, scores: Tensor, relevant: Tensor) -> None:
+        """Add rows of items: their scores, and which of them are relevant, bool, both (B, G)."""
+        first = scores.topk(min(self.top_k, scores.shape[1]), dim=1).indices
+        self.add(relevant.gather(1, first).sum(dim=1) / relevant.sum(dim=1), relevant)
+
+
+class ReciprocalRank(_RowMean):
+    """1 / rank of a row's first relevant item, as torchmetrics' `RetrievalMRR` has it; it is the last of equal ones."""
+
+    def update(self, scores: Tensor, relevant: Tensor) -> None:
+        """Add rows of items: their scores, and which of them are relevant, bool, both (B, G)."""
+        best = scores.masked_fill(~relevant, float("-inf")).amax(dim=1, keepdim=True)
+        better = ((scores >= best) & ~relevant).sum(dim=1)
+        self.add(1 / (1 + better), relevant)

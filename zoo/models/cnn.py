@@ -33,7 +33,7 @@ from zoo.models.photo_cnn import PhotoCNN
 from zoo.models.precision import in_float32
 from zoo.models.rnn.forecasting import Forecaster
 from zoo.models.rnn.steps import Tagger
-from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Text, TextLine, Transcript, Values
+from zoo.spec import Classes, Forecast, Image, Labels, MultiLabel, Series, Spec, Text, TextLine, Transcript, Values
 
 WIDTHS = (16, 32, 64)  # of the stages of a classifier
 STEPS = 2  # of CTC for each step of the LSTM; otherwise narrow letters would have less than one
@@ -271,23 +271,23 @@ def build(
     source, wanted = spec.input, spec.output
     if isinstance(source, TextLine) and isinstance(wanted, Transcript):
         return _made(CRNN, options, source.height, len(wanted.alphabet))
-    if isinstance(source, Text) and isinstance(wanted, Classes):
+    if isinstance(source, Text) and isinstance(wanted, Classes | MultiLabel | Values):
         return _made(TextCNN, options, source.codes, len(wanted.names))
     if isinstance(source, Series) and isinstance(wanted, Labels):
         return Tagger(_made(SequenceCNN, {**options, "pool": "none"}, len(source.names), len(wanted.names)))
     if isinstance(source, Series) and isinstance(wanted, Forecast):
         outputs, targets = wanted.horizon * len(wanted.names), [source.names.index(name) for name in wanted.names]
         return Forecaster(_made(SequenceCNN, {"pool": "last", **options}, len(source.names), outputs), targets)
-    if isinstance(source, Series) and isinstance(wanted, Classes | Values):
+    if isinstance(source, Series) and isinstance(wanted, Classes | MultiLabel | Values):
         return _made(SequenceCNN, options, len(source.names), len(wanted.names))
-    if type(source) is Image and isinstance(wanted, Classes | Values):
+    if type(source) is Image and isinstance(wanted, Classes | MultiLabel | Values):
         if options.pop("photo", False):
             photo_cnn.check_size(source, widths or photo_cnn.WIDTHS)
             return _made(PhotoCNN, options, source.channels, len(wanted.names))
         smallest = -(-min(source.size) // 2 ** len(widths or WIDTHS))  # of the last feature map; rounded up
         return _made(CNN, {"grid": min(4, smallest), **options}, source.channels, len(wanted.names))
     raise SpecError(
-        "cnn goes from image, text or series to classes, from image or series to values, from series to labels or "
+        "cnn goes from image, text or series to classes, labels or values, from series to labels of its steps or "
         f"forecast, or from line of text to transcript, not {spec}"
     )
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zoo import check
 from zoo.errors import SpecError
-from zoo.spec import Classes, Image, Spec, Table, Values
+from zoo.spec import Classes, Image, MultiLabel, Spec, Table, Values
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
@@ -170,7 +170,8 @@ def build(
     elif type(spec.input) is Image:
         in_features, categories = spec.input.channels * math.prod(spec.input.size), ()
     else:
-        raise SpecError(f"mlp goes from table or image to classes or values, not {spec}")
+        hint = "; texts are for lstm, gru and rnn" if getattr(spec.input, "is_text", False) else ""
+        raise SpecError(f"mlp goes from table or image to classes, labels or values, not {spec}{hint}")
 
     def network(kind: type[MLP], num_outputs: int, output_activation: str) -> MLP:
         return kind(
@@ -187,8 +188,12 @@ def build(
 
     if isinstance(spec.output, Values):
         return network(MLP, len(spec.output.names), output_activation or "linear")
+    if isinstance(spec.output, MultiLabel):
+        if output_activation not in (None, "logistic"):
+            raise ValueError(f"output_activation of several labels is logistic, not {output_activation}")
+        return network(MLP, len(spec.output.names), "linear")  # loss and spec apply it to the logits
     if not isinstance(spec.output, Classes):
-        raise SpecError(f"mlp goes from table or image to classes or values, not {spec}")
+        raise SpecError(f"mlp goes from table or image to classes, labels or values, not {spec}")
     classes = len(spec.output.names)
     if output_activation in (None, "softmax"):  # loss and spec apply it to the logits
         return network(Classifier, classes, "linear")

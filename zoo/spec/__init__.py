@@ -22,6 +22,7 @@ from zoo.spec.image import Image, MaskedImage, SmallImage, read_image
 from zoo.spec.kind import InputKind
 from zoo.spec.lines import TextLine, Transcript
 from zoo.spec.ratings import Ratings, Recommendations
+from zoo.spec.sentence import Sentence
 from zoo.spec.series import Forecast, Labels, Series, Video
 from zoo.spec.sources import Label, Seed
 from zoo.spec.table import Table
@@ -41,9 +42,11 @@ __all__ = [
     "Label",
     "Labels",
     "MaskedImage",
+    "MultiLabel",
     "Ratings",
     "Recommendations",
     "Seed",
+    "Sentence",
     "Series",
     "SmallImage",
     "Spec",
@@ -102,9 +105,67 @@ class Classes:
         return answers
 
 
-Input = Image | MaskedImage | SmallImage | Table | Text | TextLine | Series | Video | Label | Seed | Ratings | Counts
+@dataclass(frozen=True)
+class MultiLabel:
+    """Any number of K named labels, also none of them; the network gives a logit for each, (B, K).
+
+    Raises:
+        SpecError: there is no name, or a name occurs twice.
+    """
+
+    word: ClassVar[str] = "several labels"
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        names = self.names
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            raise SpecError("the names of labels are a list of strings")
+        object.__setattr__(self, "names", tuple(names))
+        if not self.names or len(set(self.names)) != len(self.names):
+            raise SpecError("at least one label is needed, and the names of labels must differ")
+
+    def decode(self, output: Tensor) -> list[dict[str, Any]]:
+        """Turn logits (B, K) into B answers: the labels that are likelier than not, and the probability of each."""
+        if not output.isfinite().all():
+            raise SpecError("the network's answer is not a number; the input, or its weights, are far too large")
+        return [
+            {
+                "labels": [name for name, p in zip(self.names, row) if p > 0.5],
+                "probabilities": dict(zip(self.names, row)),
+            }
+            for row in output.double().sigmoid().tolist()
+        ]
+
+
+Input = (
+    Image
+    | MaskedImage
+    | SmallImage
+    | Table
+    | Text
+    | Sentence
+    | TextLine
+    | Series
+    | Video
+    | Label
+    | Seed
+    | Ratings
+    | Counts
+)
 Output = (
-    Anomaly | Classes | Features | Image | Values | Tokens | Transcript | Labels | Forecast | Recommendations | Topics
+    Anomaly
+    | Classes
+    | MultiLabel
+    | Features
+    | Image
+    | Values
+    | Tokens
+    | Transcript
+    | Labels
+    | Forecast
+    | Recommendations
+    | Topics
 )
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Input), *get_args(Output))}
 

@@ -154,7 +154,10 @@ class Date:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,), text or dates, into (N, 7), NaN if they are missing."""
-        return self.scaled(_tensor(days(cells, self.name, self.form))).numpy()
+        import pandas as pd
+
+        places, different = pd.factorize(days(cells, self.name, self.form).to_numpy(), use_na_sentinel=False)
+        return self.scaled(torch.from_numpy(different)).numpy()[places]
 
     def scaled(self, values: Tensor) -> Tensor:
         """Days since 1970 (N,) to (N, 7)."""

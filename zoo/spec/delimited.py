@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import DataError
 from zoo.spec.cells import NOT_A_WORD, exact_words
@@ -172,12 +172,15 @@ def _check_shape(path: Path, source: Path | bytes, form: Form, encoding: str) ->
     Raises:
         DataError: a row has more or fewer cells; the message names it.
     """
-    comments: list[int] = []
-    if form.dialect.separator == BLANKS or not _is_even(source, form):
-        comments = _check_rows(path, source, form, encoding)
-        if form.dialect.separator == BLANKS:
-            return {}, comments
-    return _odd_numbers(source, form), comments
+    if form.dialect.separator == BLANKS:
+        return {}, _check_rows(path, source, form, encoding)
+    even = True
+    found: dict[int, bool] = {}
+    for chunk in _chunks(source, form):
+        even = even and _is_even(chunk, form.width)
+        for column, zeros in _odd_numbers(chunk, form.dialect.separator).items():
+            found[column] = found.get(column, False) or zeros
+    return found, [] if even else _check_rows(path, source, form, encoding)
 
 
 def _bytes(source: Path | bytes, skip: int) -> Any:
@@ -193,8 +196,16 @@ def _bytes(source: Path | bytes, skip: int) -> Any:
     return memoryview(data)[start:]
 
 
-def _chunks(source: Path | bytes, form: Form) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Chunks of whole lines: their bytes, and the places of separators and ends of lines that stand in no quotes."""
+class Chunk(NamedTuple):
+    """Whole lines: their bytes, and the places of separators and of ends of lines that stand in no quotes."""
+
+    bytes: np.ndarray
+    separators: np.ndarray
+    ends: np.ndarray
+    quoted: bool
+
+
+def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
     import numpy as np
 
     data, start = _bytes(source, form.lines), 0
@@ -203,7 +214,7 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[tuple[np.ndarray, np.n
         while True:
             chunk = np.frombuffer(data[start : start + size], np.uint8)
             separators, ends = chunk == ord(form.dialect.separator), chunk == ord("\n")
-            if (quotes := chunk == ord('"')).any():
+            if has_quotes := bool((quotes := chunk == ord('"')).any()):
                 outside = ~np.logical_xor.accumulate(quotes)
                 separators &= outside
                 ends &= outside
@@ -213,46 +224,64 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[tuple[np.ndarray, np.n
             size *= 2
         if start + size < len(data):
             chunk = chunk[: lines[-1] + 1]
-        yield chunk, np.flatnonzero(separators[: len(chunk)]), lines
+        yield Chunk(chunk, np.flatnonzero(separators[: len(chunk)]), lines, has_quotes)
         start += len(chunk)
 
 
-def _is_even(source: Path | bytes, form: Form) -> bool:
+def _is_even(lines: Chunk, width: int) -> bool:
     """Whether all lines have as many separators as the header, empty ones apart."""
     import numpy as np
 
-    for chunk, separators, ends in _chunks(source, form):
-        if len(chunk) and chunk[-1] != ord("\n"):
-            ends = np.append(ends, len(chunk))
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        counts = np.searchsorted(separators, ends) - np.searchsorted(separators, starts)
-        short = ends - starts < 2
-        filled = ~short | ((ends > starts) & (chunk[np.minimum(starts, len(chunk) - 1)] != ord("\r")))
-        if (counts[filled] != form.width - 1).any():
-            return False
-    return True
+    chunk, separators, ends, _ = lines
+    if len(chunk) and chunk[-1] != ord("\n"):
+        ends = np.append(ends, len(chunk))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if width > 1 and len(separators) == len(ends) * (width - 1):  # as it is in most files
+        first, last = separators[:: width - 1], separators[width - 2 :: width - 1]
+        if (first >= starts).all() and (last < ends).all():
+            return True
+    counts = np.searchsorted(separators, ends) - np.searchsorted(separators, starts)
+    short = ends - starts < 2
+    filled = ~short | ((ends > starts) & (chunk[np.minimum(starts, len(chunk) - 1)] != ord("\r")))
+    return bool((counts[filled] == width - 1).all())
 
 
-def _odd_numbers(source: Path | bytes, form: Form) -> dict[int, bool]:
+def _odd_numbers(lines: Chunk, separator: str) -> dict[int, bool]:
+    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False)."""
     import numpy as np
 
+    chunk, separators, ends, has_quotes = lines
+    size, padded = len(chunk), np.concatenate([chunk, np.zeros(3, np.uint8)])
+    edges = (chunk == ord(separator)) | (chunk == ord("\n")) | (chunk == ord('"'))
+    zeros = np.flatnonzero(edges & (padded[1 : size + 1] == ord("0")) & _are_digits(padded[2 : size + 2])) + 1
+    if chunk[0] == ord("0") and _are_digits(padded[1:2])[0]:
+        zeros = np.append(zeros, 0)
+    if has_quotes:  # those alone with which a cell begins
+        opened = zeros - (padded[zeros - 1] == ord('"')) - 1
+        zeros = zeros[(opened < 0) | _contains(separators, opened) | _contains(ends, opened)]
+    powers = np.flatnonzero((chunk | 32) == ord("e"))
+    powers = powers[_are_digits(padded[powers - 1]) & _are_digits(padded[powers + 1]) & (powers > 0)]
     found: dict[int, bool] = {}
-    for chunk, separators, ends in _chunks(source, form):
-        padded = np.concatenate([chunk, np.zeros(3, np.uint8)])
-        starts = np.concatenate([[0], ends[ends < len(chunk) - 1] + 1, separators + 1])  # of cells
-        starts = starts + (padded[starts] == ord('"'))
-        digit = (padded[starts + 1] >= ord("0")) & (padded[starts + 1] <= ord("9"))
-        zeros = starts[(padded[starts] == ord("0")) & digit]
-        powers = np.flatnonzero((chunk | 32) == ord("e"))
-        is_digit = (padded >= ord("0")) & (padded <= ord("9"))
-        powers = powers[is_digit[powers - 1] & is_digit[powers + 1] & (powers > 0)]
-        for places, kind in ((zeros, True), (powers, False)):
-            begins = np.concatenate([[0], ends + 1])
-            line = begins[np.searchsorted(begins, places, side="right") - 1]
-            columns = np.searchsorted(separators, places) - np.searchsorted(separators, line)
-            for column in np.unique(columns).tolist():
-                found[column] = found.get(column, False) or kind
+    begins = np.concatenate([[0], ends + 1])
+    for places, kind in ((zeros, True), (powers, False)):
+        line = begins[np.searchsorted(begins, places, side="right") - 1]
+        columns = np.searchsorted(separators, places) - np.searchsorted(separators, line)
+        for column in np.unique(columns).tolist():
+            found[column] = found.get(column, False) or kind
     return found
+
+
+def _are_digits(characters: np.ndarray) -> np.ndarray:
+    return (characters - ord("0")) < 10  # of unsigned bytes
+
+
+def _contains(ascending: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Whether each place is one of those in ascending order."""
+    import numpy as np
+
+    if not len(ascending):
+        return np.zeros(len(places), bool)
+    return ascending[np.minimum(np.searchsorted(ascending, places), len(ascending) - 1)] == places
 
 
 def _names_in(cells: pd.Series, zeros: bool) -> bool:

@@ -109,6 +109,9 @@ def encoding_of(path: Path, like: Dialect | None = None) -> str:
         if max(even, odd) > len(head) // 4:
             return "utf-16-be" if even > odd else "utf-16-le"
         like_that = like.encoding if like is not None and not like.encoding.startswith("utf") else "cp1252"
+        file.seek(0)
+        if all(chunk.isascii() for chunk in iter(lambda: file.read(CHUNK), b"")):
+            return "utf-8"
         for encoding in ("utf-8", like_that):
             file.seek(0)
             decoder = codecs.getincrementaldecoder(encoding)()

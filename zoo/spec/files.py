@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import json
 import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError, install
-from zoo.files import one_line
+from zoo.files import one_line, quoted
 from zoo.spec.delimited import Delimited, read_delimited
 from zoo.spec.dialect import Dialect, encoding_of
 
@@ -24,7 +25,8 @@ def read_table(path: str | os.PathLike[str], **options: Any) -> pd.DataFrame:
 
 
 def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
-    """Read a CSV file, or a Parquet file (a name that ends in .parquet or .pq; this needs pyarrow).
+    """Read a CSV file, a Parquet file (its name ends in .parquet or .pq; this needs pyarrow), or JSON lines (.jsonl,
+    .ndjson or .json; an object for each row).
 
     Cells that are empty, "?" or NaN are missing. Rows count from 1.
 
@@ -41,6 +43,8 @@ def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
         raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a CSV file")
     if path.suffix.lower() in (".parquet", ".pq"):
         return Delimited(_read_parquet(path), Dialect())
+    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+        return Delimited(_read_json(path), Dialect())
     try:
         return read_delimited(path, **options)
     except UnicodeDecodeError as error:
@@ -85,6 +89,35 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"reading Parquet takes pyarrow: {install('parquet')}") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise DataError(f"cannot read {path}: {error}") from error
+    frame.index += 1
+    return frame
+
+
+def _read_json(path: Path) -> pd.DataFrame:
+    """Objects, one a line or all in one list; a list or an object within a cell stays JSON."""
+    import pandas as pd
+
+    text = read_text(path)
+    lines = list(enumerate(text.split("\n"), start=1))
+    try:
+        if text.lstrip().startswith("["):
+            rows, lines = json.loads(text), []
+        else:
+            rows = []
+    except ValueError as error:
+        raise DataError(f"{path} is no JSON: {error}") from error
+    for number, line in lines:
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise DataError(f"{path}, line {number} is no JSON: {error}") from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise DataError(f'{path}, row {number} is {quoted(json.dumps(row))}, not an object such as {{"text": …}}')
+        for name, cell in row.items():
+            if isinstance(cell, (dict, list)):
+                row[name] = json.dumps(cell, ensure_ascii=False)
+    frame = pd.DataFrame(rows)
     frame.index += 1
     return frame
 

@@ -140,10 +140,23 @@ class Table(InputKind):
             if encoded_numbers is not None:
                 return encoded_numbers
         frame = self.read(raw)
-        encoded = np.empty((len(frame), sum(len(column.inputs) for column in self.columns)), np.float32)
+        return self.encode_parts(frame, [np.arange(len(frame))])[0]
+
+    def encode_parts(self, frame: pd.DataFrame, parts: Sequence[np.ndarray]) -> list[Tensor]:
+        """Turn parts of a DataFrame, each the places of its rows (N,), into float32 (N, E).
+
+        Raises:
+            SpecError: a cell is of another kind; the message names column and row.
+        """
+        import numpy as np
+
+        width = sum(len(column.inputs) for column in self.columns)
+        encoded = [np.empty((len(rows), width), np.float32) for rows in parts]
         for column, place in zip(self.columns, self.slices.values()):
-            encoded[:, place] = column.encode(hide(frame[column.name], self.na_values))
-        return torch.from_numpy(encoded)
+            numbers = column.encode(hide(frame[column.name], self.na_values)).astype(np.float32)
+            for part, rows in zip(encoded, parts):
+                part[:, place] = numbers[rows]
+        return [torch.from_numpy(part) for part in encoded]
 
     def blank(self, encoded: Tensor) -> Tensor:
         """Whether all cells of an encoded row are missing: (N, E) to (N,)."""

@@ -15,7 +15,7 @@ from zoo.tasks.rbm import (
     TopicModelling,
 )
 from zoo.tasks.sequence import OCR, Adding, Captioning, Forecasting, LanguageModelling, Tagging, memory_task
-from zoo.tasks.supervised import Classification, Regression, Sentiment, supervised_task
+from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
 from zoo.tasks.task import Task
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Hybrid",
     "LanguageModelling",
     "Mask",
+    "MultiLabelClassification",
     "Recommendation",
     "Regression",
     "Restoration",

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.errors import ConfigError
 from zoo.settings import config_folder
-from zoo.spec import Spec, Table, Text, Tokens
+from zoo.spec import Sentence, Spec, Table, Text, Tokens
 from zoo.spec.series import Series, Video
 from zoo.tasks.task import Task
 
@@ -22,7 +22,7 @@ def kind_of(task: Task) -> str:
 def _kind_of_spec(spec: Spec) -> str:
     if isinstance(spec.input, Table):
         return "table"
-    if isinstance(spec.input, Text):
+    if isinstance(spec.input, Text | Sentence):
         return "text"
     if isinstance(spec.input, Series | Video) or (isinstance(spec.output, Tokens)):
         return "sequence"

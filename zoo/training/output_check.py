@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo import models
 from zoo.errors import ConfigError
 from zoo.files import one_line, quoted
-from zoo.spec import Classes, Image, Spec, Table, Values
+from zoo.spec import Classes, Image, MultiLabel, Spec, Table, Values
 from zoo.weights.samples import random_inputs
 
 BATCH = 3
@@ -47,7 +47,7 @@ def check_output(name: str, network: Any, spec: Spec) -> None:
 def _shape(spec: Spec) -> tuple[int, ...] | None:
     """The shape of the output for a batch, for kinds of output where it is known."""
     output = spec.output
-    if isinstance(output, Classes):
+    if isinstance(output, Classes | MultiLabel):
         return BATCH, len(output.names)
     if type(output) is Values:
         return BATCH, len(output.names)

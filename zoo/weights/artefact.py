@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, unknown
 from zoo.files import replacing
-from zoo.spec import Calibration, Encoded, Features, Spec, Table
+from zoo.spec import Calibration, Encoded, Features, Sentence, Spec, Table
 from zoo.weights import header as headers
 from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
 from zoo.weights.rebuild import read_tensors, rebuild
@@ -89,6 +89,8 @@ class Artefact:
         for batch in batches:
             counted = {name: options[name] + len(answers) for name in self._per_example(run)}
             answers += self._answers(partial(run, **counted), decode, batch)
+        if isinstance(self.spec.input, Sentence):
+            answers = list(map(self.spec.input.labelled, inputs[0] if several else inputs, answers))
         return answers if several else answers[0]
 
     def features(self, *inputs: Any, stages: Sequence[int] | None = None) -> Any:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 import zoo
 from zoo import models
+from zoo.data.core.sparse import SparseRows
 from zoo.data.images import Digits
 from zoo.data.ratings import BinaryRatings
 from zoo.errors import SpecError
@@ -59,7 +60,7 @@ def test_only_what_is_asked_and_not_given_counts(likes: BinaryRatings) -> None:
     """Other ratings of what is asked change the loss, and gaps do not."""
     task = Recommendation(likes.spec, NETWORK, SGD, max_targets=5)
     spread(task.network)
-    codes = likes.splits["train"].columns[0][:30]
+    codes = likes.splits["train"].columns[0].dense()[:30]
     v = likes.spec.input.prepare(codes)
     torch.manual_seed(1)
     error = task.conditional_error(v, codes)
@@ -90,7 +91,7 @@ def test_it_nears_what_can_be_known_of_tastes(trainer: Callable[..., L.Trainer],
     fitted = trainer(max_epochs=40, limit_val_batches=0)
     fitted.fit(task, likes)
     metrics = fitted.test(task, likes, verbose=False)[0]
-    known, held = likes.splits["test"].columns
+    known, held = (column.dense() for column in likes.splits["test"].columns)
     chances = likes.chances()
     taste = (known == 2).float() @ chances.log().t() + (known == 1).float() @ (1 - chances).log().t()
     best = taste.softmax(dim=1) @ chances
@@ -131,7 +132,8 @@ def test_effects_are_those_of_ridge_regression() -> None:
     columns = torch.cat([functional.one_hot(person, 30), functional.one_hot(item, 8)], dim=1).numpy()
     ratings = codes[person, item].numpy().astype(float)
     ridge = Ridge(alpha=5.0, fit_intercept=False).fit(columns, ratings - ratings.mean())
-    found = item_and_user_effects(codes, scale)[person, item]
+    mean, of_item, of_person = item_and_user_effects(SparseRows.of_dense(codes), scale)
+    found = mean + of_item[item] + of_person[person]
     expected = ridge.predict(columns) + ratings.mean()
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-3)
 
@@ -139,7 +141,14 @@ def test_effects_are_those_of_ridge_regression() -> None:
 def test_a_run_names_what_to_see(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
     overrides = ["model=rbm", "task=recommendation", "data.num_users=100", "epochs=2", "model.num_hidden=5"]
     metrics = train(compose("train", *overrides, f"folder={tmp_path}")).metrics
-    assert {"test/rmse", "test/ndcg", "baseline/rmse_item_and_user_effects", "baseline/ndcg_popularity"} <= {*metrics}
+    assert {
+        "test/rmse",
+        "test/ndcg",
+        "test/recall",
+        "test/mrr",
+        "baseline/rmse_item_and_user_effects",
+        "baseline/ndcg_popularity",
+    } <= {*metrics}
     assert (tmp_path / "items.png").stat().st_size > 1000
     assert "recommendations, with" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")

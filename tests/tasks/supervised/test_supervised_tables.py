@@ -17,6 +17,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from torch import Tensor, nn
 from torch.nn import functional
 
+import zoo.training.reports  # noqa: F401  # registers them
 from zoo import SpecError, models
 from zoo.data.tables import Admissions, Diabetes, Wine
 from zoo.metrics.importance import permutation_importance

@@ -96,3 +96,24 @@ def split_groups(groups: pd.Series, fractions: tuple[float, float], seed: int) -
     val, test = held_out_sizes(len(names), fractions)
     chosen = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
     return {split: random.permutation(np.flatnonzero(np.isin(codes, part))) for split, part in chosen.items()}
+
+
+def split_classes(
+    labels: pd.Series | None, count: int, fractions: tuple[float, float], seed: int
+) -> dict[str, np.ndarray]:
+    """Positions of the rows of each split, in random order; each class has at least one row in each split."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    order = random.permutation(count)
+    groups = [order]
+    if labels is not None:
+        words_of_rows = labels.to_numpy()[order]
+        groups = [order[words_of_rows == name] for name in labels.unique()]
+    parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
+    for group in groups:
+        val, test = held_out_sizes(len(group), fractions)
+        parts["val"].append(group[:val])
+        parts["test"].append(group[val : val + test])
+        parts["train"].append(group[val + test :])
+    return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}

@@ -10,27 +10,44 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from zoo.data.core import kinds as column_kinds
 from zoo.data.core.columns import Examples
 from zoo.data.core.kinds import Kind
 from zoo.errors import DataError
-from zoo.spec import Classes, Features, Output, Spec, Table, Values
-from zoo.spec.cells import MISSING_NAMES, PLAIN, days, is_missing, numbers, words
+from zoo.spec import Classes, Features, MultiLabel, Output, Spec, Table, Values
+from zoo.spec.cells import (
+    FALSE_WORDS,
+    MISSING_NAMES,
+    PLAIN,
+    TRUE_WORDS,
+    booleans,
+    days,
+    distinct,
+    is_missing,
+    numbers,
+    words,
+)
 from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
 from zoo.spec.dialect import Dialect, Say
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 log = logging.getLogger(__name__)
 
+MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
+
 
 def learn(
-    train: pd.DataFrame,
+    frame: pd.DataFrame,
     target: str | Sequence[str],
     *,
+    rows: np.ndarray | None = None,
     classes: bool,
+    labels: bool = False,
     kinds: Mapping[str, Kind] | None = None,
     say: Say = log.info,
     na_values: tuple[str, ...] = (),
@@ -39,9 +56,11 @@ def learn(
     """The spec of a table, from its training rows.
 
     Args:
-        train: rows with their target.
+        frame: rows with their target.
         target: name of the target's column, or of several.
+        rows: places of the rows for training; None for all.
         classes: whether the target is a class; otherwise it is a value.
+        labels: whether the targets are labels of which a row may have several.
         kinds: of the columns; None to find them in these rows.
         say: is told which columns are dropped.
         na_values, dialect: as in `Table`.
@@ -52,43 +71,82 @@ def learn(
     """
     targets = [target] if isinstance(target, str) else list(target)
     if kinds is None:
-        kinds = column_kinds.find(train, {}, say, targets=targets)
-    found = [_column(train[name], kinds[str(name)], say) for name in train.columns if name not in targets]
+        kinds = column_kinds.find(frame, {}, say, targets=targets)
+
+    def train(name: str) -> pd.Series:  # one column at a time, since a table may be large
+        return frame[name] if rows is None else frame[name].iloc[rows]
+
+    found = [_column(train(name), kinds[str(name)], say) for name in frame.columns if name not in targets]
     columns = tuple(column for column in found if column is not None)
     if not columns:
-        raise DataError(_nothing_left(train, targets))
-    return Spec(Table(columns, na_values, dialect), _output(train, targets, classes, kinds))
+        raise DataError(_nothing_left(frame, targets))
+    output = MultiLabel(tuple(targets)) if labels else _output([train(name) for name in targets], classes, kinds)
+    return Spec(Table(columns, na_values, dialect), output)
 
 
 def examples(
     frame: pd.DataFrame, spec: Spec, target: str | Sequence[str], kinds: Mapping[str, Kind] | None = None
 ) -> Examples:
-    """Rows and their target as columns: encoded (N, E), and labels (N,) or standardised values (N, V), if any.
+    """All rows of a table as one split; see `split_examples`."""
+    import numpy as np
+
+    return split_examples(frame, {"": np.arange(len(frame))}, spec, target, kinds)[""]
+
+
+def split_examples(
+    frame: pd.DataFrame,
+    rows: Mapping[str, np.ndarray],
+    spec: Spec,
+    target: str | Sequence[str],
+    kinds: Mapping[str, Kind] | None = None,
+) -> dict[str, Examples]:
+    """Rows and their target as columns: encoded (N, E), and classes (N,), labels (N, K) or standardised values
+    (N, V), if any.
+
+    Args:
+        frame: the rows of all splits.
+        rows: their places, by split.
+        spec, target, kinds: of the table.
 
     Raises:
         SpecError: a cell does not have its column's kind.
     """
+    assert isinstance(spec.input, Table)
+    encoded = dict(zip(rows, spec.input.encode_parts(frame, list(rows.values()))))
+    targets = _targets(frame, spec, [target] if isinstance(target, str) else list(target), kinds)
+    if targets is None:
+        return {split: Examples(part) for split, part in encoded.items()}
+    return {split: Examples(part, targets[torch.from_numpy(rows[split])]) for split, part in encoded.items()}
+
+
+def _targets(
+    frame: pd.DataFrame, spec: Spec, targets: Sequence[str], kinds: Mapping[str, Kind] | None
+) -> Tensor | None:
+    """The target of each row: classes (N,), labels (N, K) or standardised values (N, V); None without one."""
     import numpy as np
 
-    assert isinstance(spec.input, Table)
-    rows = spec.input.encode(frame)
-    targets = [target] if isinstance(target, str) else list(target)
     if isinstance(spec.output, Classes):
         codes = {name: code for code, name in enumerate(spec.output.names)}
-        return Examples(rows, torch.from_numpy(words(frame[targets[0]]).map(codes).to_numpy("int64", copy=True)))
+        labels = distinct(frame[targets[0]], lambda cells: words(cells).map(codes).astype("int64"))
+        return torch.from_numpy(labels.to_numpy("int64", copy=True))
+    if isinstance(spec.output, MultiLabel):
+        marks = [booleans(frame[name], name) for name in targets]  # -1 and 1
+        return torch.from_numpy((np.stack(marks, axis=1) > 0).astype(np.float32))
     if not isinstance(spec.output, Values):
-        return Examples(rows)
+        return None
     notations = {name: kinds[name].notation if kinds else PLAIN for name in targets}
     columns = [numbers(frame[name], name, notations[name]).to_numpy() for name in targets]
-    return Examples(rows, spec.output.standardise(torch.from_numpy(np.stack(columns, axis=1))))
+    return spec.output.standardise(torch.from_numpy(np.stack(columns, axis=1)))
 
 
-def _output(train: pd.DataFrame, targets: Sequence[str], classes: bool, kinds: Mapping[str, Kind]) -> Output:
+def _output(train: Sequence[pd.Series], classes: bool, kinds: Mapping[str, Kind]) -> Output:
+    """The output by the targets' cells for training."""
+    targets = [str(cells.name) for cells in train]
     if not targets:
         return Features()
     if classes:
-        return Classes(tuple(column_kinds.names_of(train[targets[0]], kinds[targets[0]])))
-    columns = [numbers(train[name], name, kinds[name].notation) for name in targets]
+        return Classes(tuple(column_kinds.names_of(train[0], kinds[targets[0]])))
+    columns = [numbers(cells, name, kinds[name].notation) for name, cells in zip(targets, train)]
     for name, values in zip(targets, columns):
         if values.nunique() < 2:
             raise DataError(f"the target '{name}' has the same value in all rows of the training split")
@@ -109,6 +167,40 @@ def _nothing_left(train: pd.DataFrame, targets: Sequence[str]) -> str:
     return f"no column is left{what}"
 
 
+def class_labels(cells: pd.Series, target_kind: str, kind: Kind) -> pd.Series | None:
+    """The classes of the target's cells as words; None if they are values.
+
+    Raises:
+        DataError: all cells are the same, or a class has too few rows to be split.
+    """
+    if not (cells != cells.iloc[0]).any():
+        raise DataError(f"the target '{cells.name}' has the same value in all rows: {words(cells[:1]).iloc[0]}")
+    is_number = kind.name == "number"
+    if target_kind == "values" or (target_kind == "auto" and is_number and _is_quantity(cells, kind)):
+        return None
+    labels = words(cells)
+    counts = labels.value_counts()
+    if len(counts) < 2:
+        raise DataError(f"the target '{cells.name}' has the same value in all rows: {counts.index[0]}")
+    if counts.min() < 3:
+        remedy = "merge small ones, or drop their rows" + (", or set data.target_kind=values" if is_number else "")
+        raise DataError(
+            f"the target '{cells.name}' has {len(counts)} classes in {len(cells)} rows, and {counts.index[-1]!r} only "
+            f"{counts.min()}; each class needs at least 3 rows: {remedy}"
+        )
+    return labels
+
+
+def _is_quantity(cells: pd.Series, kind: Kind) -> bool:
+    values = numbers(cells, str(cells.name), kind.notation)
+    return any(bool((part % 1 != 0).any()) for part in (values.head(1000), values)) or values.nunique() > MAX_CLASSES
+
+
+def are_marks(cells: pd.Series) -> bool:
+    """Whether cells are 0 or 1, or words for false and true."""
+    return bool(words(cells).str.lower().isin(TRUE_WORDS + FALSE_WORDS).all())
+
+
 def missing_cells(cells: pd.Series, kind: Kind) -> pd.Series:
     """Whether cells are missing, or words for that; which words, depends on the kind."""
     if kind.name == "number":
@@ -120,7 +212,7 @@ def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
     """The description of a column, from its training cells; None if it has no information."""
     name = str(cells.name)
     known = cells.dropna()
-    changes = len(known) > 0 and bool((known != known.iloc[0]).any())
+    changes = len(known) > 0 and any(bool((part != known.iloc[0]).any()) for part in (known[:100], known))
     if kind.name == "ignore" and changes:
         return None
     if not changes:

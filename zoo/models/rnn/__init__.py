@@ -5,7 +5,7 @@ The spec decides how the network is used:
 - many to one: text → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
 - one to many: an image → text, and a text → its continuation;
-- many to many: a video or a series → labels, and a series → its forecast.
+- many to many: a video, a series or a sentence → labels, and a series → its forecast.
 """
 
 from __future__ import annotations
@@ -20,10 +20,25 @@ from zoo.errors import SpecError
 from zoo.models.rnn.captioning import Captioner
 from zoo.models.rnn.forecasting import Forecaster
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
-from zoo.models.rnn.steps import FrameReader, Tagger
+from zoo.models.rnn.steps import FrameReader, Tagger, VideoReader
 from zoo.models.rnn.text import LanguageModel, TextClassifier
 from zoo.models.rnn.vectors import ImageReader, RowReader
-from zoo.spec import Classes, Forecast, Image, Labels, Series, Spec, Table, Text, Tokens, Values, Video
+from zoo.models.rnn.words import WordReader
+from zoo.spec import (
+    Classes,
+    Forecast,
+    Image,
+    Labels,
+    MultiLabel,
+    Sentence,
+    Series,
+    Spec,
+    Table,
+    Text,
+    Tokens,
+    Values,
+    Video,
+)
 
 __all__ = [
     "GRU",
@@ -39,6 +54,8 @@ __all__ = [
     "Stack",
     "Tagger",
     "TextClassifier",
+    "VideoReader",
+    "WordReader",
     "build",
 ]
 
@@ -50,6 +67,8 @@ def defaults(spec: Spec) -> dict[str, Any]:
     chosen = {"hidden_size": 128, "bidirectional": False, "dropout": 0.2}
     if isinstance(spec.input, Video):  # what comes later tells of what was
         return {"hidden_size": 64, "bidirectional": True, "dropout": 0.3}
+    if isinstance(spec.input, Sentence):
+        return {**chosen, "bidirectional": True, "dropout": 0.4}
     if isinstance(spec.output, Forecast):
         return {**chosen, "hidden_size": 64}
     if isinstance(spec.input, Series):  # tests of memory
@@ -99,7 +118,11 @@ def build(
     network: Callable[..., Recurrent] = partial(
         NETWORKS[cell], **stack, bidirectional=bidirectional, memory_span=memory_span
     )
-    if isinstance(given, Text) and isinstance(wanted, Classes):
+    if isinstance(given, Text) and isinstance(wanted, Classes | MultiLabel | Values):
+        if ensemble_size > 1 and not isinstance(wanted, Classes):
+            raise ValueError(
+                "an ensemble averages the probabilities of classes; of labels or values set ensemble_size=1"
+            )
         return TextClassifier(
             cell,
             given.codes,
@@ -121,13 +144,16 @@ def build(
     if isinstance(given, Video) and isinstance(wanted, Labels):
         frames = FrameReader(given.channels, embedding_dim)
         return Tagger(network(embedding_dim, len(wanted.names), pool="none"), frames)
+    if isinstance(given, Sentence) and isinstance(wanted, Labels):
+        words = WordReader(*given.codes, embedding_dim, token_dropout=token_dropout, dropout=dropout)
+        return Tagger(network(words.num_features, len(wanted.names), pool="none"), words)
     if isinstance(given, Series) and isinstance(wanted, Labels):
         return Tagger(network(len(given.names), len(wanted.names), pool="none"))
     if isinstance(given, Series) and isinstance(wanted, Forecast):
         outputs = wanted.horizon * len(wanted.names)
         targets = [given.names.index(name) for name in wanted.names]
         return Forecaster(network(len(given.names), outputs, pool=pool), targets)
-    if isinstance(wanted, (Classes, Values)) and not isinstance(wanted, Forecast):
+    if isinstance(wanted, Classes | MultiLabel | Values) and not isinstance(wanted, Forecast):
         outputs = len(wanted.names)
         if type(given) is Image:
             height, width = given.size
@@ -138,7 +164,9 @@ def build(
             return RowReader(network(features, outputs, pool=pool), given.numbers, given.categories)
         if isinstance(given, Series):
             return network(len(given.names), outputs, pool=pool)
+        if isinstance(given, Video):
+            return VideoReader(network(embedding_dim, outputs, pool=pool), FrameReader(given.channels, embedding_dim))
     raise SpecError(
-        f"{cell} goes from text to classes or text, from image to text, from video or series to labels, from series "
-        f"to forecast, or from image, table or series to classes or values, not {spec}"
+        f"{cell} goes from text to text, from image to text, from video, series or sentence to labels of their steps, "
+        f"from series to forecast, or from text, image, video, table or series to classes, labels or values, not {spec}"
     )

@@ -1,4 +1,4 @@
-"""A label for each step of a series or of a video: many to many.
+"""A label for each step of a series, of a video or of a sentence: many to many.
 
 Shape letters: B batch, T steps, F features, C channels, H height, W width, K labels.
 """
@@ -53,32 +53,53 @@ class FrameReader(nn.Module):
         return functional.relu(self.output(cells.flatten(1)))
 
 
-class Tagger(nn.Module):
-    """Labels each step.
+class StepReader(nn.Module):
+    """Reads the steps of a sequence, whatever they are.
 
     Args:
-        network: gives K numbers for each step of (B, T, F): a `Recurrent` with pool `none`.
-        frames: turns the frames of a video into features; None for a series.
+        network: of vectors (B, T, F).
+        frames: turns the frames of a video, or the words of a sentence, into features; None for a series.
     """
 
-    def __init__(self, network: Recurrent, frames: FrameReader | None = None) -> None:
+    def __init__(self, network: Recurrent, frames: nn.Module | None = None) -> None:
         super().__init__()
         self.network = network
         self.frames = frames
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Logits (B, T, K) for each step.
+        """Outputs (B, T, K) for each step, or (B, K) for each sequence, as the network gives them.
 
         Args:
-            x: series (B, T, F), or normalised videos (B, T, C, H, W), padded after their lengths.
+            x: series (B, T, F), normalised videos (B, T, C, H, W) or sentences (B, T, 1 + L), padded after their
+                lengths.
             lengths: (B,), or None if all are T. Padding changes no output.
         """
-        if self.frames is not None:
-            x = self.frames(x.flatten(0, 1)).reshape(x.shape[0], x.shape[1], -1)  # B, T, F
-        return self.network(x, lengths)
+        return self.network(self.vectors(x), lengths)
+
+    def vectors(self, x: Tensor) -> Tensor:
+        """The steps as vectors (B, T, F)."""
+        if self.frames is None:
+            return x
+        return self.frames(x.flatten(0, 1)).reshape(x.shape[0], x.shape[1], -1)
+
+
+class Tagger(StepReader):
+    """Labels each step; its network is a `Recurrent` with pool `none`, which gives K numbers a step."""
 
     def generate(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (B, T, K), and the lengths (B,) of the sequences."""
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[1], device=x.device)
         return self(x, lengths), lengths
+
+
+class VideoReader(StepReader):
+    """Gives K numbers for a whole video; its network is a `Recurrent` that pools its states."""
+
+    def forward_features(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The input of the output layer for the input of `forward`: (B, D * H)."""
+        return self.network.forward_features(self.vectors(x), lengths)
+
+    def remove_head(self) -> None:
+        """Leave the output layer out: the network then gives the features."""
+        self.network.remove_head()

@@ -10,6 +10,7 @@ Shape letters: B batch, G items, K values of the scale, T targets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,14 +20,16 @@ from torchmetrics import MeanSquaredError, Metric
 
 from zoo import check
 from zoo.errors import SpecError
-from zoo.metrics.ranking import NDCG
+from zoo.metrics.ranking import NDCG, Recall, ReciprocalRank
 from zoo.models.rbm import RatingRBM
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Ratings, Recommendations, Spec
 from zoo.tasks.rbm.contrastive_divergence import ContrastiveDivergence, DivergenceOptions, check_loss_weights
 from zoo.tasks.task import NetworkBuilder
 
-RANKED = 10  # items, by which NDCG is measured
+RANKED = 10  # items, by which NDCG and recall are measured
+RANKED_USERS = 2_048  # for whom all items are ranked, about
+MANY = 2**20  # ratings of a batch (B, G, K) beyond which only those that are asked for are computed
 
 
 class Recommendation(ContrastiveDivergence):
@@ -41,7 +44,10 @@ class Recommendation(ContrastiveDivergence):
 
     Logs `train/loss` (the squared error), and of `val` and `test` the `rmse` of held-out ratings given all that are
     known, and in the test `ndcg`: the normalized discounted cumulative gain of each user's held-out items, the first
-    10 by their expected ratings, where an item's gain is 2^(place on the scale, from 0) - 1.
+    10 by their expected ratings, where an item's gain is 2^(place on the scale, from 0) - 1. Also in the test, among
+    all items that a user has not rated: `recall`, the share of the held-out items that the user liked (in the upper
+    half of the scale) among the first 10, and `mrr`, the mean of 1 / rank of the first of them; both are of the first
+    2,048 users.
 
     Args:
         spec, build, optimizer: as in `Task`.
@@ -91,6 +97,9 @@ class Recommendation(ContrastiveDivergence):
         self.unit = (spec.input.scale[-1] - spec.input.scale[0]) / 2  # of errors
         self.rmse = MeanSquaredError(squared=False)
         self.ndcg = NDCG(top_k=RANKED)
+        self.recall = Recall(top_k=RANKED)
+        self.mrr = ReciprocalRank()
+        self.scale = spec.input.scale
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         codes, v = batch[0], self.vectors(batch)
@@ -126,15 +135,37 @@ class Recommendation(ContrastiveDivergence):
 
     def eval_step(self, batch: Any, batch_idx: int, split: str) -> None:
         network: Any = self.trained_network
-        answers: Tensor = network(self.vectors(batch))
         codes = batch[1].long()
         held_out = codes > 0
+        ranks_all = split == "test" and batch_idx * len(codes) < RANKED_USERS
+        if ranks_all or codes.numel() * len(self.scale) <= MANY:
+            answers: Tensor = network(self.vectors(batch))
+        else:
+            answers = self._asked(network, self.vectors(batch), held_out)
         self.rmse.update(answers[held_out], network.scale[codes[held_out] - 1])
         if split == "test":
             self.ndcg.update(answers, gains(codes), held_out)
+        if ranks_all:
+            scores = answers.nan_to_num(nan=-math.inf)  # of what is known already
+            self.recall.update(scores, self.liked(codes))
+            self.mrr.update(scores, self.liked(codes))
+
+    def _asked(self, network: Any, v: Tensor, held_out: Tensor) -> Tensor:
+        """The expected ratings of held-out items alone, NaN of the others: (B, G)."""
+        places = held_out.int().topk(max(1, int(held_out.sum(dim=1).max())), dim=1).indices  # B, T
+        expected = network.expected(network.conditional(v, places))
+        return torch.full(held_out.shape, math.nan, device=v.device).scatter(1, places, expected)
+
+    def liked(self, codes: Tensor) -> Tensor:
+        """Whether ratings (B, G), as codes, are in the upper half of the scale."""
+        middle = (self.scale[0] + self.scale[-1]) / 2
+        first = next(code for code, value in enumerate(self.scale, start=1) if value > middle)
+        return codes >= first
 
     def eval_metrics(self, split: str) -> Mapping[str, Metric]:
-        return {"rmse": self.rmse, "ndcg": self.ndcg} if split == "test" else {"rmse": self.rmse}
+        if split != "test":
+            return {"rmse": self.rmse}
+        return {"rmse": self.rmse, "ndcg": self.ndcg, "recall": self.recall, "mrr": self.mrr}
 
 
 def gains(codes: Tensor) -> Tensor:

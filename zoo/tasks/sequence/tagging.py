@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from zoo import check
 from zoo.errors import SpecError
+from zoo.metrics.entities import EntityF1, are_entities
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Labels, Spec
@@ -25,10 +26,11 @@ IGNORED = -100  # the label of a step that is padding
 
 
 class Tagging(Task):
-    """A label for each step of a video or a series.
+    """A label for each step of a video or a series, or for each word of a sentence.
 
     Logs `train/loss`, and of `val` and `test` the cross-entropy `loss` (nats, mean over all steps) and `accuracy`
-    (0..1, over all steps). Padding does not count.
+    (0..1, over all steps); where the labels mark entities (O, B-PER, I-PER, …) also their `f1`, by which the best
+    checkpoint is then chosen. Padding does not count.
 
     Args:
         spec, build, optimizer: as in `Task`.
@@ -58,6 +60,9 @@ class Tagging(Task):
         self.criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing, ignore_index=IGNORED)
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(self.names), average="micro", ignore_index=IGNORED)
+        self.f1 = EntityF1(self.names) if are_entities(self.names) else None
+        if self.f1 is not None:
+            self.monitor = "val/f1"
 
     def training_step(self, batch: tuple[Any, Any], batch_idx: int) -> Tensor:
         loss = self.criterion(*self._steps(self.network, batch))
@@ -69,9 +74,13 @@ class Tagging(Task):
         loss = functional.cross_entropy(logits, labels, ignore_index=IGNORED)
         self.loss.update(loss, weight=(labels != IGNORED).sum())
         self.accuracy.update(logits, labels)
+        if self.f1 is not None:
+            rows = masked(batch[1]).shape
+            self.f1.update(logits.argmax(dim=1).view(rows), labels.view(rows))
 
     def eval_metrics(self, split: str) -> Mapping[str, Metric]:
-        return {"loss": self.loss, "accuracy": self.accuracy}
+        metrics: dict[str, Metric] = {"loss": self.loss, "accuracy": self.accuracy}
+        return metrics if self.f1 is None else {**metrics, "f1": self.f1}
 
     def _steps(self, network: nn.Module, batch: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """Logits (B * T, K) and labels (B * T,) of all steps of a batch."""

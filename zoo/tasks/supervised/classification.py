@@ -16,7 +16,7 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
-from zoo.spec import Classes, Spec, Values
+from zoo.spec import Classes, MultiLabel, Spec, Values
 from zoo.tasks.supervised.supervised import Labelled, Supervised
 from zoo.tasks.task import NetworkBuilder
 
@@ -50,7 +50,8 @@ class Classification(Supervised):
         loss: nn.Module | None = None,
     ) -> None:
         if not isinstance(spec.output, Classes):
-            hint = "; for values there is task=regression" if isinstance(spec.output, Values) else ""
+            others = {Values: "; for values there is task=regression", MultiLabel: "; for labels task=multi_label"}
+            hint = others.get(type(spec.output), "")
             raise SpecError(f"classification needs data with classes, and this is {spec}{hint}")
         loss = loss or nn.CrossEntropyLoss()
         if isinstance(loss, nn.CrossEntropyLoss):

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from zoo.data.core.sparse import SparseRows
 from zoo.training.runtime import seeded
 
 NEIGHBOURS = 5
@@ -26,23 +27,23 @@ def knn_accuracy(train: Tensor, labels: Tensor, test: Tensor, truths: Tensor) ->
     return float(neighbours.score(test.numpy(), truths.numpy()))
 
 
-def item_and_user_effects(codes: Tensor, scale: Tensor) -> Tensor:
-    """Ratings (U, G) as the mean of all, plus an effect of the item, plus one of the user.
+def item_and_user_effects(known: SparseRows, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Ratings (U, G) as the mean of all (), plus an effect of the item (G,), plus one of the user (U,).
 
     The effects are those of least squares, with a penalty of 5 times the square of each, fitted in turns.
 
     Args:
-        codes: known ratings (U, G), 0 for none.
+        known: ratings (U, G).
         scale: what the codes from 1 stand for (K,).
     """
-    known = (codes > 0).float()
-    ratings = scale[(codes.long() - 1).clamp(min=0)]
-    mean = (ratings * known).sum() / known.sum()
-    user = torch.zeros(len(codes), 1)
+    users, items, ratings = known.owners, known.places.long(), scale[known.codes.long() - 1].double()
+    mean = ratings.mean()
+    by_user, by_item = known.counts + SHRINKAGE, items.bincount(minlength=known.width) + SHRINKAGE
+    user = torch.zeros(len(known), dtype=torch.double)
     for _ in range(ROUNDS):
-        item = ((ratings - mean - user) * known).sum(dim=0) / (known.sum(dim=0) + SHRINKAGE)
-        user = (((ratings - mean - item) * known).sum(dim=1) / (known.sum(dim=1) + SHRINKAGE))[:, None]
-    return mean + item + user
+        item = items.bincount(ratings - mean - user[users], minlength=known.width) / by_item
+        user = users.bincount(ratings - mean - item[items], minlength=len(known)) / by_user
+    return mean, item, user
 
 
 def lda_perplexity(train: Tensor, test: Tensor, topics: int) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 from zoo import plots
 from zoo.errors import DataError
 from zoo.metrics.perplexity import Perplexity
-from zoo.metrics.ranking import NDCG
+from zoo.metrics.ranking import NDCG, Recall, ReciprocalRank
 from zoo.models.rbm import annealed_importance_sampling, log_partition
 from zoo.models.rbm.likelihood import MOST_ENUMERATED
 from zoo.models.rbm.units import bernoulli
@@ -31,7 +31,7 @@ from zoo.tasks.rbm import (
     TopicModelling,
 )
 from zoo.tasks.rbm.contrastive_divergence import CHUNK, prepared
-from zoo.tasks.rbm.recommendation import RANKED, gains
+from zoo.tasks.rbm.recommendation import RANKED, RANKED_USERS, gains
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports.baseline_models import item_and_user_effects, knn_accuracy, lda_perplexity
@@ -278,17 +278,24 @@ def _(task: AnomalyDetection, evaluation: Evaluation, folder: Path) -> dict[str,
 @report.baselines.register
 def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
     """The regularized effects of items and users, and the order of items by how many users rated them."""
-    known, held_out = evaluation.splits["test"].columns
-    assert isinstance(known, Tensor)
-    assert isinstance(held_out, Tensor)
-    codes, asked, scale = held_out.long(), held_out > 0, task.network.scale.cpu()
-    errors = item_and_user_effects(known, scale)[asked] - scale[codes[asked] - 1]
-    popularity = (known > 0).sum(dim=0).float().expand(len(known), -1)
-    ranking = NDCG(top_k=RANKED)
-    ranking.update(popularity, gains(codes), asked)
+    columns: Any = evaluation.splits["test"].columns
+    known, held_out = columns
+    users, items, scale = held_out.owners, held_out.places.long(), task.network.scale.cpu()
+    mean, of_item, of_user = item_and_user_effects(known, scale)
+    errors = mean + of_item[items] + of_user[users] - scale[held_out.codes.long() - 1]
+    popularity = known.places.long().bincount(minlength=known.width).float()
+    ranking, recall, rank = NDCG(RANKED), Recall(RANKED), ReciprocalRank()
+    for rows in torch.arange(len(held_out)).split(evaluation.batch_size):
+        codes, given = (column.index_select(0, rows).long() for column in (held_out, known))
+        ranking.update(popularity.expand(len(rows), -1), gains(codes), codes > 0)
+        if rows[0] < RANKED_USERS:
+            for metric in (recall, rank):
+                metric.update(popularity.expand(len(rows), -1).masked_fill(given > 0, -1), task.liked(codes))
     return {
         "rmse_item_and_user_effects": float(errors.square().mean().sqrt()),
         "ndcg_popularity": float(ranking.compute()),
+        "recall_popularity": float(recall.compute()),
+        "mrr_popularity": float(rank.compute()),
     }
 
 
@@ -296,8 +303,10 @@ def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
 def _(task: Recommendation, evaluation: Evaluation) -> list[str]:
     output: Any = task.spec.output
     titles: tuple[str, ...] = task.spec.input.titles  # type: ignore[union-attr]
-    known: Any = next(evaluation.batches("test", USERS))[0]
-    answers = output.decode(torch.cat(evaluation.predictions("test"))[:USERS])
+    batch: Any = next(evaluation.batches("test", USERS))  # of all users and items there may be billions
+    known = batch[0]
+    with torch.no_grad():
+        answers = output.decode(task.eval().predict_step(batch).cpu())
     lines = ["| highest ratings of a user | recommendations, with the expected ratings |", "|---|---|"]
     for codes, answer in zip(known.cpu(), answers):
         liked = [titles[place] for place in codes.argsort(descending=True, stable=True)[:5].tolist()]
@@ -310,8 +319,8 @@ def _(task: Recommendation, evaluation: Evaluation) -> list[str]:
 def _(task: Recommendation, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     network: Any = task.trained_network
     titles: tuple[str, ...] = task.spec.input.titles  # type: ignore[union-attr]
-    codes: Any = evaluation.splits["train"].columns[0]
-    most_rated = (codes > 0).sum(dim=0).argsort(descending=True)[:MAPPED_ITEMS]
+    rated: Any = evaluation.splits["train"].columns[0]
+    most_rated = rated.places.long().bincount(minlength=rated.width).argsort(descending=True)[:MAPPED_ITEMS]
     weights = network.weight.detach().cpu()[most_rated]
     try:
         layout = in_the_plane(weights, perplexity=12.0, metric="cosine")

@@ -14,8 +14,9 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from zoo import plots
+from zoo.metrics.entities import EntityF1
 from zoo.metrics.readings import Reading
-from zoo.spec import Video
+from zoo.spec import Sentence, Video
 from zoo.spec.text import tokenise
 from zoo.tasks.sequence import OCR, Adding, Captioning, Forecasting, LanguageModelling, Tagging
 from zoo.tasks.sequence.tagging import IGNORED, masked
@@ -69,10 +70,28 @@ def _(task: Captioning, evaluation: Evaluation, folder: Path) -> dict[str, str]:
 
 @report.baselines.register
 def _(task: Tagging, evaluation: Evaluation) -> dict[str, float]:
-    """The most frequent label, at every step."""
+    """The most frequent label, at every step; of sentences also the most frequent one of each word."""
     train, test = (_labels(evaluation.splits[split].columns[1]) for split in ("train", "test"))
     most_frequent = train.bincount().argmax()
-    return {"accuracy of the most frequent label": float((test == most_frequent).float().mean())}
+    metrics = {"accuracy of the most frequent label": float((test == most_frequent).float().mean())}
+    return metrics | _by_word(task, evaluation) if isinstance(task.spec.input, Sentence) else metrics
+
+
+def _by_word(task: Tagging, evaluation: Evaluation) -> dict[str, float]:
+    """Each word's most frequent label in the training split; unknown words share one."""
+    columns: dict[str, Any] = {split: evaluation.splits[split].columns for split in ("train", "test")}
+    (words, labels), (tested, true) = ([column.values for column in columns[split]] for split in columns)
+    counts = torch.zeros(task.spec.input.codes[0], len(task.names))  # type: ignore[union-attr, index]
+    counts.index_put_((words[:, 0].long(), labels), torch.ones(len(labels)), accumulate=True)
+    answers = counts.argmax(dim=1)[tested[:, 0].long()]
+    metrics = {"accuracy of each word's label": float((answers == true).float().mean())}
+    if task.f1 is not None:
+        f1 = EntityF1(task.names)
+        lengths = columns["test"][1].lengths.tolist()
+        for answer, truth in zip(answers.split(lengths), true.split(lengths)):
+            f1.update(answer[None], truth[None])
+        metrics["f1 of each word's label"] = float(f1.compute())
+    return metrics
 
 
 def _labels(column: Any) -> Tensor:

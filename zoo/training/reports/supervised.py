@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.functional.classification import multiclass_confusion_matrix, multilabel_f1_score
 
 from zoo import plots
 from zoo.metrics.importance import permutation_importance
 from zoo.spec import Table
-from zoo.tasks.supervised import Classification, Regression, Sentiment, Supervised
+from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, Supervised
 from zoo.training import report
 from zoo.training.report import Evaluation
 
@@ -55,6 +55,17 @@ def _(task: Classification, evaluation: Evaluation) -> list[str]:
 
 
 @report.baselines.register
+def _(task: MultiLabelClassification, evaluation: Evaluation) -> dict[str, float]:
+    """The labels that most examples of the training split have, or else the most frequent one, for each example."""
+    train, test = (targets(evaluation, split) for split in ("train", "test"))
+    shares = train.mean(dim=0)
+    given = (shares >= min(0.5, float(shares.max()))).long().expand(len(test), -1)
+    return {
+        "f1 of the most frequent labels": float(multilabel_f1_score(given, test.long(), len(shares), average="micro"))
+    }
+
+
+@report.baselines.register
 def _(task: Regression, evaluation: Evaluation) -> dict[str, float]:
     """The mean of the training split, for each example."""
     train, test = (task.values.restore(targets(evaluation, split)) for split in ("train", "test"))
@@ -66,6 +77,12 @@ def _(task: Classification, evaluation: Evaluation, folder: Path) -> dict[str, s
     logits = torch.cat(evaluation.predictions("test"))
     captions = confusion_matrix(logits.argmax(dim=1), targets(evaluation, "test"), task.names, folder)
     return captions | importance(task, evaluation, folder)
+
+
+@report.plots.register
+def _(task: MultiLabelClassification, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    task.eval()
+    return importance(task, evaluation, folder)
 
 
 @report.plots.register

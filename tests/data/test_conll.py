@@ -1,0 +1,73 @@
+"""Files of labelled words: the formats that are known, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo.data.conll import Conll
+from zoo.errors import DataError
+from zoo.spec import Labels, Sentence
+
+NAMES = ("Anna", "Bert", "Carla", "Dora", "Emil", "Fritz", "Gerd", "Hans")
+
+
+def conll(path: Path, count: int = 60, start: int = 0) -> str:
+    sentences = ["-DOCSTART- -X- O O\n"]
+    for n in range(start, start + count):
+        first, second = NAMES[n % 8], NAMES[n // 8 % 8]
+        sentences.append(f"{first} NNP I-NP B-PER\nmet VBD I-VP O\n{second} NNP I-NP B-PER\n{n} CD I-NP O\n. . O O\n")
+    path.write_text("\n".join(sentences), encoding="utf-8")
+    return str(path)
+
+
+def test_conll_2003(tmp_path: Path) -> None:
+    data = Conll(conll(tmp_path / "a.conll"))
+    data.setup()
+    assert isinstance(data.spec.input, Sentence)
+    assert data.spec.output == Labels(("B-PER", "O"))
+    assert [len(data.splits[split]) for split in ("train", "val", "test")] == [48, 6, 6]
+    words, labels = data.splits["train"].columns
+    assert words[0].shape == (5, 21)
+    assert labels[0].tolist() == [0, 1, 0, 1, 1]
+    assert data.spec.input.encode(["met", "Met", "7", "8"])[:, 0].unique().numel() == 2  # case and digits apart
+    assert data.spec.input.encode(["met", "Met"])[:, 1].unique().numel() == 2  # letters tell them
+
+
+def test_another_column_and_files_of_their_own(tmp_path: Path) -> None:
+    test = conll(tmp_path / "test.conll", 20, start=55)
+    data = Conll(conll(tmp_path / "a.conll"), column=2, test_path=test)
+    data.setup()
+    assert data.spec.output == Labels((".", "CD", "NNP", "VBD"))
+    assert len(data.splits["test"]) == 20
+    assert any("5 sentences for training are also in" in note for note in data.notes)
+
+
+def test_conll_u(tmp_path: Path) -> None:
+    rows = []
+    for n in range(30):
+        rows += [f"# sent_id = {n}", f"1-2\t{n}isn't" + "\t_" * 8]
+        rows += [f"1\tis{n}\tbe\tAUX\tVBZ" + "\t_" * 5, "2\tn't\tnot\tPART\tRB" + "\t_" * 5, "2.1\tx" + "\t_" * 8, ""]
+    (tmp_path / "a.conllu").write_text("\n".join(rows), encoding="utf-8")
+    data = Conll(str(tmp_path / "a.conllu"))
+    data.setup()
+    assert data.spec.output == Labels(("AUX", "PART"))
+    assert data.splits["train"].columns[0][0].shape == (2, 21)
+    fine = Conll(str(tmp_path / "a.conllu"), column="xpos")
+    fine.setup()
+    assert fine.spec.output == Labels(("RB", "VBZ"))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a X\nb\n", r"a\.conll, line 2 has 1 columns, and the first has 2"),
+        ("a\nb\n", r"a\.conll has 1 columns"),
+        ("a X\n\nb X\n", "2 different sentences; at least 10"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "a.conll").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=fault):
+        Conll(str(tmp_path / "a.conll")).setup()

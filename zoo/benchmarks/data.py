@@ -1,0 +1,224 @@
+"""Time and memory of reading one's own data, beside pandas and torchvision, and for ten times the data.
+
+All data is generated. Each run is a process of its own; contestants take turns, and the median counts. Memory is the
+largest resident size above that after the imports. A line of JSON for each row: what both took, the ratio of ours to
+theirs, and the lowest and highest of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pandas as pd
+import torch
+
+from zoo import models
+from zoo.data import CsvRatings, CsvSeries, CsvText, ImageFolder
+from zoo.data.reviews import generate_reviews
+from zoo.data.tables import Csv
+from zoo.tasks.rbm import Recommendation
+
+ROUNDS = 3
+SIZES = {"table": 100_000, "texts": 20_000, "ratings": 500_000, "series": 100_000, "images": 1_500}  # and ten times
+USERS, FILMS, RATINGS = 138_493, 26_744, 20_000_263  # of MovieLens 20M
+STEPS = 50  # of training on so many ratings
+
+# What is read
+
+
+def table(path: Path, rows: int) -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({f"x{place}": random.normal(size=rows).round(5) for place in range(8)})
+    frame["name"] = random.choice(["alpha", "beta", "gamma"], rows)
+    frame["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 900, rows), unit="D")
+    frame.assign(y=random.normal(size=rows).round(3)).to_csv(path, index=False)
+
+
+def texts(path: Path, rows: int) -> None:
+    sentences = generate_reviews(rows, Random(0), depths=(0, 1, 2), reserved=False)
+    pd.DataFrame([(each.text, each.positive) for each in sentences], columns=["text", "label"]).to_csv(
+        path, index=False
+    )
+
+
+def ratings(path: Path, rows: int, users: int | None = None, films: int | None = None) -> None:
+    random = np.random.default_rng(0)
+    weights = 1 / (np.arange(films or rows // 500) + 20)
+    columns = {
+        "user": random.integers(0, users or rows // 100, rows),
+        "item": random.choice(len(weights), rows, p=weights / weights.sum()),
+        "rating": random.integers(1, 6, rows),
+    }
+    pd.DataFrame(columns).to_csv(path, index=False)
+
+
+def series(path: Path, rows: int) -> None:
+    values = np.random.default_rng(0).normal(size=(rows, 4)).cumsum(axis=0).round(4)
+    pd.DataFrame(values, columns=list("abcd")).assign(time=np.arange(rows)).to_csv(path, index=False)
+
+
+def images(path: Path, count: int) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (path / name).mkdir(parents=True)
+    for number in range(count):
+        pixels = random.integers(0, 255, (12, 12, 3), dtype=np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+        Image.fromarray(pixels).save(path / ("cat", "dog")[number % 2] / f"{number}.jpg")
+
+
+# Contestants
+
+
+def _pandas(path: Path) -> None:
+    pd.read_csv(path, low_memory=False)
+
+
+def _sparse(path: Path) -> None:
+    from scipy.sparse import csr_array
+
+    frame = pd.read_csv(path)
+    csr_array((frame["rating"], (pd.factorize(frame["user"])[0], pd.factorize(frame["item"])[0])))
+
+
+def _torchvision(path: Path) -> None:
+    from torchvision.datasets import ImageFolder as Folder
+    from torchvision.transforms import v2
+
+    steps = [v2.PILToTensor(), v2.Resize((32, 32)), v2.ToDtype(torch.float32, scale=True)]
+    loader = torch.utils.data.DataLoader(Folder(str(path), v2.Compose(steps)), batch_size=64, num_workers=2)
+    for _ in loader:
+        pass
+
+
+def _images(path: Path) -> None:
+    data = ImageFolder(str(path), patch=None, size=32, batch_size=64, cache=str(path.parent / "cache"))
+    data.setup()
+    image: Any = data.spec.input
+    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        for batch in loader:
+            image.prepare(batch[0])
+
+
+def _movielens(path: Path) -> None:
+    """Read, and train for some steps."""
+    data = CsvRatings(str(path))
+    data.setup()
+    task = Recommendation(data.spec, partial(models.build, "rbm"), partial(torch.optim.SGD, lr=0.1))
+    options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = L.Trainer(
+        accelerator="cpu", max_steps=STEPS, limit_val_batches=STEPS, limit_test_batches=STEPS,
+        enable_model_summary=False, **options,
+    )  # fmt: skip
+    trainer.fit(task, data)
+    trainer.test(task, data, verbose=False)
+
+
+OURS: dict[str, Callable[[Path], Any]] = {
+    "table": lambda path: Csv(str(path), "y").setup(),
+    "texts": lambda path: CsvText(str(path)).setup(),
+    "ratings": lambda path: CsvRatings(str(path)).setup(),
+    "series": lambda path: CsvSeries(str(path), "time", ["a"], context_length=48, horizon=12).setup(),
+    "images": _images,
+    "images again": _images,
+    "movielens": _movielens,
+}
+THEIRS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "table": ("pandas.read_csv", _pandas),
+    "texts": ("pandas.read_csv", _pandas),
+    "ratings": ("pandas.read_csv and scipy.sparse", _sparse),
+    "series": ("pandas.read_csv", _pandas),
+    "images": ("torchvision's ImageFolder and a DataLoader of 2 workers", _torchvision),
+    "images again": ("torchvision's ImageFolder and a DataLoader of 2 workers", _torchvision),
+}
+MAKERS: dict[str, Callable[[Path, int], None]] = {
+    "table": table, "texts": texts, "ratings": ratings, "series": series, "images": images,
+}  # fmt: skip
+
+
+def run(root: Path) -> None:
+    """Print the lines."""
+    print(json.dumps({"cpu": _cpu(), "threads": torch.get_num_threads(), "precision": "32-true"}), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, rows in SIZES.items():
+            for size in (rows, 10 * rows):
+                path = Path(folder) / f"{kind}_{size}" / ("images" if kind == "images" else "data.csv")
+                path.parent.mkdir()
+                MAKERS[kind](path, size)
+                _rows(kind, path, f"{kind} of {size:,}")
+                if kind == "images":
+                    _rows("images again", path, f"{kind} of {size:,}, a second run")
+        path = Path(folder) / "movielens.csv"
+        ratings(path, RATINGS, USERS, FILMS)
+        seconds, megabytes = _run("ours", "movielens", path)
+        row = f"ratings of MovieLens 20M's size, read and {STEPS} steps"
+        print(json.dumps({"row": f"{row}: seconds", "ours": seconds, "theirs": None, "ratio": None, "spread": None}))
+        print(json.dumps({"row": f"{row}: MB", "ours": megabytes, "theirs": None, "ratio": None, "spread": None}))
+
+
+def _cpu() -> str:
+    """The name of this machine's processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _rows(kind: str, path: Path, row: str) -> None:
+    """Print the time and the memory of both, in turns."""
+    measured: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
+    for _ in range(ROUNDS):
+        for who, runs in measured.items():
+            if kind == "images" and who == "ours":
+                shutil.rmtree(path.parent / "cache", ignore_errors=True)
+            runs.append(_run(who, kind, path))
+    for place, unit in enumerate(("seconds", "MB")):
+        ours, theirs = ([run[place] for run in measured[who]] for who in ("ours", "theirs"))
+        middle, other = statistics.median(ours), statistics.median(theirs)
+        line = {
+            "ours": middle,
+            "theirs": other,
+            "ratio": round(middle / max(other, 1e-3), 2),
+            "beside": THEIRS[kind][0],
+        }
+        print(json.dumps({"row": f"{row}: {unit}", **line, "spread": [min(ours), max(ours)]}), flush=True)
+
+
+def _run(who: str, kind: str, path: Path) -> tuple[float, float]:
+    """Seconds and megabytes of a contestant, in a process of its own."""
+    command = [sys.executable, "-m", "zoo.benchmarks.data", who, kind, str(path)]
+    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
+    answer = subprocess.run(command, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"}, **quiet)  # type: ignore[call-overload]
+    seconds, megabytes = json.loads(answer.stdout.splitlines()[-1])
+    return seconds, megabytes
+
+
+def main(who: str, kind: str, path: str) -> None:
+    """Run one contestant, and print its seconds and megabytes."""
+    contestant = OURS[kind] if who == "ours" else THEIRS[kind][1]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    contestant(Path(path))
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps([round(seconds, 2), round((after - before) / 1024)]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,173 @@
+"""Sentences whose words are labelled, in files of a word a line: CoNLL's formats, for parts of speech and entities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from zoo import check
+from zoo.data.core.columns import Examples, Ragged
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import random_split, split_fractions
+from zoo.errors import DataError
+from zoo.files import quoted
+from zoo.spec import Labels, Sentence, Spec
+from zoo.spec.files import read_text
+from zoo.spec.sentence import normal
+
+UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")  # columns of CoNLL-U
+MIN_SENTENCES = 10
+
+
+class Tagged(NamedTuple):
+    """A sentence: its words and their labels."""
+
+    words: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+class Conll(DataModule):
+    """Sentences of labelled words: a word a line, with its columns, and an empty line after each sentence.
+
+    Files of CoNLL-2000 to 2003 (columns by blanks or tabs, the word in the first and the label in the last) and of
+    CoNLL-U are known. Sentences of the same words are in one split. The vocabulary is learned from the training split.
+
+    Args:
+        path: the file.
+        column: of the label: a number from 1, a negative one from the last, or a name of CoNLL-U such as upos; None
+            for the last one, or upos.
+        val_path, test_path: files of their own for these splits; None takes sentences of `path`.
+        encoding: text encoding.
+        min_freq: words that occur less often in the training split are unknown ones, known by their letters.
+        batch_size: sentences a batch.
+        val_fraction, test_fraction: fractions of the sentences, above 0.
+        split_seed: seed of the split, from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: a file cannot be read, a line has another number of columns, or there are too few sentences.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        column: int | str | None = None,
+        val_path: str | None = None,
+        test_path: str | None = None,
+        encoding: str = "utf-8",
+        min_freq: int = 2,
+        batch_size: int = 32,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size)
+        if column is not None and column not in UNIVERSAL and (type(column) is not int or column == 0):
+            raise ValueError(f"column is a number of a column from 1, or one of {', '.join(UNIVERSAL)}, not {column!r}")
+        self.paths = {"train": path, "val": val_path, "test": test_path}
+        self.column = column
+        self.encoding = encoding
+        self.min_freq = check.whole("min_freq", min_freq)
+        self.fractions = split_fractions(val_fraction, test_fraction)
+        self.split_seed = check.seed("split_seed", split_seed)
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        given = {split: self._read(Path(path).expanduser()) for split, path in self.paths.items() if path is not None}
+        parts = self._split(given)
+        labels = Labels(tuple(sorted({label for sentence in parts["train"] for label in sentence.labels})))
+        for split, sentences in parts.items():
+            if new := sorted({label for sentence in sentences for label in sentence.labels} - set(labels.names)):
+                raise DataError(f"the label {quoted(new[0])} occurs for {split} alone; no sentence for training has it")
+        spec = Spec(self._sentence(parts["train"]), labels)
+        counts = ", ".join(f"{len(sentences)} for {split}" for split, sentences in parts.items())
+        self.note(f"sentences: {counts}; {len(labels.names)} labels, {len(spec.input.vocabulary)} known words")  # type: ignore[union-attr]
+        return spec, {split: _examples(spec, sentences) for split, sentences in parts.items()}
+
+    def _sentence(self, train: Sequence[Tagged]) -> Sentence:
+        """The spec of sentences, by those for training."""
+        counts = Counter(normal(word) for sentence in train for word in sentence.words)
+        known = sorted((word for word in counts if counts[word] >= self.min_freq), key=lambda w: (-counts[w], w))
+        letters = Counter(letter for sentence in train for word in sentence.words for letter in word)
+        return Sentence(tuple(known) or tuple(counts), tuple(sorted(letters, key=lambda each: (-letters[each], each))))
+
+    def _split(self, given: dict[str, list[Tagged]]) -> dict[str, list[Tagged]]:
+        """The sentences of each split; those that are not given are drawn from the ones for training."""
+        held = {sentence.words for split in given if split != "train" for sentence in given[split]}
+        source = [sentence for sentence in given["train"] if sentence.words not in held]
+        if also := len(given["train"]) - len(source):
+            self.note(f"{also} sentences for training are also in those for validation or test, and are left out")
+        first: dict[tuple[str, ...], int] = {}
+        for sentence in source:
+            first.setdefault(sentence.words, len(first))
+        if len(first) < MIN_SENTENCES:
+            raise DataError(f"{self.paths['train']} has {len(first)} different sentences; at least 10 are needed")
+        val, test = (part * (split not in given) for split, part in zip(("val", "test"), self.fractions))
+        rows = random_split(len(first), (val, test), self.split_seed)
+        chosen = {place: split for split, places in rows.items() for place in places}
+        drawn: dict[str, list[Tagged]] = {"train": [], "val": [], "test": []}
+        for sentence in source:
+            drawn[chosen[first[sentence.words]]].append(sentence)
+        return {split: given[split] if split in given and split != "train" else drawn[split] for split in drawn}
+
+    def _read(self, path: Path) -> list[Tagged]:
+        lines = read_text(path, encoding=self.encoding).split("\n")
+        rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
+        first = next((row for row, line in zip(rows, lines) if row and not _passed(line)), [])
+        universal = len(first) == len(UNIVERSAL) and first[0].partition("-")[0].isdigit()
+        place = self._place(path, len(first), universal)
+        sentences: list[Tagged] = []
+        words: list[str] = []
+        labels: list[str] = []
+        for number, (line, row) in enumerate(zip([*lines, ""], [*rows, []]), start=1):
+            if not line.strip():
+                if words:
+                    sentences.append(Tagged(tuple(words), tuple(labels)))
+                words, labels = [], []
+                continue
+            if _passed(line) or (universal and not row[0].isdigit()):  # 1-2 and 1.1 are no words of their own
+                continue
+            if len(row) != len(first):
+                raise DataError(
+                    f"{path.name}, line {number} has {len(row)} columns, and the first has {len(first)}; a sentence is "
+                    "a word a line, and an empty line ends it"
+                )
+            words.append(row[1 if universal else 0])
+            labels.append(row[place])
+        if not sentences:
+            raise DataError(f"{path} has no sentences")
+        return sentences
+
+    def _place(self, path: Path, width: int, universal: bool) -> int:
+        """The place of the label's column in a row."""
+        column = self.column
+        if isinstance(column, str):
+            if not universal:
+                raise DataError(f"{path.name} is no CoNLL-U, whose columns have names; give data.column as a number")
+            return UNIVERSAL.index(column)
+        if column is None:
+            if universal:
+                self.note(f"{path.name} is CoNLL-U; learned is its column upos")
+                return UNIVERSAL.index("upos")
+            column = -1
+        if width < 2 or not -width <= column <= width or column in (1, -width):
+            raise DataError(f"{path.name} has {width} columns; data.column={column} is none of them beside the word")
+        return column - 1 if column > 0 else column
+
+
+def _passed(line: str) -> bool:
+    """Whether a line is no word of a sentence: a comment, or a mark of a new document."""
+    return line.startswith(("# ", "-DOCSTART-")) or line == "#"
+
+
+def _examples(spec: Spec, sentences: Sequence[Tagged]) -> Examples:
+    assert isinstance(spec.input, Sentence) and isinstance(spec.output, Labels)  # noqa: PT018
+    kind, codes = spec.input, {name: code for code, name in enumerate(spec.output.names)}
+    words = kind.encode_words([word for sentence in sentences for word in sentence.words])
+    labels = torch.tensor([codes[label] for sentence in sentences for label in sentence.labels])
+    lengths = torch.tensor([len(sentence.words) for sentence in sentences])
+    return Examples(Ragged(words, lengths), Ragged(labels, lengths))

@@ -1,0 +1,131 @@
+"""How the numbers of a table are written: point or comma before fractions, signs between thousands, units.
+
+It is found from all columns together, and asked for where two readings fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import DataError
+from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words
+from zoo.spec.delimited import Delimited
+from zoo.spec.files import read_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CURRENCIES = ("$", "€", "£", "¥", "₹", "US$", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "CAD", "AUD")
+AFFIXED = (  # sign, currency, number, currency or unit
+    rf"^([+-]?)\s*({'|'.join(map(re.escape, _CURRENCIES))})?\s*"
+    rf"([+-]?(?:\d[\d.,{SPACES}]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.,+\-]\S{{0,11}})?$"
+)
+_POINT = rf"(?:\d{{1,3}}(?P<p>[,{SPACES}])\d{{3}}(?:(?P=p)\d{{3}})*|\d+)?(?:\.\d*)?"
+_COMMA = rf"(?:\d{{1,3}}(?P<c>[.{SPACES}])\d{{3}}(?:(?P=c)\d{{3}})*|\d+)?(?:,\d*)?"
+
+
+def read_with_decimals(path: str, options: Mapping[str, Any], decimal: str | None) -> Delimited:
+    """Read a file, with commas before fractions if its numbers turn out to have them.
+
+    Args:
+        path: the file.
+        options: of `read_delimited`.
+        decimal: "." or ",", if it is known.
+
+    Raises:
+        DataError: as in `read_file`.
+    """
+    file = read_file(path, **options, decimal=decimal)
+    if decimal is None and has_decimal_commas(file.frame):
+        file = read_file(path, **options, decimal=",")
+        file.notes.append("its numbers have a comma before their fractions")
+    return file
+
+
+def has_decimal_commas(frame: pd.DataFrame) -> bool:
+    """Whether a column of text holds numbers with commas before their fractions, and none holds points there."""
+    columns = {str(name): known_cells(cells) for name, cells in frame.items() if cells.dtype.kind not in "iufMmb"}
+    fits = [fit for known in columns.values() if (fit := reading_of(known)) is not None]
+    return any(comma and not point for _, point, comma, _ in fits) and not any(p and not c for _, p, c, _ in fits)
+
+
+def known_cells(cells: pd.Series) -> pd.Series:
+    """The different cells as text, without words for missing ones; of numbers the first few."""
+    import pandas as pd
+
+    if cells.dtype.kind in "iufMmb":
+        first = cells.first_valid_index()
+        known = pd.Series([] if first is None else [str(cells.loc[first])], dtype="string")
+        known.attrs["fractions"] = cells.dtype.kind == "f" and any(
+            bool((part.dropna() % 1 != 0).any()) for part in (cells.head(1000), cells)
+        )
+        return known
+    different = pd.Series(exact_words(pd.Series(cells.dropna().unique())).unique(), dtype="string")
+    return different[~different.str.lower().isin(MISSING_WORDS).astype(bool)].reset_index(drop=True)
+
+
+def notations_of(columns: Mapping[str, pd.Series], decimal: str | None, thousands: str | None) -> dict[str, Notation]:
+    """How the numbers of each column of text are written; columns of other cells are left out.
+
+    Raises:
+        DataError: 1,571 may be 1571 or 1.571, and nothing else in the table tells.
+    """
+    import pandas as pd
+
+    fits = {name: fit for name, known in columns.items() if (fit := reading_of(known)) is not None}
+    points = [name for name, (unit, point, comma, grouped) in fits.items() if point and not comma]
+    commas = [name for name, (unit, point, comma, grouped) in fits.items() if comma and not point]
+    has_fractions = any(known.attrs.get("fractions", False) for known in columns.values())
+    if decimal is None and (points or has_fractions) != bool(commas):
+        decimal = "," if commas else "."
+    if decimal is None and thousands:
+        decimal = "," if thousands == "." else "."
+    notations = {}
+    for name, (unit, point, comma, grouped) in fits.items():
+        sign = decimal
+        if point != comma:
+            sign = "." if point else ","
+        if sign is None:
+            cell = next(iter(columns[name][columns[name].str.contains("[.,]", regex=True)]), "")
+            if "," in cell:
+                raise DataError(
+                    f"column '{name}': '{cell}' may have a comma between thousands or before a fraction; give "
+                    'data.decimal="." or data.decimal=","'
+                )
+            sign = "."
+        between = grouped if grouped != sign else ""
+        if between and thousands is not None:
+            between = thousands
+        plain = pd.to_numeric(columns[name], errors="coerce").notna().all() and sign == "."
+        notations[name] = PLAIN if plain else Notation(sign, between, unit)
+    return notations
+
+
+def reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:
+    """The unit of a column of numbers, whether all fit with a point and with a comma before fractions, and what stands
+    between thousands; None if it is no column of numbers."""
+    import pandas as pd
+
+    if not len(known) or not known.head(100).str.contains(r"^\D{0,5}\d", regex=True).mean() > 0.5:
+        return None
+    if pd.to_numeric(known, errors="coerce").notna().all():
+        return "", True, not known.str.contains(".", regex=False).any(), ""
+    parts = known.str.extract(AFFIXED)
+    if parts[2].isna().any():
+        return None
+    before, after = parts[1].fillna(""), parts[3].fillna("")
+    if ((before != "") & (after != "")).any():
+        return None
+    units = sorted({*before, *after} - {""})
+    bare = (before == "") & (after == "")
+    if len(units) > 1 or (units and bare.any() and units[0] not in _CURRENCIES):
+        return None
+    number = parts[2].str.strip().str.lstrip("+-").str.replace(r"[eE][+-]?\d+$", "", regex=True)
+    point, comma = bool(number.str.fullmatch(_POINT).all()), bool(number.str.fullmatch(_COMMA).all())
+    if not point and not comma:
+        return None
+    grouped = number.str.extract(rf"\d([.,{SPACES}])\d{{3}}(?:\D|$)")[0].dropna()
+    signs = set(grouped) - ({"."} if point and not comma else {","} if comma and not point else set())
+    return (units or [""])[0], point, comma, next(iter(signs), "")
