@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -214,3 +216,14 @@ def test_hydra_acts_on_a_config_as_soon_as_it_is_composed() -> None:
     source = inspect.getsource(Hydra.run)
     assert source.index("compose_config") < source.index("Callbacks(cfg)") < source.index("on_run_start")
     assert "load_configuration" in vars(ConfigLoaderImpl)
+
+
+def test_tensorboard_still_imports_tensorflow_where_it_is_not_kept_out(tmp_path: Path) -> None:
+    """Here a module of that name says so."""
+    (tmp_path / "tensorflow.py").write_text("print('imported')", encoding="utf-8")
+    program = "from zoo import private; {}; from tensorboard.compat import tf; tf.__version__"
+    for before, said in (("private.keep_tensorflow_out()", ""), ("pass", "imported")):
+        command = [sys.executable, "-c", program.format(before)]
+        paths = os.pathsep.join([str(tmp_path), *sys.path])
+        output = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
+        assert output.stdout.strip() == said

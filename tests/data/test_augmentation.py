@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from zoo.data.augmentation import PhotoAugmentation, RandomFlip, adjusted
+from zoo.data.augmentation import AlternatingFlip, PhotoAugmentation, RandomFlip, adjusted
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Values
 
@@ -119,3 +121,35 @@ def test_mixup_mixes_targets_as_it_mixes_images() -> None:
 def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         PhotoAugmentation(**options)  # type: ignore[arg-type]
+
+
+def test_two_epochs_show_each_image_both_ways() -> None:
+    batch, flip = images(), AlternatingFlip()
+    shown = []
+    for epoch in range(4):
+        flip.epoch = epoch
+        shown.append(flip(batch))
+    for first, second in pairwise(shown):
+        for image, one, other in zip(batch, first, second):
+            assert {one.numpy().tobytes(), other.numpy().tobytes()} == {
+                image.numpy().tobytes(),
+                image.flip(-1).contiguous().numpy().tobytes(),
+            }
+    kept = [bool(torch.equal(one, image)) for one, image in zip(shown[0], batch)]
+    assert 0.2 < sum(kept) / len(kept) < 0.8
+
+
+def test_photographs_are_flipped_in_turns_and_shifted() -> None:
+    augment = PhotoAugmentation(alternate=True)
+    augment.set_epoch(1)
+    flip = AlternatingFlip()
+    flip.epoch = 1
+    assert torch.equal(augment(images()), flip(images()))
+    shifted = PhotoAugmentation(flip=False, shift=2)(images())
+    assert torch.equal(PhotoAugmentation(flip=False, shift=0)(images()), images())
+    for image, moved in zip(images(), shifted):  # the middle of each is somewhere within two pixels
+        places = [(row, column) for row in range(5) for column in range(5)]
+        assert any(torch.equal(moved[:, 2:-2, 2:-2], image[:, r : r + 8, c : c + 12]) for r, c in places)
+    for options in ({"rotate90": True}, {"flip": False}):
+        with pytest.raises(ValueError, match="alternate"):
+            PhotoAugmentation(alternate=True, **options)

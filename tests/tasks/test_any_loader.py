@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -261,3 +262,21 @@ def test_a_plain_loader_of_tuples_will_do(name: str, trainer: Callable[..., L.Tr
     assert answers is not None
     assert len(answers) == SIZE // BATCH
     assert all(len(answer) == BATCH for answer in answers)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:You defined a `validation_step`")
+@pytest.mark.parametrize("name", CASES)
+def test_steps_per_batch_change_no_weight(name: str, trainer: Callable[..., L.Trainer]) -> None:
+    """Bit for bit, with two epochs of four steps each, of which two are taken without Lightning, or none."""
+    found = []
+    for steps in (1, 4):
+        L.seed_everything(0, verbose=False)
+        task, examples = CASES[name]()
+        task.options = replace(task.options, steps_per_batch=steps)
+        loader = DataLoader(examples, batch_size=2)
+        run = trainer(max_epochs=2, limit_val_batches=0)
+        run.fit(task, loader)
+        losses = [value for key, value in run.callback_metrics.items() if key.startswith("train/")]
+        found.append([*task.state_dict().values(), *losses])
+    for one, other in zip(*found):
+        assert torch.equal(one, other) or (one.isnan() & other.isnan()).all()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from zoo.data.images import Digits
+from zoo.data.images import Digits, RandomShift
 from zoo.optim.options import TrainingOptions
 from zoo.optim.schedules import scheduler
 from zoo.spec import Spec
@@ -63,6 +65,103 @@ def test_gradients_that_accumulate_are_one_step(trainer: TrainerBuilder, digits:
         ).fit(averaged, data)
         results.append(averaged.trained_network[1].weight)
     assert torch.allclose(*results, atol=1e-5)
+
+
+STEPS_OF_A_RUN: list[dict[str, Any]] = [
+    {"max_epochs": 2},
+    {"max_epochs": 2, "max_steps": 30},
+    {"max_epochs": 2, "limit_train_batches": 7},
+    {"max_epochs": 3, "val_check_interval": 5},
+    {"max_epochs": 2, "check_val_every_n_epoch": None, "val_check_interval": 11},
+    {"max_epochs": 2, "accumulate_grad_batches": 3},
+    {"max_epochs": 2, "gradient_clip_val": 0.1},
+    {"max_epochs": 2, "precision": "bf16-mixed"},
+]
+
+
+@pytest.mark.parametrize("options", STEPS_OF_A_RUN, ids=str)
+def test_steps_per_batch_change_nothing_in_the_result(
+    trainer: TrainerBuilder, digits: Digits, options: dict[str, Any]
+) -> None:
+    """Weights, optimizer, schedule, every counter of Lightning's, and what was logged."""
+    found = []
+    digits.augment = RandomShift(1)
+    for steps in (1, 6):
+        L.seed_everything(3, verbose=False)
+        fitted = trainer(**options)
+        trained = task(digits, schedule="one_cycle", max_grad_norm=0.5, ema=0.9, steps_per_batch=steps)
+        fitted.fit(trained, digits)
+        counters: Any = fitted.fit_loop.state_dict()
+        optimizer, schedule = fitted.optimizers[0].state_dict(), fitted.lr_scheduler_configs[0].scheduler.state_dict()
+        metrics = {name: value.item() for name, value in fitted.callback_metrics.items()}
+        weights = {name: value.tolist() for name, value in trained.state_dict().items()}
+        assert fitted.global_step
+        found.append((weights, str(optimizer), str(schedule), counters, metrics))
+    for one, other in zip(*found):
+        assert one == other
+
+
+@pytest.mark.parametrize("interval", [None, 7])
+def test_who_wants_to_know_of_each_step_hears_of_it(
+    trainer: TrainerBuilder, digits: Digits, interval: int | None, tmp_path: Path
+) -> None:
+    class Count(L.Callback):
+        steps: ClassVar[list[int]] = []
+
+        def on_train_batch_end(self, trainer: L.Trainer, *args: object) -> None:
+            self.steps.append(trainer.global_step)
+
+    if interval is None:
+        Count.steps.clear()
+        trainer(max_epochs=1, limit_val_batches=0, callbacks=[Count()]).fit(task(digits, steps_per_batch=8), digits)
+        assert Count.steps == list(range(1, 20))
+        return
+    saved = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=interval, save_top_k=-1)
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    L.Trainer(max_epochs=2, accelerator="cpu", limit_val_batches=0, callbacks=[saved], **quiet).fit(
+        task(digits, steps_per_batch=8), digits
+    )
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(f"step={n}.ckpt" for n in range(7, 39, 7))
+
+
+def test_a_run_goes_on_within_several_steps(trainer: TrainerBuilder, digits: Digits, tmp_path: Path) -> None:
+    """Saved after the 9th of 19 steps of an epoch, with steps of its own, and gone on with others."""
+    ended = []
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    options = {"schedule": "cosine", "ema": 0.9, "optimizer": partial(torch.optim.SGD, lr=0.1, momentum=0.9)}
+    for steps, path in ((4, None), (7, tmp_path / "step=28.ckpt"), (1, tmp_path / "step=28.ckpt")):
+        L.seed_everything(3, verbose=False)
+        saved = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=28, save_top_k=-1)
+        fitted = L.Trainer(max_epochs=3, callbacks=[saved], **quiet)
+        trained = task(digits, steps_per_batch=steps, **options)
+        fitted.fit(trained, digits, ckpt_path=path, weights_only=True)
+        ended.append([*trained.state_dict().values(), fitted.callback_metrics["train/loss"]])
+    for one, *others in zip(*ended):
+        assert all(torch.equal(one, other) for other in others)
+
+
+def test_a_task_that_overrides_what_lightning_calls_is_called(trainer: TrainerBuilder, digits: Digits) -> None:
+    class Counting(Classification):
+        calls = 0
+
+        def on_after_backward(self) -> None:
+            self.calls += 1
+
+    counting = Counting(digits.spec, perceptron, TrainingOptions(SGD, steps_per_batch=8))
+    trainer(max_epochs=1, limit_val_batches=0).fit(counting, digits)
+    assert counting.calls == 19
+
+
+def test_small_networks_take_many_steps_in_one_go(trainer: TrainerBuilder, digits: Digits) -> None:
+    taken = {}
+    for name, batch_size in (("small", 16), ("large", 1_257)):
+        data = Digits(batch_size)
+        data.setup()
+        trained = Classification(data.spec, lambda spec: nn.Sequential(nn.Flatten(), nn.Linear(64, 10_000)), SGD)
+        fitted = trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0)
+        fitted.fit(trained, data)
+        taken[name] = trained.steps_per_batch
+    assert taken["small"] > taken["large"] >= 1
 
 
 @pytest.mark.parametrize(("schedule", "last"), [("constant", 0.1), ("cosine", 0.0), ("one_cycle", 0.0)])
@@ -143,7 +242,7 @@ def test_metrics_of_classification_against_scikit_learn(trainer: TrainerBuilder,
         ({"schedule": "cosin"}, "schedule 'cosin'.*'cosine'"),
         ({"max_grad_norm": 0}, "max_grad_norm"),
         ({"ema": 1.0}, "ema"),
-        ({"steps_per_batch": 2}, "steps_per_batch"),
+        ({"steps_per_batch": 0}, "steps_per_batch"),
         ({"loss": nn.CrossEntropyLoss(label_smoothing=2)}, "label_smoothing"),
         ({"optimizer": partial(torch.optim.SGD, lr=-1)}, "Invalid learning rate"),
     ],
@@ -151,3 +250,18 @@ def test_metrics_of_classification_against_scikit_learn(trainer: TrainerBuilder,
 def test_options_out_of_range_are_refused_at_once(digits: Digits, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         task(digits, **options)
+
+
+def test_augmentation_is_told_the_epoch(trainer: TrainerBuilder, digits: Digits) -> None:
+    class Watch:
+        epochs: ClassVar[list[int]] = []
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epochs.append(epoch)
+
+        def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+            return batch
+
+    digits.augment = Watch()
+    trainer(max_epochs=3, limit_val_batches=0).fit(task(digits, steps_per_batch=4), digits)
+    assert Watch.epochs == sorted(19 * [0, 1, 2])

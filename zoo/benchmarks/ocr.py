@@ -26,6 +26,7 @@ import torch
 from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 import zoo
+from zoo.benchmarks import Row
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, distinct, fonts_of
 from zoo.data.lines import TextLines
@@ -40,8 +41,9 @@ COUNT = 60  # lines of a kind
 Lines = tuple[list[np.ndarray], list[str]]
 
 
-def run(root: Path) -> None:
-    """Print the table."""
+def run(root: Path) -> list[Row]:
+    """Print the table, and give its rows: character error rates, and seconds for all lines."""
+    rows = []
     torch.set_num_threads(1)
     artefact = zoo.load("cnn.ocr")
     installed = shutil.which("tesseract") is not None
@@ -54,15 +56,24 @@ def run(root: Path) -> None:
     for name, (lines, texts) in _kinds(classes):
         start = time.perf_counter()
         read = [answer["text"] for answer in artefact(lines)]
-        _print_row(name, "`cnn.ocr`", read, texts, time.perf_counter() - start)
+        measured = [(error_rate(read, texts), time.perf_counter() - start)]
+        _print_row(name, "`cnn.ocr`", read, texts, measured[0][1])
         if installed:
             answers = [_tesseract(lines), _tesseract([_enlarged(line) for line in lines])]
-            read, seconds = min(answers, key=lambda answer: float(char_error_rate(answer[0], texts)))
+            read, seconds = min(answers, key=lambda answer: error_rate(answer[0], texts))
             _print_row(name, "Tesseract", read, texts, seconds)
+            measured.append((error_rate(read, texts), seconds))
+        for what, values in zip(("character error rate", "seconds"), zip(*measured)):
+            rows.append(Row(f"{name}: {what}", values[:1], values[1:]))
     if not classes:
         print("By class of font, size, length and margin: root=FOLDER, with a folder of fonts for each class.")
     if not installed:
         print("Tesseract is not installed here (apt-get install tesseract-ocr), and is left out.")
+    return rows
+
+
+def error_rate(read: list[str], texts: list[str]) -> float:
+    return float(char_error_rate(read, texts))
 
 
 def _kinds(classes: dict[str, list[Font]]) -> Iterator[tuple[str, Lines]]:
@@ -171,5 +182,5 @@ def _tesseract(lines: list[np.ndarray]) -> tuple[list[str], float]:
 
 
 def _print_row(lines: str, model: str, read: list[str], texts: list[str], seconds: float) -> None:
-    errors = f"{float(char_error_rate(read, texts)):.2%} | {float(word_error_rate(read, texts)):.2%}"
+    errors = f"{error_rate(read, texts):.2%} | {float(word_error_rate(read, texts)):.2%}"
     print(f"| {lines} | {model} | {errors} | {len(texts) / seconds:.0f} |", flush=True)

@@ -18,14 +18,15 @@ from pathlib import Path
 
 from torchvision import datasets
 
+from zoo.benchmarks import Row
 from zoo.benchmarks.mnist import train
 
 SEEDS = range(3)
 OURS = "`experiment=mnist_quickstart`"
 
 
-def run(root: Path) -> None:
-    """Print the table."""
+def run(root: Path) -> list[Row]:
+    """Print the table, and give its rows."""
     installed = importlib.util.find_spec("keras") is not None
     backends = [name for name in ("tensorflow", "torch") if installed and importlib.util.find_spec(name)]
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in (OURS, *backends)}
@@ -42,6 +43,10 @@ def run(root: Path) -> None:
         print(f"| {name} | {seconds:.1f} | {ours / seconds:.2f} | {accuracy:.2%} |")
     if not installed:
         print("Keras is not installed here (pip install keras tensorflow-cpu), and is left out.")
+    times = {name: [seconds for seconds, _ in measured] for name, measured in results.items()}
+    return [Row(f"quickstart, {name}", times[OURS], times[name]) for name in backends] or [
+        Row("quickstart", times[OURS])
+    ]
 
 
 def _keras(backend: str, root: Path, seed: int) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 import zoo
+from zoo.benchmarks import Row
 from zoo.data.images import MNIST
 from zoo.metrics.restoration import RestorationMetrics
 from zoo.spec import Image, SmallImage
@@ -28,8 +29,9 @@ COLOUR = Image(3, None, None, (0.5,) * 3, (0.5,) * 3)
 Method = Callable[[Tensor], Tensor]  # from a network's input, before `prepare`, to whole images, both uint8
 
 
-def run(root: Path) -> None:
-    """Print both tables."""
+def run(root: Path) -> list[Row]:
+    """Print both tables, and give their rows: PSNR, in dB."""
+    rows = []
     methods: dict[str, tuple[Downscale, Method]] = {}
     for record in zoo.list_weights("gan.super_resolution_*"):
         artefact = zoo.load(record.name)
@@ -42,6 +44,11 @@ def run(root: Path) -> None:
         results = [_evaluate(degradation, restore, _folder(root / folder)) for folder in ("Set5", "Set14")]
         cells = (f"{found['psnr']:8.2f} dB {found['ssim']:.4f} {found['sharpness']:5.2f}" for found in results)
         print(f"{name:40}" + "".join(cells))
+        decibels = [found["psnr"] for found in results]
+        if name.startswith("bicubic"):
+            usual = decibels
+        else:
+            rows += [Row(f"{name}, {folder}", [a], [b]) for folder, a, b in zip(("Set5", "Set14"), decibels, usual)]
     data = MNIST(str(root))
     data.prepare_data()
     data.setup()
@@ -56,6 +63,11 @@ def run(root: Path) -> None:
     }.items():
         found = _evaluate(mask, restore, iter(images[:NUM_IMAGES].split(100)))
         print(f"{method:40}{found['l1']:8.4f}{found['psnr']:7.2f} dB{found['ssim']:8.4f}")
+        if method.startswith("biharmonic"):
+            usual = [found["psnr"]]
+        elif method.startswith("gan."):
+            rows.append(Row(method, [found["psnr"]], usual))
+    return rows
 
 
 def _evaluate(degradation: Degradation, restore: Method, batches: Iterator[Tensor]) -> dict[str, float]:

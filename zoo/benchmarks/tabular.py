@@ -9,7 +9,6 @@ settings, the same for all tables, were chosen by cross-validation with other se
 from __future__ import annotations
 
 import tempfile
-import warnings
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from torch import Tensor
 
 from zoo import models
+from zoo.benchmarks import Row
 from zoo.data.core.columns import Examples
 from zoo.data.core.table_spec import examples, learn
 from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine
@@ -61,9 +61,9 @@ class Fold(TableData):
         raise NotImplementedError("its rows are given")
 
 
-def run(root: Path) -> None:
-    """Print the table."""
-    warnings.filterwarnings("ignore")
+def run(root: Path) -> list[Row]:
+    """Print the table, and give its rows: ours beside each of the others, in scores over folds."""
+    rows = []
     print("| table | model | score | over folds |", "|---|---|---|---|", sep="\n", flush=True)
     for name, source in {"breast_cancer": BreastCancer(), "wine": Wine(), "diabetes": Diabetes()}.items():
         cfg = _config(f"data={name}")
@@ -74,6 +74,9 @@ def run(root: Path) -> None:
         metric = "accuracy" if isinstance(source.spec.output, Classes) else "R2"
         for model, values in scores.items():
             print(f"| {name} | {model} | {metric} {np.mean(values):.4f} | ± {np.std(values):.4f} |", flush=True)
+        ours = scores.pop("ours")
+        rows += [Row(f"{name}: {model}", ours, theirs) for model, theirs in scores.items()]
+    return rows
 
 
 def _config(*overrides: str) -> DictConfig:

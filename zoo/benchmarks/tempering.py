@@ -7,7 +7,6 @@ scikit-learn's digits, binarized at 0.5. Each machine has few enough hidden unit
 from __future__ import annotations
 
 import statistics
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import lightning as L
 import torch
 
 from zoo import models
+from zoo.benchmarks import Row
 from zoo.benchmarks.rbm import binarized
 from zoo.benchmarks.training import fit
 from zoo.data.core.columns import Examples
@@ -35,19 +35,26 @@ SEEDS, STEPS, BATCH_SIZE, LEARNING_RATE = 3, 3_000, 100, 0.05
 ON, FLIPPED = 0.7, 0.02  # fractions of images and of pixels
 
 
-def run(root: Path) -> None:
-    """Print the table."""
-    warnings.filterwarnings("ignore")
+def run(root: Path) -> list[Row]:
+    """Print the table, and give its rows: each sampler beside the first, in nats."""
     digits = Digits(batch_size=BATCH_SIZE)
     digits.setup()
     sets = ((two_modes(), 4), (digits, 16))  # and the number of hidden units
     print(f"{'nats a test example, over seeds':36}{'two modes':>28}{'digits':>28}")
+    likelihoods: dict[str, list[list[float]]] = {}
     for name, options in SAMPLERS.items():
         columns = []
         for data, num_hidden in sets:
             found = [likelihood(data, num_hidden, seed, options) for seed in range(SEEDS)]
+            likelihoods.setdefault(name, []).append(found)
             columns.append(f"{statistics.mean(found):.2f} ({min(found):.2f} to {max(found):.2f})")
         print(f"{name:36}{columns[0]:>28}{columns[1]:>28}", flush=True)
+    first, *others = likelihoods
+    return [
+        Row(f"{data}: {name}", ours, theirs)
+        for name in others
+        for data, ours, theirs in zip(("two modes", "digits"), likelihoods[name], likelihoods[first])
+    ]
 
 
 def two_modes() -> Digits:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo import check
+from zoo.data.images import RandomShift
 from zoo.errors import DataError
 from zoo.spec import Classes, MultiLabel, Output, Values
 
@@ -19,6 +20,22 @@ RATIO = 4 / 3  # of a crop's sides, at most, either way
 ERASED = (0.02, 0.33)  # of an image's area
 ERASED_RATIO = 3.3  # of the sides of what is erased, at most, either way
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+
+
+class AlternatingFlip:
+    """Flip each image of a batch (B, C, H, W) horizontally in every second epoch, and so one half of them in each.
+
+    Two epochs show each image both ways; at random, half of the images would look the same in both (Jordan, "94 % on
+    CIFAR-10 in 3.29 seconds on a single GPU", 2024). Which half begins follows from the pixels: from whether their sum
+    is odd.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 0
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        turn = (batch.flatten(1).sum(dim=1) + self.epoch) % 2 == 1
+        return torch.where(turn[:, None, None, None], batch.flip(-1), batch)
 
 
 class RandomFlip:
@@ -43,7 +60,7 @@ class RandomFlip:
 
 
 class PhotoAugmentation:
-    """What photographs usually want: flips, and as asked crops, colours, erasing, RandAugment and mixup.
+    """What photographs usually want: flips, and as asked shifts, crops, colours, erasing, RandAugment and mixup.
 
     The steps are those of torchvision's `RandomResizedCrop`, `RandAugment`, `ColorJitter` and `RandomErasing`, in this
     order. Hue is turned in the plane of chroma (YIQ), what is erased gets the image's mean colour. Mixup: Zhang, Cisse,
@@ -61,6 +78,8 @@ class PhotoAugmentation:
         magnitude: of these operations, from 0 to 30.
         mixup: alpha of mixup, usually 0.1 to 0.4; 0 for none. Targets are mixed likewise, for classification and
             regression.
+        alternate: flip as `AlternatingFlip`, in turns instead of at random.
+        shift: as `RandomShift`, by up to so many pixels.
 
     Raises:
         ValueError: a number is out of range.
@@ -79,8 +98,14 @@ class PhotoAugmentation:
         randaugment: int = 0,
         magnitude: int = 9,
         mixup: float = 0.0,
+        alternate: bool = False,
+        shift: int = 0,
     ) -> None:
-        self.flip = RandomFlip(rotate90) if flip or rotate90 else None
+        if alternate and (rotate90 or not flip):
+            raise ValueError("alternate is about flips alone: it goes with flip=true and rotate90=false")
+        self.in_turns = AlternatingFlip() if alternate else None
+        self.flip = RandomFlip(rotate90) if (flip or rotate90) and not alternate else None
+        self.shift = RandomShift(shift) if check.whole("shift", shift, 0) else None
         self.crop = check.positive("crop", check.fraction("crop", crop))
         self.brightness = check.fraction("brightness", brightness)
         self.contrast = check.fraction("contrast", contrast)
@@ -93,6 +118,10 @@ class PhotoAugmentation:
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Change images (B, C, H, W) of uint8."""
+        if self.in_turns is not None:
+            batch = self.in_turns(batch)
+        if self.shift is not None:
+            batch = self.shift(batch)
         if self.crop < 1:
             batch = _cropped(batch, self.crop)
         if self.flip is not None:
@@ -102,6 +131,11 @@ class PhotoAugmentation:
         if self.brightness or self.contrast or self.saturation or self.hue:
             batch = adjusted(batch, *self._factors(batch))
         return _erased(batch, self.erase) if self.erase else batch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next images are for, from 0 on."""
+        if self.in_turns is not None:
+            self.in_turns.epoch = epoch
 
     @property
     def mixes(self) -> bool:

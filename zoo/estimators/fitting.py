@@ -90,7 +90,7 @@ def fit(overrides: tuple[str, ...], spec: Spec, splits: dict[str, Examples], bat
         limit_threads(cfg.run.threads)
         best = BestWeights(cfg.run.monitor, cfg.run.mode)
         loader = data.train_dataloader()
-        trainer = _trainer(cfg, kinds.epochs(cfg, len(loader) * task.options.steps_per_batch), best)
+        trainer = _trainer(cfg, kinds.epochs(cfg, len(loader)), best)
         try:
             trainer.fit(task, loader, data.val_dataloader() if "val" in splits else None)
         except SystemExit:  # what Lightning makes of Ctrl-C

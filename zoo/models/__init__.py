@@ -24,6 +24,7 @@ from zoo.models.cnn1d import SequenceCNN, TextCNN
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
 from zoo.models.networks import NETWORKS
+from zoo.models.photo_cnn import PhotoCNN
 from zoo.models.rbm import RBM, ClassRBM, FreeEnergyRBM, LabelledRBM, RatingRBM, TopicRBM, ValueRBM
 from zoo.models.rnn import (
     GRU,
@@ -67,6 +68,7 @@ __all__ = [
     "LanguageModel",
     "Model",
     "PatchDiscriminator",
+    "PhotoCNN",
     "RatingRBM",
     "RowReader",
     "SequenceCNN",

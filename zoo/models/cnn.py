@@ -10,6 +10,8 @@ application to scene text recognition", 2015: convolutions over the line, a bidi
 we deviate: strided convolutions in place of pooling, optional residual blocks, and two steps of CTC for each step of
 the LSTM. The LSTM may be left out, where characters do not depend on one another.
 
+`PhotoCNN` (`zoo/models/photo_cnn.py`) is for small colour photographs.
+
 Shape letters: B batch, C channels, H height, W width, T time (steps along a line), F features, K classes.
 """
 
@@ -25,8 +27,10 @@ from torch import Tensor, fx, nn
 
 from zoo import check
 from zoo.errors import SpecError
+from zoo.models import photo_cnn
 from zoo.models.cnn1d import SequenceCNN, TextCNN
 from zoo.models.convolution import Convolution, ResidualBlock, averaged_down
+from zoo.models.photo_cnn import PhotoCNN
 from zoo.models.precision import in_float32
 from zoo.models.rnn.forecasting import forecaster
 from zoo.models.rnn.steps import Tagger
@@ -237,6 +241,7 @@ def build(
     dropout: float = 0.0,
     widths: Sequence[int] | None = None,
     blocks: int | None = None,
+    photo: bool | None = None,
     hidden_size: int | None = None,
     num_layers: int | None = None,
     kernel_size: int | None = None,
@@ -252,6 +257,7 @@ def build(
         spec: what goes in and out.
         dropout: of each network.
         widths, blocks: of images and lines of text, as in `CNN` and `CRNN`.
+        photo: of images, whether it is a `PhotoCNN`, for small colour photographs; it has `widths` and no `blocks`.
         hidden_size, num_layers: of lines, as in `CRNN`; of series, as in `SequenceCNN`; the former of texts, too.
         kernel_size, causal, pool: of series, as in `SequenceCNN`.
         embedding_dim, token_dropout, embedding_dropout: of texts, as in `TextCNN`.
@@ -277,6 +283,9 @@ def build(
     if isinstance(source, Series) and isinstance(wanted, Classes | MultiLabel | Values):
         return _made(SequenceCNN, options, len(source.names), wanted.outputs)
     if type(source) is Image and isinstance(wanted, Classes | MultiLabel | Values):
+        if options.pop("photo", False):
+            photo_cnn.check_size(source, widths or photo_cnn.WIDTHS)
+            return _made(PhotoCNN, options, source.channels, len(wanted.names))
         smallest = -(-min(source.size) // 2 ** len(widths or WIDTHS))  # of the last feature map; rounded up
         return _made(CNN, {"grid": min(4, smallest), **options}, source.channels, wanted.outputs)
     raise SpecError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from zoo.models import cnn, cnn1d, gan, mlp, rbm, rnn
+from zoo.models import cnn, cnn1d, gan, mlp, photo_cnn, rbm, rnn
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "captioner": rnn.Captioner,
@@ -25,6 +25,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "lstm": rnn.LSTM,
     "mlp": mlp.MLP,
     "patch_discriminator": gan.PatchDiscriminator,
+    "photo_cnn": photo_cnn.PhotoCNN,
     "rating_rbm": rbm.RatingRBM,
     "rbm": rbm.RBM,
     "rnn": rnn.RNN,

@@ -28,7 +28,9 @@ class TrainingOptions:
         decay_steps: steps of the run that the optimizer's weight decay is meant for: in one of more steps it is less by
             as much, so that the pull over the whole run is the same (Loshchilov and Hutter, "Decoupled weight decay
             regularization", 2019, normalise it likewise); None for the same decay in any run.
-        steps_per_batch: steps of the optimizer, one after the other, on as many parts of a loader's batch.
+        steps_per_batch: training steps, each on a batch of its own, of which Lightning takes one and all others run
+            without it; None for what suits the sizes of network and batch. It changes how long a run takes, and nothing
+            of its result.
 
     Raises:
         ValueError: an option is out of range.
@@ -39,7 +41,7 @@ class TrainingOptions:
     max_grad_norm: float | None = None
     ema: float | None = None
     decay_steps: int | None = None
-    steps_per_batch: int = 1
+    steps_per_batch: int | None = None
 
     def __post_init__(self) -> None:
         check.one_of("schedule", self.schedule, SCHEDULES)
@@ -49,7 +51,8 @@ class TrainingOptions:
             check.fraction("ema", self.ema, one=False)
         if self.decay_steps is not None:
             check.whole("decay_steps", self.decay_steps)
-        check.whole("steps_per_batch", self.steps_per_batch)
+        if self.steps_per_batch is not None:
+            check.whole("steps_per_batch", self.steps_per_batch)
         self.optimizer([nn.Parameter(torch.zeros(1))])  # a learning rate out of range shows now, and not in fit
 
     @classmethod

@@ -142,8 +142,10 @@ class Image(InputKind):
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn uint8 (B, C, H, W) into normalised float32 of the same shape, on the batch's device."""
-        mean, std = _per_channel(self.mean, batch.device), _per_channel(self.std, batch.device)
-        return batch.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
+        pixels = batch.to(torch.float32, copy=True).div_(255)
+        if not any(self.mean) and set(self.std) == {1.0}:  # those of Bernoulli units stay in 0..1
+            return pixels
+        return pixels.sub_(_per_channel(self.mean, batch.device)).div_(_per_channel(self.std, batch.device))
 
     def restore(self, batch: Tensor) -> Tensor:
         """Undo `prepare`: normalised floats (B, C, H, W) to uint8."""

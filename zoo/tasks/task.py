@@ -26,6 +26,8 @@ from zoo.optim.schedules import scheduler
 from zoo.spec import Spec
 
 NetworkBuilder = Callable[[Spec], nn.Module]
+MAX_STEPS = 32  # of a task that Lightning hears of once
+WORK = 2**31  # products in them, of which each example takes one with each parameter, or more
 
 
 class Task(L.LightningModule, ABC):
@@ -51,13 +53,10 @@ class Task(L.LightningModule, ABC):
     monitor_is_given = False  # whether it was asked for; otherwise conf/run may name another
     kind: str | None = None  # of run, a file of conf/run; None for that of the spec
     alternates = False  # whether networks learn in turns, so that each backward leaves some of them unused
-    repeats = False  # whether it can take several steps a batch
 
     def __init__(self, spec: Spec, build: NetworkBuilder, optimizer: OptimizerBuilder | TrainingOptions) -> None:
         super().__init__()
         self.options = TrainingOptions.of(optimizer)
-        if self.options.steps_per_batch > 1 and not self.repeats:
-            raise ValueError(f"steps_per_batch above 1 is for learning features alone, not for {type(self).__name__}")
         self.spec = spec
         self.network = build(spec)
         self.average = None if self.options.ema is None else WeightAverage(self.network, self.options.ema)
@@ -151,6 +150,21 @@ class Task(L.LightningModule, ABC):
                 torch.cuda.manual_seed(mixed)
         return batch
 
+    # Several steps in one go
+
+    def on_fit_start(self) -> None:
+        private.InnerLoop(self.trainer, self, Task).start()
+
+    @property
+    def steps_per_batch(self) -> int:
+        """Training steps of which Lightning takes one, as `TrainingOptions` say; what is small takes many."""
+        if self.options.steps_per_batch is not None:
+            return self.options.steps_per_batch
+        loader: Any = self.trainer.train_dataloader
+        examples = getattr(getattr(loader, "batch_sampler", None), "batch_size", None) or 1
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        return max(1, min(MAX_STEPS, WORK // (parameters * examples)))
+
     # Less work in each step, where that of Lightning costs more than a small network's
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -232,8 +246,8 @@ class Task(L.LightningModule, ABC):
         total = math.ceil(private.batches_per_epoch(trainer) / trainer.accumulate_grad_batches)
         total *= trainer.max_epochs or 0
         if trainer.max_steps >= 0:
-            total = min(total, math.ceil(trainer.max_steps / self.options.steps_per_batch))
-        return total * self.options.steps_per_batch
+            total = min(total, trainer.max_steps)
+        return total
 
     def lr_scales(self, network: nn.Module) -> dict[Tensor, float]:
         """What the learning rate of each parameter of a network is multiplied by."""

@@ -108,7 +108,7 @@ def check(
             "loops": {"fit_loop": loop},
             "progress": _progress(checkpoint["progress"]),
             "optimizer_states": optimizer_states(checkpoint["optimizer_states"], optimizers),
-            "lr_schedulers": _schedules(checkpoint["lr_schedulers"], schedulers, _steps_at_most(loop, loader, task)),
+            "lr_schedulers": _schedules(checkpoint["lr_schedulers"], schedulers, _steps_at_most(loop, loader)),
             **_particles(checkpoint, task),
             **_precision(checkpoint, trainer),
         }
@@ -250,11 +250,11 @@ def _counters(state: Any, name: str) -> Iterator[tuple[str, dict[str, int]]]:
             yield from _counters(inner, f"{name}.{key}")
 
 
-def _steps_at_most(loop: Mapping[str, Any], loader: Any, task: Any) -> int:
+def _steps_at_most(loop: Mapping[str, Any], loader: Any) -> int:
     """The steps that a schedule can have taken: all epochs before, and the batches of this one."""
     seen = loop["epoch_progress"]["current"]["completed"] * len(loader)
     seen += loop["epoch_loop.batch_progress"]["current"]["ready"]
-    return int(seen * task.options.steps_per_batch)
+    return int(seen)
 
 
 def _optimizers(

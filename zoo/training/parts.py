@@ -186,7 +186,7 @@ def make_trainer(cfg: DictConfig, task: Task, data: DataModule, more: Sequence[C
     if trainer.strategy.root_device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32
     data.trainer = trainer  # who knows how many processes share the batches
-    batches = len(data.train_dataloader()) * task.options.steps_per_batch
+    batches = len(data.train_dataloader())
     private.set_epochs(trainer, kinds.epochs(cfg, batches))
     return trainer
 

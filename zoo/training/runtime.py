@@ -147,6 +147,7 @@ def prepare_process(seed: Any) -> None:
         raise ConfigError(f"seed must be a whole number from 0 to {2**32 - 1}, got {seed}")
     L.seed_everything(seed, workers=True, verbose=False)
     private.look_for_gpus_once()
+    private.keep_tensorflow_out()
 
 
 def prepare_once(data: L.LightningDataModule) -> None:

@@ -105,8 +105,6 @@ def test_what_cannot_work_is_refused() -> None:
         restoration(EIGHT, adversarial_weight=-1)
     with pytest.raises(ValueError, match="feature_weight"):
         restoration(EIGHT, adversarial_weight=0, feature_weight=1)
-    with pytest.raises(ValueError, match="steps_per_batch"):
-        restoration(EIGHT, TrainingOptions(ADAM, steps_per_batch=2))
 
 
 def test_a_discriminator_that_halves_the_images_away_is_refused_when_it_is_built() -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+import zoo.training.reports  # noqa: F401  # registers them
 from zoo import models
 from zoo.data.core.columns import Examples
 from zoo.data.images import Digits
@@ -114,42 +115,6 @@ def test_a_sparsity_target_is_reached() -> None:
         optimizer.step()
     active = task.network.transform(v).mean(dim=0)
     torch.testing.assert_close(active, torch.full((4,), 0.1), atol=0.03, rtol=0)
-
-
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_four_steps_a_batch_are_those_of_four_smaller_batches(
-    trainer: TrainerBuilder, monkeypatch: pytest.MonkeyPatch, schedule: str
-) -> None:
-    monkeypatch.setattr(FeatureLearning, "_samples", lambda self, v: v.flip(1))  # without chance
-    found = []
-    for size, steps in ((64, 4), (16, 1)):
-        data = Digits(size)
-        data.setup()
-        options = TrainingOptions(SGD, schedule, max_grad_norm=0.5, ema=0.9, steps_per_batch=steps)
-        task = feature_learning(data.spec, optimizer=options, binarize="threshold")
-        fitted = trainer(max_epochs=2, limit_train_batches=20 // steps, limit_val_batches=0)
-        fitted.fit(task, data)
-        assert fitted.global_step == task.training_steps() == 40
-        assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 if schedule == "constant" else 0)
-        found.append([*task.state_dict().values(), fitted.callback_metrics["train/divergence_loss"]])
-    torch.testing.assert_close(*found)
-
-
-@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
-def test_a_limit_of_steps_is_rounded_up_to_whole_batches(
-    trainer: TrainerBuilder, digits: Digits, schedule: str
-) -> None:
-    task = feature_learning(digits.spec, optimizer=TrainingOptions(SGD, schedule, steps_per_batch=4))
-    fitted = trainer(max_epochs=9, max_steps=30, limit_val_batches=0)
-    fitted.fit(task, digits)
-    assert fitted.global_step == task.training_steps() == 32
-    assert fitted.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-6)
-
-
-def test_more_steps_than_a_batch_has_examples_are_refused(trainer: TrainerBuilder, digits: Digits) -> None:
-    task = feature_learning(digits.spec, optimizer=TrainingOptions(SGD, steps_per_batch=65))
-    with pytest.raises(ConfigError, match=r"steps_per_batch=65 is more than the 64 examples of a batch; .*batch_size"):
-        trainer(max_epochs=1).fit(task, digits)
 
 
 def test_free_energies_are_float32_in_mixed_precision() -> None:

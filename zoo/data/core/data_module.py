@@ -27,8 +27,9 @@ class DataModule(L.LightningDataModule, ABC):
 
     Args:
         batch_size: examples a batch, on each process.
-        augment: changes a batch of training inputs, on its device; None leaves it unchanged. Where its `mixes` is
-            true, its `mix(inputs, targets, output)` changes both.
+        augment: changes a batch of training inputs, on its device; None leaves it unchanged. Where it has
+            `set_epoch`, it is told the epoch. Where its `mixes` is true, its `mix(inputs, targets, output)` changes
+            both.
 
     Raises:
         ValueError: the batch size is not positive.
@@ -85,6 +86,8 @@ class DataModule(L.LightningDataModule, ABC):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
+        if hasattr(self.augment, "set_epoch"):
+            self.augment.set_epoch(self.trainer.current_epoch)
         inputs: Any = self.augment(batch[0])
         if getattr(self.augment, "mixes", False):  # targets, too
             return self.augment.mix(inputs, batch[-1], self.spec.output)  # type: ignore[attr-defined]
