@@ -33,7 +33,7 @@ def test_values_of_a_csv_file(compose: Compose, tmp_path: Path, blank_plots: Non
     given = (f"data.path={path}", "data.target=price", "data.kinds={city: category}")
     cfg = compose("train", "model=mlp", "data=csv", *given, "epochs=60", f"folder={folder}")
     assert train(cfg).metrics["test/r2"] > 0.8
-    assert {file.name for file in folder.glob("*.png")} == {"curves.png", "predicted.png", "importance.png"}
+    assert {file.name for file in folder.glob("*.png")} == {"curves.png", "predicted.png", "residuals.png", "importance.png"}
     assert f"data.path={path}" in (folder / "card.md").read_text(encoding="utf-8")  # the command runs as it stands
     assert path not in str(zoo.load(folder / "model.safetensors").recipe)  # which others may get
     model = zoo.load(folder / "model.safetensors")
@@ -54,5 +54,5 @@ def test_a_table_that_is_not_named(compose: Compose) -> None:
 
 def test_rprop_s_checkpoint_is_read_again(compose: Compose, tmp_path: Path, blank_plots: None) -> None:
     """Its pairs of numbers are lists of the config, which a checkpoint may not hold as they are."""
-    cfg = compose("train", "model=mlp", "data=wine", "optimizer=rprop", "epochs=2", f"folder={tmp_path}")
+    cfg = compose("train", "model=mlp", "data=wine", "optimizer=rprop", "epochs=4", f"folder={tmp_path}")
     assert train(cfg).metrics["test/accuracy"] > 0.3

@@ -59,6 +59,7 @@ CASES: dict[str, Case] = {
     "lstm": ({"in_features": 4, "pool": "max"}, series),
     "mlp": ({"in_features": 4, "categories": [3, 3], "ensemble_size": 2}, row),
     "patch_discriminator": ({"in_channels": 1}, images(1, 16, 20)),
+    "photo_cnn": ({"widths": [8, 8]}, images(3, 20, 22)),
     "rating_rbm": ({"num_items": 4}, lambda: (nn.functional.pad(torch.eye(5).flatten()[None], (0, 0, 0, 2))[:, :20],)),
     "rbm": ({"num_visible": 4, "visible": "gaussian", "categories": [3, 3]}, row),
     "rnn": ({"in_features": 4, "pool": "none"}, series),

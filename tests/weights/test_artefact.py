@@ -44,9 +44,9 @@ def restless(network: torch.nn.Module) -> torch.nn.Module:
 
 @pytest.fixture
 def artefact(model_name: str, spec: Spec, options: dict[str, Any]) -> Artefact:
-    return Artefact(
-        model_name, options, spec, restless(build(model_name, spec, **options)), METRICS, RECIPE, CALIBRATION
-    )
+    calibration = Calibration(temperature=1.5) if isinstance(spec.output, Classes) else CALIBRATION
+    network = restless(build(model_name, spec, **options))
+    return Artefact(model_name, options, spec, network, METRICS, RECIPE, calibration)
 
 
 # There and back

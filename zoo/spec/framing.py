@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 INK = 0.2  # of the contrast; fainter pixels do not count as ink
 FINE = 4  # fine pixels a pixel, on which strokes are sharpened
@@ -42,7 +41,7 @@ def framed(pixels: Tensor, height: int, width: int, ink: float) -> Tensor:
         return _bytes(shifted)
     fine = down.weights(scale, kept, FINE) @ drawn @ across.weights(scale, kept, FINE).transpose(1, 2)
     sharp = ((_stretched(fine) - 0.5) * SHARPNESS + 0.5).clamp(0, 1)
-    scaled = _stretched(functional.avg_pool2d(sharp[:, None], FINE)[:, 0])
+    scaled = _stretched(sharp.reshape(-1, height, FINE, width, FINE).mean((2, 4)))
     return _bytes(torch.where(kept[:, None, None], shifted, scaled))
 
 

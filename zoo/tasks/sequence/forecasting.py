@@ -58,7 +58,6 @@ class Forecasting(Task):
 
     monitor = "val/loss"
     mode = "min"
-    kind = "forecasting"
 
     def __init__(
         self,
