@@ -33,7 +33,8 @@ def test_values_of_a_csv_file(compose: Compose, tmp_path: Path, blank_plots: Non
     given = (f"data.path={path}", "data.target=price", "data.kinds={city: category}")
     cfg = compose("train", "model=mlp", "data=csv", *given, "epochs=60", f"folder={folder}")
     assert train(cfg).metrics["test/r2"] > 0.8
-    assert {file.name for file in folder.glob("*.png")} == {"curves.png", "predicted.png", "residuals.png", "importance.png"}
+    plots = {"curves.png", "predicted.png", "residuals.png", "importance.png"}
+    assert {file.name for file in folder.glob("*.png")} == plots
     assert f"data.path={path}" in (folder / "card.md").read_text(encoding="utf-8")  # the command runs as it stands
     assert path not in str(zoo.load(folder / "model.safetensors").recipe)  # which others may get
     model = zoo.load(folder / "model.safetensors")
