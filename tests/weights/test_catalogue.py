@@ -62,10 +62,14 @@ def test_its_command_still_says_what_trained_it(
     assert script == "scripts/train.py"
     cfg = compose("train", *(re.sub(r"(\$ZOO_DATA.*)", r"'\1'", override) for override in overrides))
     recipe = weights.header["recipe"]["config"]
+    for name in models.defaults(cfg.model.name, weights.spec):  # for which null stands
+        if recipe["model"].get(name) is None and name in recipe["model"]:
+            recipe["model"][name] = weights.header["options"][name]
     options = OmegaConf.to_container(cfg.model, resolve=True)
     given = {name: value for name, value in options.items() if value is not None}
     for part, default in (("supervised_task", "Classification"), ("memory_task", "Tagging")):  # what it chooses here
-        cfg.task._target_ = cfg.task._target_.replace(part, default)
+        for config in (cfg.task, recipe["task"]):
+            config["_target_"] = config["_target_"].replace(part, default)
     cfg.model = {**models.defaults(cfg.model.name, weights.spec), **given}
     for name in ("model", "task", "data", "seed", "epochs", "batches"):
         part = OmegaConf.to_container(cfg[name], resolve=True) if OmegaConf.is_config(cfg[name]) else cfg[name]

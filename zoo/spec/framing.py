@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-INK = 0.2  # of the contrast; fainter pixels do not count as ink
+INK = 0.2003  # of the contrast; fainter pixels are no ink. No ratio of two levels is near, as 51 / 255 is to 0.2
 FINE = 4  # fine pixels a pixel, on which strokes are sharpened
 SHARPNESS = 2.0  # by which contrast grows at the edge of a stroke, as blurred or enlarged drawings need
 SLACK = 1.6  # pixels; a drawing whose box differs by less is at most shifted, by whole pixels, and that by 2 or more
-DARK, LIGHT = 0.02, 0.8  # of 1; a drawing from darker to lighter than these keeps its contrast
+DARK, LIGHT = 0.0203, 0.8003  # of 1; a drawing from darker to lighter than these keeps its contrast
 
 
 def framed(pixels: Tensor, height: int, width: int, ink: float) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, SumMetric
 
@@ -114,7 +115,7 @@ class Forecasting(Task):
         if not self.forecast.quantiles:
             return loss
         ends = self.quantile_loss(outputs, future[..., None])
-        return loss + ends[..., [0, -1]].mean()
+        return loss + torch.stack([ends[..., 0], ends[..., -1]]).mean()
 
     def eval_step(self, batch: tuple[Any, Tensor], batch_idx: int, split: str) -> None:
         context, future = batch

@@ -5,6 +5,7 @@ Graves, "Generating sequences with recurrent neural networks", 2013. Shape lette
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -109,5 +110,5 @@ class Handwriting(Task):
         pens = Pens.of(numbers.float()[real[:, 1:]])
         ways = steps[:, 1:, :2][real[:, 1:]] / STD
         of_pen = functional.cross_entropy(pens.pen, pen[:, 1:][real[:, 1:]], reduction="none")
-        scale = 2 * torch.log(torch.tensor(STD, device=ways.device))  # of a density over heights, not over multiples
+        scale = 2 * math.log(STD)  # of a density over heights, not over multiples
         return of_pen - pens.log_density(ways) + scale, of_pen
