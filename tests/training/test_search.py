@@ -93,6 +93,18 @@ def test_a_failing_run_is_told_and_the_best_of_the_others_is_tested(
     assert (folders[0].parent / "card.md").exists()
 
 
+def test_a_run_that_is_no_good_is_pruned(tmp_path: Path, blank_plots: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optuna decides after each validation; here it stops what has learned next to nothing after some epochs."""
+    import optuna
+
+    pruner = optuna.pruners.ThresholdPruner(upper=1.0, n_warmup_steps=13)
+    monkeypatch.setattr(optuna.pruners, "MedianPruner", lambda: pruner)
+    folder = tmp_path / "sweep"
+    search.from_command([*TINY, "epochs=16", "task.optimizer.lr=0.05,1e-9", "n=5", f"folder={folder}", "trainer=cpu"])
+    status = {(float(row["task.optimizer.lr"]), row["state"]) for row in _rows(folder)}
+    assert status == {(0.05, "complete"), (1e-9, "pruned")}
+
+
 def test_runs_do_not_test_and_the_best_has_the_weights_of_its_run(tmp_path: Path, blank_plots: None) -> None:
     rows = search.sweep([*TINY, "task.optimizer.lr=choice(0.02,0.0001)", "seed=3"], 6, tmp_path / "sweep")
     best = ranked(rows)[0]
