@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from zoo.errors import unknown
@@ -17,6 +17,13 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
         allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be a whole number {allowed}, got {value}")
     return value
+
+
+def widths(given: Sequence[int], least: int, most: int) -> None:
+    """The channels of each stage of a network, of which there are from `least` to `most`."""
+    whole("number of widths", len(given), least, most)
+    for width in given:
+        whole("widths", width)
 
 
 def positive(name: str, value: Number) -> Number:

@@ -71,9 +71,7 @@ class CNN(nn.Module):
         super().__init__()
         check.whole("in_channels", in_channels)
         check.whole("num_classes", num_classes, 0)
-        check.whole("number of widths", len(widths), 1, 16)
-        for width in widths:
-            check.whole("widths", width)
+        check.widths(widths, 1, 16)
         check.whole("blocks", blocks, 0, 64)
         check.whole("grid", grid)
         check.fraction("dropout", dropout, one=False)
@@ -146,9 +144,7 @@ class CRNN(nn.Module):
         super().__init__()
         check.whole("height", height)
         check.whole("num_classes", num_classes)
-        check.whole("number of widths", len(widths), 2, 8)
-        for width in widths:
-            check.whole("widths", width)
+        check.widths(widths, 2, 8)
         check.whole("blocks", blocks, 0, 64)
         check.whole("hidden_size", hidden_size)
         check.whole("num_layers", num_layers, 0, 8)

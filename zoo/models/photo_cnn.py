@@ -55,9 +55,7 @@ class PhotoCNN(nn.Module):
         super().__init__()
         check.whole("in_channels", in_channels)
         check.whole("num_classes", num_classes, 0)
-        check.whole("number of widths", len(widths), 1, 16)
-        for width in widths:
-            check.whole("widths", width)
+        check.widths(widths, 1, 16)
         check.fraction("dropout", dropout, one=False)
         self.num_features = widths[-1]
         self.num_stages = len(widths)

@@ -48,7 +48,9 @@ def item_and_user_effects(known: SparseRows, scale: Tensor) -> tuple[Tensor, Ten
     return mean, item, user
 
 
-def item_neighbours(known: SparseRows, held_out: SparseRows, scale: Tensor) -> Tensor:
+def item_neighbours(
+    known: SparseRows, held_out: SparseRows, scale: Tensor, effects: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
     """Held-out ratings (S,) by the effects of item and user, and a user's ratings of items that are rated alike.
 
     Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001, on what the effects leave over:
@@ -58,11 +60,12 @@ def item_neighbours(known: SparseRows, held_out: SparseRows, scale: Tensor) -> T
         known: ratings (U, G), of at most `MAX_NEIGHBOURS` items: each is compared with each.
         held_out: ratings of the same users and items.
         scale: what the codes from 1 stand for (K,).
+        effects: as `item_and_user_effects` gives them for `known`.
     """
     from scipy.sparse import csr_matrix
     from sklearn.metrics.pairwise import cosine_similarity
 
-    mean, item, user = item_and_user_effects(known, scale)
+    mean, item, user = effects
     places = known.places.long()
     left = scale[known.codes.long() - 1].double() - mean - item[places] - user[known.owners]
     shape = (len(known), known.width)
@@ -72,8 +75,6 @@ def item_neighbours(known: SparseRows, held_out: SparseRows, scale: Tensor) -> T
     )
     together = (ones.T @ ones).toarray()  # users that have rated both
     alike = cosine_similarity(over.T, dense_output=True)
-    if not isinstance(alike, np.ndarray):
-        alike = alike.toarray()
     alike = alike.clip(min=0) * together / (together + SHRINKAGE)
     np.fill_diagonal(alike, 0)
     users, items = held_out.owners, held_out.places.long()

@@ -303,11 +303,11 @@ def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
     columns: Any = evaluation.splits["test"].columns
     known, held_out = columns
     users, items, scale = held_out.owners, held_out.places.long(), task.network.scale.cpu()
-    mean, of_item, of_user = item_and_user_effects(known, scale)
+    effects = mean, of_item, of_user = item_and_user_effects(known, scale)
     truths = scale[held_out.codes.long() - 1]
     errors = {"item_and_user_effects": mean + of_item[items] + of_user[users] - truths}
     if known.width <= MAX_NEIGHBOURS:
-        errors["item_neighbours"] = item_neighbours(known, held_out, scale) - truths
+        errors["item_neighbours"] = item_neighbours(known, held_out, scale, effects) - truths
     popularity = known.places.long().bincount(minlength=known.width).float()
     ranking, recall, rank = NDCG(RANKED), Recall(RANKED), ReciprocalRank()
     for rows in torch.arange(len(held_out)).split(evaluation.batch_size):
