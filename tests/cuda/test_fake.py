@@ -32,10 +32,7 @@ from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.parts import make_data, make_task
 
-pytestmark = [
-    pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU says more than fake tensors"),
-    pytest.mark.filterwarnings("ignore:'pin_memory' argument is set"),
-]
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU says more than fake tensors")
 CUDA = torch.device("cuda:0")
 FAKE = FakeTensorMode(allow_non_fake_inputs=True)  # one for all, since tables that are kept belong to one
 INDEXING = {"index", "index_put", "index_put_", "_unsafe_index"}
@@ -63,7 +60,8 @@ class Operators(TorchDispatchMode):
             args = (args[0], self._indices(args[0], args[1]), *args[2:])
         if name in ("_to_copy", "copy_") and not self.reads:
             source, target = (args[1], args[0].device) if name == "copy_" else (args[0], kwargs.get("device"))
-            if target is not None and torch.device(target).type != source.device.type:
+            crosses = target is not None and torch.device(target).type != source.device.type
+            if crosses and not (kwargs.get("non_blocking") and target.type == "cuda"):
                 raise Fault(f"a copy from {source.device.type} to {torch.device(target).type}")
         if self.reads and name == "_local_scalar_dense":
             return 0.0 if args[0].is_floating_point() else args[0].dtype != torch.bool and 0
@@ -222,7 +220,7 @@ class Cell:
         quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
         self.trainer: Any = L.Trainer(strategy=strategy, max_epochs=1, **quiet)
         private.attach(self.trainer, self.task, self.data)
-        self.batches = {split: next(iter(self.data._loader(split, shuffle=False))) for split in ("train", "val")}
+        self.batches = {split: self._batch(split) for split in ("train", "val")}
         self._to_device()
         strategy.connect(self.task)
         strategy.optimizers, schedules = private.optimizers_of(self.task)
@@ -232,13 +230,19 @@ class Cell:
         parts: list[nn.Module] = list(self.task.modules())
         for metric in parts:
             if hasattr(metric, "_evaluator"):  # a network that is no part of it, and may be another's, too
-                metric._evaluator = copy.deepcopy(metric._evaluator)  # type: ignore[assignment]
-                parts += metric._evaluator[0].network.modules()  # type: ignore[index]
+                (evaluator,) = metric._evaluator = copy.deepcopy(metric._evaluator)  # type: ignore[assignment, misc]
+                parts += evaluator.network.modules()
+                evaluator.network.to = lambda *_: evaluator.network  # it is there
         with FAKE, torch.backends.cudnn.flags(enabled=False):
             for part in dict.fromkeys(parts):  # each once: a fake tensor cannot be moved
                 alone = {} if isinstance(part, Metric) else {"recurse": False}
                 part._apply(lambda tensor: tensor.to(CUDA), **alone)
         self.task._device = CUDA  # type: ignore[assignment]
+
+    def _batch(self, split: str) -> Any:
+        examples = self.data.splits[split]
+        rows = torch.arange(len(examples)) if examples.lengths is None else examples.lengths.argsort()
+        return examples.__getitems__(rows[: self.data.batch_size])  # type: ignore[arg-type]
 
     def batch(self, split: str) -> Any:
         there = self.task.transfer_batch_to_device(self.batches[split], CUDA, 0)
