@@ -9,6 +9,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -232,7 +233,7 @@ class Cell:
             if hasattr(metric, "_evaluator"):  # a network that is no part of it, and may be another's, too
                 (evaluator,) = metric._evaluator = copy.deepcopy(metric._evaluator)  # type: ignore[assignment, misc]
                 parts += evaluator.network.modules()
-                evaluator.network.to = lambda *_: evaluator.network  # it is there
+                evaluator.network.to = partial(lambda network, *_: network, evaluator.network)  # it is there
         with FAKE, torch.backends.cudnn.flags(enabled=False):
             for part in dict.fromkeys(parts):  # each once: a fake tensor cannot be moved
                 alone = {} if isinstance(part, Metric) else {"recurse": False}
