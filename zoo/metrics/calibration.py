@@ -118,12 +118,12 @@ def fit_intervals(kind: Values, outputs: Tensor, targets: Tensor, coverage: floa
         targets: standardised, (N, V) or (N, S, V).
         coverage: share of true values that intervals are made to hold, above 0 and below 1.
     """
-    true = kind.restore(targets)
+    true = kind.unscale(targets)
     if kind.quantiles:
         ends = kind.by_quantile(outputs)
-        scores = torch.maximum(kind.restore(ends[..., 0]) - true, true - kind.restore(ends[..., -1]))
+        scores = torch.maximum(kind.unscale(ends[..., 0]) - true, true - kind.unscale(ends[..., -1]))
         return Calibration(coverage=coverage, widths=_rows(conformal_quantile(scores, coverage)))
-    value = kind.restore(kind.central(outputs))
+    value = kind.unscale(kind.central(outputs))
     errors = (value - true).abs()
     scaled = Calibration()
     if errors.ndim == 2 and len(errors) >= MIN_SCALED:

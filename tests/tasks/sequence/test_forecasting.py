@@ -26,7 +26,7 @@ from zoo.spec import Calibration, Forecast, Series, Spec
 from zoo.tasks.sequence import Forecasting
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports.forecasting import PENALTIES, simpler_forecasts
+from zoo.training.reports.simpler_forecasts import PENALTIES, simpler_forecasts
 
 BUILD = partial(models.build, "lstm", hidden_size=16)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
