@@ -4,8 +4,8 @@
 
 The first run is the one that the others are compared with. Each metric has a 95 % interval, by the bootstrap over test
 examples. Where runs were tested on the same examples, the differences have one too (a paired bootstrap: both are scored
-on the same draws), and are real where it leaves 0 out. Runs of tasks other than classification and regression have
-their metrics without intervals.
+on the same draws), and are real where it leaves 0 out. Metrics that are no mean over test examples, such as BLEU, have
+none.
 
 folder=…   of table and plot; else a new one within runs/comparisons
 metrics=…  those that are shown: metrics=accuracy,auroc

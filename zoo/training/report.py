@@ -97,8 +97,8 @@ def split_metrics(task: Task, evaluation: Evaluation) -> dict[str, float]:
 
 @singledispatch
 def outcomes(task: Task, evaluation: Evaluation) -> dict[str, Tensor] | None:
-    """What `zoo.training.outcomes` keeps of the test split: the truth and the answer for each example; None for
-    nothing."""
+    """What `zoo.training.outcomes` keeps of the test split: the truth and the answer for each example, or (N, 2) for
+    each metric that is a ratio of sums over examples; None for nothing."""
     return None
 
 

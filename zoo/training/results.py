@@ -95,7 +95,7 @@ def _more_notes(notes: Sequence[str], task: Task, artefact: TrainedArtefact, fol
 
 def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> None:
     if (tensors := report.outcomes(task, evaluation)) is not None:
-        kind = "classes" if "probabilities" in tensors else "values"
+        kind = "classes" if "probabilities" in tensors else "values" if "answers" in tensors else "ratios"
         Outcomes(kind, tensors, digest(evaluation.splits["test"])).save(folder / FILE)
 
 
