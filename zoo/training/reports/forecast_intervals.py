@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from zoo.metrics.calibration import conformal_quantile
-from zoo.models import apply
 from zoo.models.rnn import Forecaster
 from zoo.spec import Calibration
 from zoo.spec.values import expected_error
@@ -64,24 +63,26 @@ def _(task: Forecasting, evaluation: Evaluation) -> Calibration | None:
 @torch.no_grad()
 def _cross_fitted(task: Forecasting, evaluation: Evaluation) -> tuple[Tensor, Tensor] | None:
     """The outputs (M, H, V Q) for windows of training whose values the linear part gives without having seen them, and
-    the true values (M, H, V); None where the values are not those of the linear part, or the split is too short."""
+    the true values (M, H, V); None where the values are not those of the linear part, or the split is too short.
+
+    The ends are as far from the values as they are on average on validation: the network has learned those of its
+    training windows from the errors themselves.
+    """
     network = task.trained_network
     if not isinstance(network, Forecaster) or network.linear is None or bool(network.gate):
         return None
-    context, future = some(evaluation.splits["train"], FITTED)
-    val = some(evaluation.splits["val"], FITTED)
-    rows, values = cross_fitted(network.cpu(), task.series, (context, future), val)
-    network.to(task.device)
+    train, val = some(evaluation.splits["train"], FITTED), some(evaluation.splits["val"], len(evaluation.splits["val"]))
+    device = task.device
+    task.cpu()
+    rows, values = cross_fitted(network, task.series, train, val)
+    spread, its_spread = (task.spread(task.series.prepare(context)) for context in (train[0][rows], val[0]))
+    task.to(device)
     if not len(rows):
         return None
-    outputs = torch.cat(
-        [
-            apply(network, task.series.prepare(context[part].to(task.device))).float().cpu()
-            for part in rows.split(evaluation.batch_size)
-        ]
-    )
-    shift = values - task.forecast.central(outputs)
-    return outputs + shift.repeat_interleave(max(1, len(task.forecast.quantiles)), dim=2), future[rows]
+    ends = task.forecast.by_quantile(torch.cat(evaluation.predictions("val")))  # N, H, V, Q
+    middle = ends.shape[-1] // 2
+    reach = ((ends - ends[..., middle : middle + 1]) / its_spread[..., None]).mean(dim=0)
+    return (values[..., None] + reach * spread[..., None]).flatten(2), train[1][rows]
 
 
 def _small_number(count: float, coverage: float) -> float:

@@ -25,12 +25,12 @@ BATCHES, BATCH = 20, 200  # of training lines that a line is compared with
 @report.baselines.register
 def _(task: OCR, evaluation: Evaluation) -> dict[str, float]:
     """The text of the nearest of up to 4,000 training lines, all scaled to one size."""
-    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neighbors import NearestNeighbors
 
     known, texts = _lines(task, islice(evaluation.batches("train", BATCH), BATCHES))
     tested, true = _lines(task, evaluation.batches("test", BATCH))
-    nearest = KNeighborsClassifier(1, algorithm="brute").fit(known.numpy(), range(len(texts)))
-    read = [texts[place] for place in nearest.predict(tested.numpy())]
+    nearest = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(known.numpy())
+    read = [texts[place] for place in nearest.kneighbors(tested.numpy(), return_distance=False)[:, 0]]
     chars, words = CharErrorRate(), WordErrorRate()
     wrong = sum(one != other for one, other in zip(read, true)) / len(true)
     method = "the most similar training line"
