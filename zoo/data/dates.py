@@ -1,0 +1,245 @@
+"""Dates in many wordings of three languages, and the same in ISO 8601; all are generated.
+
+A wording is a language, what stands before the date, the order of its parts, and how its day and its month are written.
+Numeric dates follow one rule for each separator, so that none has two meanings: 4.3.2021 (German) and 4/3/2021 (French)
+begin with the day, 2021-03-04 and 2021/03/04 with the year.
+"""
+
+from __future__ import annotations
+
+import datetime
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from itertools import product
+from random import Random
+from typing import NamedTuple
+
+import torch
+
+from zoo import check
+from zoo.data.core.columns import Examples, Ragged
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import split_sizes
+from zoo.errors import DataError
+from zoo.spec import SourceText, Spec, TargetText
+
+FIRST, LAST = datetime.date(1900, 1, 1).toordinal(), datetime.date(2099, 12, 31).toordinal()
+ISO = 10  # characters of a date in ISO 8601
+LONGEST = 60  # characters of a date in words, with some to spare
+LANGUAGES = ("en", "de", "fr")
+ALPHABET = " ,-./0123456789abcdefghijklmnopqrstuvwxyzßäéöûü"  # of all wordings, in small letters
+
+MONTHS = {
+    "en": "January February March April May June July August September October November December".split(),
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split(),
+}
+SHORT_MONTHS = {
+    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(),
+    "de": "Jan. Feb. März Apr. Mai Juni Juli Aug. Sept. Okt. Nov. Dez.".split(),
+    "fr": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.".split(),
+}
+WEEKDAYS = {
+    "en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
+    "de": "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag".split(),
+    "fr": "lundi mardi mercredi jeudi vendredi samedi dimanche".split(),
+}
+SHORT_WEEKDAYS = {
+    "en": "Mon Tue Wed Thu Fri Sat Sun".split(),
+    "de": "Mo Di Mi Do Fr Sa So".split(),
+    "fr": "lun. mar. mer. jeu. ven. sam. dim.".split(),
+}
+OPENINGS = {  # {w}: the day of the week; {s}: in short
+    "en": ("", "on ", "{w}, ", "{w} ", "{s}, ", "{s} "),
+    "de": ("", "am ", "der ", "{w}, ", "{w}, den ", "{s}, ", "{s} "),
+    "fr": ("", "le ", "{w} ", "le {w} ", "{s} "),
+}
+ORDERS = {  # {d}: the day; {m}: the month; {y}: the year
+    "en": ("{d} {m} {y}", "{m} {d}, {y}", "{m} {d} {y}", "{d} of {m} {y}", "{d} {m}, {y}", "{y}, {m} {d}"),
+    "de": ("{d} {m} {y}", "{d} {m}, {y}", "{y}, {d} {m}"),
+    "fr": ("{d} {m} {y}", "{d} {m}, {y}", "{y}, {d} {m}"),
+}
+NUMERIC = {
+    "en": ("{y}-{mm}-{dd}", "{y}/{mm}/{dd}", "{y}-{n}-{a}"),
+    "de": ("{dd}.{mm}.{y}", "{a}.{n}.{y}", "{a}. {n}. {y}", "{dd}. {mm}. {y}"),
+    "fr": ("{dd}/{mm}/{y}", "{a}/{n}/{y}", "{dd} / {mm} / {y}"),
+}
+DAY_FORMS = {
+    "en": ("plain", "padded", "ordinal", "article", "words"),
+    "de": ("ordinal", "padded", "words"),
+    "fr": ("plain", "padded", "words"),
+}
+MONTH_FORMS = ("full", "short", "plain")  # plain: without accents, as März is Maerz, and août is aout
+
+UNITS_EN = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split()
+TEENS_EN = "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split()
+UNITS_DE = "ein zwei drei vier fünf sechs sieben acht neun".split()
+ORDINALS_DE = (
+    "erste zweite dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte dreizehnte vierzehnte "
+    "fünfzehnte sechzehnte siebzehnte achtzehnte neunzehnte"
+).split()
+ENDINGS_DE = {"am ": "n", "{w}, den ": "n", "der ": ""}  # of an ordinal in words, by what is before it; otherwise r
+WORDS_FR = (
+    "premier deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit "
+    "dix-neuf vingt"
+).split()
+
+
+class Wording(NamedTuple):
+    """How a date is written; a part that an order does not have is empty."""
+
+    language: str
+    opening: str
+    order: str
+    day: str
+    month: str
+
+    def write(self, date: datetime.date) -> str:
+        """The date in this wording."""
+        language, weekday = self.language, date.weekday()
+        opening = self.opening.format(w=WEEKDAYS[language][weekday], s=SHORT_WEEKDAYS[language][weekday])
+        numbers = {"a": date.day, "dd": f"{date.day:02}", "n": date.month, "mm": f"{date.month:02}", "y": date.year}
+        if self.day:
+            day = day_in(language, self.day, date.day)
+            if language == "de" and self.day == "words":
+                day += ENDINGS_DE.get(self.opening, "r")
+            numbers |= {"d": day, "m": _month(language, self.month, date.month)}
+        return opening + self.order.format(**numbers)
+
+
+def all_wordings() -> list[Wording]:
+    """Every wording of the three languages."""
+    found = []
+    for language in LANGUAGES:
+        worded = product(OPENINGS[language], ORDERS[language], DAY_FORMS[language], MONTH_FORMS)
+        found += [Wording(language, *parts) for parts in worded if not (parts[0] and parts[1].startswith("{y}"))]
+        found += [Wording(language, *parts, "", "") for parts in product(OPENINGS[language], NUMERIC[language])]
+    return found
+
+
+def day_in(language: str, form: str, day: int) -> str:
+    """A day of the month: `plain` 4, `padded` 04, `ordinal` 4th or 4., with an `article` the 4th, or in `words`."""
+    if form == "words":
+        return {"en": _ordinal_en, "de": _ordinal_de, "fr": _cardinal_fr}[language](day)
+    number = f"{day:02}" if form == "padded" else str(day)
+    if language == "de":
+        return f"{number}."
+    if language == "fr":
+        return "1er" if day == 1 and form == "plain" else number
+    if form in ("plain", "padded"):
+        return number
+    ending = "th" if 11 <= day <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{'the ' * (form == 'article')}{day}{ending}"
+
+
+def _month(language: str, form: str, month: int) -> str:
+    name = (SHORT_MONTHS if form == "short" else MONTHS)[language][month - 1]
+    if form != "plain":
+        return name
+    name = name.replace("ä", "ae")
+    return "".join(sign for sign in unicodedata.normalize("NFD", name) if not unicodedata.combining(sign))
+
+
+def _ordinal_en(day: int) -> str:
+    """the fourth, the twenty-first."""
+    if day in (30, 31):
+        return "the thirtieth" if day == 30 else "the thirty-first"
+    return f"the {[*UNITS_EN, *TEENS_EN][day - 1] if day <= 20 else f'twenty-{UNITS_EN[day - 21]}'}"
+
+
+def _ordinal_de(day: int) -> str:
+    """vierte, einundzwanzigste."""
+    if day < 20:
+        return ORDINALS_DE[day - 1]
+    tens = ("zwanzig", "dreißig")[day // 10 - 2]
+    return f"{f'{UNITS_DE[day % 10 - 1]}und' if day % 10 else ''}{tens}ste"
+
+
+def _cardinal_fr(day: int) -> str:
+    """quatre, vingt et un."""
+    if day <= 20:
+        return WORDS_FR[day - 1]
+    tens, unit = ("vingt", "trente")[day // 10 - 2], day % 10
+    ones = ("un", *WORDS_FR[1:])
+    return tens if unit == 0 else f"{tens} et un" if unit == 1 else f"{tens}-{ones[unit - 1]}"
+
+
+class Dates(DataModule):
+    """Dates from 1900 to 2099 in English, German and French, and the same in ISO 8601 (2021-03-04), by characters.
+
+    No date and no wording is in two splits: those of validation and test combine openings, orders and forms of days and
+    months that all occur in training, but never together.
+
+    Args:
+        train_size, val_size, test_size: dates in each split.
+        held_out: fraction of the wordings for validation, and the same for test.
+        batch_size: dates a batch.
+        data_seed: seed of dates and wordings.
+
+    Raises:
+        ValueError: a size is below 1, or another option out of range.
+        DataError: there are not so many dates.
+    """
+
+    def __init__(
+        self,
+        train_size: int = 20_000,
+        val_size: int = 1_000,
+        test_size: int = 2_000,
+        held_out: float = 0.1,
+        batch_size: int = 64,
+        data_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size)
+        self.sizes = split_sizes(train_size, val_size, test_size)
+        self.held_out = check.fraction("held_out", held_out, zero=False, one=False)
+        self.data_seed = check.seed("data_seed", data_seed)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(SourceText(("1",), "characters", max_length=LONGEST), TargetText(("1",), "characters", ISO))]
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        if (count := sum(self.sizes.values())) > LAST - FIRST + 1:
+            raise DataError(f"there are {LAST - FIRST + 1:,} dates from 1900 to 2099, and not {count:,}")
+        random = Random(self.data_seed)
+        wordings = split_wordings(self.held_out, random)
+        days = iter(random.sample(range(FIRST, LAST + 1), count))
+        pairs: dict[str, list[tuple[str, str]]] = {}
+        for split, size in self.sizes.items():
+            dates = [datetime.date.fromordinal(next(days)) for _ in range(size)]
+            known = [[each for each in wordings[split] if each.language == language] for language in LANGUAGES]
+            chosen = [random.choice(random.choice(known)) for _ in dates]
+            pairs[split] = [(each.write(date), date.isoformat()) for each, date in zip(chosen, dates)]
+        parts = ", ".join(f"{len(found)} for {split}" for split, found in wordings.items())
+        self.note(f"wordings: {parts}; none is in two splits, and no date")
+        source = SourceText(tuple(ALPHABET), "characters", closed=True, max_length=LONGEST, such_as="4 March 2021")
+        target = TargetText(tuple("-0123456789"), "characters", ISO)
+        splits = {
+            split: Examples(
+                Ragged.of([source.encode(text).int() for text, _ in found]),
+                Ragged.of([target.as_input.encode(iso).int() for _, iso in found]),
+            )
+            for split, found in pairs.items()
+        }
+        return Spec(source, target), splits
+
+
+def split_wordings(held_out: float, random: Random) -> dict[str, list[Wording]]:
+    """The wordings of each split, drawn at random; each part of one occurs in at least two of those for training."""
+    train = all_wordings()
+    left = Counter(part for wording in train for part in _parts(wording))
+    random.shuffle(train)
+    size = max(1, int(held_out * len(train)))
+    splits: dict[str, list[Wording]] = {"val": [], "test": []}
+    for wording in list(train):
+        split = "val" if len(splits["val"]) < size else "test"
+        if len(splits["test"]) < size and all(left[part] > 2 for part in _parts(wording)):
+            splits[split].append(wording)
+            train.remove(wording)
+            left.subtract(_parts(wording))
+    return {"train": train, **splits}
+
+
+def _parts(wording: Wording) -> list[tuple[str, str, str]]:
+    return [(wording.language, name, part) for name, part in wording._asdict().items() if part]
