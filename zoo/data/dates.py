@@ -15,8 +15,6 @@ from itertools import product
 from random import Random
 from typing import NamedTuple
 
-import torch
-
 from zoo import check
 from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
@@ -30,25 +28,32 @@ LONGEST = 60  # characters of a date in words, with some to spare
 LANGUAGES = ("en", "de", "fr")
 ALPHABET = " ,-./0123456789abcdefghijklmnopqrstuvwxyzßäéöûü"  # of all wordings, in small letters
 
-MONTHS = {
-    "en": "January February March April May June July August September October November December".split(),
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
-    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split(),
-}
-SHORT_MONTHS = {
-    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(),
-    "de": "Jan. Feb. März Apr. Mai Juni Juli Aug. Sept. Okt. Nov. Dez.".split(),
-    "fr": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.".split(),
-}
-WEEKDAYS = {
-    "en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
-    "de": "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag".split(),
-    "fr": "lundi mardi mercredi jeudi vendredi samedi dimanche".split(),
-}
-SHORT_WEEKDAYS = {
-    "en": "Mon Tue Wed Thu Fri Sat Sun".split(),
-    "de": "Mo Di Mi Do Fr Sa So".split(),
-    "fr": "lun. mar. mer. jeu. ven. sam. dim.".split(),
+NAMES = {
+    "en": {
+        "months": "January February March April May June July August September October November December",
+        "short months": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+        "weekdays": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+        "short weekdays": "Mon Tue Wed Thu Fri Sat Sun",
+        "days": "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+        "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth",
+    },
+    "de": {
+        "months": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+        "short months": "Jan. Feb. März Apr. Mai Juni Juli Aug. Sept. Okt. Nov. Dez.",
+        "weekdays": "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag",
+        "short weekdays": "Mo Di Mi Do Fr Sa So",
+        "days": "erste zweite dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte dreizehnte "
+        "vierzehnte fünfzehnte sechzehnte siebzehnte achtzehnte neunzehnte",
+        "units": "ein zwei drei vier fünf sechs sieben acht neun",
+    },
+    "fr": {
+        "months": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        "short months": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
+        "weekdays": "lundi mardi mercredi jeudi vendredi samedi dimanche",
+        "short weekdays": "lun. mar. mer. jeu. ven. sam. dim.",
+        "days": "premier deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize "
+        "dix-sept dix-huit dix-neuf vingt",
+    },
 }
 OPENINGS = {  # {w}: the day of the week; {s}: in short
     "en": ("", "on ", "{w}, ", "{w} ", "{s}, ", "{s} "),
@@ -72,18 +77,7 @@ DAY_FORMS = {
 }
 MONTH_FORMS = ("full", "short", "plain")  # plain: without accents, as März is Maerz, and août is aout
 
-UNITS_EN = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split()
-TEENS_EN = "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split()
-UNITS_DE = "ein zwei drei vier fünf sechs sieben acht neun".split()
-ORDINALS_DE = (
-    "erste zweite dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte dreizehnte vierzehnte "
-    "fünfzehnte sechzehnte siebzehnte achtzehnte neunzehnte"
-).split()
 ENDINGS_DE = {"am ": "n", "{w}, den ": "n", "der ": ""}  # of an ordinal in words, by what is before it; otherwise r
-WORDS_FR = (
-    "premier deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit "
-    "dix-neuf vingt"
-).split()
 
 
 class Wording(NamedTuple):
@@ -98,7 +92,8 @@ class Wording(NamedTuple):
     def write(self, date: datetime.date) -> str:
         """The date in this wording."""
         language, weekday = self.language, date.weekday()
-        opening = self.opening.format(w=WEEKDAYS[language][weekday], s=SHORT_WEEKDAYS[language][weekday])
+        full, short = (_name(language, kind, weekday) for kind in ("weekdays", "short weekdays"))
+        opening = self.opening.format(w=full, s=short)
         numbers = {"a": date.day, "dd": f"{date.day:02}", "n": date.month, "mm": f"{date.month:02}", "y": date.year}
         if self.day:
             day = day_in(language, self.day, date.day)
@@ -133,36 +128,42 @@ def day_in(language: str, form: str, day: int) -> str:
     return f"{'the ' * (form == 'article')}{day}{ending}"
 
 
+def _name(language: str, kind: str, place: int) -> str:
+    """One of the names of a kind, by its place from 0."""
+    return NAMES[language][kind].split()[place]
+
+
 def _month(language: str, form: str, month: int) -> str:
-    name = (SHORT_MONTHS if form == "short" else MONTHS)[language][month - 1]
+    name = _name(language, "short months" if form == "short" else "months", month - 1)
     if form != "plain":
         return name
-    name = name.replace("ä", "ae")
-    return "".join(sign for sign in unicodedata.normalize("NFD", name) if not unicodedata.combining(sign))
+    decomposed = unicodedata.normalize("NFD", name.replace("ä", "ae"))
+    return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
 
 
 def _ordinal_en(day: int) -> str:
     """the fourth, the twenty-first."""
-    if day in (30, 31):
-        return "the thirtieth" if day == 30 else "the thirty-first"
-    return f"the {[*UNITS_EN, *TEENS_EN][day - 1] if day <= 20 else f'twenty-{UNITS_EN[day - 21]}'}"
+    if day <= 20 or day == 30:
+        return "the " + (_name("en", "days", day - 1) if day <= 20 else "thirtieth")
+    return f"the {'twenty' if day < 30 else 'thirty'}-{_name('en', 'days', day % 10 - 1)}"
 
 
 def _ordinal_de(day: int) -> str:
     """vierte, einundzwanzigste."""
     if day < 20:
-        return ORDINALS_DE[day - 1]
+        return _name("de", "days", day - 1)
     tens = ("zwanzig", "dreißig")[day // 10 - 2]
-    return f"{f'{UNITS_DE[day % 10 - 1]}und' if day % 10 else ''}{tens}ste"
+    return f"{_name('de', 'units', day % 10 - 1)}und{tens}ste" if day % 10 else f"{tens}ste"
 
 
 def _cardinal_fr(day: int) -> str:
     """quatre, vingt et un."""
     if day <= 20:
-        return WORDS_FR[day - 1]
+        return _name("fr", "days", day - 1)
     tens, unit = ("vingt", "trente")[day // 10 - 2], day % 10
-    ones = ("un", *WORDS_FR[1:])
-    return tens if unit == 0 else f"{tens} et un" if unit == 1 else f"{tens}-{ones[unit - 1]}"
+    if unit < 2:
+        return f"{tens} et un" if unit else tens
+    return f"{tens}-{_name('fr', 'days', unit - 1)}"
 
 
 class Dates(DataModule):
@@ -184,7 +185,7 @@ class Dates(DataModule):
 
     def __init__(
         self,
-        train_size: int = 20_000,
+        train_size: int = 40_000,
         val_size: int = 1_000,
         test_size: int = 2_000,
         held_out: float = 0.1,

@@ -177,9 +177,7 @@ class ParallelText(DataModule):
             raise DataError(f"{name} has {len(header)} columns, and no column {column}")
         return default if column is None else column - 1
 
-    def _complete(
-        self, pairs: list[tuple[str, str]], names: tuple[str, str], start: int
-    ) -> list[tuple[str, str]]:
+    def _complete(self, pairs: list[tuple[str, str]], names: tuple[str, str], start: int) -> list[tuple[str, str]]:
         """The pairs, without those of two empty lines."""
         for number, (one, other) in enumerate(pairs, start=start):
             if bool(one.strip()) != bool(other.strip()):
@@ -195,7 +193,7 @@ class ParallelText(DataModule):
 
     def _tokenised(self, split: str, texts: Iterable[tuple[str, str]]) -> list[Pair]:
         pairs = [Pair(*(tuple(tokens_of(text, self.level, self.lowercase)) for text in both)) for both in texts]
-        kept = [pair for pair in pairs if 0 < min(map(len, pair)) and max(map(len, pair)) <= self.max_length]
+        kept = [pair for pair in pairs if min(map(len, pair)) > 0 and max(map(len, pair)) <= self.max_length]
         if long := sum(max(map(len, pair)) > self.max_length for pair in pairs):
             self.note(
                 f"{long} pairs of {self.paths[split]} have a sentence of more than {self.max_length} {self.level} and "
@@ -209,7 +207,7 @@ class ParallelText(DataModule):
         counts.pop(COPIED, None)
         frequent = sorted((t for t, n in counts.items() if n >= self.min_freq), key=lambda t: (-counts[t], t))
         if not frequent:
-            raise DataError(f"none of the {self.level} of the {side} occurs {self.min_freq} times; give data.min_freq=1")
+            raise DataError(f"no {self.level} of the {side} occur {self.min_freq} times; give data.min_freq=1")
         return tuple(frequent[: self.max_vocab])
 
     def _split(self, given: dict[str, list[Pair]]) -> dict[str, list[Pair]]:
@@ -222,7 +220,7 @@ class ParallelText(DataModule):
         for pair in pairs:
             first.setdefault(pair.source, len(first))
         if len(first) < MIN_PAIRS:
-            raise DataError(f"{self.paths['train']} has {len(first)} different sources; at least {MIN_PAIRS} are needed")
+            raise DataError(f"{self.paths['train']} has {len(first)} different sources; {MIN_PAIRS} are needed")
         val, test = (part * (split not in given) for split, part in zip(("val", "test"), self.fractions))
         rows = random_split(len(first), (val, test), self.split_seed)
         chosen = {place: split for split, places in rows.items() for place in places}
@@ -230,9 +228,6 @@ class ParallelText(DataModule):
         for pair in pairs:
             drawn[chosen[first[pair.source]]].append(pair)
         return {split: given[split] if split in given and split != "train" else drawn[split] for split in drawn}
-
-
-
 
 
 def _lines(text: str) -> list[str]:
@@ -249,7 +244,7 @@ def _codes(texts: Sequence[tuple[str, ...]], vocabulary: tuple[str, ...]) -> Rag
 
 
 class Multi30k(ParallelText):
-    """Captions of photographs in English and German: 29,000 pairs for training, 1,014 and 1,000 for validation and test.
+    """Captions of photographs in English and German: 29,000 pairs, and 1,014 and 1,000 for validation and test.
 
     Source: Elliott et al., "Multi30K: multilingual English-German image descriptions", 2016, for research, not for
     commercial use. The test is `test_2016_flickr`.

@@ -79,7 +79,8 @@ def defaults(spec: Spec) -> dict[str, Any]:
     if isinstance(spec.input, Sentence):
         return {**chosen, "bidirectional": True, "dropout": 0.4}
     if isinstance(spec.input, SourceText):
-        return {**chosen, "bidirectional": True, "dropout": 0.1}
+        few = spec.input.level == "characters"
+        return {**chosen, "hidden_size": 96 if few else 256, "bidirectional": True, "dropout": 0.1 if few else 0.3}
     if isinstance(spec.output, Forecast):
         return {**chosen, "hidden_size": 64}
     if isinstance(spec.input, Series):  # tests of memory

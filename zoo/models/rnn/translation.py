@@ -145,13 +145,13 @@ class Translator(nn.Module):
     def _step(self, last: Tensor, memory: tuple[Tensor, Tensor, list[Tensor]]) -> tuple[Tensor, tuple[object, ...]]:
         """The logits (N, V) of the tokens after the last ones (N,), and the next memory."""
         *read, states = memory
-        outputs, states = self.stack.step(self.embedding(last[:, None]), states)  # type: ignore[arg-type]
+        outputs, states = self.stack.step(self.embedding(last[:, None]), states)
         return self._logits(outputs, (read[0], read[1]))[:, 0], (*read, states)
 
     def _first(self, read: Source, lengths: Tensor) -> list[Tensor]:
         """The state of each layer of the decoder before the first token: each direction's last one, transformed."""
         start = torch.tanh(self.start(self.encoder.pool(read[0], lengths, "last")))
-        states = start.view(len(start), -1, self.stack.parts, self.stack.hidden_size)
+        states = start.view(start.shape[0], -1, self.stack.parts, self.stack.hidden_size)
         return [states[:, layer] for layer in range(len(self.stack.forwards))]
 
     def _states(self, read: Source, lengths: Tensor, target: Tensor) -> Tensor:

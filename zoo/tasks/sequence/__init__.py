@@ -1,4 +1,4 @@
-"""Sequences, read or written step by step: OCR, captioning, translation, tagging, forecasting, language, handwriting."""
+"""Sequences, read or written step by step: OCR, captioning, translation, tagging, forecasts, handwriting."""
 
 from __future__ import annotations
 

@@ -47,6 +47,7 @@ class Translation(Task):
 
     monitor = "val/bleu"
     mode = "max"
+    kind = "translation"
 
     def __init__(
         self,
