@@ -3,7 +3,7 @@
 They use none of Matplotlib's global state, so that they can be drawn during training.
 """
 
-from zoo.plots.alignments import alignments
+from zoo.plots.attention import alignments
 from zoo.plots.charts import (
     confusion_matrix,
     histograms,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import lightning as L
 import pytest
-import sacrebleu
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,7 +16,7 @@ from zoo import models
 from zoo.data.dates import Dates
 from zoo.errors import SpecError
 from zoo.spec import Classes, SourceText, Spec, TargetText, Text
-from zoo.spec.text import FIRST, PAD
+from zoo.spec.text import FIRST
 from zoo.tasks.sequence import Translation
 from zoo.training import report
 from zoo.training.report import Evaluation
@@ -40,19 +39,16 @@ class Dictated(nn.Module):
 
 
 def test_metrics_are_those_of_sacrebleu_and_of_counting() -> None:
-    torch.manual_seed(0)
     task = Translation(SPEC, lambda spec: Dictated(), ADAM)
-    lengths = torch.tensor([9, 6, 4, 8])
-    target = torch.randint(FIRST, FIRST + len(WORDS), (4, 9)).masked_fill(torch.arange(9) >= lengths[:, None], PAD)
-    written = target.clone()
-    written[0, 5], written[1, 2:4] = FIRST, FIRST + 1
-    target[0, 5], target[1, 2:4] = FIRST + 2, FIRST + 3
+    true = ["the dog runs home in the park.", "the well-known dog runs.", "the park.", "10,000 in the park runs home."]
+    texts = ["the dog runs in the park.", "the well-known dog runs.", "the park.", "in the park runs dog home."]
+    encode = SPEC.input.encode
+    (written, _), (target, lengths) = (SPEC.input.collate([*map(encode, each)]) for each in (texts, true))
     task.network.written = written
     task.eval_step(((target, lengths), (target.int(), lengths)), 0, "val")
     metrics = {name: float(metric.compute()) for name, metric in task.eval_metrics("val").items()}
-    texts, true = task.target.read(written), task.target.read(target)
-    assert metrics["bleu"] == pytest.approx(sacrebleu.corpus_bleu(texts, [true]).score / 100, abs=1e-6)
-    assert 0.1 < metrics["bleu"] < 1
+    assert task.target.read(written) == texts
+    assert metrics["bleu"] == pytest.approx(0.642624, abs=1e-5)  # corpus_bleu(texts, [true]) of sacrebleu 2.6.0
     assert metrics["exact"] == 0.5
     assert metrics["token_accuracy"] == 1
     assert metrics["loss"] == pytest.approx(0, abs=1e-5)
