@@ -185,11 +185,11 @@ class Dates(DataModule):
 
     def __init__(
         self,
-        train_size: int = 40_000,
+        train_size: int = 32_000,
         val_size: int = 1_000,
         test_size: int = 2_000,
         held_out: float = 0.1,
-        batch_size: int = 64,
+        batch_size: int = 128,
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)

@@ -47,7 +47,6 @@ class Translation(Task):
 
     monitor = "val/bleu"
     mode = "max"
-    kind = "translation"
 
     def __init__(
         self,
