@@ -75,7 +75,12 @@ DAY_FORMS = {
     "de": ("ordinal", "padded", "words"),
     "fr": ("plain", "padded", "words"),
 }
-MONTH_FORMS = ("full", "short", "plain")  # plain: without accents, as März is Maerz, and août is aout
+NUMBERS = {"en": ("plain", "padded"), "de": ("ordinal", "padded"), "fr": ("plain", "padded")}  # alike from the 10th on
+MONTH_FORMS = {  # plain: without accents, as März is Maerz, and août is aout
+    "en": ("full", "short", "dotted"),
+    "de": ("full", "short", "plain"),
+    "fr": ("full", "short", "plain"),
+}
 
 ENDINGS_DE = {"am ": "n", "{w}, den ": "n", "der ": ""}  # of an ordinal in words, by what is before it; otherwise r
 
@@ -88,6 +93,12 @@ class Wording(NamedTuple):
     order: str
     day: str
     month: str
+
+    @property
+    def pattern(self) -> tuple[str, ...]:
+        """What is the same in wordings that write some dates alike, as 14 is 14 with zeros, and Mai is Mai in short."""
+        order = self.order.replace("{a}", "{dd}").replace("{n}", "{mm}")
+        return self.language, self.opening, order, "number" if self.day in NUMBERS[self.language] else self.day
 
     def write(self, date: datetime.date) -> str:
         """The date in this wording."""
@@ -107,7 +118,7 @@ def all_wordings() -> list[Wording]:
     """Every wording of the three languages."""
     found = []
     for language in LANGUAGES:
-        worded = product(OPENINGS[language], ORDERS[language], DAY_FORMS[language], MONTH_FORMS)
+        worded = product(OPENINGS[language], ORDERS[language], DAY_FORMS[language], MONTH_FORMS[language])
         found += [Wording(language, *parts) for parts in worded if not (parts[0] and parts[1].startswith("{y}"))]
         found += [Wording(language, *parts, "", "") for parts in product(OPENINGS[language], NUMERIC[language])]
     return found
@@ -134,9 +145,9 @@ def _name(language: str, kind: str, place: int) -> str:
 
 
 def _month(language: str, form: str, month: int) -> str:
-    name = _name(language, "short months" if form == "short" else "months", month - 1)
+    name = _name(language, "months" if form in ("full", "plain") else "short months", month - 1)
     if form != "plain":
-        return name
+        return f"{name}." if form == "dotted" else name
     decomposed = unicodedata.normalize("NFD", name.replace("ä", "ae"))
     return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
 
@@ -169,12 +180,12 @@ def _cardinal_fr(day: int) -> str:
 class Dates(DataModule):
     """Dates from 1900 to 2099 in English, German and French, and the same in ISO 8601 (2021-03-04), by characters.
 
-    No date and no wording is in two splits: those of validation and test combine openings, orders and forms of days and
-    months that all occur in training, but never together.
+    No date is in two splits, and no pattern of wordings: those of validation and test combine openings, orders and
+    forms of days that all occur in training, but never together.
 
     Args:
         train_size, val_size, test_size: dates in each split.
-        held_out: fraction of the wordings for validation, and the same for test.
+        held_out: fraction of the patterns of wordings for validation, and the same for test.
         batch_size: dates a batch.
         data_seed: seed of dates and wordings.
 
@@ -213,7 +224,7 @@ class Dates(DataModule):
             chosen = [random.choice(random.choice(known)) for _ in dates]
             pairs[split] = [(each.write(date), date.isoformat()) for each, date in zip(chosen, dates)]
         parts = ", ".join(f"{len(found)} for {split}" for split, found in wordings.items())
-        self.note(f"wordings: {parts}; none is in two splits, and no date")
+        self.note(f"wordings: {parts}; no date is in two splits, and no wording that writes any date alike")
         source = SourceText(tuple(ALPHABET), "characters", closed=True, max_length=LONGEST, such_as="4 March 2021")
         target = TargetText(tuple("-0123456789"), "characters", ISO)
         splits = {
@@ -227,20 +238,25 @@ class Dates(DataModule):
 
 
 def split_wordings(held_out: float, random: Random) -> dict[str, list[Wording]]:
-    """The wordings of each split, drawn at random; each part of one occurs in at least two of those for training."""
-    train = all_wordings()
-    left = Counter(part for wording in train for part in _parts(wording))
-    random.shuffle(train)
-    size = max(1, int(held_out * len(train)))
-    splits: dict[str, list[Wording]] = {"val": [], "test": []}
-    for wording in list(train):
-        split = "val" if len(splits["val"]) < size else "test"
-        if len(splits["test"]) < size and all(left[part] > 2 for part in _parts(wording)):
-            splits[split].append(wording)
-            train.remove(wording)
-            left.subtract(_parts(wording))
-    return {"train": train, **splits}
+    """The wordings of each split, drawn by their patterns; each part of one is in two of those for training."""
+    wordings = all_wordings()
+    patterns = list(dict.fromkeys(wording.pattern for wording in wordings))
+    left = Counter(part for pattern in patterns for part in _parts(pattern))
+    random.shuffle(patterns)
+    size = max(1, int(held_out * len(patterns)))
+    chosen: dict[str, list[tuple[str, ...]]] = {"val": [], "test": []}
+    for pattern in patterns:
+        split = "val" if len(chosen["val"]) < size else "test"
+        if len(chosen[split]) < size and all(left[part] > 2 for part in _parts(pattern)):
+            chosen[split].append(pattern)
+            left.subtract(_parts(pattern))
+    places = {pattern: split for split, its in chosen.items() for pattern in its}
+    return {
+        split: [each for each in wordings if places.get(each.pattern, "train") == split]
+        for split in ("train", "val", "test")
+    }
 
 
-def _parts(wording: Wording) -> list[tuple[str, str, str]]:
-    return [(wording.language, name, part) for name, part in wording._asdict().items() if part]
+def _parts(pattern: tuple[str, ...]) -> list[tuple[str, int, str]]:
+    """The parts of a pattern, with its language and their places in it."""
+    return [(pattern[0], place, part) for place, part in enumerate(pattern) if part]
