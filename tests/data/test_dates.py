@@ -12,7 +12,7 @@ from zoo.data.dates import ALPHABET, LONGEST, NUMERIC, Dates, Wording, all_wordi
 from zoo.errors import DataError
 from zoo.spec.translation import tokens_of
 
-DAYS = [datetime.date(1958, month, day) for month in range(1, 13) for day in (1, 4, 11, 22, 23, 28)]
+DAYS = [datetime.date(1958, month, day) for month in range(1, 13) for day in (1, 8, 23)]
 
 
 @pytest.mark.parametrize(

@@ -55,16 +55,16 @@ def test_metrics_are_those_of_sacrebleu_and_of_counting() -> None:
 
 
 def test_a_short_run_learns(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
-    data = Dates(320, 32, 32, batch_size=16)
+    data = Dates(160, 16, 16, batch_size=16)
     data.setup()
     build = partial(models.build, "gru", hidden_size=24, embedding_dim=16)
     task = Translation(data.spec, build, ADAM)
-    run = trainer(max_epochs=3)
+    run = trainer(max_epochs=2)
     run.fit(task, data)
     run.test(task, data, verbose=False)
     metrics = run.callback_metrics
     assert set(metrics) >= {"test/loss", "test/exact", "test/bleu", "test/token_accuracy"}
-    assert metrics["test/token_accuracy"] > 0.2  # the most frequent character makes 0.19
+    assert metrics["test/loss"] < 2.5  # by chance log(13)
     evaluation = Evaluation(task, data.splits, 16)
     assert set(report.plots(task, evaluation, tmp_path)) == {"attention.png"}
     assert (tmp_path / "attention.png").stat().st_size > 3_000
