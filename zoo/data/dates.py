@@ -196,11 +196,11 @@ class Dates(DataModule):
 
     def __init__(
         self,
-        train_size: int = 32_000,
+        train_size: int = 24_000,
         val_size: int = 1_000,
         test_size: int = 2_000,
         held_out: float = 0.1,
-        batch_size: int = 128,
+        batch_size: int = 64,
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
@@ -220,8 +220,8 @@ class Dates(DataModule):
         pairs: dict[str, list[tuple[str, str]]] = {}
         for split, size in self.sizes.items():
             dates = [datetime.date.fromordinal(next(days)) for _ in range(size)]
-            known = [[each for each in wordings[split] if each.language == language] for language in LANGUAGES]
-            chosen = [random.choice(random.choice(known)) for _ in dates]
+            groups = by_order(wordings[split])  # each language as often as another, and each order of one
+            chosen = [random.choice(random.choice(random.choice(groups))) for _ in dates]
             pairs[split] = [(each.write(date), date.isoformat()) for each, date in zip(chosen, dates)]
         parts = ", ".join(f"{len(found)} for {split}" for split, found in wordings.items())
         self.note(f"wordings: {parts}; no date is in two splits, and no wording that writes any date alike")
@@ -235,6 +235,14 @@ class Dates(DataModule):
             for split, found in pairs.items()
         }
         return Spec(source, target), splits
+
+
+def by_order(wordings: Sequence[Wording]) -> list[list[list[Wording]]]:
+    """Wordings by language, and within it by the order of their parts."""
+    groups: dict[str, dict[str, list[Wording]]] = {}
+    for wording in wordings:
+        groups.setdefault(wording.language, {}).setdefault(wording.order, []).append(wording)
+    return [list(orders.values()) for orders in groups.values()]
 
 
 def split_wordings(held_out: float, random: Random) -> dict[str, list[Wording]]:
