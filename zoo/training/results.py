@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +53,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     attempt("to keep the outcomes", lambda: _keep_outcomes(task, evaluation, folder), None)
     undrawn: dict[str, str] = {}
     captions = attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
+    captions = captions | _views(task, evaluation, folder)
     captions = captions | attempt("curves", lambda: _curves(folder), undrawn)
     artefact.plots = {Path(file).stem: artefact.folder / file for file in captions}
     unsaid: list[str] = []
@@ -91,6 +93,16 @@ def _more_notes(notes: Sequence[str], task: Task, artefact: TrainedArtefact, fol
     told = comparison.HEADING in notes
     verdicts = [] if told else comparison.verdicts(artefact.metrics)
     return [*([comparison.HEADING] if verdicts else []), *verdicts, *progress_notes(task, folder)]
+
+
+def _views(task: Task, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    """Draw looks inside the network; gives their captions."""
+    none: dict[str, report.View] = {}
+    undrawn: dict[str, str] = {}
+    captions: dict[str, str] = {}
+    for name, view in attempt("looks inside the network", lambda: report.views(task, evaluation), none).items():
+        captions |= attempt(f"the plot of {name}", partial(view, folder), undrawn)
+    return captions
 
 
 def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> None:
