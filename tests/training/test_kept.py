@@ -35,6 +35,7 @@ def _raise(*args: Any, **options: Any) -> Any:
         (report, "split_metrics", "metrics of whole splits"),
         (report, "baselines", "baselines"),
         (report, "plots", "plots"),
+        (report, "views", "looks inside the network"),
         (report, "notes", "notes"),
         (results, "card", "the card"),
     ],

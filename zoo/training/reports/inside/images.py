@@ -27,9 +27,9 @@ MISTAKES = 6
 SMALLEST = 3  # cells each way of a feature map that Grad-CAM can point with
 MAX_PIXELS = 512  # each way; larger images take too long
 READABLE = 64 * 64  # pixels, up to which the influence of each can be seen
-SEEN, PIXELS = "the answer", "pixels for the answer"  # titles
+SEEN, TRUE, PIXELS = "Grad-CAM: answer", "Grad-CAM: true class", "pixels for the answer"  # titles
 READ = {
-    SEEN: "Red is where the network sees the answer, and the true class (Grad-CAM).",
+    SEEN: "Red is where the network sees the answer, and the true class (Grad-CAM; no red where no place speaks for it).",
     PIXELS: "Blue pixels speak for the answer and against the true class, red ones the other way round (integrated "
     "gradients).",
 }
@@ -138,7 +138,7 @@ def _maps(task: Supervised, x: Tensor, answers: Tensor, labels: Tensor) -> dict[
     is_small = x.shape[-2] * x.shape[-1] <= READABLE
     if layer is not None:
         maps[SEEN] = grad_cam(network, layer, x, answers).cpu()
-        maps["the true class"] = grad_cam(network, layer, x, labels).cpu()
+        maps[TRUE] = grad_cam(network, layer, x, labels).cpu()
     if layer is None or is_small:
 
         def ahead(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from zoo.spec.text import UNKNOWN
 from zoo.tasks.task import Task
 from zoo.training.report import Evaluation, View
 
-STEPS = 40  # that are drawn
+STEPS = 32  # that are drawn
 BEST = 18  # steps of a text that is easy to follow; one of about so many is chosen
 UNITS = 16
 TITLES = {
