@@ -228,6 +228,18 @@ def test_quantiles_of_layers_are_those_of_backward(digits: Digits) -> None:
         assert found["classifier"][quantity] == pytest.approx(values.tolist(), rel=1e-4)
 
 
+def test_a_recurrent_layer_is_looked_at_in_the_mode_that_cudnn_needs(digits: Digits) -> None:
+    task = Classification(digits.spec, partial(models.build, "lstm", recurrent_dropout=0.5), ADAM)
+    modes = {name: part.training for name, part in task.network.named_modules()}
+    seen: list[bool] = []
+    layer = next(part for part in task.network.modules() if isinstance(part, Layer))
+    layer.rnn.register_forward_hook(lambda module, given, output: seen.append(module.training and not layer.training))
+    found = layers.layer_quantiles(task, digits.splits["val"].__getitems__(torch.arange(4)))
+    assert seen == [True]
+    assert all(layers.GRADIENTS in its for its in found.values())
+    assert {name: part.training for name, part in task.network.named_modules()} == modes
+
+
 def test_the_last_rows_of_an_epoch_count(tmp_path: Path) -> None:
     """As after a run that went on from a checkpoint of the epoch before."""
     for epoch, value in ((1, 1.0), (2, 9.0), (2, 2.0)):
@@ -236,15 +248,13 @@ def test_the_last_rows_of_an_epoch_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("blank_plots")
-@pytest.mark.parametrize(
-    "options", [["model=cnn", "model.dropout=0.3"], ["model=lstm", "task=classification"]], ids=str
-)
 def test_training_is_as_without_looks(
-    options: list[str], compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    options = ["model=cnn", "model.dropout=0.3", "data=digits", "epochs=2", "trainer=cpu"]
+
     def run(name: str) -> Mapping[str, Tensor]:
-        cfg = compose("train", "data=digits", "epochs=2", "trainer=cpu", f"folder={tmp_path / name}", *options)
-        return train(cfg).network.state_dict()
+        return train(compose("train", f"folder={tmp_path / name}", *options)).network.state_dict()
 
     looked_at = run("looked")
     assert len(layers.read(tmp_path / "looked" / layers.FILE)) > 1

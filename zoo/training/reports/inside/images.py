@@ -29,7 +29,8 @@ MAX_PIXELS = 512  # each way; larger images take too long
 READABLE = 64 * 64  # pixels, up to which the influence of each can be seen
 SEEN, TRUE, PIXELS = "Grad-CAM: answer", "Grad-CAM: true class", "pixels for the answer"  # titles
 READ = {
-    SEEN: "Red is where the network sees the answer, and the true class (Grad-CAM; no red where no place speaks for it).",
+    SEEN: "Red is where the network sees the answer, and the true class (Grad-CAM; without red, no place speaks for it "
+    "by itself).",
     PIXELS: "Blue pixels speak for the answer and against the true class, red ones the other way round (integrated "
     "gradients).",
 }
