@@ -30,6 +30,7 @@ from zoo.data.images import Digits
 from zoo.models import MODELS
 from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec
 from zoo.training import report
+from zoo.training import reports as _  # noqa: F401  # which registers them
 from zoo.weights.samples import random_inputs
 
 TESTS = Path(__file__).resolve().parent

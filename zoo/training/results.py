@@ -19,6 +19,7 @@ from zoo import plots
 from zoo.data.core.data_module import DataModule
 from zoo.files import one_line, replacing
 from zoo.metrics.meanings import title
+from zoo.progress import busy
 from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.card import card
@@ -80,7 +81,8 @@ def _write_text(path: Path, text: str) -> None:
 def attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
     """What a step gives after training, which loses nothing by failing: that is said in one line."""
     try:
-        return step()
+        with busy(what):
+            return step()
     except Exception as error:
         reason = one_line(str(error), 200)
         log.warning("%s failed: %s: %s; the trained network is kept", what, type(error).__name__, reason)
