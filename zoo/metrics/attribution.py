@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from zoo.spec import Calibration, Classes, Values
 from zoo.spec.text import PAD
 
 STEPS = 64  # of the path from the baseline to the input
@@ -100,6 +101,13 @@ def word_influence(
         scores.append(score(network(pad_sequence(part, batch_first=True, padding_value=PAD), lengths).float()))
     found = torch.cat(scores)
     return found[0] - found[1:]
+
+
+def score_of(described: Classes | Values, calibration: Calibration, place: int) -> Callable[[Tensor], Tensor]:
+    """Of a network's outputs (B, …) what speaks for an answer (B,): the log-odds of a class, or a value in its unit."""
+    if isinstance(described, Classes):
+        return lambda logits: log_odds(logits / (calibration.temperature or 1.0), place)
+    return lambda outputs: described.restore(described.central(outputs))[:, place]
 
 
 def log_odds(logits: Tensor, label: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo import plots
-from zoo.metrics.attribution import log_odds, word_influence
+from zoo.metrics.attribution import score_of, word_influence
 from zoo.plots import MarkedText
 from zoo.spec import Classes, Text, Values
 from zoo.spec.text import UNKNOWN
@@ -61,13 +61,12 @@ def _classified(task: Supervised, evaluation: Evaluation, described: Classes) ->
     answers = described.choose(probabilities, evaluation.calibration)
     sure = probabilities.gather(1, answers[:, None])[:, 0].masked_fill(~short(evaluation), -1)
     rows = [*_surest_of_each(sure, answers, answers == labels), *_surest(sure, answers != labels)]
-    temperature = evaluation.calibration.temperature or 1.0
     return [
         MarkedText(
             f"{described.names[answers[row]]}, {probabilities[row, answers[row]]:.0%} sure"
             + ("" if answers[row] == labels[row] else f", but it is {described.names[labels[row]]}"),
             bool(answers[row] == labels[row]),
-            _marked(task, evaluation, row, lambda logits: log_odds(logits / temperature, int(answers[row]))),  # noqa: B023
+            _marked(task, evaluation, row, score_of(described, evaluation.calibration, int(answers[row]))),
         )
         for row in rows
     ]
@@ -83,7 +82,7 @@ def _valued(task: Supervised, evaluation: Evaluation, described: Values) -> list
         MarkedText(
             f"{described.names[0]} {found[row]:.3g}, and it is {true[row, 0]:.3g}",
             True,
-            _marked(task, evaluation, row, lambda given: described.restore(described.central(given))[:, 0]),
+            _marked(task, evaluation, row, score_of(described, evaluation.calibration, 0)),
         )
         for row in rows
     ]
