@@ -160,8 +160,12 @@ def layer_bands(layers: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]
         path: of the file.
     """
     quantities = list(next(iter(layers.values())))
-    figure = Figure(figsize=(4.2 * len(quantities), 1.25 * len(layers) + 0.7), layout="constrained")
-    panels = figure.subplots(len(layers), len(quantities), squeeze=False, sharex=True)
+    height = 1.3 * len(layers) + 0.6
+    figure = Figure(figsize=(4.2 * len(quantities), height))
+    edges = {"left": 0.06, "right": 0.99, "top": 1 - 0.25 / height, "bottom": 0.45 / height, "wspace": 0.12}
+    panels = figure.subplots(
+        len(layers), len(quantities), squeeze=False, sharex=True, gridspec_kw={**edges, "hspace": 0.4}
+    )
     for row, (name, its) in zip(panels, layers.items()):
         row[0].set_title(name, fontsize=8, loc="left", parse_math=False)
         for axes, quantity in zip(row, quantities):
@@ -171,8 +175,9 @@ def layer_bands(layers: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]
                 continue
             bands = torch.tensor([list(its[quantity][epoch]) for epoch in epochs]).t()
             if quantity.startswith("size of"):
-                bands = bands.clamp(min=1e-12)
-                axes.set_yscale("log")
+                bands = bands.clamp(min=1e-12).log10()  # a logarithmic axis takes several times as long to draw
+                axes.yaxis.set_major_formatter(lambda power, place: f"{10**power:.0e}".replace("e-0", "e-"))
+                axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
             for low, high, shade in ((0, 4, 0.2), (1, 3, 0.35)):
                 axes.fill_between(epochs, bands[low], bands[high], color="tab:blue", alpha=shade, linewidth=0)
             axes.plot(epochs, bands[2], color="tab:blue", marker="." if len(epochs) < 25 else None)
