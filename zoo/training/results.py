@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,10 +79,13 @@ def _write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
-def attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
-    """What a step gives after training, which loses nothing by failing: that is said in one line."""
+def attempt(what: str, step: Callable[[], Found], otherwise: Found, *, has_bar: bool = False) -> Found:
+    """What a step gives after training, which loses nothing by failing: that is said in one line.
+
+    So is how long it has taken, every so often, unless it has a bar of its own.
+    """
     try:
-        with busy(what):
+        with nullcontext() if has_bar else busy(what):
             return step()
     except Exception as error:
         reason = one_line(str(error), 200)

@@ -297,7 +297,7 @@ def _score(trainer: L.Trainer, task: Task) -> tuple[str, str, float]:
 
 def _test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
     try:
-        attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
+        attempt("the test", lambda: trainer.test(task, data, verbose=False), None, has_bar=True)
     except SystemExit as stop:
         log.warning("Stopped in the test; the trained network is kept")
         sys.exit(_exit_code(stop, trainer))
