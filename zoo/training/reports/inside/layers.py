@@ -1,7 +1,7 @@
 """How activations and gradients of each layer are distributed, epoch by epoch.
 
 Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010, look at networks
-in this way. The same few validation examples are looked at after an epoch, twenty times a run at most, so that a step
+in this way. The same few validation examples are looked at after an epoch, ten times a run or so, so that a step
 of training waits for nothing.
 
 Shape letters: Q quantiles.
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 FILE = "layers.csv"
 LOOKED = 32  # examples
-LOOKS = 20  # of a run
+LOOKS = 10  # of a run
 SHOWN = 6  # layers of a plot
-MOST = 200_000  # numbers of which quantiles are taken
+MOST = 20_000  # numbers of which quantiles are taken
 ACTIVATIONS, GRADIENTS = "what goes into the layer", "size of its weights' gradients"
 FIELDS = ["epoch", "layer", "quantity", *(f"{quantile:.0%}" for quantile in QUANTILES)]
 
