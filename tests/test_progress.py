@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -39,8 +40,8 @@ def test_what_takes_long_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     with busy("reading the data"):
         assert waited(lambda: bool(said) or (said.extend(capsys.readouterr().err.splitlines()) or bool(said)))
-    assert said[0] == "reading the data: 0 s so far"
-    assert capsys.readouterr().err.splitlines()[-1] == "reading the data: done after 0 s"
+    assert re.fullmatch(r"reading the data: \d+ s so far", said[0])
+    assert re.fullmatch(r"reading the data: done after \d+ s", capsys.readouterr().err.splitlines()[-1])
     assert not any(thread.name == "progress" for thread in threading.enumerate())
 
 
@@ -61,7 +62,7 @@ def test_items_are_counted_and_what_is_inside_speaks_alone(capsys: pytest.Captur
     with busy("outside"):
         for item in track(iter("ab"), "reading", 2):
             assert item == "a" or waited(more)
-    assert said[0] == "reading: 1 of 2 (50%), 0 s so far"
+    assert re.fullmatch(r"reading: 1 of 2 \(50%\), \d+ s so far", said[0])
     assert not any(line.startswith("outside") for line in said)
 
 

@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from zoo.spec import Calibration, Classes, Values
 from zoo.spec.text import PAD
 
-STEPS = 64  # of the path from the baseline to the input
+STEPS = 32  # of the path from the baseline to the input
 
 
 def grad_cam(network: nn.Module, layer: nn.Module, x: Tensor, classes: Tensor) -> Tensor:
