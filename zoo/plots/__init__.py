@@ -3,6 +3,7 @@
 They use none of Matplotlib's global state, so that they can be drawn during training.
 """
 
+from zoo.plots.attention import alignments
 from zoo.plots.charts import (
     confusion_matrix,
     histograms,
@@ -44,6 +45,7 @@ __all__ = [
     "NOTHING",
     "QUANTILES",
     "MarkedText",
+    "alignments",
     "animation",
     "attention_maps",
     "attributions",

@@ -8,3 +8,4 @@ from zoo.training.reports import inside as inside
 from zoo.training.reports import rbm as rbm
 from zoo.training.reports import regression as regression
 from zoo.training.reports import sequence as sequence
+from zoo.training.reports import translation as translation
