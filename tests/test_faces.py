@@ -47,6 +47,7 @@ FACES = {
         RestorationMetrics
         align as_mnist caption_agreement classes_present frechet_distance generation_metrics permutation_importance
         precision_and_recall share_read ssim_map
+        grad_cam integrated_gradients word_influence
     """,
     "zoo.optim": """
         SCHEDULES Manhattan OptimizerBuilder TrainingOptions WeightAverage layer_lr_scales scheduler
@@ -56,6 +57,8 @@ FACES = {
         character_positions confusion_matrix filmstrip filters forecasts histograms image_grid image_rows importance
         intervals labelled_scatter lead_times learning_curves line_chart predicted_against_true residuals scatter sweep
         text_lines topic_words
+        QUANTILES MarkedText attributions decision_border feature_maps first_filters layer_bands marked_texts unit_maps
+        value_surface
     """,
 }
 

@@ -27,6 +27,7 @@ from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
 from zoo.files import one_line, quoted
 from zoo.hardware import check_gpu
+from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
@@ -98,7 +99,8 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         made = by_hydra is not None and Path(by_hydra).absolute() == wanted
         with folders.claimed(wanted, chosen, made_by_hydra=made) as folder:
             cfg.folder = str(folder)
-            return _train(cfg, given, settings, start, checkpoint)
+            with quiet(cfg.callbacks.get("progress") is None):
+                return _train(cfg, given, settings, start, checkpoint)
 
 
 def _train(
@@ -113,12 +115,14 @@ def _train(
     if given.fold is not None:
         data.take_fold(*given.fold)
     check_pair(cfg, data, start)
-    prepare_once(data)
-    data.setup("fit")
-    task = make_task(cfg, data.spec, start)
-    task.save_hyperparameters(settings)
-    report.check_splits(task, data.splits)
-    report.initialise(task, data.splits)
+    with busy("reading the data"):
+        prepare_once(data)
+        data.setup("fit")
+    with busy("preparing the training"):
+        task = make_task(cfg, data.spec, start)
+        task.save_hyperparameters(settings)
+        report.check_splits(task, data.splits)
+        report.initialise(task, data.splits)
     kinds.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = make_trainer(cfg, task, data, given.callbacks)
@@ -293,7 +297,7 @@ def _score(trainer: L.Trainer, task: Task) -> tuple[str, str, float]:
 
 def _test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
     try:
-        attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
+        attempt("the test", lambda: trainer.test(task, data, verbose=False), None, has_bar=True)
     except SystemExit as stop:
         log.warning("Stopped in the test; the trained network is kept")
         sys.exit(_exit_code(stop, trainer))
