@@ -35,6 +35,13 @@ All of these come with the package. Metrics are those of the test split. To comp
     python scripts/predict.py model=cnn.digits input='scans/*.png'
     python scripts/export.py model=cnn.digits format=onnx
 
+An image is a path, a PIL image or an array (uint8 from 0 to 255, or float from 0 to 1). A model for tables takes a row
+as a dict, a list of rows, a DataFrame or the path of a CSV file. A list gives a list of answers. `digit.network` is the
+bare `nn.Module`, `digit.spec` says what goes in and what comes out, `digit.metrics` how good it is, and `digit.recipe`
+how it was trained, where `digit = zoo.load("cnn.digits")`. A file of weights is ordinary safetensors with a sha256 of
+its whole content. Nothing in it is ever executed: [SECURITY.md](../SECURITY.md). A damaged or forged file raises a
+`zoo.ArtefactError` that says what is wrong.
+
 ## Fine-tune
 
     python scripts/train.py model=cnn data=mnist init_from=cnn.digits freeze=[stages.0] layer_decay=0.8
