@@ -132,7 +132,7 @@ def test_each_has_a_page_of_what_its_file_says(weights: Weights, root: Path) -> 
         bare = name.removeprefix("test/")
         assert f"| [{bare}](../glossary.md#{bare}) | {value:.4g} | {weights.tolerance[name]:.2g} | " in text
         assert f"### {bare}\n" in glossary
-    for told in (weights.licence, weights.sha256, weights.command, f"zoo evaluate weights={weights.name}`"):
+    for told in (weights.licence, weights.sha256, weights.command, f"`zoo evaluate weights={weights.name}`"):
         assert told in text
     for target in re.findall(r"\]\(([^)#]+)", text):
         assert (root / "docs" / "weights" / target).is_file(), target

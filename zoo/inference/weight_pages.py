@@ -113,7 +113,7 @@ def weight_page(weights: Weights) -> str:
         *_sides(weights),
         "## Metrics",
         "",
-        f"Of the test split. This computes them again, from the file and the data: `zoo evaluate weights={weights.name}`",
+        f"Of the test split, as `zoo evaluate weights={weights.name}` computes them again from the file and the data.",
         "",
         "| metric | value | may differ by | what it is |",
         "|---|---|---|---|",
