@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 import zoo
 
 FOLDER = Path(__file__).with_name("readme")
-SIZE = (3.6, 2.7)  # inches
+SIZE = (2.4, 1.6)  # inches
 
 
 def grid(rows: int, columns: int) -> tuple[Figure, Any]:
@@ -28,7 +28,7 @@ def grid(rows: int, columns: int) -> tuple[Figure, Any]:
 
 def holes() -> Figure:
     """Digits with a hole, and as the inpainter fills them."""
-    digits = [np.asarray(digit) for digit in zoo.load("gan.generation_mnist")(list("2378"), seed=3)]
+    digits = [np.asarray(digit) for digit in zoo.load("gan.generation_mnist")(list("2368"), seed=3)]
     hole = np.zeros((28, 28), bool)
     hole[10:18, 6:22] = True
     filled = zoo.load("gan.inpainting_mnist")(digits, [hole] * len(digits))
@@ -50,8 +50,8 @@ def enlarged() -> Figure:
     figure, axes = grid(1, 2)
     axes[0, 0].imshow(small)
     axes[0, 1].imshow(zoo.load("gan.super_resolution_x4")(small))
-    axes[0, 0].set_title("40 x 40")
-    axes[0, 1].set_title("160 x 160")
+    axes[0, 0].set_title("40 x 40", fontsize=9)
+    axes[0, 1].set_title("160 x 160", fontsize=9)
     return figure
 
 
@@ -61,7 +61,7 @@ def sentences() -> Figure:
     figure, axes = grid(1, len(scenes))
     for ax, scene, image in zip(axes[0], scenes, zoo.load("gan.text_to_image_shapes")(scenes, seed=1)):
         ax.imshow(image)
-        ax.set_title(textwrap.fill(scene, 26), fontsize=8)
+        ax.set_title(textwrap.fill(scene, 20), fontsize=7)
     return figure
 
 
@@ -73,15 +73,15 @@ def lines() -> Figure:
     figure, axes = grid(len(texts), 1)
     for ax, (family, text) in zip(axes.flat, texts.items()):
         font = ImageFont.truetype(font_manager.findfont(f"DejaVu {family}"), 28)
-        image = Image.new("L", (400, 48), 235)
+        image = Image.new("L", (330, 48), 235)
         ImageDraw.Draw(image).text((12, 6), text, fill=30, font=font)
-        noisy = (np.asarray(image) + random.normal(0, 25, (48, 400))).clip(0, 255).astype("uint8")
+        noisy = (np.asarray(image) + random.normal(0, 25, (48, 330))).clip(0, 255).astype("uint8")
         ax.imshow(noisy, cmap="gray", vmin=0, vmax=255)
-        ax.set_title(ocr(noisy)["text"], fontsize=10, family="monospace")
+        ax.set_title(ocr(noisy)["text"], fontsize=8, pad=2, family="monospace")
     return figure
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for drawing in (holes, enlarged, sentences, lines):
-        drawing().savefig(FOLDER / f"{drawing.__name__}.png", dpi=120)
+        drawing().savefig(FOLDER / f"{drawing.__name__}.png", dpi=180)
