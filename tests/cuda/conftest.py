@@ -40,7 +40,7 @@ SEQUENCES = {
     "tagging": TINY,
     "forecasting": ("data.length=400", "data.context_length=24", "data.horizon=4"),
     "language_modelling": ("data.sentences=60", "data.context_length=16"),
-    "handwriting": ("data.lines=64", "task.readers=[]", *TINY),
+    "handwriting": ("data.lines=64", "data.points=12", "task.readers=[]", *TINY),
     "memory": ("data.length=10", *TINY),
     "classification": ("data=digits",),
     "regression": ("data=diabetes",),

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import zoo
+from zoo.inference.export import export_artefact
 from zoo.training.trained import TrainedArtefact
+from zoo.weights.samples import random_inputs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("blank_plots", "device")]
 SAME = "trainer=gpu", "trainer.precision=32-true", "trainer.benchmark=false", "+trainer.deterministic=true"
@@ -35,7 +41,9 @@ def test_it_trains(short: Callable[..., TrainedArtefact], precision: str) -> Non
     assert all(tensor.isfinite().all() for tensor in artefact.network.state_dict().values())
 
 
-@pytest.mark.parametrize("cell", ["cnn-classification", "mlp-regression", "lstm-tagging"], indirect=True)
+@pytest.mark.parametrize(
+    "cell", ["cnn-classification", "mlp-regression", "lstm-tagging", "rnn-handwriting"], indirect=True
+)
 def test_float32_is_that_of_the_cpu(short: Callable[..., TrainedArtefact], tmp_path: Any) -> None:
     """But for TF32, which keeps ten bits: after four steps weights differ by less than a hundredth."""
     on_gpu = short(*SAME, f"folder={tmp_path / 'gpu'}", "model.dropout=0").network.state_dict()
@@ -48,3 +56,61 @@ def test_float32_is_that_of_the_cpu(short: Callable[..., TrainedArtefact], tmp_p
 def test_a_run_is_repeated_bit_for_bit(short: Callable[..., TrainedArtefact], tmp_path: Any) -> None:
     first, second = (short(*SAME, f"folder={tmp_path / name}").network.state_dict() for name in ("a", "b"))
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+@pytest.mark.parametrize("cell", ["cnn-classification", "gan-generation", "rbm-features"], indirect=True)
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`", "ignore:Using ModelCheckpoint with manual")
+def test_a_resumed_run_equals_the_uninterrupted_one(short: Callable[..., TrainedArtefact], tmp_path: Path) -> None:
+    """Bit for bit, from the middle of an epoch, with the random numbers that the device draws."""
+    keep = "+callbacks.way={_target_: lightning.pytorch.callbacks.ModelCheckpoint, every_n_train_steps: 2, "
+    keep += f"save_top_k: -1, dirpath: {tmp_path / 'way'}}}"
+    whole = short(*SAME, f"folder={tmp_path / 'whole'}", keep).network.state_dict()
+    (tmp_path / "resumed").mkdir()
+    first = min((tmp_path / "way").iterdir(), key=lambda file: file.stat().st_mtime)
+    resumed = first.rename(tmp_path / "resumed" / "first.ckpt")
+    found = short(*SAME, f"resume={resumed}", "folder=null").network.state_dict()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in whole.items())
+
+
+@pytest.mark.parametrize("cell", ["cnn-classification", "mlp-regression", "gru-sentiment"], indirect=True)
+def test_answers_of_the_device_are_those_of_the_cpu(short: Callable[..., TrainedArtefact], tmp_path: Path) -> None:
+    """But for TF32; and what is exported from a network that lies on the device lies on the CPU."""
+    artefact = short(*SAME)
+    inputs = random_inputs(artefact.spec.input, 4)
+    columns = [list(column) for column in zip(*inputs)]
+    expected = numbers(artefact(*columns))
+    artefact.to("cuda")
+    assert numbers(artefact(*columns)) == pytest.approx(expected, abs=0.01, rel=0.01)
+    export_artefact(artefact, tmp_path / "network.pt2", "torch_export")
+    assert not any(tensor.is_cuda for tensor in torch.export.load(tmp_path / "network.pt2").state_dict.values())
+
+
+@pytest.mark.parametrize("cell", ["mlp-regression"], indirect=True)
+def test_memory_is_that_of_weights_gradients_and_moments(short: Callable[..., TrainedArtefact]) -> None:
+    """Of a wide network on small batches: float32 four times, and the weights once more in bf16; within 20 %."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    artefact = short("trainer=gpu", "trainer.precision=bf16-mixed", "model.hidden_sizes=[1024,1024,1024]")
+    used = torch.cuda.max_memory_allocated() - before
+    parameters = sum(parameter.numel() for parameter in artefact.network.parameters())
+    assert used == pytest.approx(parameters * (4 * 4 + 2), rel=0.2)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA GPUs")
+@pytest.mark.parametrize("cell", ["cnn-classification", "gan-generation"], indirect=True)
+def test_two_cards_train_one_network(root: Path, overrides: list[str], tmp_path: Path) -> None:
+    """By NCCL; the run ends with one artefact, in one folder."""
+    where = ["trainer=ddp", "trainer.accelerator=gpu", f"folder={tmp_path / 'two'}"]
+    command = [sys.executable, str(root / "scripts" / "train.py"), *overrides, *where]
+    subprocess.run(command, check=True, timeout=600)
+    artefact = zoo.load(tmp_path / "two" / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in artefact.network.state_dict().values())
+
+
+def numbers(answers: Any) -> list[float]:
+    """All numbers of answers, in order."""
+    if isinstance(answers, dict):
+        answers = list(answers.values())
+    if isinstance(answers, (list, tuple)):
+        return [number for answer in answers for number in numbers(answer)]
+    return [float(answers)] if isinstance(answers, (int, float)) else []

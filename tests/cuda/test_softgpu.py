@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pytest
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+from torch.testing._internal.distributed.fake_pg import FakeStore
+from torch.utils._pytree import tree_leaves
 
 from zoo.training import report
 from zoo.training.trained import TrainedArtefact
@@ -15,10 +19,7 @@ from zoo.training.trained import TrainedArtefact
 softgpu = pytest.importorskip("softgpu", reason="needs the software CUDA device, whose script `run` starts Python")
 pytestmark = pytest.mark.skipif(softgpu.reason() is not None, reason=str(softgpu.reason()))
 
-KNOWN = {
-    "cnn-ocr": 8,  # within torch's CTC: texts, lengths and what it makes of them, forward and backward
-    "rnn-handwriting": 5,  # picks the points that are not padding, forward and backward
-}
+KNOWN = {"cnn-ocr": 8}  # within torch's CTC: texts, lengths and what it makes of them, forward and backward
 FUSED = {"gru-handwriting", "lstm-handwriting"}  # their cells are one kernel on CUDA, which has no twin on the CPU
 SCALER = "torch/amp/grad_scaler.py"  # looks once a step, for each optimizer, whether gradients were finite
 
@@ -64,9 +65,68 @@ def test_it_trains_and_no_step_waits(
 
 
 @pytest.mark.usefixtures("blank_plots")
-@pytest.mark.parametrize("cell", ["cnn-regression", "lstm-captioning", "rnn-tagging"], indirect=True)
-def test_nothing_is_refused_where_kernels_are_deterministic(root: Path, short: Callable[..., TrainedArtefact]) -> None:
-    device_log = softgpu.Log(root / "zoo")
-    with softgpu.SoftGPU(device_log, ask_cuda=True):
-        short("trainer=gpu", "trainer.precision=bf16-mixed", "+trainer.deterministic=true", "trainer.benchmark=false")
-    assert not device_log.refusals
+def test_nothing_is_refused_where_kernels_are_deterministic(
+    monkeypatch: pytest.MonkeyPatch, root: Path, cell: str, short: Callable[..., TrainedArtefact]
+) -> None:
+    if cell in FUSED:
+        pytest.skip("CUDA's fused recurrent cells have no kernel that computes on the CPU")
+    watch = Watch(softgpu.Log(root / "zoo"))
+    watch.device_log.stop()  # but for the one step
+    callbacks = report.callbacks
+    monkeypatch.setattr(report, "callbacks", lambda task, splits: [*callbacks(task, splits), watch])
+    few = "++trainer.limit_train_batches=1", "trainer.precision=bf16-mixed"
+    with softgpu.SoftGPU(watch.device_log, ask_cuda=True):
+        short("trainer=gpu", *few, "+trainer.deterministic=true", "trainer.benchmark=false")
+    assert watch.operators[0]
+    # but for what is compiled on the card, as the product is
+    assert not [refusal for refusal in watch.device_log.refusals if "driver error" not in refusal[1]]
+    print(f"{cell}: {watch.operators[0]} operators in the first step")
+
+
+COLLECTIVES = "all_reduce", "all_gather", "all_gather_into_tensor", "broadcast", "reduce", "gather", "scatter"
+OF_OBJECTS = "all_gather_object", "broadcast_object_list", "gather_object", "scatter_object_list"
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[set[str], list[Any]]]:
+    """A process group that refuses tensors of the CPU, as NCCL does; gives what was called, and what was pickled."""
+    called: set[str] = set()
+    pickled: list[Any] = []
+
+    def refusing(name: str, collective: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+            called.add(name)
+            assert all(tensor.is_cuda for tensor in tensors), f"{name} of a tensor of the CPU"
+            return collective(*args, **kwargs)
+
+        return call
+
+    def keeping(objects: Any, *args: Any, **kwargs: Any) -> None:
+        pickled.extend(objects if isinstance(objects, list) else [objects])
+
+    for name in COLLECTIVES:
+        monkeypatch.setattr(torch.distributed, name, refusing(name, getattr(torch.distributed, name)))
+    for name in OF_OBJECTS:
+        monkeypatch.setattr(torch.distributed, name, keeping)
+    monkeypatch.setattr(DDPStrategy, "configure_ddp", lambda strategy: None)  # whose own collectives are in C++
+    torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=1)
+    yield called, pickled
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.parametrize(
+    "cell", ["cnn-classification", "gan-generation", "rbm-features", "lstm-tagging", "mlp-regression"], indirect=True
+)
+def test_collectives_take_tensors_of_the_device(
+    short: Callable[..., TrainedArtefact], group: tuple[set[str], list[Any]]
+) -> None:
+    """And no numbers are pickled, but paths and names at most."""
+    with softgpu.SoftGPU():
+        short("trainer=gpu", "trainer.precision=bf16-mixed", "trainer.strategy=ddp")
+    called, pickled = group
+    assert called >= {"all_reduce", "all_gather"}
+    leaves = tree_leaves(pickled)
+    assert not [leaf for leaf in leaves if isinstance(leaf, (int, float, torch.Tensor)) and not isinstance(leaf, bool)]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.spec.ctc import Lexicon, beam_search, best_paths, log_likelihoods
+from zoo.spec.ctc import Lexicon, alignments, beam_search, best_paths, log_likelihoods
 
 ALPHABET = "ab-"
 
@@ -47,6 +47,45 @@ def test_likelihoods_add_up_all_paths() -> None:
     for text in [(), (1,), (1, 1), (2, 1, 3), (1, 2, 1, 2, 1)]:
         found = log_likelihoods(batch, [text] * 4).exp()
         assert found.tolist() == pytest.approx([total[text] for total in totals], rel=1e-4)
+
+
+def test_alignments_add_up_all_paths_of_a_text() -> None:
+    """By enumeration: how likely a text is, and how often the paths that have it pass each symbol."""
+    batch = distributions(2, 5)
+    for text in [(), (1,), (1, 1), (2, 1, 3), (1, 2, 1, 2, 1)]:
+        symbols = torch.tensor([[*text, *[3] * (6 - len(text))]] * 2)  # of which those beyond the text are padding
+        found, posterior = alignments(batch, symbols, torch.full((2,), len(text)))
+        for place, example in enumerate(batch.double().exp()):
+            passed, total = torch.zeros(5, 4, dtype=torch.float64), 0.0
+            for path in product(range(4), repeat=5):
+                if tuple(symbol for symbol, _ in groupby(path) if symbol) == text:
+                    weight = example[range(5), path].prod()
+                    passed[range(5), path] += weight
+                    total += float(weight)
+            assert found[place].exp().item() == pytest.approx(total, rel=1e-4)
+            torch.testing.assert_close(posterior[place].double(), passed / total, rtol=1e-4, atol=1e-5)
+
+
+def test_alignments_are_those_of_torch() -> None:
+    """Long lines, texts of any length with repeated characters, and some that no path has."""
+    random = torch.Generator().manual_seed(5)
+    logits = 3 * torch.randn(24, 90, 12, generator=random)
+    symbols = torch.randint(1, 4, (24, 60), generator=random)
+    symbols[22:] = 1  # with blanks between them, more than there are steps
+    counts = torch.arange(24) * 60 // 23
+    x = logits.log_softmax(dim=2).requires_grad_()
+    expected = torch.nn.functional.ctc_loss(
+        x.transpose(0, 1), symbols, torch.full((24,), 90), counts, reduction="none", zero_infinity=True
+    )
+    (slope,) = torch.autograd.grad(expected.sum(), x)
+    likelihood, posterior = alignments(x.detach(), symbols, counts)
+    possible = likelihood.isfinite()
+    assert possible.tolist() == [True] * 22 + [False] * 2
+    torch.testing.assert_close(-likelihood[possible], expected[possible].detach(), rtol=1e-5, atol=1e-4)
+    assert not expected[~possible].any()
+    assert not posterior[~possible].any()
+    # torch adds the softmax, which that of the logits takes away again
+    torch.testing.assert_close((x.exp() - posterior)[possible], slope[possible], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 3.0])

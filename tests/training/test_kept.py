@@ -12,9 +12,11 @@ from typing import Any
 
 import lightning as L
 import pytest
+import torch
 from omegaconf import DictConfig
 
 import zoo
+from zoo.tasks.supervised import Classification
 from zoo.training import report, results
 from zoo.training.run import train
 
@@ -102,6 +104,28 @@ def test_what_is_refused_leaves_no_folder(
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) <= 300
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_that_is_too_small_names_what_would_fit(
+    compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the run goes on from its last epoch."""
+    step = Classification.training_step
+
+    def training_step(task: Classification, *args: Any) -> Any:
+        if task.current_epoch == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has 1 GiB free")
+        return step(task, *args)
+
+    monkeypatch.setattr(Classification, "training_step", training_step)
+    with pytest.raises(
+        zoo.ConfigError, match=r"data\.batch_size=32, and \+trainer\.accumulate_grad_batches=2"
+    ) as caught:
+        train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}", "data.batch_size=64", "epochs=2"))
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(Classification, "training_step", step)
+    smaller = "data.batch_size=64", "epochs=2", f"resume={tmp_path / 'last.ckpt'}"
+    train(compose("train", *SMALL, *QUIET, "folder=null", *smaller))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

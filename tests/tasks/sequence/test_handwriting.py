@@ -52,7 +52,8 @@ def test_its_loss_is_the_density_over_heights() -> None:
     task = Handwriting(Spec(KIND, Classes(("a", "b"))), lambda spec: Constant(), ADAM)
     inks = [[[[0, 0], [0, 10]], [[5, 10]]], [[[0, 0], [4, 4], [2, 8], [1, 9]]]]
     batch = KIND.collate([KIND.encode(ink) for ink in inks]), torch.tensor([0, 1])
-    losses, of_pen = task._losses(task.network, batch)
+    losses, of_pen, counted = task._losses(task.network, batch)
+    assert counted.all()
     assert losses.shape == (2 + 3,)
     std = task.spec.output.std  # type: ignore[union-attr]
     gaussian = torch.distributions.Normal(torch.tensor([std, 0.0]), 2 * std)

@@ -23,6 +23,7 @@ from zoo.data.lines import TextLines
 from zoo.errors import SpecError
 from zoo.metrics.readings import Reading, align
 from zoo.tasks.sequence import OCR
+from zoo.tasks.sequence.ocr import _repeatable as repeatable
 from zoo.tasks.sequence.ocr import ctc_loss, label_loss
 from zoo.training import report
 from zoo.training.report import Evaluation
@@ -63,6 +64,18 @@ def test_the_loss_of_a_text_without_choice_is_known() -> None:
     expected = -(p[0, 0, 2] * p[0, 1, 2] + p[0, 0, 2] * p[0, 1, 0] + p[0, 0, 0] * p[0, 1, 2]).log()
     torch.testing.assert_close(ctc_loss(p.log(), torch.tensor([[2]]), torch.tensor([1]))[0], expected)
     assert ctc_loss(p.log(), torch.tensor([[2, 2]]), torch.tensor([2])).item() == 0  # cannot be told in two steps
+
+
+def test_the_repeatable_loss_is_that_of_torch() -> None:
+    """In value and gradient; one text is too long for the steps, which costs nothing either way."""
+    logits = torch.randn(3, 6, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    symbols, counts = torch.tensor([[1, 2, 2, 3], [4, 0, 0, 0], [1, 1, 1, 1]]), torch.tensor([4, 1, 4])
+    expected, found = ctc_loss(logits, symbols, counts), repeatable(logits.log_softmax(dim=2), symbols, counts)
+    torch.testing.assert_close(found, expected)
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    slopes = [torch.autograd.grad(losses @ weights, logits, retain_graph=True)[0] for losses in (expected, found)]
+    torch.testing.assert_close(slopes[1], slopes[0], rtol=1e-4, atol=1e-5)
+    assert slopes[0].any()
 
 
 def test_labels_count_as_often_as_paths_of_the_text_have_them() -> None:

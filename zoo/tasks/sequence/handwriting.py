@@ -68,13 +68,14 @@ class Handwriting(Task):
         self.loss = MeanMetric()
 
     def training_step(self, batch: tuple[Any, Any], batch_idx: int) -> Tensor:
-        loss = self._losses(self.network, batch)[0].mean()
+        losses, _, counted = self._losses(self.network, batch)
+        loss = (losses * counted).sum() / counted.sum()
         self.record(loss=loss)
         return loss
 
     def eval_step(self, batch: tuple[Any, Any], batch_idx: int, split: str) -> None:
-        losses, _ = self._losses(self.trained_network, batch)
-        self.loss.update(losses)
+        losses, _, counted = self._losses(self.trained_network, batch)
+        self.loss.update(losses, weight=counted)
 
     def eval_metrics(self, split: str) -> Mapping[str, Metric]:
         return {"loss": self.loss}
@@ -103,12 +104,18 @@ class Handwriting(Task):
         pen = leaves.long().masked_fill(places == lengths[:, None] - 1, ENDS)
         return torch.cat([ways[..., :2], leaves[..., None]], dim=2), pen, places < lengths[:, None]
 
-    def _losses(self, network: Any, batch: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
-        """The negative log-likelihood of each point but the first ones, (N,), and its part of what the pen does."""
+    def _losses(self, network: Any, batch: tuple[Any, Any]) -> tuple[Tensor, Tensor, Tensor]:
+        """The negative log-likelihood of points, (N,), its part of what the pen does, and which points count.
+
+        Those are all but the first of each ink. On CUDA padding is among the N, as to pick points makes a step wait.
+        """
         steps, pen, real = self.points(batch)
-        numbers: Tensor = network(*self.texts(batch[1]), steps[:, :-1])
-        pens = Pens.of(numbers.float()[real[:, 1:]])
-        ways = steps[:, 1:, :2][real[:, 1:]] / STD
-        of_pen = functional.cross_entropy(pens.pen, pen[:, 1:][real[:, 1:]], reduction="none")
+        real = real[:, 1:]
+
+        def pick(x: Tensor) -> Tensor:
+            return x.flatten(0, 1) if real.is_cuda else x[real]
+
+        pens = Pens.of(pick(network(*self.texts(batch[1]), steps[:, :-1]).float()))
+        of_pen = functional.cross_entropy(pens.pen, pick(pen[:, 1:]), reduction="none")
         scale = 2 * math.log(STD)  # of a density over heights, not over multiples
-        return of_pen - pens.log_density(ways) + scale, of_pen
+        return of_pen - pens.log_density(pick(steps[:, 1:, :2]) / STD) + scale, of_pen, pick(real)

@@ -111,16 +111,28 @@ class OCR(Task):
 def ctc_loss(logits: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
     """Minus the logarithm (nats) of the probability of each text (B,); 0 where T steps are too few for it.
 
+    Where deterministic algorithms are asked for, a run on CUDA takes those of `zoo.spec.ctc`, as torch has none.
+
     Args:
         logits: (B, T, 1 + K); beyond a line's end the blank is certain, so that all T steps can be taken. A text that
             is too long for its own line alone costs some 1e4.
         symbols: the texts (B, L), padded.
         counts: their lengths (B,); on the host, since torch reads them there.
     """
-    log_probabilities = logits.float().log_softmax(dim=2).transpose(0, 1)  # T, B, 1 + K
+    log_probabilities = logits.float().log_softmax(dim=2)
+    if logits.is_cuda and torch.are_deterministic_algorithms_enabled():
+        return _repeatable(log_probabilities, symbols, counts.to(logits.device, non_blocking=True))
     steps = [logits.shape[1]] * len(logits)
     # Plain numbers, since tensors of lengths are copied to the device, and read from there again
-    return torch.ctc_loss(log_probabilities, symbols, steps, counts.tolist(), ctc.BLANK, 0, True)  # 0: no reduction
+    by_step = log_probabilities.transpose(0, 1)  # T, B, 1 + K
+    return torch.ctc_loss(by_step, symbols, steps, counts.tolist(), ctc.BLANK, 0, True)  # 0: no reduction
+
+
+def _repeatable(log_probabilities: Tensor, symbols: Tensor, counts: Tensor) -> Tensor:
+    """The loss and its gradient, both as `ctc.alignments` gives them."""
+    likelihood, posterior = ctc.alignments(log_probabilities.detach(), symbols, counts)
+    slope = (posterior * (log_probabilities - log_probabilities.detach())).sum(dim=(1, 2))  # 0, with a gradient
+    return -likelihood.masked_fill(likelihood.isinf(), 0) - slope
 
 
 def label_loss(logits: Tensor, total: Tensor) -> Tensor:
