@@ -141,7 +141,8 @@ class Shapes(DataModule):
         if self.balanced:
             rows = _again(scenes.relations[: self.sizes["train"]])
             again = draw(scenes_of(attributes[rows]), random), texts[rows], attributes[rows]
-            splits["train"] = Examples(*map(torch.cat, zip(splits["train"].columns, again)))
+            train = (column[: self.sizes["train"]] for column in columns)
+            splits["train"] = Examples(*(torch.cat(both) for both in zip(train, again)))
         pixels = images[: self.sizes["train"]].float() / 255
         mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
         tokens = Tokens(vocabulary, "words", texts.shape[2], synonyms(vocabulary))

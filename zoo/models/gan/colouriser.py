@@ -52,7 +52,7 @@ class Colouriser(nn.Module):
 
     def forward(self, x: Tensor, hints: Tensor | None = None) -> Tensor:
         """Grey (B, 1, H, W) to red, green and blue (B, 3, H, W), float32, both in -1..1; hints as in `logits`."""
-        return self.coloured(x, self.colours(x, hints))
+        return self.from_logits(x, self.logits(x, hints), hints)
 
     def logits(self, x: Tensor, hints: Tensor | None = None) -> Tensor:
         """How likely each class of colour is in each cell: grey (B, 1, H, W) in -1..1 to float32 (B, Q, h, w).
@@ -63,9 +63,13 @@ class Colouriser(nn.Module):
         """
         return self.head(self.unet(self._cells(x, hints))).float()
 
-    def colours(self, x: Tensor, hints: Tensor | None = None, temperature: float = TEMPERATURE) -> Tensor:
-        """a* and b* of each cell, (B, 2, h, w), as in `annealed_mean`; those of a hint in its own cell."""
-        ab = annealed_mean(self.logits(x, hints), self.classes, temperature)
+    def from_logits(self, x: Tensor, logits: Tensor, hints: Tensor | None = None) -> Tensor:
+        """As `forward`, where the logits are known."""
+        return self.coloured(x, self.colours(logits, hints))
+
+    def colours(self, logits: Tensor, hints: Tensor | None, temperature: float = TEMPERATURE) -> Tensor:
+        """a* and b* of each cell, (B, 2, h, w): the annealed mean, and in a cell with a hint the colour of that."""
+        ab = annealed_mean(logits, self.classes, temperature)
         return ab if hints is None else torch.where(hints[:, 2:] > 0.5, hints[:, :2], ab)
 
     def coloured(self, x: Tensor, ab: Tensor) -> Tensor:
@@ -108,10 +112,10 @@ class Colouriser(nn.Module):
         size = height, width
         small = x
         if longest > side:
-            size = tuple(max(self.min_size, round(length * side / longest)) for length in (height, width))  # type: ignore[assignment]
+            size = tuple(max(self.min_size, round(length * side / longest)) for length in (height, width))
             small = functional.interpolate(x, size=size, mode="bilinear", antialias=True)
         cells = self._hinted(points, (height, width), size, x) if points else None
-        ab = self.colours(small, cells, temperature)
+        ab = self.colours(self.logits(small, cells), cells, temperature)
         if longest > side:
             ab = functional.interpolate(ab, size=(-(-height // 2), -(-width // 2)), mode="bicubic")
         return _round_with_exact_luma(x, self.coloured(x, ab))
