@@ -69,15 +69,12 @@ class Colouriser(nn.Module):
 
     def colours(self, logits: Tensor, hints: Tensor | None, temperature: float = TEMPERATURE) -> Tensor:
         """a* and b* of each cell, (B, 2, h, w): the annealed mean, and in a cell with a hint the colour of that."""
-        ab = annealed_mean(logits, self.classes, temperature)
-        return ab if hints is None else torch.where(hints[:, 2:] > 0.5, hints[:, :2], ab)
+        return where_hinted(annealed_mean(logits, self.classes, temperature), hints)
 
     def coloured(self, x: Tensor, ab: Tensor) -> Tensor:
         """Grey (B, 1, H, W) in -1..1 with a* and b* (B, 2, h, w) of its cells, as `forward` gives it."""
-        height, width = x.shape[-2:]
-        ab = functional.interpolate(ab, scale_factor=2.0, mode="bilinear")[..., :height, :width]
         x = x.float()
-        return colour(x, chroma_of(x, ab))
+        return colour(x, chroma_of(x, enlarged(ab, x)))
 
     def generate(
         self,
@@ -126,11 +123,7 @@ class Colouriser(nn.Module):
 
     def _cells(self, x: Tensor, hints: Tensor | None) -> Tensor:
         """Grey pixels (B, 1, H, W) and the hints of their cells, as the U-Net takes them: (B, 7, h, w)."""
-        cells = in_cells(x, self.min_size)
-        if hints is None:
-            return functional.pad(cells, (0, 0, 0, 0, 0, 3))
-        scaled = torch.cat([hints[:, :2] / HINT_SCALE, hints[:, 2:]], dim=1)
-        return torch.cat([cells, scaled.to(cells.dtype)], dim=1)
+        return beside_hints(in_cells(x, self.min_size), hints)
 
     def _hinted(
         self,
@@ -183,11 +176,33 @@ def in_cells(x: Tensor, min_size: int) -> Tensor:
     return functional.pixel_unshuffle(functional.pad(x, (0, width % 2, 0, height % 2), mode="replicate"), 2)
 
 
+@fx.wrap
+def beside_hints(cells: Tensor, hints: Tensor | None) -> Tensor:
+    """Cells (B, 4, h, w) with the hints for them (B, 3, h, w), scaled, as further channels; 0 where there are none."""
+    if hints is None:
+        return functional.pad(cells, (0, 0, 0, 0, 0, 3))
+    scaled = torch.cat([hints[:, :2] / HINT_SCALE, hints[:, 2:]], dim=1)
+    return torch.cat([cells, scaled.to(cells.dtype)], dim=1)
+
+
+@fx.wrap
+def where_hinted(ab: Tensor, hints: Tensor | None) -> Tensor:
+    """The colours of cells (B, 2, h, w), and in those with a hint the colour of that."""
+    return ab if hints is None else torch.where(hints[:, 2:] > 0.5, hints[:, :2], ab)
+
+
+@fx.wrap
+def enlarged(ab: Tensor, x: Tensor) -> Tensor:
+    """The colours of cells (B, 2, h, w) for each pixel of images (B, 1, H, W): (B, 2, H, W)."""
+    return functional.interpolate(ab, scale_factor=2.0, mode="bilinear")[..., : x.shape[-2], : x.shape[-1]]
+
+
 def cell_means(ab: Tensor) -> Tensor:
     """The mean of each cell: (B, 2, H, W) to (B, 2, h, w)."""
     return functional.avg_pool2d(ab, kernel_size=2, ceil_mode=True)
 
 
+@fx.wrap
 def chroma_of(luma: Tensor, ab: Tensor) -> Tensor:
     """Chroma Cb, Cr in -0.5..0.5 (B, 2, H, W) of grey pixels (B, 1, H, W) in -1..1 once they have these a* and b*."""
     rgb = lab_to_rgb(torch.cat([grey_lightness((luma + 1) / 2), ab], dim=1))

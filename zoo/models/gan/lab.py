@@ -12,6 +12,11 @@ import torch
 from torch import Tensor
 
 TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+TO_RGB = (  # its inverse
+    (3.24048134, -1.53715152, -0.49853633),
+    (-0.96925495, 1.87599000, 0.04155593),
+    (0.05564664, -0.20404134, 1.05731107),
+)
 WHITE = (0.95047, 1.0, 1.08883)  # X, Y and Z of D65
 LINEAR_BELOW = (0.04045, 0.0031308)  # of sRGB's curve, encoded and linear
 CUBE_ABOVE, SLOPE, OFFSET = 0.008856, 7.787, 16 / 116  # of the curve of L*a*b*
@@ -30,8 +35,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     """Red, green and blue in 0..1 (B, 3, H, W) to L* in 0..100, a* and b*, of the same shape."""
     low = rgb <= LINEAR_BELOW[0]
     linear = torch.where(low, rgb / 12.92, ((rgb.clamp(min=LINEAR_BELOW[0]) + 0.055) / 1.055) ** 2.4)
-    scaled = [sum(weight * linear[:, c] for c, weight in enumerate(row)) / white for row, white in zip(TO_XYZ, WHITE)]
-    x, y, z = (_curve(torch.as_tensor(part)) for part in scaled)
+    x, y, z = (_curve(part / white) for part, white in zip(_mixed(TO_XYZ, linear), WHITE))
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
 
@@ -41,8 +45,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     y = (lightness + 16) / 116
     parts = (y + a / 500, y, y - b / 200)
     xyz = torch.stack([_inverse_curve(part) * white for part, white in zip(parts, WHITE)], dim=1)
-    inverse = torch.tensor(TO_XYZ, dtype=torch.float64).inverse().tolist()  # plain numbers, on no device
-    linear = torch.stack([sum(weight * xyz[:, c] for c, weight in enumerate(row)) for row in inverse], dim=1)
+    linear = torch.stack(_mixed(TO_RGB, xyz), dim=1)
     curved = 1.055 * linear.clamp(min=LINEAR_BELOW[1]) ** (1 / 2.4) - 0.055
     return torch.where(linear <= LINEAR_BELOW[1], 12.92 * linear, curved).clamp(0, 1)
 
@@ -75,6 +78,12 @@ def annealed_mean(logits: Tensor, classes: Tensor, temperature: float) -> Tensor
     if temperature == 0:
         return classes[logits.argmax(dim=1)].permute(0, 3, 1, 2)
     return torch.einsum("bqhw,qc->bchw", (logits / temperature).softmax(dim=1), classes)
+
+
+def _mixed(matrix: tuple[tuple[float, ...], ...], image: Tensor) -> list[Tensor]:
+    """The products (B, H, W) of each row of a matrix with the channels of images (B, 3, H, W)."""
+    first, second, third = image.unbind(dim=1)
+    return [a * first + b * second + c * third for a, b, c in matrix]
 
 
 def _curve(t: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import check
@@ -70,15 +71,13 @@ class Colourisation(Restoration):
         self.rebalancing = check.fraction("rebalancing", rebalancing, one=False)
         super().__init__(
             spec,
-            build,
+            partial(_colouriser, build),
             optimizer,
             degradation=Grey(),
             discriminator=discriminator,
             adversarial=adversarial,
             adversarial_weight=adversarial_weight,
         )
-        if not isinstance(self.network, Colouriser):
-            raise SpecError("colourisation needs a Colouriser as its network")
         self.quality = ColourMetrics()
         self.register_buffer("prior", torch.full((NUM_CLASSES,), 1 / NUM_CLASSES))
 
@@ -105,11 +104,9 @@ class Colourisation(Restoration):
         network: Any = self.network
         logits = network.logits(x, hints)
         loss = self._cross_entropy(logits, true)
-        with torch.set_grad_enabled(bool(self.adversarial_weight)):
-            restored = network.from_logits(x, logits, hints)
         image = self.image.prepare(target)
-        losses = {"loss": loss, "l1": (restored - image).abs().mean() / 2}  # of pixels in 0..1
-        return GeneratorOutput(restored, image, (region,), None, loss, losses)
+        restored = network.from_logits(x, logits, hints) if self.adversarial_weight else image  # nobody looks at it
+        return GeneratorOutput(restored, image, (region,), None, loss, {"loss": loss})
 
     def baselines(self, degraded: Tensor) -> dict[str, Tensor]:
         """Grey images, and such of the mean colour of the training images, uint8 (B, 3, H, W)."""
@@ -127,6 +124,14 @@ class Colourisation(Restoration):
         log_probabilities = functional.log_softmax(_colours(logits), dim=1).gather(1, codes)
         weights = self.class_weights[codes[:, 0]]
         return -(weights * (shares * log_probabilities).sum(dim=1)).sum() / weights.sum()
+
+
+def _colouriser(build: NetworkBuilder, spec: Spec) -> nn.Module:
+    """The network for a spec, which must know classes of colour."""
+    network = build(spec)
+    if not isinstance(network, Colouriser):
+        raise SpecError(f"colourisation needs a Colouriser, not {type(network).__name__}")
+    return network
 
 
 def random_hints(true: Tensor) -> Tensor:
