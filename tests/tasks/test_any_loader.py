@@ -27,9 +27,11 @@ from zoo.spec import (
     Recommendations,
     Sentence,
     Series,
+    SourceText,
     Spec,
     Strokes,
     Table,
+    TargetText,
     Text,
     TextLine,
     Tokens,
@@ -41,7 +43,16 @@ from zoo.spec import (
 from zoo.spec.columns import Number
 from zoo.tasks.gan import AdversarialOptions, Colourisation, Downscale, Generation, Mask, Restoration
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid, Recommendation, TopicModelling
-from zoo.tasks.sequence import OCR, Captioning, Forecasting, Handwriting, LanguageModelling, Tagging, memory_task
+from zoo.tasks.sequence import (
+    OCR,
+    Captioning,
+    Forecasting,
+    Handwriting,
+    LanguageModelling,
+    Tagging,
+    Translation,
+    memory_task,
+)
 from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
 from zoo.tasks.task import Task
 
@@ -112,6 +123,12 @@ def captioning() -> tuple[Task, list[Any]]:
     image = Image(1, 16, 16, (0.5,), (0.5,))
     spec = Spec(image, Tokens(LETTERS, "characters", STEPS))
     return Captioning(spec, LSTM, ADAM), [*zip(pixels(1, 16, 16), codes(2, STEPS, low=2, high=6))]
+
+
+def translation() -> tuple[Task, list[Any]]:
+    spec = Spec(SourceText(LETTERS, "words"), TargetText(LETTERS, "words", STEPS))
+    sources, targets = (zip(codes(STEPS, low=2, high=6), lengths()) for _ in range(2))
+    return Translation(spec, LSTM, ADAM), [*zip(sources, targets)]
 
 
 def tagging() -> tuple[Task, list[Any]]:
@@ -225,6 +242,7 @@ CASES: dict[str, Case] = {
         sentiment,
         ocr,
         captioning,
+        translation,
         tagging,
         forecasting,
         language_modelling,

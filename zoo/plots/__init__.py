@@ -3,6 +3,7 @@
 They use none of Matplotlib's global state, so that they can be drawn during training.
 """
 
+from zoo.plots.attention import alignments
 from zoo.plots.charts import (
     confusion_matrix,
     histograms,
@@ -30,6 +31,7 @@ from zoo.plots.series import forecasts, lead_times
 
 __all__ = [
     "NOTHING",
+    "alignments",
     "animation",
     "attention_maps",
     "captioned_frames",

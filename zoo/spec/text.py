@@ -96,8 +96,12 @@ class Text(InputKind):
         """V."""
         return len(self.vocabulary) + FIRST
 
+    def tokens(self, raw: str) -> list[str]:
+        """The tokens of a text, known or not."""
+        return tokenise(raw, self.level)
+
     def example(self) -> str:
-        tokens = [token for token in self.vocabulary if token.strip() and tokenise(token, self.level) == [token]]
+        tokens = [token for token in self.vocabulary if token.strip() and self.tokens(token) == [token]]
         return repr(join(tokens[:5] or self.vocabulary, self.level))
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
@@ -111,7 +115,7 @@ class Text(InputKind):
         """
         text = raw[0]
         if isinstance(text, str) and not self.closed:
-            tokens = tokenise(text, self.level)
+            tokens = self.tokens(text)
             said = [token for token in tokens if _is_word(token)] or tokens
             strange = [token for token in said if token not in self._index]
             if len(strange) > len(said) / 2:
@@ -127,7 +131,7 @@ class Text(InputKind):
         """
         if not isinstance(raw, str):
             raise SpecError(f"a text is a str, not {type(raw).__name__}; for several texts give a list")
-        tokens = tokenise(raw, self.level)
+        tokens = self.tokens(raw)
         if self.closed and self.level == "words":
             tokens = [token for token in tokens if token in self._index or _is_word(token)]
         tokens = self._without_synonyms(tokens)

@@ -22,6 +22,7 @@ from zoo.tasks.sequence import (
     Handwriting,
     LanguageModelling,
     Tagging,
+    Translation,
     memory_task,
 )
 from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
@@ -54,6 +55,7 @@ __all__ = [
     "Task",
     "TopicModelling",
     "TrainingOptions",
+    "Translation",
     "memory_task",
     "supervised_task",
 ]

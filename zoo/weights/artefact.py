@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, unknown
 from zoo.files import replacing
-from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series, Spec, Table
+from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series, SourceText, Spec, Table
 from zoo.weights import header as headers
 from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
 from zoo.weights.rebuild import read_tensors, rebuild
@@ -93,6 +93,8 @@ class Artefact:
             answers += self._answers(partial(run, **counted), decode, batch)
         if isinstance(self.spec.input, Sentence):
             answers = list(map(self.spec.input.labelled, inputs[0] if several else inputs, answers))
+        if isinstance(self.spec.input, SourceText):
+            answers = list(map(self.spec.input.answered, inputs[0] if several else inputs, answers))
         return answers if several else answers[0]
 
     def _forecasts(self, raw: Any, **options: Any) -> Any:

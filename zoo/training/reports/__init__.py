@@ -7,3 +7,4 @@ from zoo.training.reports import handwriting as handwriting
 from zoo.training.reports import rbm as rbm
 from zoo.training.reports import regression as regression
 from zoo.training.reports import sequence as sequence
+from zoo.training.reports import translation as translation
