@@ -22,7 +22,7 @@ FACES = {
         apply build create_model defaults list_models register_model
     """,
     "zoo.tasks": """
-        Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale
+        Adding AdversarialOptions AnomalyDetection Captioning Classification Colourisation DivergenceOptions Downscale
         FeatureLearning Forecasting Generation Grey Handwriting Hybrid LanguageModelling Mask MultiLabelClassification
         OCR Recommendation Regression
         Restoration Sentiment Tagging Task TopicModelling TrainingOptions Translation memory_task supervised_task

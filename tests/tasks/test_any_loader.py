@@ -41,7 +41,7 @@ from zoo.spec import (
     Video,
 )
 from zoo.spec.columns import Number
-from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
+from zoo.tasks.gan import AdversarialOptions, Colourisation, Downscale, Generation, Mask, Restoration
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid, Recommendation, TopicModelling
 from zoo.tasks.sequence import (
     OCR,
@@ -204,7 +204,10 @@ def super_resolution() -> tuple[Task, list[Any]]:
 
 
 def colourisation() -> tuple[Task, list[Any]]:
-    return restoration(Grey(), depth=1)
+    image = Image(3, 24, 24, (0.5,) * 3, (0.5,) * 3)
+    build = partial(models.build, "gan", width=8, depth=1)
+    patches = partial(PatchDiscriminator, width=8, depth=1)
+    return Colourisation(Spec(image, image), build, AVERAGED, discriminator=patches), [*zip(pixels(3, 24, 24))]
 
 
 def generated(output: Any, *columns: Tensor, **options: Any) -> tuple[Task, list[Any]]:

@@ -5,7 +5,7 @@ Trainer(max_epochs=3).fit(Classification(spec, build, partial(torch.optim.AdamW,
 """
 
 from zoo.optim.options import TrainingOptions
-from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
+from zoo.tasks.gan import AdversarialOptions, Colourisation, Downscale, Generation, Grey, Mask, Restoration
 from zoo.tasks.rbm import (
     AnomalyDetection,
     DivergenceOptions,
@@ -35,6 +35,7 @@ __all__ = [
     "AnomalyDetection",
     "Captioning",
     "Classification",
+    "Colourisation",
     "DivergenceOptions",
     "Downscale",
     "FeatureLearning",
