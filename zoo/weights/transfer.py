@@ -64,7 +64,8 @@ def interpolate(
     characters = _common_characters(source_spec, spec)
     with torch.no_grad():
         for (name, tensor), start in zip(network.state_dict().items(), before.state_dict().values()):
-            if name in source and characters is not None and _are_heads(source[name], tensor, characters):
+            found = source.get(name, tensor)
+            if characters is not None and found.shape != tensor.shape and _are_heads(found, tensor, characters):
                 theirs, added, _ = characters
                 start.unflatten(0, (-1, len(theirs)))[:, added] = tensor.unflatten(0, (-1, len(theirs)))[:, added]
             if tensor.is_floating_point():
