@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from zoo.data.ink import InkFolder, PenDigits, StrokeAugmentation, StrokeDigits, Written, lines_of
+from zoo.data.hands import Written, lines_of
+from zoo.data.ink import InkFolder, PenDigits, StrokeAugmentation, StrokeDigits
 from zoo.errors import DataError
 from zoo.spec import Classes, Transcript
 from zoo.spec.strokes import sizes_of

@@ -1,12 +1,19 @@
-"""Digits as made-up writers write them: curves through a few points, which each hand places and slants in its own way.
+"""What hands wrote: inks with their writers, lines of them, and digits as made-up writers write them.
 
-y is downwards, and a digit is about 1 high.
+Those are curves through a few points, which each hand places and slants in its own way. y is downwards, and a digit is
+about 1 high.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zoo.spec.strokes import sizes_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +21,7 @@ if TYPE_CHECKING:
 STEPS = 12  # points of the finely drawn curve between two knots
 SPACING = 0.09  # mean distance of two points
 Curve = list[tuple[float, float]]
+GAP = (0.15, 0.45)  # heights of the ink between two characters of a line
 
 # The ways in which a digit is written; a writer has one of each. Each is a list of strokes, by their knots
 WAYS: dict[int, list[list[Curve]]] = {
@@ -107,3 +115,60 @@ def through(knots: np.ndarray, random: np.random.Generator) -> np.ndarray:
     speeds = np.exp(random.normal(0, 0.2, count)).cumsum()
     wanted = np.concatenate([[0], speeds / speeds[-1]]) * passed[-1]
     return np.stack([np.interp(wanted, passed, dense[:, axis]) for axis in (0, 1)], axis=1)
+
+
+@dataclass
+class Written:
+    """N inks, their labels, and who wrote each.
+
+    Args:
+        points: of each ink, as `Strokes.encode` gives them.
+        labels: the text of each.
+        writers: a name or number of each one's writer.
+    """
+
+    points: list[Tensor]
+    labels: list[str]
+    writers: list[Any]
+
+    def rows(self, rows: Sequence[int]) -> Written:
+        points, labels, writers = zip(*((self.points[row], self.labels[row], self.writers[row]) for row in rows))
+        return Written(list(points), list(labels), list(writers))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def lines_of(inks: Written, count: int, longest: int, seed: int = 0) -> Written:
+    """Lines of 1 to `longest` inks, each by one writer, all heights made alike and baselines nearly so."""
+    random = torch.Generator().manual_seed(seed)
+    by_writer: dict[Any, list[int]] = {}
+    for row, writer in enumerate(inks.writers):
+        by_writer.setdefault(writer, []).append(row)
+    rows_of = list(by_writer.values())
+
+    def below(limit: int) -> int:
+        return int(torch.randint(limit, (), generator=random))
+
+    made = Written([], [], [])
+    for _ in range(count):
+        rows = rows_of[below(len(rows_of))]
+        chosen = [rows[below(len(rows))] for _ in range(1 + below(longest))]
+        made.points.append(_side_by_side([inks.points[row] for row in chosen], random))
+        made.labels.append("".join(inks.labels[row] for row in chosen))
+        made.writers.append(inks.writers[chosen[0]])
+    return made
+
+
+def _side_by_side(inks: Sequence[Tensor], random: torch.Generator) -> Tensor:
+    right, parts = 0.0, []
+    for ink in inks:
+        places = ink[:, :2] / sizes_of(ink[None], torch.tensor([len(ink)]))
+        places = places - torch.stack([places[:, 0].min(), places[:, 1].max()])
+        gap, lower, larger = torch.rand(3, generator=random).tolist()
+        places = places * (1 + 0.1 * (larger - 0.5)) + torch.tensor([right, 0.06 * (lower - 0.5)])
+        right = float(places[:, 0].max()) + GAP[0] + gap * (GAP[1] - GAP[0])
+        parts.append(torch.cat([places, ink[:, 2:]], dim=1))
+    line = torch.cat(parts)
+    line[:, :2] -= line[0, :2].clone()
+    return line

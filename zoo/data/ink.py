@@ -11,7 +11,6 @@ import math
 import string
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from zoo import check
 from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.splits import random_split, split_fractions, split_sizes
-from zoo.data.hands import written
+from zoo.data.hands import Written, lines_of, written
 from zoo.errors import DataError, SpecError
 from zoo.files import one_line, quoted, replacing
 from zoo.spec import Classes, Spec, Strokes, Transcript
@@ -32,35 +31,12 @@ from zoo.spec.strokes import last_repeated, sizes_of
 Augment = Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]
 Batch = tuple[Tensor, Tensor]
 
-GAP = (0.15, 0.45)  # heights of the ink between two characters of a line
 PENDIGITS_URL = "https://archive.ics.uci.edu/static/public/81/pen+based+recognition+of+handwritten+digits.zip"
 PENDIGITS = {  # the sha256 of each file
     "pendigits-orig.tra": "a66225d68d7d68591e62944df1ad33b3f5aa608e2df2505844b41f5568a80da4",
     "pendigits-orig.tes": "ddb1c19e277a56c7ffe682cc024d6ab73696f9adcc1643ef9ed5aa753007e081",
 }
 VAL_WRITERS = (3, 11, 17, 26)  # of the 30 who wrote the training file
-
-
-@dataclass
-class Written:
-    """N inks, their labels, and who wrote each.
-
-    Args:
-        points: of each ink, as `Strokes.encode` gives them.
-        labels: the text of each.
-        writers: a name or number of each one's writer.
-    """
-
-    points: list[Tensor]
-    labels: list[str]
-    writers: list[Any]
-
-    def rows(self, rows: Sequence[int]) -> Written:
-        points, labels, writers = zip(*((self.points[row], self.labels[row], self.writers[row]) for row in rows))
-        return Written(list(points), list(labels), list(writers))
-
-    def __len__(self) -> int:
-        return len(self.points)
 
 
 class StrokeAugmentation:
@@ -164,41 +140,6 @@ class InkData(DataModule):
             split: Examples(Ragged.of(part.points), Ragged.of([transcript.encode(label) for label in part.labels]))
             for split, part in parts.items()
         }
-
-
-def lines_of(inks: Written, count: int, longest: int, seed: int = 0) -> Written:
-    """Lines of 1 to `longest` inks, each by one writer, all heights made alike and baselines nearly so."""
-    random = torch.Generator().manual_seed(seed)
-    by_writer: dict[Any, list[int]] = {}
-    for row, writer in enumerate(inks.writers):
-        by_writer.setdefault(writer, []).append(row)
-    rows_of = list(by_writer.values())
-
-    def below(limit: int) -> int:
-        return int(torch.randint(limit, (), generator=random))
-
-    made = Written([], [], [])
-    for _ in range(count):
-        rows = rows_of[below(len(rows_of))]
-        chosen = [rows[below(len(rows))] for _ in range(1 + below(longest))]
-        made.points.append(_side_by_side([inks.points[row] for row in chosen], random))
-        made.labels.append("".join(inks.labels[row] for row in chosen))
-        made.writers.append(inks.writers[chosen[0]])
-    return made
-
-
-def _side_by_side(inks: Sequence[Tensor], random: torch.Generator) -> Tensor:
-    right, parts = 0.0, []
-    for ink in inks:
-        places = ink[:, :2] / sizes_of(ink[None], torch.tensor([len(ink)]))
-        places = places - torch.stack([places[:, 0].min(), places[:, 1].max()])
-        gap, lower, larger = torch.rand(3, generator=random).tolist()
-        places = places * (1 + 0.1 * (larger - 0.5)) + torch.tensor([right, 0.06 * (lower - 0.5)])
-        right = float(places[:, 0].max()) + GAP[0] + gap * (GAP[1] - GAP[0])
-        parts.append(torch.cat([places, ink[:, 2:]], dim=1))
-    line = torch.cat(parts)
-    line[:, :2] -= line[0, :2].clone()
-    return line
 
 
 class PenDigits(InkData):

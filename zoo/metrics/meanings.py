@@ -71,6 +71,8 @@ MEANINGS = {
     ),
     "quantile_loss": "Pinball loss of the quantiles, mean over them, of standardised values; lower is better.",
     "r2": "The fraction of the variance that is explained; 1 is best, 0 is what the mean alone does.",
+    "read_by_cnn": "The fraction of written characters, drawn as images, that a `cnn` reads as asked; 1 is best.",
+    "read_by_lstm": "The fraction of written characters that an `lstm` reads by their strokes as asked; 1 is best.",
     "real_exact": "`exact` of real images: about the best that generated ones can reach.",
     "real_words": "`words` of real images: about the best that generated ones can reach.",
     "recall": (
@@ -107,6 +109,8 @@ HIGHER_IS_BETTER = {
     "pseudo_likelihood",
     "psnr",
     "r2",
+    "read_by_cnn",
+    "read_by_lstm",
     "recall",
     "ssim",
     "top5_accuracy",
