@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 import zoo.training.reports  # noqa: F401  # registers them
-from zoo import models, private
+from zoo import check, models, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
 from zoo.files import one_line, quoted
@@ -40,6 +40,7 @@ from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
 from zoo.training.trained import TrainedArtefact, keep
 from zoo.weights.artefact import Artefact
+from zoo.weights.transfer import interpolate
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +144,8 @@ def _fit_and_keep(
             _fit(cfg, trainer, task, data)
         seconds = round(given.seconds + time.perf_counter() - began, 1)
         _restore_best(trainer, task)
+        if start is not None and cfg.interpolate < 1:
+            interpolate(start.network.state_dict(), start.spec, task.trained_network, task.spec, cfg.interpolate)
         artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
         keep(artefact)  # before anything else, which may fail
         if not given.test:
@@ -185,6 +188,12 @@ def _check_whole(cfg: DictConfig) -> None:
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
+    try:
+        check.fraction("interpolate", cfg.interpolate)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if cfg.interpolate < 1 and cfg.init_from is None:
+        raise ConfigError("interpolate: there is nothing that the run starts from; give init_from, or leave it at 1")
     if not isinstance(cfg.folder, (str, os.PathLike, type(None))):  # 2026, or inf
         raise ConfigError(f"folder: a path is text, got {quoted(cfg.folder)}; folder=./{cfg.folder} is read as text")
     if any(part.partition("=")[0] == "~run" for part in overrides_given(cfg)):

@@ -15,13 +15,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.functional.classification import binary_calibration_error, multiclass_confusion_matrix
 from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from zoo import plots
+from zoo.metrics.calibration import fit_reading_temperature, reading_probabilities
+from zoo.metrics.classification import BINS
 from zoo.metrics.entities import EntityF1
 from zoo.metrics.readings import Reading
-from zoo.spec import Sentence, Video
+from zoo.spec import Calibration, Sentence, Video, ctc
 from zoo.spec.text import PAD, tokenise
 from zoo.tasks.sequence import OCR, Adding, Captioning, LanguageModelling, Tagging
 from zoo.tasks.sequence.captioning import is_one_of
@@ -55,6 +57,44 @@ def _edits(rate: CharErrorRate | WordErrorRate, read: str, true: str) -> Tensor:
     """The edits between two texts, and by what the rate divides them (2,)."""
     rate.update([read], [true])
     return torch.stack([rate.errors, rate.total])
+
+
+@report.calibrate.register
+def _(task: OCR, evaluation: Evaluation) -> Calibration:
+    """The temperature at which confidence tells best whether a line is read right."""
+    return Calibration(temperature=fit_reading_temperature(evaluation.predictions("val"), _symbols(evaluation, "val")))
+
+
+@report.split_metrics.register
+def _(task: OCR, evaluation: Evaluation) -> dict[str, float]:
+    """By how much the confidence of lines and the fraction of them that are right differ."""
+    return {"calibration_error": _calibration_error(evaluation, evaluation.calibration.temperature or 1.0)}
+
+
+@report.notes.register
+def _(task: OCR, evaluation: Evaluation) -> list[str]:
+    if (temperature := evaluation.calibration.temperature) is None:
+        return []
+    after, before = (_calibration_error(evaluation, each) for each in (temperature, 1.0))
+    return [
+        "## Answers",
+        f"Confidence is at a temperature of {temperature:.4g}, chosen on validation: the calibration error on test is "
+        f"{after:.4g}, and without it {before:.4g}.",
+    ]
+
+
+def _calibration_error(evaluation: Evaluation, temperature: float) -> float:
+    """Of the confidence in the lines of the test split, at a temperature."""
+    logits: list[Tensor] = evaluation.predictions("test")
+    read = [text for batch in logits for text in ctc.best_paths(batch)]
+    right = torch.tensor([int(a == b) for a, b in zip(read, _symbols(evaluation, "test"))])
+    return float(binary_calibration_error(reading_probabilities(logits, read, temperature), right, n_bins=BINS))
+
+
+def _symbols(evaluation: Evaluation, split: str) -> list[list[int]]:
+    """The true texts of a split, as symbols."""
+    texts: Any = evaluation.splits[split].columns[1]
+    return [texts[row].tolist() for row in range(len(texts))]
 
 
 @report.plots.register
