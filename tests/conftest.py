@@ -29,6 +29,8 @@ from torch import Tensor
 from zoo.data.images import Digits
 from zoo.models import MODELS
 from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec
+from zoo.training import report
+from zoo.training import reports as _  # noqa: F401  # which registers them
 from zoo.weights.samples import random_inputs
 
 TESTS = Path(__file__).resolve().parent
@@ -100,7 +102,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """A line for each campaign of tests/fuzz: its cases, and what they came to."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    for told in [told for report in reports for name, told in getattr(report, "user_properties", []) if name == "fuzz"]:
+    for told in [told for one in reports for name, told in getattr(one, "user_properties", []) if name == "fuzz"]:
         terminalreporter.write_line(told)
 
 
@@ -138,6 +140,18 @@ def same_start() -> None:
 def hydra_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command within the process of a test has Hydra compose by `private.compose_by`; later tests do not."""
     monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", ConfigLoaderImpl.load_configuration)
+
+
+@pytest.fixture(autouse=True)
+def no_views(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs do not look inside their networks, which takes longer than to train; the fixture `views` has them look."""
+    if "views" not in request.fixturenames:
+        monkeypatch.setattr(report, "views", lambda task, evaluation: {})
+
+
+@pytest.fixture
+def views() -> None:
+    """Has runs of this test look inside their networks."""
 
 
 @pytest.fixture

@@ -18,28 +18,28 @@ FACES = {
         CNN CRNN GRU LSTM MLP MODELS NETWORKS RBM RNN
         Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator Handwriter
         ImageReader Inpainter LabelledRBM LanguageModel Model PatchDiscriminator PhotoCNN RatingRBM RowReader
-        SequenceCNN SuperResolver Tagger TextCNN TextClassifier TopicRBM UNet ValueRBM
+        SequenceCNN SuperResolver Tagger TextCNN TextClassifier TopicRBM Translator UNet ValueRBM
         apply build create_model defaults list_models register_model
     """,
     "zoo.tasks": """
-        Adding AdversarialOptions AnomalyDetection Captioning Classification DivergenceOptions Downscale
+        Adding AdversarialOptions AnomalyDetection Captioning Classification Colourisation DivergenceOptions Downscale
         FeatureLearning Forecasting Generation Grey Handwriting Hybrid LanguageModelling Mask MultiLabelClassification
         OCR Recommendation Regression
-        Restoration Sentiment Tagging Task TopicModelling TrainingOptions memory_task supervised_task
+        Restoration Sentiment Tagging Task TopicModelling TrainingOptions Translation memory_task supervised_task
     """,
     "zoo.data": """
         Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CaptionFolder CharacterData Conll Copying Csv
         CsvRatings CsvSequences CsvSeries CsvText
-        DataModule Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
+        DataModule Dates Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
         ImageArrays ImageFolder Imdb InkData InkFolder Joined LineFolder MNIST MNISTLines MovieLens MovingDigits
-        Newsletters PenDigits PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift RatingData
-        ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes StrokeAugmentation StrokeDigits TableData
-        TextFile TextFolder TextLines TwentyNewsgroups VideoFolder Waves Wine
+        Multi30k Newsletters ParallelText PenDigits PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift
+        RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes StrokeAugmentation StrokeDigits
+        TableData TextFile TextFolder TextLines TwentyNewsgroups VideoFolder Waves Wine
     """,
     "zoo.spec": """
         Anomaly Calibration Classes Counts Encoded Features Forecast Image Ink InputKind Label Labels MaskedImage
-        MultiLabel Ratings Recommendations Seed Sentence Series SmallImage
-        Spec Strokes Table Text TextLine Tokens Topics Transcript Values
+        MultiLabel Ratings Recommendations Seed Sentence Series SmallImage SourceText
+        Spec Strokes Table TargetText Text TextLine Tokens Topics Transcript Values
         Video read_image
     """,
     "zoo.metrics": """
@@ -47,15 +47,18 @@ FACES = {
         RestorationMetrics
         align as_mnist caption_agreement classes_present frechet_distance generation_metrics permutation_importance
         precision_and_recall share_read ssim_map
+        grad_cam integrated_gradients word_influence
     """,
     "zoo.optim": """
         SCHEDULES Manhattan OptimizerBuilder TrainingOptions WeightAverage layer_lr_scales scheduler
     """,
     "zoo.plots": """
-        NOTHING animation attention_maps captioned_frames captioned_rows character_confusions character_positions
-        confusion_matrix filmstrip filters forecasts histograms image_grid image_rows importance intervals
-        labelled_scatter lead_times learning_curves line_chart predicted_against_true residuals scatter sweep text_lines
-        topic_words
+        NOTHING alignments animation attention_maps captioned_frames captioned_rows character_confusions
+        character_positions confusion_matrix filmstrip filters forecasts histograms image_grid image_rows importance
+        intervals labelled_scatter lead_times learning_curves line_chart predicted_against_true residuals scatter sweep
+        text_lines topic_words
+        QUANTILES MarkedText attributions decision_border feature_maps first_filters layer_bands marked_texts unit_maps
+        value_surface
     """,
 }
 

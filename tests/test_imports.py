@@ -17,7 +17,7 @@ HEAVY = {
 }  # fmt: skip
 
 # What each part of the zoo may import of it, itself apart; whatever is not listed here may not exist
-GROUND = {"errors", "check", "files", "settings", "private", "hardware"}
+GROUND = {"errors", "check", "files", "settings", "private", "hardware", "progress"}
 ALLOWED = {
     "errors": set(),
     "check": {"errors"},
@@ -25,6 +25,7 @@ ALLOWED = {
     "settings": {"errors"},
     "renamed": set(),
     "private": set(),
+    "progress": set(),
     "hardware": {"errors"},
     "spec": GROUND,
     "registry": GROUND | {"spec"},

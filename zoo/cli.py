@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.console import one_line_errors, optional_console
+from zoo.console import one_line_errors, optional_console, take_any_letter
 from zoo.errors import ConfigError, install, unknown
 
 
@@ -98,6 +98,7 @@ def main(verb: str | None = None) -> None:
         verb: of a script, which has only one; None where it is the first argument.
     """
     with one_line_errors():
+        take_any_letter()
         arguments = sys.argv[1:]
         if verb is None:
             verb, *arguments = arguments or ["--help"]

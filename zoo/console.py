@@ -98,6 +98,13 @@ class _Console:
         self._lost = True
 
 
+def take_any_letter() -> None:
+    """Have standard output and standard error write what they cannot encode as \\u2022 and the like."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextmanager
 def optional_console() -> Iterator[None]:
     """Let a run go on where the console is full or closed, or cannot show a letter: its results are in its folder."""

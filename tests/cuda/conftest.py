@@ -36,6 +36,7 @@ CELLS: dict[str, list[str]] = {
 SEQUENCES = {
     "sentiment": TINY,
     "captioning": TINY,
+    "translation": TINY,
     "tagging": TINY,
     "forecasting": ("data.length=400", "data.context_length=24", "data.horizon=4"),
     "language_modelling": ("data.sentences=60", "data.context_length=16"),

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from zoo.data.shapes import COLOURS, PIXELS, RELATIONS, SHAPES, SIZES, Shapes, all_scenes, captions, draw, scenes_of
+from zoo.data.shapes import (
+    COLOURS,
+    PIXELS,
+    RELATIONS,
+    SHAPES,
+    SIZES,
+    Shapes,
+    all_scenes,
+    captions,
+    draw,
+    scenes_of,
+    synonyms,
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +119,44 @@ def test_the_seed_decides_everything() -> None:
     assert first.dtype == torch.uint8
     assert torch.equal(first, load(0))
     assert not torch.equal(first, load(1))
+
+
+def test_balanced_relations_are_equally_frequent_and_no_other_split_changes(data: Shapes) -> None:
+    balanced = Shapes(train_size=300, val_size=100, test_size=100, balanced=True)
+    balanced.setup()
+    images, codes, scenes = balanced.splits["train"].columns
+    counts = scenes[:, 6].bincount()
+    assert counts.min() == counts.max() == data.splits["train"].columns[2][:, 6].bincount().max()
+    assert {tuple(row) for row in scenes.tolist()} == {tuple(row) for row in data.splits["train"].columns[2].tolist()}
+    for wordings, scene in zip(codes[-5:], scenes[-5:].tolist()):
+        assert balanced.spec.output.read(wordings) == captions(scene)
+    assert len(images.flatten(1).unique(dim=0)) == len(images)  # each time with other shades and places
+    for split in ("val", "test"):
+        for ours, theirs in zip(balanced.splits[split].columns, data.splits[split].columns):
+            assert torch.equal(ours, theirs)
+
+
+def test_sentences_are_read_as_people_write_them(data: Shapes) -> None:
+    text = replace(data.spec.output.as_input, closed=True)
+    for said, meant in {
+        "A small red circle above a large blue square.": "a small red circle above a large blue square",
+        "Draw a TINY violet donut on the left of the huge orange box, please!": (
+            "a small purple ring to the left of a large orange square"
+        ),
+        "there's an enormous ring under a plus sign": "there is a large ring below a cross",
+        "the big black disc is over a little green lozenge": "a large black circle above a small green diamond",
+        "to the right of the": "to the right of a",
+    }.items():
+        assert text.encode(said).tolist() == text.encode(meant).tolist()
+    for phrase, meant in text.synonyms:
+        if meant:
+            assert text.encode(phrase).tolist() == text.encode(meant).tolist()
+
+
+def test_a_synonym_of_a_word_that_no_sentence_has_is_left_out() -> None:
+    found = dict(synonyms(("a", "large")))
+    assert set(found.values()) == {"a", "large", ""}
+    assert found["huge"] == "large"
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.5])

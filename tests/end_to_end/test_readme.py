@@ -48,10 +48,17 @@ def test_the_first_command(root: Path, tmp_path: Path) -> None:
     assert inpaint.metrics["test/l1"] < 0.12
 
 
-def test_the_readme_names_no_choice_that_does_not_exist(root: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/commands.md"])
+def test_a_page_names_no_choice_that_does_not_exist(root: Path, page: str) -> None:
     """Each `group=choice` of its commands is a file of conf."""
-    readme = (root / "README.md").read_text(encoding="utf-8").replace("    $ python scripts/train.py data=mnits\n", "")
-    pairs = set(re.findall(r"\b(model|task|data|trainer|callbacks|experiment)=([a-z_0-9]+)", readme))
-    assert len(pairs) >= 5
+    text = (root / page).read_text(encoding="utf-8").replace("    $ python scripts/train.py data=mnits\n", "")
+    pairs = set(re.findall(r"\b(model|task|data|trainer|callbacks|experiment)=([a-z_0-9]+)(?![a-z_0-9.])", text))
+    assert pairs
     for group, choice in pairs:
         assert (root / "conf" / group / f"{choice}.yaml").exists(), f"{group}={choice}"
+
+
+def test_what_the_readme_links_to_exists(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https:)([^)#]+)", text):
+        assert (root / target).exists(), target

@@ -205,12 +205,13 @@ def publishes(compose: Compose, run: Path, tmp_path: Path) -> Callable[..., None
 def test_a_run_is_published(
     publishes: Callable[..., None], shelf: Path, run: Path, tmp_path: Path, compose: Compose
 ) -> None:
-    publishes("tolerance={test/loss: 0.5}")
+    publishes("tolerance={test/loss: 0.5}", "example='a text'")
     (weights,) = zoo.list_weights()
     assert (weights.name, weights.licence, weights.data[:5]) == ("cnn.short", "Apache-2.0", "1,797")
     assert weights.sha256 == hashlib.sha256((shelf / "cnn.short.safetensors").read_bytes()).hexdigest()
     assert Path(weights.plot).read_bytes() == (run / "confusion_matrix.png").read_bytes()
     assert weights.tolerance["test/loss"] == 0.5
+    assert weights.example == "a text"
     assert weights.size < 0.6 * (run / "model.safetensors").stat().st_size  # half precision
     assert set(weights.metrics) == set(zoo.load(run / "model.safetensors").metrics)
     assert "## cnn.short" in (tmp_path / "docs.md").read_text(encoding="utf-8")

@@ -26,8 +26,23 @@ from zoo.inference import export as exports
 from zoo.inference import quantise
 from zoo.inference.export import ENDINGS, export, export_artefact
 from zoo.inference.program import Program
-from zoo.models import Captioner, Generator, build
-from zoo.spec import Classes, Image, Ink, SmallImage, Spec, Strokes, Table, Text, TextLine, Tokens, Transcript, Values
+from zoo.models import Captioner, Generator, Translator, build
+from zoo.spec import (
+    Classes,
+    Image,
+    Ink,
+    SmallImage,
+    SourceText,
+    Spec,
+    Strokes,
+    Table,
+    TargetText,
+    Text,
+    TextLine,
+    Tokens,
+    Transcript,
+    Values,
+)
 from zoo.spec.columns import Boolean, Category, Date, Number
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import find
@@ -105,6 +120,7 @@ def test_every_published_weight(tmp_path: Path, name: str, format: str) -> None:
     artefact = zoo.load(name)
     recurrent = any(isinstance(module, nn.RNNBase) for module in artefact.network.modules())
     reasons = ["writes word by word"] * isinstance(artefact.network, Captioner)
+    reasons += ["writes token by token"] * isinstance(artefact.network, Translator)
     reasons += ["has no form"] * isinstance(artefact.spec.output, Ink)
     reasons += ["unrolls recurrent layers"] * (recurrent and format == "torch_export")
     file = tmp_path / "network"
@@ -310,6 +326,13 @@ def test_a_captioner_is_no_graph(tmp_path: Path) -> None:
     picture = Image(1, 16, 16, (0.5,), (0.5,))
     spec = Spec(picture, Tokens(("a", "square"), "words", 4))
     with pytest.raises(ConfigError, match="writes word by word"):
+        export_artefact(Artefact("lstm", {}, spec, build("lstm", spec)), tmp_path / "network", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_translator_is_no_graph(tmp_path: Path) -> None:
+    spec = Spec(SourceText(("good", "day"), "words"), TargetText(("guten", "tag"), "words", 4))
+    with pytest.raises(ConfigError, match="writes token by token"):
         export_artefact(Artefact("lstm", {}, spec, build("lstm", spec)), tmp_path / "network", "onnx")
     assert list(tmp_path.iterdir()) == []
 

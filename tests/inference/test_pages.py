@@ -313,3 +313,23 @@ def test_an_image_of_one_line_stays_as_it_is(reader: Artefact) -> None:
 def test_an_empty_document_has_no_text() -> None:
     assert Document(()).text == ""
     assert Page(1, 10, 10, 0.0, ()).fault == "no line of text found in an image of 10 x 10 pixels"
+
+
+LOCKED = b"""%PDF-1.3
+1 0 obj << /Type /Pages /Count 1 /Kids [3 0 R] >> endobj
+2 0 obj << /Type /Catalog /Pages 1 0 R >> endobj
+3 0 obj << /Type /Page /Resources << >> /MediaBox [0 0 200 100] /Parent 1 0 R >> endobj
+4 0 obj << /V 1 /R 2 /Length 40 /P 4294967292 /Filter /Standard
+/O <295815096290d89f881ad8500840bca77fab9e9027621d1b0af4a6d622a6f9af>
+/U <898697a4d498bf0f6943dee5d0d3a4c9c078944c44fc55d10ca1b919404691b1> >> endobj
+trailer << /Size 5 /Root 2 0 R /Encrypt 4 0 R
+/ID [<76823996c1af55df3faa9f7fb9ce85fe> <76823996c1af55df3faa9f7fb9ce85fe>] >>
+%%EOF
+"""  # its password is "open sesame"; the two keys are pypdf's
+
+
+def test_a_pdf_with_a_password_is_said_to_need_it(tmp_path: Path) -> None:
+    pytest.importorskip("pypdfium2")
+    (tmp_path / "locked.pdf").write_bytes(LOCKED)
+    with pytest.raises(SpecError, match=r"locked.pdf: it needs a password"):
+        read_page(tmp_path / "locked.pdf")

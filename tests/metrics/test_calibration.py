@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from zoo.metrics.calibration import (
     conformal_quantile,
     coverage_of,
     fit_intervals,
+    fit_reading_temperature,
     fit_temperature,
 )
 from zoo.spec import Forecast, Values
@@ -146,3 +148,14 @@ def test_a_forecast_has_a_width_for_each_step() -> None:
     calibration = fit_intervals(kind, torch.zeros(3000, 3, 1), noise, 0.9)
     assert calibration.widths is not None
     assert [row[0] for row in calibration.widths] == pytest.approx([1.645, 3.29, 6.58], rel=0.08)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_readings_are_right_as_often_as_their_confidence_says(temperature: float) -> None:
+    """Lines of one step, of margins between "a" and none, of which as many are right as that temperature expects."""
+    logits, texts = [], []
+    for margin in (0.3, 1.0, 2.0, 3.0):
+        right = round(400 / (1 + math.exp(-margin / temperature)))
+        logits.append(torch.tensor([0.0, margin]).expand(400, 1, 2))
+        texts += [[1]] * right + [[]] * (400 - right)
+    assert fit_reading_temperature(logits, texts) == pytest.approx(temperature)

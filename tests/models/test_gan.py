@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.models import Colouriser, Inpainter, PatchDiscriminator, SuperResolver, UNet
-from zoo.models.gan import build, restorers
+from zoo.models.gan import build
 from zoo.spec import Image, MaskedImage, SmallImage, Spec
 
 SIZES = [(4, 4), (5, 5), (7, 9), (13, 4), (28, 28)]
@@ -183,48 +183,7 @@ def test_a_picture_smaller_than_the_reach_is_enlarged_too(size: tuple[int, int])
     assert y.isfinite().all()
 
 
-# Colourisation
-
-
-def test_luma_is_kept_exactly_once_pillow_turns_the_picture_grey_again() -> None:
-    """Whatever colours are asked for, with all shades of grey, in the 8 bits that a user gets."""
-    torch.manual_seed(0)
-    picture = Image(3, None, None, (0.5,) * 3, (0.5,) * 3)
-    grey = torch.arange(256, dtype=torch.uint8).repeat(64).view(1, 1, 128, 128)
-    luma = Image(1, None, None, (0.5,), (0.5,)).prepare(grey)
-    chroma = torch.rand(1, 2, 128, 128) - 0.5
-    coloured = restorers.colour(luma, chroma)
-    assert coloured.abs().max() <= 1 + 1e-6
-    weights = torch.tensor(restorers.LUMA).view(1, 3, 1, 1)
-    torch.testing.assert_close((coloured * weights).sum(1, keepdim=True), luma, rtol=0, atol=1e-5)
-    (shown,) = picture.decode(restorers._round_with_exact_luma(luma, coloured))
-    assert shown.mode == "RGB"
-    assert np.asarray(shown).std(axis=2).mean() > 10  # it has colours
-    assert (np.asarray(shown.convert("L")) == grey[0, 0].numpy()).all()
-
-
-def test_colours_are_those_of_pillow_s_ycbcr() -> None:
-    pixels = np.random.default_rng(0).integers(80, 170, (16, 16, 3), dtype=np.uint8)
-    ycbcr = torch.from_numpy(np.array(PIL.Image.fromarray(pixels).convert("YCbCr"))).permute(2, 0, 1)[None] / 255
-    found = restorers.colour(ycbcr[:, :1] * 2 - 1, ycbcr[:, 1:] - 128 / 255)
-    assert np.abs((found[0].permute(1, 2, 0).numpy() + 1) * 127.5 - pixels).max() < 3  # it rounds to 8 bits twice
-
-
-@pytest.mark.parametrize("size", [(8, 8), (9, 30), (300, 20), (33, 290)], ids=str)
-def test_a_picture_of_any_size_is_coloured_and_its_luma_kept(size: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    grey = torch.randint(0, 256, (2, 1, *size), dtype=torch.uint8)
-    network = Colouriser(width=8, depth=3).eval()
-    with torch.inference_mode():
-        coloured = network.generate(Image(1, None, None, (0.5,), (0.5,)).prepare(grey), side=64)
-    for shown, given in zip(Image(3, None, None, (0.5,) * 3, (0.5,) * 3).decode(coloured), grey):
-        assert (np.asarray(shown.convert("L")) == given[0].numpy()).all()
-
-
-def test_a_picture_smaller_than_the_reach_of_a_u_net_is_named() -> None:
-    with pytest.raises(SpecError, match=r"7 x 20.*too small"):
-        Colouriser(width=8, depth=3)(torch.zeros(1, 1, 7, 20))
-
+# Built from a spec
 
 ANY, GREY = Image(3, None, None, (0.5,) * 3, (0.5,) * 3), Image(1, None, None, (0.5,), (0.5,))
 

@@ -70,6 +70,10 @@ CASES: dict[str, Case] = {
     "text_cnn": ({"codes": 9, "num_classes": 2}, lambda: (CODES, LENGTHS)),
     "text_classifier": ({"cell": "rnn", "codes": 9, "num_classes": 2, "ensemble_size": 2}, lambda: (CODES, LENGTHS)),
     "topic_rbm": ({"num_words": 6}, lambda: (torch.randint(0, 3, (3, 6)).float(),)),
+    "translator": (
+        {"cell": "gru", "source_codes": 9, "codes": 9, "max_length": 5, "num_layers": 2},
+        lambda: (CODES, LENGTHS, CODES),
+    ),
     "unet": ({"in_channels": 1, "out_channels": 2, "width": 8}, images(1, 17, 19)),
     "value_rbm": ({"num_visible": 4, "categories": [3, 3]}, row),
 }

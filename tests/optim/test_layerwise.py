@@ -14,12 +14,12 @@ from torch import nn
 
 import zoo
 from zoo.data.images import Digits
-from zoo.models import CNN, MLP, build
+from zoo.models import CNN, CRNN, MLP, build
 from zoo.optim.layerwise import layer_lr_scales, layers
 from zoo.spec import Classes, Spec, Text, TextLine, Transcript
 from zoo.tasks.supervised import Classification
 from zoo.training.run import train
-from zoo.weights.transfer import start_from
+from zoo.weights.transfer import interpolate, start_from
 
 Run = Callable[..., zoo.Artefact]
 
@@ -127,6 +127,8 @@ def test_its_options_are_those_of_what_it_starts_from(
         (["layer_decay=0"], "layer_decay"),
         (["layer_decay=much"], "layer_decay.*much"),
         (["freeze=stages"], "freeze is a list"),
+        (["interpolate=2"], "interpolate must be at least 0 and at most 1"),
+        (["init_from=null", "interpolate=0.5"], "interpolate.*give init_from"),
         (["init_from=cnn.digist"], "unknown weights 'cnn.digist'"),
         (["model=mlp", "data=digits"], "init_from: cnn.digits is a cnn, not a mlp"),
         (["model=mlp", "data=wine", "init_from=mlp.breast_cancer"], "those weights are of other columns"),
@@ -180,3 +182,29 @@ def test_the_rows_of_characters_go_to_the_same_characters() -> None:
     plain = [specs[1].output.alphabet.index(c) + 1 for c in "éä"]
     inside = after[0]  # of the line without padding
     torch.testing.assert_close(inside[:, plain], inside[:, [ours[2], ours[3]]] - 5)
+
+
+def test_a_result_between_start_and_end_lies_on_their_line() -> None:
+    """Head rows of characters that the start did not have stay as they were learned."""
+    old, new = Spec(TextLine(32), Transcript("abc")), Spec(TextLine(32), Transcript("aéb "))
+    source, network = CRNN(32, 3, hidden_size=8), CRNN(32, 4, hidden_size=8)
+    learned = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    before = source.state_dict()
+    interpolate(before, old, network, new, 0.25)
+    for name, tensor in network.state_dict().items():
+        if not tensor.is_floating_point():
+            continue
+        if name == "classifier.weight":
+            ours, theirs, first = (t.unflatten(0, (2, -1)) for t in (tensor, before[name], learned[name]))
+            torch.testing.assert_close(ours[:, 2], first[:, 2])  # é
+            torch.testing.assert_close(ours[:, 3], 0.75 * theirs[:, 2] + 0.25 * first[:, 3])  # b
+        elif name != "classifier.bias":
+            torch.testing.assert_close(tensor, 0.75 * before[name] + 0.25 * learned[name])
+
+
+def test_a_run_ends_between_its_start_and_what_it_learned(run: Run) -> None:
+    begin, learned = zoo.load("cnn.digits").network.state_dict(), run("seed=3").network.state_dict()
+    between = run("seed=3", "interpolate=0.5").network.state_dict()
+    for name, tensor in between.items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, (begin[name] + learned[name]) / 2, rtol=1e-4, atol=1e-5)

@@ -22,8 +22,10 @@ from zoo.spec import (
     Sentence,
     Series,
     SmallImage,
+    SourceText,
     Spec,
     Table,
+    TargetText,
     Text,
     Values,
 )
@@ -55,6 +57,11 @@ SPECS: dict[str, tuple[str, Spec, dict[str, Any]]] = {
     "sentence": (
         "lstm",
         Spec(Sentence(("rome", "is", "old"), tuple("Romeisld")), Labels(("O", "PLACE"))),
+        {"hidden_size": 8},
+    ),
+    "source": (
+        "gru",
+        Spec(SourceText(("good", "day"), "words"), TargetText(("guten", "tag"), "words", 4)),
         {"hidden_size": 8},
     ),
     "several": ("mlp", Spec(Image(1, 6, 6, (0.5,), (0.5,)), MultiLabel(("dark", "round"))), {"hidden_sizes": [8]}),

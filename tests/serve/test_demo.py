@@ -93,6 +93,31 @@ def test_only_some_dream(published: TestClient) -> None:
     assert published.post("/models/cnn.digits/dream", json={"steps": 1}).status_code == 404
 
 
+def test_words_that_count_are_those_without_which_the_answer_changes(published: TestClient) -> None:
+    model = zoo.load("lstm.rt_polarity")
+
+    def log_odds(text: str) -> float:
+        p = model(text)["probabilities"]["positive"]
+        return float(np.log(p / (1 - p)))
+
+    asked = {"text": "A warm and funny film, dull only once"}
+    found = published.post("/models/lstm.rt_polarity/influence", json=asked).json()
+    assert found["label"] == "positive"
+    assert [word for word, _ in found["words"]] == ["a", "warm", "and", "funny", "film", ",", "dull", "only", "once"]
+    changes = dict(found["words"])
+    for word in ("warm", "dull"):
+        expected = log_odds(asked["text"]) - log_odds(asked["text"].replace(f"{word} ", ""))
+        assert changes[word] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("asked", [{"text": ""}, {"text": 3}, {}, [], {"text": "qxz vbn"}])
+def test_a_text_without_words_that_count_is_one_line(published: TestClient, asked: Any) -> None:
+    reply = published.post("/models/lstm.rt_polarity/influence", json=asked)
+    assert reply.status_code == 422
+    assert "error" in reply.json()
+    assert published.post("/models/cnn.digits/influence", json={"text": "a film"}).status_code == 422
+
+
 @pytest.mark.parametrize(
     "name", ["cnn.digits", "lstm.captioning_shapes", "lstm.tagging_moving_digits", "gan.super_resolution_x2"]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import groupby, product
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.spec.ctc import Lexicon, alignments, beam_search, best_paths, log_likelihoods
+from zoo.spec.ctc import LENGTH_BONUS, Fusion, Lexicon, alignments, beam_search, best_paths, log_likelihoods
 
 ALPHABET = "ab-"
 
@@ -92,14 +93,43 @@ def test_alignments_are_those_of_torch() -> None:
 def test_a_wide_search_finds_the_likeliest_text(sharpness: float) -> None:
     for log_probabilities in distributions(15, 5, sharpness):
         totals = likelihoods(log_probabilities)
-        assert beam_search(log_probabilities, ALPHABET, 1000) == max(totals, key=totals.__getitem__)
+        assert beam_search(log_probabilities, ALPHABET, 1000)[0][0] == max(totals, key=totals.__getitem__)
 
 
 def test_a_search_finds_what_the_greedy_answer_misses() -> None:
     """ "a" has two paths of 0.24 and one of 0.16, and the likeliest path, of 0.36, has no text."""
     log_probabilities = torch.tensor([[0.6, 0.4, 1e-9, 1e-9]] * 2).log()
     assert best_paths(log_probabilities[None]) == [[]]
-    assert beam_search(log_probabilities, ALPHABET, 4) == (1,)
+    assert beam_search(log_probabilities, ALPHABET, 4)[0] == ((1,), 0.0)
+
+
+def test_a_wide_search_finds_all_texts_in_the_order_of_their_probabilities() -> None:
+    for log_probabilities in distributions(4, 5):
+        totals = likelihoods(log_probabilities)
+        found = [text for text, _ in beam_search(log_probabilities, ALPHABET, 1000)]
+        assert set(found) <= set(totals)
+        assert [totals[text] for text in found] == pytest.approx(sorted(totals.values(), reverse=True)[: len(found)])
+        assert sum(totals[text] for text in found) == pytest.approx(1, abs=1e-2)
+
+
+def test_a_search_with_a_language_model_finds_the_text_that_both_like_best() -> None:
+    """A bigram model, whose weight of each text can be added up: the search finds the largest product."""
+    table = torch.randn(4, 3, generator=torch.Generator().manual_seed(3)).log_softmax(dim=1).tolist()
+
+    def after(texts: Sequence[str]) -> list[list[float]]:
+        return [table[1 + ALPHABET.index(text[-1]) if text else 0] for text in texts]
+
+    fusion = Fusion(after, 0.7)
+    for log_probabilities in distributions(6, 5):
+        weights = {}
+        totals = likelihoods(log_probabilities)
+        for text in totals:
+            said = [table[before][symbol - 1] for before, symbol in zip((0, *text), text)]
+            weights[text] = sum(0.7 * (each + LENGTH_BONUS) for each in said)
+        best = max(totals, key=lambda text: math.log(totals[text]) + weights[text])
+        found = dict(beam_search(log_probabilities, ALPHABET, 1000, fusion=fusion))
+        assert next(iter(found)) == best
+        assert found[best] == pytest.approx(weights[best])
 
 
 @pytest.mark.parametrize("words", [["a"], ["ab", "ba"], ["AB", "b", "aba"]])
@@ -111,14 +141,14 @@ def test_a_search_with_a_lexicon_finds_the_likeliest_text_of_its_words(words: li
             for text, total in likelihoods(log_probabilities).items()
             if all(word in allowed for word in "".join(ALPHABET[k - 1] for k in text).split("-"))
         }
-        found = beam_search(log_probabilities, ALPHABET, 1000, Lexicon(words))
+        found = beam_search(log_probabilities, ALPHABET, 1000, Lexicon(words))[0][0]
         assert found == max(totals, key=totals.__getitem__)
 
 
 def test_a_search_that_finds_no_word_says_so() -> None:
     certain = torch.full((3, 4), 1e-30)
     certain[torch.arange(3), torch.tensor([1, 2, 1])] = 1.0  # "aba"
-    assert beam_search(certain.log(), ALPHABET, 1, Lexicon(["abab"])) is None
+    assert beam_search(certain.log(), ALPHABET, 1, Lexicon(["abab"])) == []
 
 
 @pytest.mark.parametrize(

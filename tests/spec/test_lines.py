@@ -15,7 +15,7 @@ import torch
 from zoo.data.fonts import bundled_fonts
 from zoo.data.phrases import ALPHABET
 from zoo.errors import SpecError
-from zoo.spec import Spec, TextLine, Transcript
+from zoo.spec import Calibration, Spec, TextLine, Transcript
 from zoo.spec.lines import MAX_WIDTH
 
 LINE, TEXT = TextLine(32), Transcript("ab c")
@@ -153,6 +153,33 @@ def test_a_lexicon_mends_what_was_read() -> None:
     assert TEXT.decode(logits, lexicon=["zebra"])[0]["text"] in ("", " ")  # no word at all is in any lexicon
 
 
+def test_several_readings_have_their_exact_probabilities() -> None:
+    """Two steps that are as likely "a" as the blank: "a" has three of the four paths, and "" the other."""
+    logits = torch.full((1, 2, 5), -50.0)
+    logits[:, :, :2] = 0.0
+    answer = TEXT.decode(logits, n=3)[0]
+    assert [reading["text"] for reading in answer["readings"][:2]] == ["a", ""]
+    assert [reading["probability"] for reading in answer["readings"][:2]] == pytest.approx([3 / 4, 1 / 4], abs=1e-4)
+    assert (answer["text"], answer["confidence"]) == ("a", answer["readings"][0]["probability"])
+
+
+def test_confidence_is_at_the_temperature_of_the_calibration() -> None:
+    logits = logits_of([1, 2, 0, 3], certainty=2.0)
+    given, warm = (TEXT.decode(logits / t, Calibration(temperature=1 / t))[0] for t in (1.0, 3.0))
+    assert given == pytest.approx(warm)
+    assert TEXT.decode(logits, Calibration(temperature=3.0))[0]["confidence"] < given["confidence"]
+
+
+def test_a_language_model_tells_which_of_two_letters_it_is() -> None:
+    logits = logits_of([1, 0, 2], certainty=6.0)  # "ab", or as likely "a "
+    logits[:, 2, 3] = logits[:, 2, 2]
+    for expected, low in (("ab", 2), ("a ", 1)):
+        after = [[-9.0 if place == low else -1.0 for place in range(4)]]
+        answer = TEXT.decode(logits, n=2, language_model=lambda texts, after=after: after * len(texts))[0]
+        assert answer["text"] == expected
+        assert sum(reading["probability"] for reading in answer["readings"]) < 1
+
+
 def test_a_text_becomes_symbols_and_back() -> None:
     symbols = TEXT.encode("cab a")
     assert symbols.tolist() == [4, 1, 2, 3, 1]
@@ -165,6 +192,8 @@ def test_a_text_becomes_symbols_and_back() -> None:
 def test_beams_out_of_range_are_refused(beams: Any) -> None:
     with pytest.raises(SpecError, match="beams must be a whole number of at least 1"):
         TEXT.decode(logits_of([1]), num_beams=beams)
+    with pytest.raises(SpecError, match="n must be a whole number of at least 1"):
+        TEXT.decode(logits_of([1]), n=beams)
 
 
 @pytest.mark.parametrize(("kind", "value"), [(TextLine, 7), (TextLine, 32.0), (TextLine, 257), (TextLine, True)])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zoo.errors import SpecError
-from zoo.spec import Classes, Spec, Text, Tokens
+from zoo.spec import Classes, Image, Spec, Text, Tokens
 from zoo.spec.text import MAX_TOKENS, join, learn_vocabulary, tokenise
 
 TEXT = Text(("good", "not", ".", "it's"), "words")
@@ -102,7 +102,7 @@ def test_a_text_of_an_older_zoo_is_open() -> None:
     data = Spec(TEXT, Classes(("no", "yes"))).to_json()
     del data["input"]["closed"]
     assert Spec.from_json(data).input == TEXT
-    with pytest.raises(SpecError, match="Text has closed, level, vocabulary, not closed, level"):
+    with pytest.raises(SpecError, match="Text has closed, level, synonyms, vocabulary, not closed, level"):
         Spec.from_json({**data, "input": {"kind": "Text", "level": "words", "closed": True}})
 
 
@@ -138,3 +138,64 @@ def test_impossible_texts_are_refused(vocabulary: object, level: str, message: s
 def test_impossible_lengths_are_refused(length: object) -> None:
     with pytest.raises(SpecError, match="max_length must be a whole number from 1 to"):
         Tokens(("a",), "words", length)
+
+
+SPOKEN = Text(
+    ("a", "big", "ball", "left", "of", "there"),
+    "words",
+    closed=True,
+    synonyms=(("huge", "big"), ("an", "a"), ("on the left", "left"), ("the left", "left of"), ("please", "")),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("A huge ball.", "a big ball"),
+        ("an HUGE ball on the left of a ball, please!", "a big ball left of a ball"),  # the longest phrase counts
+        ("the left a ball", "left of a ball"),
+        ("hugely", None),  # a word is replaced whole
+    ],
+)
+def test_synonyms_are_read_as_what_they_stand_for(said: str, meant: str | None) -> None:
+    if meant is None:
+        with pytest.raises(SpecError, match="unknown word 'hugely'"):
+            SPOKEN.encode(said)
+    else:
+        assert SPOKEN.encode(said).tolist() == SPOKEN.encode(meant).tolist()
+
+
+def test_all_unknown_words_are_named() -> None:
+    with pytest.raises(SpecError, match="unknown words 'pink', 'cube'; choices: a, ball"):
+        SPOKEN.encode("a pink cube, a pink ball")
+    with pytest.raises(SpecError, match="has no words"):
+        SPOKEN.encode("Please!")
+
+
+def test_synonyms_are_kept_with_the_spec() -> None:
+    tokens = Tokens(SPOKEN.vocabulary, "words", 5, SPOKEN.synonyms)
+    for spec in (Spec(SPOKEN, Classes(("x", "y"))), Spec(Image(1, 4, 4, (0.5,), (0.5,)), tokens)):
+        assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    assert tokens.as_input.synonyms == SPOKEN.synonyms
+
+
+@pytest.mark.parametrize(
+    ("synonyms", "fault"),
+    [
+        ([("huge", "large")], "unknown words: large"),
+        ([("Huge", "big")], "lower-case"),
+        ([("", "big")], "lower-case"),
+        ([("huge", 1)], "pairs of strings"),
+        ("huge", "pairs of strings"),
+    ],
+)
+def test_impossible_synonyms_are_refused(synonyms: object, fault: str) -> None:
+    with pytest.raises(SpecError, match=fault):
+        Text(("big",), "words", synonyms=synonyms)
+    with pytest.raises(SpecError, match=fault):
+        Tokens(("big",), "words", 3, synonyms)
+
+
+def test_characters_have_no_synonyms() -> None:
+    with pytest.raises(SpecError, match="texts of words"):
+        Text(("a", "b"), "characters", synonyms=(("a", "b"),))

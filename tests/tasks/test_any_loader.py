@@ -27,9 +27,11 @@ from zoo.spec import (
     Recommendations,
     Sentence,
     Series,
+    SourceText,
     Spec,
     Strokes,
     Table,
+    TargetText,
     Text,
     TextLine,
     Tokens,
@@ -39,9 +41,18 @@ from zoo.spec import (
     Video,
 )
 from zoo.spec.columns import Number
-from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
+from zoo.tasks.gan import AdversarialOptions, Colourisation, Downscale, Generation, Mask, Restoration
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid, Recommendation, TopicModelling
-from zoo.tasks.sequence import OCR, Captioning, Forecasting, Handwriting, LanguageModelling, Tagging, memory_task
+from zoo.tasks.sequence import (
+    OCR,
+    Captioning,
+    Forecasting,
+    Handwriting,
+    LanguageModelling,
+    Tagging,
+    Translation,
+    memory_task,
+)
 from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
 from zoo.tasks.task import Task
 
@@ -112,6 +123,12 @@ def captioning() -> tuple[Task, list[Any]]:
     image = Image(1, 16, 16, (0.5,), (0.5,))
     spec = Spec(image, Tokens(LETTERS, "characters", STEPS))
     return Captioning(spec, LSTM, ADAM), [*zip(pixels(1, 16, 16), codes(2, STEPS, low=2, high=6))]
+
+
+def translation() -> tuple[Task, list[Any]]:
+    spec = Spec(SourceText(LETTERS, "words"), TargetText(LETTERS, "words", STEPS))
+    sources, targets = (zip(codes(STEPS, low=2, high=6), lengths()) for _ in range(2))
+    return Translation(spec, LSTM, ADAM), [*zip(sources, targets)]
 
 
 def tagging() -> tuple[Task, list[Any]]:
@@ -187,7 +204,10 @@ def super_resolution() -> tuple[Task, list[Any]]:
 
 
 def colourisation() -> tuple[Task, list[Any]]:
-    return restoration(Grey(), depth=1)
+    image = Image(3, 24, 24, (0.5,) * 3, (0.5,) * 3)
+    build = partial(models.build, "gan", width=8, depth=1)
+    patches = partial(PatchDiscriminator, width=8, depth=1)
+    return Colourisation(Spec(image, image), build, AVERAGED, discriminator=patches), [*zip(pixels(3, 24, 24))]
 
 
 def generated(output: Any, *columns: Tensor, **options: Any) -> tuple[Task, list[Any]]:
@@ -222,6 +242,7 @@ CASES: dict[str, Case] = {
         sentiment,
         ocr,
         captioning,
+        translation,
         tagging,
         forecasting,
         language_modelling,

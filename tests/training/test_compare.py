@@ -55,6 +55,29 @@ def test_outcomes_survive_the_disk_and_a_damaged_file_is_one_line(tmp_path: Path
         load_outcomes(tmp_path / FILE)
 
 
+def test_ratios_of_sums_have_intervals_too(tmp_path: Path) -> None:
+    """Such as character error rates: edits by characters, over lines of different lengths."""
+    random = torch.Generator().manual_seed(0)
+    lengths = torch.randint(3, 40, (400,), generator=random).float()
+
+    def read(rate: float) -> Outcomes:
+        edits = torch.binomial(lengths, torch.full((400,), rate), generator=random)
+        ones = torch.ones(400)
+        errors = torch.stack([torch.full((400,), 4.0), ones], dim=1)
+        return Outcomes("ratios", {"cer": torch.stack([edits, lengths], dim=1), "rmse": errors}, "a")
+
+    good, bad = read(0.05), read(0.2)
+    assert good.metrics()["cer"] == pytest.approx(float(good.tensors["cer"][:, 0].sum() / lengths.sum()))
+    assert good.metrics()["rmse"] == pytest.approx(2.0)
+    bad.save(tmp_path / FILE)
+    runs = [Run("good", good.metrics(), good), Run("bad", bad.metrics(), load_outcomes(tmp_path / FILE))]
+    difference = compared(runs)["cer"]["bad"].difference
+    assert difference is not None
+    assert 0.12 < difference.low < 0.15 < difference.high < 0.18
+    other = Outcomes("ratios", {name: part * 2 for name, part in bad.tensors.items()}, "a")
+    assert not good.same_examples(other)
+
+
 @pytest.mark.parametrize(("places", "said"), [((), "two runs or more"), (("a", "b"), "not the folder of a run")])
 def test_what_is_no_run_is_one_line(tmp_path: Path, places: tuple[str, ...], said: str) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from zoo.training.run import train
 
 SMALL = ["model=mlp", "data=digits", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "threads=1"]
 QUIET = ["callbacks.progress=null"]
+OF_PROGRESS = re.compile(r"so far$|: done after |^epoch |^trained: ")  # where a machine is slow
 Fault = Callable[..., Any]
 
 
@@ -37,6 +39,7 @@ def _raise(*args: Any, **options: Any) -> Any:
         (report, "split_metrics", "metrics of whole splits"),
         (report, "baselines", "baselines"),
         (report, "plots", "plots"),
+        (report, "views", "looks inside the network"),
         (report, "notes", "notes"),
         (results, "card", "the card"),
     ],
@@ -139,6 +142,7 @@ def test_a_console_that_is_full_and_knows_only_ascii(root: Path, tmp_path: Path)
             stderr=subprocess.PIPE,
             text=True,
         )
-    said = "standard output cannot be written to (No space left on device); the run goes on\n"
-    assert (ended.returncode, ended.stderr) == (0, said)
+    said = [line for line in ended.stderr.splitlines() if not OF_PROGRESS.search(line)]
+    assert said == ["standard output cannot be written to (No space left on device); the run goes on"]
+    assert ended.returncode == 0
     assert {"model.safetensors", "card.md", "train.log"} <= {file.name for file in (tmp_path / "run").iterdir()}

@@ -20,9 +20,10 @@ from torch import nn
 import zoo
 from zoo import models
 from zoo.data.images import Digits
-from zoo.inference.publish import MAX_FILE, MAX_PLOT, MAX_TOGETHER, NAME, page
+from zoo.inference.publish import MAX_FILE, MAX_PLOT, MAX_TOGETHER, NAME
+from zoo.inference.weight_pages import page, weight_page
 from zoo.models import CNN
-from zoo.spec import Features, Spec
+from zoo.spec import Counts, Features, Spec, Text
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import Weights
@@ -122,6 +123,28 @@ def test_together_they_are_small() -> None:
 def test_the_page_shows_what_there_is(root: Path) -> None:
     """If not: python scripts/publish.py writes it anew."""
     assert (root / "docs" / "weights.md").read_text(encoding="utf-8") == page("weights")
+
+
+def test_each_has_a_page_of_what_its_file_says(weights: Weights, root: Path) -> None:
+    text = weight_page(weights)
+    glossary = (root / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for name, value in weights.test_metrics.items():
+        bare = name.removeprefix("test/")
+        assert f"| [{bare}](../glossary.md#{bare}) | {value:.4g} | {weights.tolerance[name]:.2g} | " in text
+        assert f"### {bare}\n" in glossary
+    for told in (weights.licence, weights.sha256, weights.command, f"`zoo evaluate weights={weights.name}`"):
+        assert told in text
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (root / "docs" / "weights" / target).is_file(), target
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if isinstance(catalogue.find(name).spec.input, (Text, Counts))]
+)
+def test_the_text_that_its_page_gives_can_be_answered(name: str) -> None:
+    weights = catalogue.find(name)
+    assert weights.example is not None
+    assert zoo.load(name)(weights.example)
 
 
 # Finding them

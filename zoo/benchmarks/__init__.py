@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ConfigError, unknown
+from zoo.progress import busy
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -68,7 +69,7 @@ def run(cfg: DictConfig) -> None:
     """
     if cfg.suite not in SUITES:
         raise ConfigError(unknown("suite", cfg.suite, SUITES))
-    with quiet():
+    with quiet(), busy(f"the suite {cfg.suite}"):
         rows: Iterable[Row] = importlib.import_module(f"{__name__}.{cfg.suite}").run(Path(cfg.root))
         print(f"\n{machine()}")
         print("\n".join(row.json() for row in rows), flush=True)

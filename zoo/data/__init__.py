@@ -10,11 +10,13 @@ from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
 from zoo.data.csv_sequences import CsvSequences
 from zoo.data.csv_text import CsvText
+from zoo.data.dates import Dates
 from zoo.data.distortions import Scan
 from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
 from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
 from zoo.data.ink import InkData, InkFolder, PenDigits, StrokeAugmentation, StrokeDigits
 from zoo.data.lines import DigitLines, LineFolder, MNISTLines, TextLines
+from zoo.data.parallel_text import Multi30k, ParallelText
 from zoo.data.photos import ImageFolder, Photos
 from zoo.data.ratings import BinaryRatings, CsvRatings, MovieLens, RatingData
 from zoo.data.sequences import Adding, Copying, MovingDigits
@@ -43,6 +45,7 @@ __all__ = [
     "CsvSeries",
     "CsvText",
     "DataModule",
+    "Dates",
     "Diabetes",
     "DigitLines",
     "Digits",
@@ -60,7 +63,9 @@ __all__ = [
     "MNISTLines",
     "MovieLens",
     "MovingDigits",
+    "Multi30k",
     "Newsletters",
+    "ParallelText",
     "PenDigits",
     "PhotoAugmentation",
     "Photos",

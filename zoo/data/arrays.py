@@ -29,8 +29,8 @@ class Frame(TableData):
 
     Args:
         frame: a row an example; names of columns are taken as text.
-        target, target_kind, kinds, na_values, decimal, thousands, dates, batch_size, val_fraction, test_fraction,
-            split_seed, split_by, group, weight: as in `TableData`.
+        target, target_kind, kinds, na_values, decimal, thousands, dates: as in `TableData`.
+        batch_size, val_fraction, test_fraction, split_seed, split_by, group, weight: as there.
 
     Raises:
         DataError: this is no DataFrame, or two of its columns have one name.

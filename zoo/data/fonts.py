@@ -6,6 +6,7 @@ Shape letters: H height, W width.
 from __future__ import annotations
 
 import io
+import math
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import DataError
+from zoo.spec.ink import fitted
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -144,6 +146,24 @@ def set_small(text: str, font: Font, height: int, random: Random) -> np.ndarray:
     size = max(1, round(line.shape[1] * height / line.shape[0])), height
     filters = PIL.Image.Resampling
     return np.asarray(PIL.Image.fromarray(line).resize(size, random.choice((filters.BILINEAR, filters.BICUBIC))))
+
+
+def set_alone(text: str, font: Font, height: int, random: Random) -> np.ndarray:
+    """Render a line in type of 8 to 48 pixels with any margin, and crop it to its ink as `TextLine.encode` does.
+
+    Returns:
+        As of `set_line`.
+    """
+    import PIL.Image
+    import PIL.ImageDraw
+
+    drawn = font.at(round(8 * 6 ** random.random()))
+    left, top, right, bottom = drawn.getbbox(text, anchor="ls")
+    before, above, after, below = (random.choice((0, 3, 10, 30)) * random.random() for _ in range(4))
+    size = math.ceil(right - left + before + after), math.ceil(bottom - top + above + below)
+    page = PIL.Image.new("L", size, 255)
+    PIL.ImageDraw.Draw(page).text((before - left, above - top), text, font=drawn, fill=0, anchor="ls")
+    return np.asarray(fitted(page, height))
 
 
 def set_line(text: str, font: Font, height: int, random: Random) -> np.ndarray:

@@ -7,11 +7,12 @@ A line is stored as its pixel columns (W, H), uint8, dark on bright; a text as i
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -22,11 +23,14 @@ from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
-from zoo.data.fonts import Font, bundled_fonts, distinct, fonts_of, set_line, set_small
+from zoo.data.fonts import Font, bundled_fonts, distinct, fonts_of, set_alone, set_line, set_small
 from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, LATIN, accented, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec, TextLine, Transcript
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DIGITS = "0123456789"
 HEIGHT = 32  # pixels, of all lines
@@ -34,7 +38,7 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 GAP = 3  # largest number of pixels on either side of a digit
 MARGIN = 6  # more pixels before and after a string of digits
 ACCENTED = 0.3  # of the lines, where there are accents
-SMALL = 0.4  # of the lines of documents
+SMALL, ALONE = 0.3, 0.3  # of the lines of documents
 CHUNK = 64  # lines of validation and test that are distorted together
 
 
@@ -118,12 +122,16 @@ class TextLines(DataModule):
             if self.accents and random.random() < ACCENTED:
                 text = accented(text, random)
             if font.characters.issuperset(text):
-                small = self.documents and random.random() < SMALL
-                line = (set_small if small else set_line)(text, font, HEIGHT, random)
+                line = self._setting(random)(text, font, HEIGHT, random)
                 lines.append(torch.from_numpy(line.T.copy()))
                 texts.append(transcript.encode(text))
         examples = Examples(Ragged.of(lines), Ragged.of(texts))
         return examples if split == "train" else self._distorted(examples)
+
+    def _setting(self, random: Random) -> Callable[[str, Font, int, Random], np.ndarray]:
+        """How a line is set: of documents, some are small, and some are cropped from a larger image."""
+        kind = random.random() if self.documents else 1.0
+        return set_small if kind < SMALL else set_alone if kind < SMALL + ALONE else set_line
 
     def _distorted(self, examples: Examples) -> Examples:
         """The examples with distorted lines, the same ones in each call."""

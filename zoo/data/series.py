@@ -62,7 +62,7 @@ class Waves(SeriesData):
         until: float = 1.0,
         data_seed: int = 0,
     ) -> None:
-        shares = {"val_fraction": val_fraction, "test_fraction": test_fraction, "until": until}
+        shares: dict[str, Any] = {"val_fraction": val_fraction, "test_fraction": test_fraction, "until": until}
         super().__init__(context_length, horizon, batch_size=batch_size, **shares)
         self.length = check.whole("length", length)
         self.data_seed = check.seed("data_seed", data_seed)
@@ -92,7 +92,7 @@ class CsvSeries(SeriesData):
             it nor counts it; `fill` takes the value before it, `skip` leaves out the windows that would hold it, None
             refuses the file. Inputs are masked with `mask`, and filled otherwise.
         timezone: of times whose clocks are changed twice a year, such as Europe/Berlin.
-        context_length, horizon, batch_size, val_fraction, test_fraction, until: as in `SeriesData`.
+        context_length, horizon, batch_size, val_fraction, test_fraction, until, log: as in `SeriesData`.
         na_values, decimal, thousands, dates: as in `zoo.data.tables.TableData`.
         separator, encoding, header: as in `zoo.data.tables.Csv`.
 
@@ -120,6 +120,7 @@ class CsvSeries(SeriesData):
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         until: float = 1.0,
+        log: bool | str = AUTO,
         separator: str | None = None,
         encoding: str | None = None,
         header: Header = AUTO,
@@ -128,8 +129,8 @@ class CsvSeries(SeriesData):
         thousands: str | None = None,
         dates: str | None = None,
     ) -> None:
-        shares = {"val_fraction": val_fraction, "test_fraction": test_fraction, "until": until}
-        super().__init__(context_length, horizon, batch_size=batch_size, **shares)
+        shares: dict[str, Any] = {"val_fraction": val_fraction, "test_fraction": test_fraction, "until": until}
+        super().__init__(context_length, horizon, batch_size=batch_size, log=log, **shares)
         self.path = path
         self.time = time
         self.targets = [targets] if isinstance(targets, str) else list(targets)

@@ -36,6 +36,29 @@ RELATIONS = {  # of the first object to the second, and of the second to the fir
     "above": ("above", "below"),
     "in front": ("in front of", "behind"),
 }
+SYNONYMS = {  # what people say, by what the captions say for it; the longest phrase counts, and stands for itself too
+    "small": ("little", "tiny", "mini"),
+    "large": ("big", "huge", "giant", "enormous"),
+    "purple": ("violet",),
+    "red": ("crimson", "scarlet"),
+    "circle": ("disc", "disk", "dot", "ball"),
+    "square": ("box",),
+    "diamond": ("rhombus", "lozenge"),
+    "cross": ("plus", "plus sign"),
+    "ring": ("donut", "doughnut", "annulus"),
+    "a": ("an", "the", "one"),
+    "there is": ("there is", "there's"),
+    "to the left of": (
+        "to the left of", "on the left of", "at the left of", "on the left side of", "to left of", "left of",
+    ),
+    "to the right of": (
+        "to the right of", "on the right of", "at the right of", "on the right side of", "to right of", "right of",
+    ),
+    "above": ("over", "higher than"),
+    "below": ("under", "underneath", "beneath", "lower than"),
+    "in front of": ("before",),
+    "": ("is", "that is", "which is", "please", "draw", "show", "draw me", "show me", "a picture of", "an image of"),
+}  # fmt: skip
 PIXELS = 32
 RADII = (3.8, 6.6)  # pixels, of small and large shapes
 FRAMES = ("a {} {} a {}", "there is a {} {} a {}", "{} {} {}")  # of a sentence; the last has no articles
@@ -76,6 +99,9 @@ class Shapes(DataModule):
         train_size, val_size, test_size: scenes in each split.
         batch_size: scenes a batch.
         data_seed: seed of the scenes.
+        balanced: whether all three relations are equally frequent in training. Scenes with one object in front of the
+            other are a tenth of all possible ones; those of the training split are then drawn several times, with
+            other shades and places.
 
     Raises:
         ValueError: a size is below 1, there are not that many different scenes, or the seed is out of range.
@@ -88,12 +114,15 @@ class Shapes(DataModule):
         test_size: int = 1_000,
         batch_size: int = 64,
         data_seed: int = 0,
+        *,
+        balanced: bool = False,
     ) -> None:
         super().__init__(batch_size)
         self.sizes = split_sizes(train_size, val_size, test_size)
         if sum(self.sizes.values()) > (most := len(all_scenes())):
             raise ValueError(f"there are {most} different scenes, got {sum(self.sizes.values())} in all splits")
         self.data_seed = check.seed("data_seed", data_seed)
+        self.balanced = balanced
 
     def expected_specs(self) -> Sequence[Spec]:
         half = (0.5,) * 3
@@ -109,9 +138,22 @@ class Shapes(DataModule):
         columns = (images, texts, attributes)
         parts = zip(*(column.split(list(self.sizes.values())) for column in columns))
         splits = {split: Examples(*part) for split, part in zip(self.sizes, parts)}
+        if self.balanced:
+            rows = _again(scenes.relations[: self.sizes["train"]])
+            again = draw(scenes_of(attributes[rows]), random), texts[rows], attributes[rows]
+            train = (column[: self.sizes["train"]] for column in columns)
+            splits["train"] = Examples(*(torch.cat(both) for both in zip(train, again)))
         pixels = images[: self.sizes["train"]].float() / 255
         mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
-        return Spec(Image(3, PIXELS, PIXELS, mean, std), Tokens(vocabulary, "words", texts.shape[2])), splits
+        tokens = Tokens(vocabulary, "words", texts.shape[2], synonyms(vocabulary))
+        return Spec(Image(3, PIXELS, PIXELS, mean, std), tokens), splits
+
+
+def _again(relations: Tensor) -> Tensor:
+    """The rows, of scenes with these relations, that make all relations equally frequent if they are drawn again."""
+    places = [(relations == relation).nonzero()[:, 0] for relation in relations.unique()]
+    most = max(map(len, places))
+    return torch.cat([rows.repeat(most // len(rows) + 1)[: most - len(rows)] for rows in places])
 
 
 def all_scenes() -> Tensor:
@@ -153,6 +195,12 @@ def caption_codes(scenes: Scenes) -> tuple[tuple[str, ...], Tensor]:
     length = max(len(text) for wordings in texts for text in wordings)
     padded = [[[codes[w] for w in text] + [PAD] * (length - len(text)) for text in wordings] for wordings in texts]
     return tuple(words), torch.tensor(padded)
+
+
+def synonyms(vocabulary: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of a phrase and what it stands for, of `SYNONYMS`, where that is in the vocabulary."""
+    known = {meant: phrases for meant, phrases in SYNONYMS.items() if set(meant.split()) <= set(vocabulary)}
+    return tuple((phrase, meant) for meant, phrases in known.items() for phrase in phrases)
 
 
 def draw(scenes: Scenes, random: torch.Generator) -> Tensor:

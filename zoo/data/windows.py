@@ -18,11 +18,12 @@ from zoo import check
 from zoo.data.core.columns import Examples, Windows
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.splits import split_fractions
+from zoo.data.logarithms import grows_with_level
 from zoo.errors import DataError
 from zoo.spec import Forecast, Series, Spec
 from zoo.spec.cells import Notation
 from zoo.spec.clock import Clock
-from zoo.spec.dialect import Dialect
+from zoo.spec.dialect import AUTO, Dialect
 
 CONTEXT, HORIZON = 96, 24  # steps, where none are given and the data carries them
 WEEKS_STEPS = 336  # of a week, at most, that a context holds by itself
@@ -81,6 +82,8 @@ class SeriesData(DataModule):
         val_fraction, test_fraction: fractions of each series, above 0.
         until: the fraction of each series that is used, from its beginning: runs with several of them are a backtest
             with networks that are trained anew.
+        log: whether logarithms are predicted; `auto` for those targets of a single series that are above 0 and whose
+            swings grow with their level.
 
     Raises:
         ValueError: an option is out of range.
@@ -96,8 +99,12 @@ class SeriesData(DataModule):
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         until: float = 1.0,
+        log: bool | str = False,
     ) -> None:
         super().__init__(batch_size)
+        if not isinstance(log, bool):
+            check.one_of("log", log, (AUTO,))
+        self.log = log
         self.context_length = None if context_length is None else check.whole("context_length", context_length)
         self.horizon = None if horizon is None else check.whole("horizon", horizon)
         self.fractions = split_fractions(val_fraction, test_fraction)
@@ -120,8 +127,10 @@ class SeriesData(DataModule):
         lengths = [round(self.until * length) for length in lengths]
         context, horizon = self._lengths(max(lengths), read.clock)
         starts = self._whole(self._windows(lengths, context, horizon), read, series, context, horizon)
-        mean, std = self._statistics(read.names, series, lengths)
         places = [list(read.names).index(target) for target in read.targets]
+        log = self._logarithms(read, series[:, places], lengths, horizon)
+        logged = torch.tensor([name in log for name in read.names])
+        mean, std = self._statistics(read.names, torch.where(logged, series.log(), series), lengths)
         has_more = bool(read.future or calendar.shape[1])
         spec = Spec(
             Series(
@@ -137,8 +146,9 @@ class SeriesData(DataModule):
                 future=tuple(read.future),
                 masked=read.masked,
                 clock=read.clock,
+                log=log,
             ),
-            Forecast(tuple(read.targets), tuple(mean[places].tolist()), tuple(std[places].tolist()), horizon),
+            Forecast(tuple(read.targets), tuple(mean[places].tolist()), tuple(std[places].tolist()), horizon, log=log),
         )
         steps = torch.cat([series, calendar], dim=1).float()
         futures = spec.output.standardise(series[:, places])  # type: ignore[union-attr]
@@ -152,9 +162,7 @@ class SeriesData(DataModule):
     def _lengths(self, steps: int, clock: Clock | None) -> tuple[int, int]:
         """The steps of a context and of a horizon, where the longest series has so many."""
         train, val = self._ends(steps)
-        part, season = min(val - train, steps - val), 1
-        if clock is not None:
-            season = SEASONS.get((clock.unit, round(clock.step, 6)), 1)
+        part, season = min(val - train, steps - val), _season(clock)
         horizon = self.horizon
         if horizon is None:
             horizon = HORIZON if part >= HORIZON else season if 1 < season <= part else max(1, part // 2)
@@ -229,6 +237,36 @@ class SeriesData(DataModule):
                 raise DataError(f"{fault}; give data.gaps=fill or data.gaps=mask, or a shorter context")
         return found
 
+    def _logarithms(self, read: Sequences, targets: Tensor, lengths: Sequence[int], horizon: int) -> tuple[str, ...]:
+        """The targets, of values (L, V), whose logarithms are predicted.
+
+        Raises:
+            DataError: a logarithm is asked for of a number at or below 0.
+        """
+        if not self.log:
+            return ()
+        positive = {name: not (column <= 0).any() for name, column in zip(read.targets, targets.T)}
+        if self.log is True:
+            for name, its in positive.items():
+                if not its:
+                    raise DataError(
+                        f"column '{name}' has numbers at or below 0, which have no logarithm; give data.log=false"
+                    )
+            return tuple(read.targets)
+        if len(lengths) > 1 or read.id:  # each window is scaled by its own spread
+            return ()
+        train = targets[: self._ends(lengths[0])[0]]
+        period = _season(read.clock)
+        chosen = tuple(
+            name
+            for name, column in zip(read.targets, train.T)
+            if positive[name] and grows_with_level(column, period if period > 1 else horizon)
+        )
+        if chosen:
+            told = ", ".join(chosen)
+            self.note(f"logarithms of {told} are predicted, whose swings grow with the level (data.log=false: not so)")
+        return chosen
+
     def _statistics(self, names: Sequence[str], series: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (F,) of what is known in the training parts.
 
@@ -248,6 +286,11 @@ class SeriesData(DataModule):
             means.append(column.mean())
             stds.append(column.std())
         return torch.stack(means), torch.stack(stds)
+
+
+def _season(clock: Clock | None) -> int:
+    """The steps after which such times often repeat themselves; 1 where none is known."""
+    return 1 if clock is None else SEASONS.get((clock.unit, round(clock.step, 6)), 1)
 
 
 def _until(lengths: Sequence[int], fraction: float) -> Tensor:

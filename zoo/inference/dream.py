@@ -23,6 +23,7 @@ from torch.nn import functional
 from zoo import check
 from zoo.errors import ConfigError, unknown
 from zoo.files import quoted, replacing
+from zoo.progress import busy
 from zoo.spec import Classes, Image
 from zoo.spec.image_files import read_image
 from zoo.weights.artefact import Artefact
@@ -49,17 +50,18 @@ def dream(cfg: DictConfig) -> Path:
     octaves, steps = (1, 100) if cfg.image is None else (4, 15)
     steps = check.whole("steps", steps if cfg.steps is None else cfg.steps, 1, 10_000)
     try:
-        frames = ascend(
-            objective,
-            _start(image, cfg.image, cfg.size, len(names), cfg.seed),
-            octaves=octaves if cfg.octaves is None else cfg.octaves,
-            ratio=cfg.ratio,
-            steps=steps,
-            lr=cfg.lr,
-            smoothness=cfg.smoothness,
-            shift=cfg.shift,
-            seed=cfg.seed,
-        )
+        with busy("dreaming"):
+            frames = ascend(
+                objective,
+                _start(image, cfg.image, cfg.size, len(names), cfg.seed),
+                octaves=octaves if cfg.octaves is None else cfg.octaves,
+                ratio=cfg.ratio,
+                steps=steps,
+                lr=cfg.lr,
+                smoothness=cfg.smoothness,
+                shift=cfg.shift,
+                seed=cfg.seed,
+            )
     except ValueError as error:
         raise ConfigError(str(error)) from error
     name = Path(cfg.model).name.removesuffix(".safetensors")

@@ -18,6 +18,7 @@ from zoo.data.arrays import not_at_hand
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.files import one_line, quoted
+from zoo.progress import busy
 from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
@@ -113,9 +114,10 @@ def measure(
         described.keywords.pop(place, None)
     wants_root = "root" in takes and "root" not in described.keywords
     data: DataModule = _called(described, **({"root": str(root)} if wants_root else {}))
-    if download:
-        data.prepare_data()
-    data.setup("test")
+    with busy("reading the data"):
+        if download:
+            data.prepare_data()
+        data.setup("test")
 
     def build(spec: Spec) -> nn.Module:
         if not _alike(spec.to_json(), artefact.spec.to_json()):
@@ -135,9 +137,10 @@ def measure(
         )
     except (ValueError, MisconfigurationException) as error:
         raise ConfigError(f"accelerator={accelerator}: {error}") from error
-    trainer.test(task, data, verbose=False)
+    with busy("testing"):
+        trainer.test(task, data, verbose=False)
+        more = report.split_metrics(task, Evaluation(task, data.splits, data.batch_size, artefact.calibration))
     measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
-    more = report.split_metrics(task, Evaluation(task, data.splits, data.batch_size, artefact.calibration))
     artefact.network.cpu()
     return {**measured, **{f"test/{name}": float(value) for name, value in more.items()}}
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from zoo.errors import ConfigError, first_line, install, unknown
 from zoo.inference.program import Program, run
 from zoo.inference.raw import Port
+from zoo.progress import busy
 from zoo.spec import Image, Table
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
@@ -56,12 +57,13 @@ def export(cfg: DictConfig) -> Path:
     name = Path(cfg.model).name.removesuffix(".safetensors")
     file = Path(cfg.output or f"{name}{'.int8' * cfg.int8}{ENDINGS[cfg.format]}").expanduser()
     try:
-        dynamic = export_artefact(artefact, file, cfg.format)
-        if cfg.int8:
-            from zoo.inference.quantise import compare, quantise
+        with busy("exporting"):
+            dynamic = export_artefact(artefact, file, cfg.format)
+            if cfg.int8:
+                from zoo.inference.quantise import compare, quantise
 
-            quantise(file)
-            compare(artefact, file, Path(cfg.root))
+                quantise(file)
+                compare(artefact, file, Path(cfg.root))
     except OSError as error:
         raise ConfigError(f"cannot write {file}: {error.strerror or error}") from error
     shapes = ", ".join(f"{name}: {sorted(which)}" for name, which in dynamic.items())

@@ -17,11 +17,10 @@ from typing import IO, Any
 import PIL.Image
 import torch
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.progress import track
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
 from zoo.inference.inputs import Example, Failures, inputs_of, joined, message, read_examples
+from zoo.progress import track
 from zoo.spec import Image, Ink, Table, drawing
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
@@ -63,8 +62,7 @@ def predict(cfg: DictConfig) -> int:
     with _places(cfg.output, artefact) as (file, folder), _loaded_for_good():
         together = max(batch_size, ROWS) if isinstance(artefact.spec.input, Table) and total else batch_size
         answers = _answers(artefact, examples, together, options, failures, file.flush)
-        console = Console(stderr=True)
-        shown = track(answers, cfg.model, total, console=console, transient=True, disable=not console.is_terminal)
+        shown = track(answers, str(cfg.model), total)
         rows = ({"input": name, **row} for name, answer in shown for row in _rows_of(name, answer, folder))
         WRITERS[cfg.format](rows, file)
     return len(failures)

@@ -11,7 +11,7 @@ from zoo import models
 from zoo.errors import ConfigError
 from zoo.inference.answers import answers_of, outputs_of
 from zoo.inference.raw import Encoded, Port, encoded, inputs_of, raw_of
-from zoo.models import Captioner, Generator, LanguageModel, TopicRBM
+from zoo.models import Captioner, Generator, LanguageModel, TopicRBM, Translator
 from zoo.models.rnn.writing import log_probabilities
 from zoo.spec import Seed, Tokens, Topics
 from zoo.weights.artefact import Artefact
@@ -24,7 +24,7 @@ class Program(nn.Module):
         artefact: whose network it runs.
 
     Raises:
-        ConfigError: the network writes word by word from an image, which no single graph does.
+        ConfigError: the network writes word by word from an image or a sentence, which no single graph does.
     """
 
     def __init__(self, artefact: Artefact) -> None:
@@ -32,6 +32,10 @@ class Program(nn.Module):
         if isinstance(artefact.network, Captioner):
             raise ConfigError(
                 "a captioner writes word by word, looking at the image each time, which is no single graph"
+            )
+        if isinstance(artefact.network, Translator):
+            raise ConfigError(
+                "a translator writes token by token, looking at the source each time, which is no single graph"
             )
         self.network = artefact.network
         self.spec, self.calibration = artefact.spec, artefact.calibration

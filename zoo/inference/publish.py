@@ -15,11 +15,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from zoo.errors import ConfigError, install
+from zoo.errors import ConfigError
 from zoo.inference.evaluate import TOLERANCE, compare, measure
+from zoo.inference.weight_pages import page
 from zoo.training import trust
 from zoo.weights.artefact import Artefact, load, save
-from zoo.weights.catalogue import PUBLISHED, Weights, list_weights
+from zoo.weights.catalogue import PUBLISHED
 from zoo.weights.hub import push
 
 log = logging.getLogger(__name__)
@@ -29,45 +30,6 @@ MAX_TOGETHER = 30 * 2**20
 MAX_PLOT = 150_000
 EVALUATIONS = 3  # with as many seeds, for the spread of random metrics
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
-
-
-ABOUT = f"""# Published weights
-
-All of these come with the package. Metrics are those of the test split. To compute them again:
-
-    python scripts/evaluate.py weights=all
-
-`$ZOO_DATA` in a command is the folder of your data sets. `python scripts/publish.py` writes this page.
-
-## Load pretrained weights
-
-    import zoo
-
-    zoo.load("cnn.digits")("scan.png")                        # answers raw input
-    zoo.create_model("cnn", weights="digits", num_classes=26) # the bare network, here with a new head
-    zoo.features("cnn.digits")(["a.png", "b.png"])            # the features that its last layer sees, (2, F)
-    zoo.features("cnn.digits", stages=[0, 2])(["a.png"])      # feature maps of two depths
-    zoo.create_model("cnn", in_channels=3, num_classes=0)     # without a head; zoo.list_models("*") has all networks
-    zoo.load("cnn.digits")(images)                            # one array, B x C x H x W (or B x H x W x C): a batch
-
-    python scripts/predict.py model=cnn.digits input='scans/*.png'
-    python scripts/export.py model=cnn.digits format=onnx
-
-## Fine-tune
-
-    python scripts/train.py model=cnn data=mnist init_from=cnn.digits freeze=[stages.0] layer_decay=0.8
-
-## Load and share other weights
-
-`zoo.load` also takes a file (`zoo.load("model.safetensors")`), an address (`zoo.load("https://…", sha256="…")`; the
-file is kept in `~/.cache/zoo`, or where `ZOO_CACHE` says), and a repository of the Hugging Face hub
-(`zoo.load("hf://owner/name")`, with `{install("hub")}`). This uploads a run of yours, with its card and
-plots:
-
-    python scripts/publish.py run=runs/… to=hf://owner/name licence=Apache-2.0
-
-For torch.hub, `hubconf.py` has `load` and `create_model`.
-"""
 
 
 def publish(cfg: DictConfig) -> None:
@@ -114,6 +76,8 @@ def publish(cfg: DictConfig) -> None:
         "plot": shown.as_posix(),
         "tolerance": tolerance,
     }
+    if cfg.example is not None:
+        record["example"] = cfg.example
     text = json.dumps(record, indent=2, ensure_ascii=False)
     (PUBLISHED / f"{cfg.name}.json").write_text(f"{text}\n", encoding="utf-8")
     write_page(Path(cfg.docs))
@@ -122,35 +86,6 @@ def publish(cfg: DictConfig) -> None:
 def write_page(folder: Path) -> None:
     """Write the page of the catalogue, `docs/weights.md`, beside the folder of plots."""
     folder.with_suffix(".md").write_text(page(folder.name), encoding="utf-8")
-
-
-def page(plots: str) -> str:
-    """All published weights in Markdown; `plots` is the folder of their plots beside the page."""
-    lines = [ABOUT]
-    for weights in list_weights():
-        named = {name.removeprefix("test/"): value for name, value in weights.test_metrics.items()}
-        metrics = ", ".join(f"[{name}](glossary.md#{name}) {value:.4g}" for name, value in named.items())
-        lines += [
-            f"## {weights.name}",
-            "",
-            f"{weights.spec}. Data: {weights.data}.",
-            "",
-            f"{metrics}; {weights.parameters:,} parameters, {weights.size:,} bytes, {weights.licence}.",
-            "",
-            *_commands(weights),
-            "",
-            f"![what {weights.name} does]({plots}/{weights.name}.png)",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def _commands(weights: Weights) -> list[str]:
-    """The command that trained it, after those that trained what it started from."""
-    if not weights.parent_commands:
-        return [f"    {weights.command}"]
-    goes_on = "" if "init_from=" in weights.command else " init_from=runs/…/model.safetensors"
-    return [*(f"    {command}" for command in weights.parent_commands), f"    {weights.command}{goes_on}"]
 
 
 def _check_name(name: str, artefact: Artefact) -> None:

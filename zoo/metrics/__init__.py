@@ -1,5 +1,6 @@
 """Metrics that torchmetrics does not have."""
 
+from zoo.metrics.attribution import grad_cam, integrated_gradients, word_influence
 from zoo.metrics.entities import EntityF1
 from zoo.metrics.generation import (
     CaptionerMetrics,
@@ -36,8 +37,11 @@ __all__ = [
     "classes_present",
     "frechet_distance",
     "generation_metrics",
+    "grad_cam",
+    "integrated_gradients",
     "permutation_importance",
     "precision_and_recall",
     "share_read",
     "ssim_map",
+    "word_influence",
 ]

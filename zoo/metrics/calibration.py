@@ -6,7 +6,8 @@ Shape letters: N examples, K classes, S steps, V values.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -14,14 +15,46 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo import check
-from zoo.spec import Calibration, Values
+from zoo.spec import Calibration, Values, ctc
 from zoo.spec.values import expected_error
 
 TEMPERATURES = (0.05, 20.0)  # within which one is looked for
+READING_TEMPERATURES = tuple(2 ** (step / 4) for step in range(-8, 13))  # of readers: 0.25 to 8
 MIN_SCALED = 200  # validation examples from which on an error is expected by the level of the value
 KNOTS = 5
 CRITERIA = ("f1", "balanced_accuracy", "cost", "recall", "precision", "false_positive_rate")
 Criterion = str | float | Mapping[str, Any]
+
+
+def fit_reading_temperature(logits: Sequence[Tensor], texts: Sequence[Sequence[int]]) -> float:
+    """The temperature at which the probabilities of the texts that are read best tell which of them are right.
+
+    That is where the log-likelihood of being right is highest, over validation lines (Platt, 1999; Guo et al., 2017),
+    as if one line more had been read wrong and one right.
+
+    Args:
+        logits: of CTC for N lines, (B, T, 1 + K) each batch.
+        texts: the true texts of all lines in order, as symbols.
+    """
+    read = [text for batch in logits for text in ctc.best_paths(batch)]
+    right = torch.tensor([list(a) == list(b) for a, b in zip(read, texts, strict=True)]).double()
+    truth = (right * len(right) + 1) / (len(right) + 2)
+
+    def loss(temperature: float) -> float:
+        probabilities = reading_probabilities(logits, read, temperature).double().clamp(1e-12, 1 - 1e-12)
+        return float(functional.binary_cross_entropy(probabilities, truth))
+
+    return min(READING_TEMPERATURES, key=loss)
+
+
+def reading_probabilities(logits: Sequence[Tensor], texts: Sequence[Sequence[int]], temperature: float) -> Tensor:
+    """The probabilities (N,) of texts, as symbols, at a temperature, given logits (B, T, 1 + K) of each batch."""
+    ends = list(accumulate((len(batch) for batch in logits), initial=0))
+    parts = [
+        ctc.log_likelihoods((batch.float() / temperature).log_softmax(dim=2), texts[start:end])
+        for batch, start, end in zip(logits, ends, ends[1:])
+    ]
+    return torch.cat(parts).exp().clamp(max=1)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -118,12 +151,12 @@ def fit_intervals(kind: Values, outputs: Tensor, targets: Tensor, coverage: floa
         targets: standardised, (N, V) or (N, S, V).
         coverage: share of true values that intervals are made to hold, above 0 and below 1.
     """
-    true = kind.restore(targets)
+    true = kind.unscale(targets)
     if kind.quantiles:
         ends = kind.by_quantile(outputs)
-        scores = torch.maximum(kind.restore(ends[..., 0]) - true, true - kind.restore(ends[..., -1]))
+        scores = torch.maximum(kind.unscale(ends[..., 0]) - true, true - kind.unscale(ends[..., -1]))
         return Calibration(coverage=coverage, widths=_rows(conformal_quantile(scores, coverage)))
-    value = kind.restore(kind.central(outputs))
+    value = kind.unscale(kind.central(outputs))
     errors = (value - true).abs()
     scaled = Calibration()
     if errors.ndim == 2 and len(errors) >= MIN_SCALED:

@@ -17,14 +17,14 @@ MEANINGS = {
         "Mean over the classes of the fraction that is found, 0 to 1; 1 / classes is chance; higher is better."
     ),
     "bits": "The loss in bits a token: the binary logarithm of the perplexity; lower is better.",
-    "bleu": "How many runs of up to four words a caption shares with the true ones; 1 is best.",
+    "bleu": "How many runs of up to four words a text shares with the true ones; 1 is best.",
     "brier": "Squared error of the probabilities: 0 to 1 of two classes, 0 to 2 of more; lower is better.",
     "calibration_error": (
         "By how much probabilities and the fractions of right answers differ, 0 to 1; lower is better."
     ),
     "cer": "Character error rate: edits (insertions, deletions, substitutions) for each true character; 0 is best.",
     "classes": "The fraction of classes that generated images show about as often as real ones do; 1 is best.",
-    "exact": "The fraction of captions that are one of the true ones, word for word; 1 is best.",
+    "exact": "The fraction of captions or translations that are a true one, word for word; 1 is best.",
     "f1": "Harmonic mean of precision and recall, 0 to 1; higher is better.",
     "false_positive_rate": "The fraction of usual examples that are above the threshold of anomalies; 0 is best.",
     "frechet": (
@@ -71,6 +71,8 @@ MEANINGS = {
     ),
     "quantile_loss": "Pinball loss of the quantiles, mean over them, of standardised values; lower is better.",
     "r2": "The fraction of the variance that is explained; 1 is best, 0 is what the mean alone does.",
+    "read_by_cnn": "The fraction of written characters, drawn as images, that a `cnn` reads as asked; 1 is best.",
+    "read_by_lstm": "The fraction of written characters that an `lstm` reads by their strokes as asked; 1 is best.",
     "real_exact": "`exact` of real images: about the best that generated ones can reach.",
     "real_words": "`words` of real images: about the best that generated ones can reach.",
     "recall": (
@@ -84,6 +86,9 @@ MEANINGS = {
     "squared_error": "Mean squared error of the outputs; lower is better.",
     "ssim": "Structural similarity: of brightness, contrast and structure in small windows; 1 is best.",
     "sum_of_squares": "Squared errors, summed over an example's outputs; lower is better.",
+    "token_accuracy": (
+        "The fraction of tokens and ends of translations that are the likeliest after the true ones; 1 is best."
+    ),
     "top5_accuracy": "Fraction of examples whose class is among the five likeliest; higher is better.",
     "weighted_quantile_loss": "Pinball loss of the quantiles, divided by the sum of the true values; lower is better.",
     "wer": "Word error rate: edits of words for each true word; 0 is best.",
@@ -107,8 +112,11 @@ HIGHER_IS_BETTER = {
     "pseudo_likelihood",
     "psnr",
     "r2",
+    "read_by_cnn",
+    "read_by_lstm",
     "recall",
     "ssim",
+    "token_accuracy",
     "top5_accuracy",
     "words",
 }

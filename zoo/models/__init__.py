@@ -39,6 +39,7 @@ from zoo.models.rnn import (
     RowReader,
     Tagger,
     TextClassifier,
+    Translator,
 )
 from zoo.registry import MODELS, Model, find, import_installed, register_model
 from zoo.spec import Encoded, Spec
@@ -77,6 +78,7 @@ __all__ = [
     "TextCNN",
     "TextClassifier",
     "TopicRBM",
+    "Translator",
     "UNet",
     "ValueRBM",
     "apply",

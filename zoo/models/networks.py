@@ -36,6 +36,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "text_cnn": cnn1d.TextCNN,
     "text_classifier": rnn.TextClassifier,
     "topic_rbm": rbm.TopicRBM,
+    "translator": rnn.Translator,
     "unet": gan.UNet,
     "value_rbm": rbm.ValueRBM,
 }

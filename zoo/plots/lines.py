@@ -19,9 +19,10 @@ NOTHING = "∅"  # stands for no character
 
 
 def text_lines(images: Sequence[Tensor], predicted: Sequence[str], true: Sequence[str], path: Path) -> None:
-    """Draw a row for each line: its image, the text read, and the true one where that differs, with a legend above."""
+    """Draw a row for each line: its image, the text read, and below it the true one where that differs, with a legend
+    above."""
     widest, width = _widths(images, 0.42)
-    height = 0.62 * len(images) + 0.35
+    height = 0.74 * len(images) + 0.35
     figure = Figure(figsize=(width, height))
     for place, (name, color) in enumerate({"read": "black", "read wrongly": "firebrick", "true": "dimgrey"}.items()):
         figure.text(0.01 + 0.2 * place, 1 - 0.05 / height, name, color=color, fontsize=8, va="top")
@@ -31,8 +32,8 @@ def text_lines(images: Sequence[Tensor], predicted: Sequence[str], true: Sequenc
         below = {"family": "monospace", "fontsize": 8, "va": "top", "parse_math": False, "transform": axes.transAxes}
         axes.text(0, -0.05, text or NOTHING, color="black" if text == truth else "firebrick", **below)
         if text != truth:
-            axes.text(0.5, -0.05, truth, color="dimgrey", **below)
-    figure.subplots_adjust(left=0.01, right=0.99, top=1 - 0.25 / height, bottom=0.03, hspace=0.6)
+            axes.text(0, -0.05, f"\n{truth}", color="dimgrey", **below)
+    figure.subplots_adjust(left=0.01, right=0.99, top=1 - 0.25 / height, bottom=0.35 / height, hspace=0.9)
     figure.savefig(path, dpi=90)
 
 

@@ -169,6 +169,9 @@ class _Lazy:
         async def seen(request: Request) -> Response:
             return await self._reply(steps.seen, artefact, await json_of(request, self._limits))
 
+        async def influence(request: Request) -> Response:
+            return await self._reply(steps.influence, artefact, await json_of(request, self._limits))
+
         async def sample(number: int = 0) -> Response:
             return JSONResponse({"sample": await self._in_thread(steps.sample, artefact, number)})
 
@@ -180,6 +183,7 @@ class _Lazy:
             ("sample", sample, "GET"),
             ("dream", dream, "POST"),
             ("seen", seen, "POST"),
+            ("influence", influence, "POST"),
             ("numbers", numbers, "POST"),
         ):
             app.add_api_route(f"/{name}", function, methods=[method], response_model=None, include_in_schema=False)

@@ -10,14 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.metrics.attribution import score_of, word_influence
 from zoo.models.rbm import RBM, FreeEnergyRBM
 from zoo.serve.replies import plain
 from zoo.serve.requests import Pixels, Refusal, raw_input, table_from
-from zoo.spec import Image, Series, SmallImage, Video
+from zoo.spec import Classes, Image, Series, SmallImage, Text, Values, Video
+from zoo.spec.text import tokenise
 from zoo.weights.artefact import Artefact
 
 MAX_STEPS = 100  # of a dream, in a request
 MAX_PIXELS = 16 * 10**6
+MOST_WORDS = 300  # of a text whose influence is shown
 # Data of the package itself, or of scikit-learn: nothing is downloaded, and the recipe's settings are not followed
 SAMPLED = {
     "zoo.data.images.Digits": "Digits",
@@ -87,6 +90,42 @@ def seen(artefact: Artefact, asked: Any) -> dict[str, str]:
         raise Refusal(422, 'a model for images is asked by {"image": ...}')
     (raw,) = raw_input(kind, asked["image"], Pixels(MAX_PIXELS))
     return {"image": str(plain(_image(kind.encode(raw))))}
+
+
+def influence(artefact: Artefact, asked: Any) -> dict[str, Any]:
+    """By how much each word of a text speaks for the answer; see `zoo.metrics.attribution`.
+
+    Args:
+        artefact: that takes a text of words and answers with classes or values.
+        asked: {"text": …}.
+
+    Returns:
+        `label`, the class or the first value; `unit`, what the numbers are of; and `words`, pairs of a word as the
+        network reads it and its influence, of the first 300 words.
+
+    Raises:
+        Refusal: it takes or answers something else, or no text is given.
+        SpecError: the text has no word, or too few that the network knows.
+    """
+    text, wanted = artefact.spec.input, artefact.spec.output
+    suits = isinstance(text, Text) and text.level == "words" and isinstance(wanted, Classes | Values)
+    if not suits or not isinstance(asked, dict) or set(asked) != {"text"} or not isinstance(asked["text"], str):
+        raise Refusal(422, 'a model that classifies texts is asked by {"text": ...}')
+    assert isinstance(text, Text)
+    assert isinstance(wanted, Classes | Values)
+    network = artefact.network
+    codes = text.encode(*text.answerable(asked["text"])).to(next(network.parameters()).device)
+    place = 0
+    if isinstance(wanted, Classes):
+        with torch.inference_mode():
+            probabilities = wanted.probabilities(
+                network(codes[None], torch.tensor([len(codes)]).to(codes.device)).float(), artefact.calibration
+            )
+        place = int(wanted.choose(probabilities, artefact.calibration))
+    found = word_influence(network, codes, score_of(wanted, artefact.calibration, place), most=MOST_WORDS)
+    words = tokenise(asked["text"], text.level)[:MOST_WORDS]
+    unit = "the log-odds are" if isinstance(wanted, Classes) else "the value is"
+    return {"label": wanted.names[place], "unit": unit, "words": list(zip(words, found.tolist()))}
 
 
 def has_samples(artefact: Artefact) -> bool:

@@ -28,6 +28,7 @@ from zoo.spec.sources import Label, Seed
 from zoo.spec.strokes import Ink, Strokes
 from zoo.spec.table import Table
 from zoo.spec.text import Text, Tokens
+from zoo.spec.translation import SourceText, TargetText
 from zoo.spec.values import Values
 
 __all__ = [
@@ -51,9 +52,11 @@ __all__ = [
     "Sentence",
     "Series",
     "SmallImage",
+    "SourceText",
     "Spec",
     "Strokes",
     "Table",
+    "TargetText",
     "Text",
     "TextLine",
     "Tokens",
@@ -165,6 +168,7 @@ Input = (
     | SmallImage
     | Table
     | Text
+    | SourceText
     | Sentence
     | TextLine
     | Series
@@ -184,6 +188,7 @@ Output = (
     | Ink
     | Values
     | Tokens
+    | TargetText
     | Transcript
     | Labels
     | Forecast
@@ -213,7 +218,7 @@ class Spec:
             for name in ("titles", "scale"):
                 if getattr(self.input, name) != getattr(self.output, name):
                     raise SpecError(f"the ratings and the recommendations differ in their {name}")
-        told = self.output if isinstance(self.output, Tokens) and not isinstance(self.input, Text) else None
+        told = self.output if isinstance(self.output, Tokens) and type(self.input) is not Text else None
         if told is not None and told.max_length > MAX_TOLD:  # it may never end by itself
             raise SpecError(f"max_length must be at most {MAX_TOLD:,}, not {told.max_length:,}")
 

@@ -34,7 +34,8 @@ class Calibration:
         temperature: logits are divided by it before they become probabilities (Guo et al., "On calibration of modern
             neural networks", 2017); above 0.
         coverage: the fraction of true values that intervals are made to hold, above 0 and below 1.
-        widths: of intervals, in the values' own units, by step and value (S, V); those of quantiles may be negative.
+        widths: of intervals, in the values' own units (of logarithms: in these), by step and value (S, V); those of
+            quantiles may be negative.
         knots: by value (V, K), ascending, in its own unit: predictions at which `scales` are known.
         scales: by value (V, K), above 0: the expected error at each knot. Between knots it is linear, and beyond them
             constant. Without knots, all scales are 1.

@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,10 +21,12 @@ from torch.nn import functional
 
 from zoo.errors import SpecError
 
+Text = tuple[int, ...]  # symbols
 BLANK = 0
 IMPOSSIBLE = -math.inf  # logarithm of a probability of 0
 MIN_LOG_PROBABILITY = math.log(1e-4)  # a search ignores symbols that are less likely at their step,
 MIN_LOG_PROBABILITY_WITH_LEXICON = math.log(1e-8)  # and with a lexicon, which may need them, far fewer
+LENGTH_BONUS = 3.0  # nats a character: somewhat more than one of English costs a small language model
 
 
 def best_paths(log_probabilities: Tensor) -> list[list[int]]:
@@ -119,10 +123,37 @@ class Lexicon:
         return not word or word.casefold() in self.words
 
 
+class NextCharacter(Protocol):
+    """A character language model."""
+
+    def __call__(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """The log-probabilities of the K characters of an alphabet after each text.
+
+        A search asks first for "", and then for texts that are each one character longer than one asked for before.
+        """
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What a language model says of a text, in a search ("shallow fusion"; Gulcehre et al., 2015; Hannun et al., 2014).
+
+    Args:
+        after: the language model.
+        weight: of its log-probabilities; above 0.
+    """
+
+    after: NextCharacter
+    weight: float
+
+    def added(self, log_probability: float) -> float:
+        """What a character adds to the logarithm of a text's weight: long texts are not worth less than short ones."""
+        return self.weight * (max(log_probability, MIN_LOG_PROBABILITY) + LENGTH_BONUS)
+
+
 def beam_search(
-    log_probabilities: Tensor, alphabet: str, width: int, lexicon: Lexicon | None = None
-) -> tuple[int, ...] | None:
-    """The most likely text of one example (T, 1 + K), as symbols, that a search of this width finds.
+    log_probabilities: Tensor, alphabet: str, width: int, lexicon: Lexicon | None = None, fusion: Fusion | None = None
+) -> list[tuple[Text, float]]:
+    """The most likely texts of one example (T, 1 + K), as symbols, that a search of this width finds; the best first.
 
     Prefix beam search (Graves et al., 2006, section 3.2; Hannun et al., 2014) sums over the paths of a text, whereas
     greedy decoding takes a single path.
@@ -132,17 +163,21 @@ def beam_search(
         alphabet: the K characters.
         width: number of beams.
         lexicon: words that the text may have; None for any.
+        fusion: a language model; None for none.
 
     Returns:
-        The text; None if no beam has only words of the lexicon.
+        At most `width` texts, each with the logarithm of the weight by which the language model multiplies its
+        probability, 0 without one. None at all if no beam has only words of the lexicon.
     """
     floor = MIN_LOG_PROBABILITY if lexicon is None else MIN_LOG_PROBABILITY_WITH_LEXICON
-    beams: dict[tuple[int, ...], tuple[float, float]] = {
-        (): (0.0, IMPOSSIBLE)
-    }  # log p of paths that end in a blank, or not
+    beams: dict[Text, tuple[float, float]] = {(): (0.0, IMPOSSIBLE)}  # log p of paths that end in a blank, or not
+    weights: dict[Text, float] = {(): 0.0}
+    following: dict[Text, Sequence[float]] = {}
     for step in log_probabilities.tolist():
         likely = [k for k in range(1, len(step)) if step[k] > floor]
-        after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [IMPOSSIBLE, IMPOSSIBLE])
+        if fusion and likely and (new := [text for text in beams if text not in following]):
+            following.update(zip(new, fusion.after([_characters(text, alphabet) for text in new])))
+        after: dict[Text, list[float]] = defaultdict(lambda: [IMPOSSIBLE, IMPOSSIBLE])
         for text, (blank, symbol) in beams.items():
             both = _add(blank, symbol)
             kept = after[text]
@@ -154,18 +189,22 @@ def beam_search(
                 if lexicon and not lexicon.allows(word, alphabet[k - 1]):
                     continue
                 extended = (*text, k)
+                if extended not in weights:
+                    weights[extended] = weights[text] + (fusion.added(following[text][k - 1]) if fusion else 0.0)
                 longer = after[extended]
                 # a repeated character is a new one only after a blank
                 longer[1] = _add(longer[1], (blank if text and k == text[-1] else both) + step[k])
-        ranked = sorted(after.items(), key=lambda item: -_add(*item[1]))
-        beams = {text: (ends[0], ends[1]) for text, ends in ranked[:width]}
-    for text in beams:  # the most likely comes first
-        if lexicon is None or lexicon.complete(_last_word(text, alphabet)):
-            return text
-    return None
+        ranked = sorted(after.items(), key=lambda item: -(_add(*item[1]) + weights[item[0]]))
+        beams = {text: (ends[0], ends[1]) for text, ends in ranked[:width] if max(ends) > IMPOSSIBLE}
+    complete = (text for text in beams if lexicon is None or lexicon.complete(_last_word(text, alphabet)))
+    return [(text, weights[text]) for text in complete]
 
 
-def _last_word(text: tuple[int, ...], alphabet: str) -> str:
+def _characters(text: Text, alphabet: str) -> str:
+    return "".join(alphabet[symbol - 1] for symbol in text)
+
+
+def _last_word(text: Text, alphabet: str) -> str:
     """The letters at the end of a text."""
     letters: list[str] = []
     for symbol in reversed(text):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import json
 import os
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ from zoo.spec.dialect import Dialect, encoding_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+GZIP = b"\x1f\x8b"  # how such a file begins
 
 
 def read_table(path: str | os.PathLike[str], **options: Any) -> pd.DataFrame:
@@ -123,7 +127,7 @@ def _read_json(path: Path) -> pd.DataFrame:
 
 
 def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:
-    """Read a text file.
+    """Read a text file, which may be compressed by gzip.
 
     Raises:
         DataError: there is no such file, it is empty, or it has another encoding (the message says which is likely).
@@ -133,12 +137,13 @@ def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:
         raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a text file")
     try:
         data = path.read_bytes()
+        data = gzip.decompress(data) if data.startswith(GZIP) else data
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not {encoding} ({error.reason} at byte {error.start}); it may be {_encoding_of(data)}"
         ) from error
-    except (OSError, LookupError) as error:
+    except (OSError, EOFError, zlib.error, LookupError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     text = text.removeprefix("\ufeff")
     if not text.strip():

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
+from zoo import check
 from zoo.errors import SpecError
 from zoo.spec import ctc
+from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.spec.image_files import read_image
 from zoo.spec.ink import fitted
 from zoo.spec.kind import InputKind
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 MAX_WIDTH = 16_384  # pixel columns of an encoded line
 MAX_HEIGHT = 256
 LEXICON_BEAMS = 32  # with fewer, too few beams have only words of the lexicon
+BEAMS_A_READING = 4
+LANGUAGE_WEIGHT = 0.3
 
 
 @dataclass(frozen=True)
@@ -140,28 +144,60 @@ class Transcript:
         return "".join(self.alphabet[symbol - 1] for symbol in symbols)
 
     def decode(
-        self, output: Tensor, *, num_beams: int = 1, lexicon: Sequence[str] | None = None
+        self,
+        output: Tensor,
+        calibration: Calibration = UNCALIBRATED,
+        *,
+        num_beams: int = 1,
+        n: int = 1,
+        lexicon: Sequence[str] | None = None,
+        language_model: ctc.NextCharacter | None = None,
+        language_weight: float = LANGUAGE_WEIGHT,
     ) -> list[dict[str, Any]]:
         """Turn logits (B, T, 1 + K) into B answers: the text, and its probability (the sum over all its paths).
 
         Args:
             output: the logits.
+            calibration: its temperature, by which logits are divided.
             num_beams: 1 takes the most likely path; more is the width of a prefix beam search, which sums over paths.
+            n: from 2 on, `readings` has as many texts, or as many as are found, each with its probability; the first
+                is the text.
             lexicon: words; each run of letters in the text is one of them, in any case. If no such text is found, the
                 answer is the one without a lexicon.
+            language_model: how likely each character of the alphabet is after a text. Readings then share the
+                probability that they have together by what the language model says of each.
+            language_weight: of its log-probabilities; 0 for no language model.
 
         Raises:
-            SpecError: `num_beams` is not positive, or the lexicon is not a list of words.
+            SpecError: `num_beams`, `n` or the weight is out of range, or the lexicon is not a list of words.
         """
-        if type(num_beams) is not int or num_beams < 1:
-            raise SpecError(f"num_beams must be a whole number of at least 1, got {num_beams!r}")
-        log_probabilities = output.float().log_softmax(dim=2)
-        texts: list[Sequence[int]] = list(ctc.best_paths(log_probabilities))
-        if num_beams > 1 or lexicon is not None:
-            words = None if lexicon is None else ctc.Lexicon(lexicon)
-            width = num_beams if words is None else max(num_beams, LEXICON_BEAMS)
-            for row, steps in enumerate(log_probabilities.cpu()):
-                found = ctc.beam_search(steps, self.alphabet, width, words)
-                texts[row] = texts[row] if found is None else found
-        likelihoods = ctc.log_likelihoods(log_probabilities, texts).exp().clamp(max=1).tolist()
-        return [{"text": self.text(text), "confidence": p} for text, p in zip(texts, likelihoods)]
+        try:
+            check.whole("num_beams", num_beams)
+            check.whole("n", n)
+            check.at_least_zero("language_weight", language_weight)
+        except ValueError as error:
+            raise SpecError(str(error)) from None
+        log_probabilities = (output.float() / (calibration.temperature or 1.0)).log_softmax(dim=2)
+        texts = ctc.best_paths(log_probabilities)
+        if num_beams == 1 and n == 1 and lexicon is None and language_model is None:
+            likelihoods = ctc.log_likelihoods(log_probabilities, texts).exp().clamp(max=1).tolist()
+            return [{"text": self.text(text), "confidence": p} for text, p in zip(texts, likelihoods)]
+        words = None if lexicon is None else ctc.Lexicon(lexicon)
+        fusion = ctc.Fusion(language_model, language_weight) if language_model and language_weight else None
+        width = max(num_beams, BEAMS_A_READING * n if n > 1 else 1, LEXICON_BEAMS if words or fusion else 1)
+        answers = []
+        for steps, greedy in zip(log_probabilities.cpu(), texts):
+            found = ctc.beam_search(steps, self.alphabet, width, words, fusion) or [(tuple(greedy), 0.0)]
+            answers.append(self._answer(steps, found if n > 1 or fusion else found[:1], n))
+        return answers
+
+    def _answer(self, steps: Tensor, found: Sequence[tuple[ctc.Text, float]], n: int) -> dict[str, Any]:
+        """The answer from texts with the logarithms of their weights, given the log-probabilities (T, 1 + K)."""
+        texts = [text for text, _ in found]
+        own = ctc.log_likelihoods(steps.expand(len(texts), -1, -1), texts)
+        weighted = own + torch.tensor([weight for _, weight in found])
+        shares = (weighted.softmax(dim=0) * own.exp().sum()).clamp(max=1)
+        ranked = shares.argsort(descending=True, stable=True)[:n].tolist()
+        readings = [{"text": self.text(texts[place]), "probability": float(shares[place])} for place in ranked]
+        answer = {"text": readings[0]["text"], "confidence": readings[0]["probability"]}
+        return answer if n == 1 else {**answer, "readings": readings}

@@ -44,6 +44,7 @@ class Series(Values, InputKind):
     Args:
         names: names of the F numbers.
         mean, std: statistics of each number in the training split.
+        log: as in `Values`.
         notations: how each number is written in files, as in `zoo.spec.cells.Notation`; none for plain ones.
         filled: whether a number that is missing is the one before it, as in training.
         id: the column of a file that tells several series apart, or several columns; "" for none.
@@ -112,7 +113,7 @@ class Series(Values, InputKind):
     def example(self) -> str:
         if self.context_length and self.clock:
             return '"series.csv"'
-        columns = [(mean - std, mean, mean + std) for mean, std in zip(self.mean, self.std)]
+        columns = self.restore(torch.tensor([[-1.0], [0.0], [1.0]]).expand(3, len(self.names))).T.tolist()
         shown = {name: [float(f"{x:.4g}") for x in column] for name, column in zip(self.names, columns)}
         if self.context_length <= 3:
             return repr(shown)
@@ -122,16 +123,20 @@ class Series(Values, InputKind):
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[Any]:
         import numpy as np
 
-        numbers = random.normal(self.mean, self.std, (self.context_length or length, len(self.names)))
+        numbers = self._sample(random, self.context_length or length)
         if not self.horizon:
             return (numbers,)
         assert self.clock is not None or self.future
         steps = self.context_length + self.horizon
-        numbers = random.normal(self.mean, self.std, (steps, len(self.names)))
+        numbers = self._sample(random, steps)
         missing = [place for place, name in enumerate(self.names) if name not in self.future]
         numbers[self.context_length :, missing] = np.nan
         table: dict[str, Any] = dict(zip(self.names, numbers.T))
         return ({**self.clock.sample(steps), **table} if self.clock else table,)
+
+    def _sample(self, random: np.random.Generator, steps: int) -> np.ndarray:
+        numbers = torch.from_numpy(random.normal(self.mean, self.std, (steps, len(self.names))))
+        return self.raise_logs(numbers).numpy()
 
     def encode(self, raw: Any) -> Tensor:
         """Turn numbers into float32 (T, F), or (T + H, F + K).
@@ -220,7 +225,7 @@ class Forecast(Values):
         names: names of the V values.
         mean, std: statistics of each value in the training split.
         horizon: H, at least 1.
-        quantiles: as in `Values`.
+        quantiles, log: as in `Values`.
 
     Raises:
         SpecError: the names or the statistics do not fit, or the horizon is impossible.

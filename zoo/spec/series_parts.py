@@ -180,6 +180,13 @@ def _context(series: Series, past: np.ndarray) -> np.ndarray:
     if wrong.any():
         step, column = np.argwhere(wrong)[0]
         raise SpecError(f"step {before + step + 1} of the series has no finite {series.names[column]}; fill gaps first")
+    for name in series.log:
+        low = past[:, series.names.index(name)] <= 0
+        if low.any():
+            raise SpecError(
+                f"step {before + int(low.argmax()) + 1} of the series has {name} at or below 0, and the network reads "
+                "its logarithm: train with data.log=false"
+            )
     return past
 
 

@@ -69,9 +69,11 @@ class Text(InputKind):
         level: the tokens are `words` (in lower case; also punctuation and symbols) or `characters`.
         closed: whether other tokens are an error, since nothing was learned about them; punctuation beside words is
             left out. Otherwise they have code 1.
+        synonyms: pairs of a phrase that people say and the words of the vocabulary that it stands for, or none.
 
     Raises:
-        SpecError: the vocabulary is empty or has a token twice, the level is unknown, or `closed` is not a bool.
+        SpecError: the vocabulary is empty or has a token twice, the level is unknown, `closed` is not a bool, or
+            synonyms are no such pairs of words.
     """
 
     word: ClassVar[str] = "text"
@@ -81,9 +83,11 @@ class Text(InputKind):
     vocabulary: tuple[str, ...]
     level: str
     closed: bool = False
+    synonyms: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
+        object.__setattr__(self, "synonyms", _checked_synonyms(self.synonyms, self.vocabulary, self.level))
         if type(self.closed) is not bool:
             raise SpecError(f"closed is true or false, not {self.closed!r}")
 
@@ -92,8 +96,12 @@ class Text(InputKind):
         """V."""
         return len(self.vocabulary) + FIRST
 
+    def tokens(self, raw: str) -> list[str]:
+        """The tokens of a text, known or not."""
+        return tokenise(raw, self.level)
+
     def example(self) -> str:
-        tokens = [token for token in self.vocabulary if token.strip() and tokenise(token, self.level) == [token]]
+        tokens = [token for token in self.vocabulary if token.strip() and self.tokens(token) == [token]]
         return repr(join(tokens[:5] or self.vocabulary, self.level))
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
@@ -107,7 +115,7 @@ class Text(InputKind):
         """
         text = raw[0]
         if isinstance(text, str) and not self.closed:
-            tokens = tokenise(text, self.level)
+            tokens = self.tokens(text)
             said = [token for token in tokens if _is_word(token)] or tokens
             strange = [token for token in said if token not in self._index]
             if len(strange) > len(said) / 2:
@@ -123,15 +131,15 @@ class Text(InputKind):
         """
         if not isinstance(raw, str):
             raise SpecError(f"a text is a str, not {type(raw).__name__}; for several texts give a list")
-        tokens = tokenise(raw, self.level)
+        tokens = self.tokens(raw)
         if self.closed and self.level == "words":
             tokens = [token for token in tokens if token in self._index or _is_word(token)]
+        tokens = self._without_synonyms(tokens)
         if not tokens:
             raise SpecError(f"the text {raw[:20]!r} has no {self.level}; give at least one")
-        if self.closed:
-            for token in tokens:
-                if token not in self._index:
-                    raise SpecError(unknown(self.level.removesuffix("s"), token, self.vocabulary))
+        if self.closed and (strange := [token for token in dict.fromkeys(tokens) if token not in self._index]):
+            kind = self.level if len(strange) > 1 else self.level.removesuffix("s")
+            raise SpecError(unknown(kind, "', '".join(strange), self.vocabulary))
         return torch.tensor([self._index.get(token, UNKNOWN) for token in tokens])
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -153,6 +161,18 @@ class Text(InputKind):
         codes, lengths = batch
         return codes, lengths
 
+    def _without_synonyms(self, tokens: list[str]) -> list[str]:
+        """Tokens with each phrase that is a synonym replaced, from left to right, the longest that fits."""
+        if not self.synonyms:
+            return tokens
+        meant = dict(self.synonyms)
+        return self._phrases.sub(lambda found: meant[found[0]], " ".join(tokens)).split()
+
+    @cached_property
+    def _phrases(self) -> re.Pattern[str]:
+        longest_first = sorted((phrase for phrase, _ in self.synonyms), key=len, reverse=True)
+        return re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, longest_first))})(?!\S)")
+
     @cached_property
     def _index(self) -> dict[str, int]:
         return {token: code for code, token in enumerate(self.vocabulary, start=FIRST)}
@@ -165,6 +185,7 @@ class Tokens:
     Args:
         vocabulary, level: as in `Text`.
         max_length: largest number of generated tokens, at least 1.
+        synonyms: as in `Text`, for networks that read such texts.
 
     Raises:
         SpecError: an argument is impossible.
@@ -175,9 +196,11 @@ class Tokens:
     vocabulary: tuple[str, ...]
     level: str
     max_length: int
+    synonyms: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
+        object.__setattr__(self, "synonyms", _checked_synonyms(self.synonyms, self.vocabulary, self.level))
         if type(self.max_length) is not int or not 1 <= self.max_length <= MAX_TOKENS:
             raise SpecError(f"max_length must be a whole number from 1 to {MAX_TOKENS}, not {self.max_length!r}")
 
@@ -189,7 +212,7 @@ class Tokens:
     @property
     def as_input(self) -> Text:
         """The same text as an input."""
-        return Text(self.vocabulary, self.level)
+        return Text(self.vocabulary, self.level, synonyms=self.synonyms)
 
     def read(self, codes: Tensor) -> list[str]:
         """Turn codes (B, T) into B texts, each up to its first 0; an unknown token is `�`."""
@@ -221,3 +244,25 @@ def checked_vocabulary(vocabulary: object, level: object) -> tuple[str, ...]:
     if len(set(vocabulary)) != len(vocabulary):
         raise SpecError("the tokens of a vocabulary must differ")
     return tuple(vocabulary)
+
+
+def _checked_synonyms(synonyms: object, vocabulary: Sequence[str], level: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of phrases, and what they stand for.
+
+    Raises:
+        SpecError: they are no pairs of strings, a phrase is empty, or it stands for a word outside the vocabulary.
+    """
+    if not isinstance(synonyms, (list, tuple)) or not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(side, str) for side in pair)
+        for pair in synonyms
+    ):
+        raise SpecError("synonyms are pairs of strings: a phrase, and the known words that it stands for")
+    if synonyms and level != "words":
+        raise SpecError("synonyms are for texts of words")
+    known = set(vocabulary)
+    for phrase, words in synonyms:
+        if phrase != " ".join(tokenise(phrase, level)) or not phrase:
+            raise SpecError(f"a synonym is a phrase of lower-case words, not {quoted(phrase)}")
+        if strange := set(words.split()) - known:
+            raise SpecError(f"the synonym {quoted(phrase)} stands for unknown words: {', '.join(sorted(strange))}")
+    return tuple((phrase, words) for phrase, words in synonyms)

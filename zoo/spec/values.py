@@ -17,6 +17,7 @@ from zoo.errors import SpecError
 from zoo.spec.calibration import UNCALIBRATED, Calibration
 
 Answer = dict[str, Any]
+SMALLEST = 1e-30  # of which a logarithm is taken
 ENDS = ("value", "low", "high")
 
 
@@ -29,6 +30,7 @@ class Values:
         mean, std: statistics of each value in the training split.
         quantiles: which Q quantiles of each value the network gives, ascending, each above 0 and below 1, with the
             median in the middle; none stands for the value itself.
+        log: names of values whose logarithm is standardised; `mean` and `std` are those of the logarithm.
 
     Raises:
         SpecError: there is no name, a name occurs twice, or the statistics or the quantiles do not fit.
@@ -40,9 +42,10 @@ class Values:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     quantiles: tuple[float, ...] = field(default=(), kw_only=True)
+    log: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("names", "mean", "std", "quantiles"):
+        for name in ("names", "mean", "std", "quantiles", "log"):
             if not isinstance(getattr(self, name), (list, tuple)):
                 raise SpecError(f"{name} of values is a list")
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -55,6 +58,8 @@ class Values:
         for name, mean, std in zip(self.names, self.mean, self.std):
             check_scale(name, mean, std)
         check_quantiles(self.quantiles)
+        if not set(self.log) <= set(self.names):
+            raise SpecError(f"logarithms are taken of some of {', '.join(self.names[:5])}, not of {list(self.log)}")
 
     @property
     def outputs(self) -> int:
@@ -64,11 +69,22 @@ class Values:
     def standardise(self, values: Tensor) -> Tensor:
         """Turn float64 (B, V) in their own units into float32 as the network gives them."""
         mean, std = _row(self.mean, values.device), _row(self.std, values.device)
+        if self.log:
+            logarithms = values.double().clamp(min=SMALLEST).log()
+            values = torch.where(_marks(self, values.device), logarithms, values.double())
         return ((values - mean) / std).float()
 
     def restore(self, output: Tensor) -> Tensor:
         """Undo `standardise`: float64 (B, V), in their own units."""
+        return self.raise_logs(self.unscale(output))
+
+    def unscale(self, output: Tensor) -> Tensor:
+        """Undo the scale alone: float64 (B, V), in their own units, or logarithms. Errors are reckoned in these."""
         return output.double() * _row(self.std, output.device) + _row(self.mean, output.device)
+
+    def raise_logs(self, values: Tensor) -> Tensor:
+        """Logarithms to their own units, among values (…, V)."""
+        return torch.where(_marks(self, values.device), values.exp(), values) if self.log else values
 
     def by_quantile(self, output: Tensor) -> Tensor:
         """A network's output (…, V Q) as (…, V, Q), ascending; without quantiles, Q is 1."""
@@ -85,14 +101,14 @@ class Values:
         if calibration.widths is None:
             return None
         calibration.check(self)
-        value = self.restore(self.central(output))
+        value = self.unscale(self.central(output))
         widths = torch.tensor(calibration.widths, dtype=torch.float64, device=output.device)  # S, V
         reach = widths * expected_error(value, calibration)
-        if not self.quantiles:
-            return value, value - reach, value + reach
         ends = self.by_quantile(output)
-        low, high = self.restore(ends[..., 0]) - reach, self.restore(ends[..., -1]) + reach
-        return value, torch.minimum(low, value), torch.maximum(high, value)
+        low, high = self.unscale(ends[..., 0]) - reach, self.unscale(ends[..., -1]) + reach
+        if self.quantiles:
+            low, high = torch.minimum(low, value), torch.maximum(high, value)
+        return self.raise_logs(value), self.raise_logs(low), self.raise_logs(high)
 
     def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[Answer]:
         """Turn a network's output (B, V Q) into B answers in the values' own units.
@@ -138,6 +154,11 @@ def check_scale(name: str, mean: object, std: object) -> None:
             raise SpecError(f"mean and std of '{name}' are finite numbers, not {number!r}")
     if std <= 0:  # type: ignore[operator]
         raise SpecError(f"std of '{name}' must be above 0, not {std}")
+
+
+def _marks(kind: Values, device: torch.device) -> Tensor:
+    """Which of the values are logarithms (V,)."""
+    return torch.tensor([name in kind.log for name in kind.names], device=device)
 
 
 @lru_cache(maxsize=64)

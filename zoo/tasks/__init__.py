@@ -5,7 +5,7 @@ Trainer(max_epochs=3).fit(Classification(spec, build, partial(torch.optim.AdamW,
 """
 
 from zoo.optim.options import TrainingOptions
-from zoo.tasks.gan import AdversarialOptions, Downscale, Generation, Grey, Mask, Restoration
+from zoo.tasks.gan import AdversarialOptions, Colourisation, Downscale, Generation, Grey, Mask, Restoration
 from zoo.tasks.rbm import (
     AnomalyDetection,
     DivergenceOptions,
@@ -22,6 +22,7 @@ from zoo.tasks.sequence import (
     Handwriting,
     LanguageModelling,
     Tagging,
+    Translation,
     memory_task,
 )
 from zoo.tasks.supervised import Classification, MultiLabelClassification, Regression, Sentiment, supervised_task
@@ -34,6 +35,7 @@ __all__ = [
     "AnomalyDetection",
     "Captioning",
     "Classification",
+    "Colourisation",
     "DivergenceOptions",
     "Downscale",
     "FeatureLearning",
@@ -53,6 +55,7 @@ __all__ = [
     "Task",
     "TopicModelling",
     "TrainingOptions",
+    "Translation",
     "memory_task",
     "supervised_task",
 ]

@@ -116,6 +116,15 @@ class Task(L.LightningModule, ABC):
             self._sums[name] = self._sums[name].to(loss.device) + loss if name in self._sums else loss
         self._batches += 1
 
+    def unrecorded_loss(self, batch: Any) -> Tensor:
+        """The loss of training of one batch, which no mean has in it."""
+        kept = dict(self._sums), self._batches, self._epoch
+        try:
+            loss: Any = self.training_step(batch, 0)
+        finally:
+            self._sums, self._batches, self._epoch = kept
+        return loss["loss"] if isinstance(loss, Mapping) else loss
+
     def on_train_epoch_end(self) -> None:
         for name, total in self._sums.items():
             self.log(f"train/{name}", total / self._batches, prog_bar=not name.endswith("_norm"), sync_dist=True)

@@ -4,8 +4,8 @@
 
 The first run is the one that the others are compared with. Each metric has a 95 % interval, by the bootstrap over test
 examples. Where runs were tested on the same examples, the differences have one too (a paired bootstrap: both are scored
-on the same draws), and are real where it leaves 0 out. Runs of tasks other than classification and regression have
-their metrics without intervals.
+on the same draws), and are real where it leaves 0 out. Metrics that are no mean over test examples, such as BLEU, have
+none.
 
 folder=…   of table and plot; else a new one within runs/comparisons
 metrics=…  those that are shown: metrics=accuracy,auroc
@@ -28,6 +28,7 @@ from zoo.errors import ArtefactError, ConfigError, unknown
 from zoo.files import one_line, quoted, replacing
 from zoo.metrics.bootstrap import CONFIDENCE, Interval
 from zoo.metrics.meanings import meaning, title
+from zoo.progress import busy
 from zoo.training.doors import said
 from zoo.training.outcomes import FILE, Outcomes, load_outcomes
 from zoo.weights.artefact import load
@@ -94,7 +95,8 @@ def compare(places: Sequence[Path], folder: Path, metrics: Sequence[str] = ()) -
     if len(places) < 2:
         raise ConfigError("compare takes two runs or more: zoo compare runs/a runs/b")
     runs = _named(places)
-    found = compared(runs)
+    with busy("comparing"):
+        found = compared(runs)
     for name in metrics:
         if name not in found:
             raise ConfigError(unknown("metric of all these runs", name, found))

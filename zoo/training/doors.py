@@ -20,6 +20,7 @@ from zoo.data.arrays import describe, given_as
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
 from zoo.files import quoted
+from zoo.progress import Lenient
 from zoo.training.compose import compose, overrides_of
 from zoo.training.folder import of_sweep
 from zoo.training.recipe import overrides_given
@@ -128,7 +129,7 @@ def said() -> Iterator[None]:
     if level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     if not logger.hasHandlers():
-        handler = logging.StreamHandler(sys.stdout)
+        handler = logging.StreamHandler(Lenient(sys.stdout))
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from zoo.metrics.classification import classification_metrics
 
 FILE = "outcomes.safetensors"
 PARTS = {"classes": {"true", "probabilities", "answers"}, "values": {"true", "answers"}}
+ROOTS = {"rmse"}  # metrics that are the root of a ratio
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,10 @@ class Outcomes:
     """Answers for the N examples of a test split, beside the truth.
 
     Args:
-        kind: classes or values.
+        kind: classes, values or ratios.
         tensors: of classes `true` (N,), `answers` (N,) and `probabilities` (N, K); of values `true` and `answers`
-            (N, V), in their own units.
+            (N, V), in their own units; of ratios (N, 2) for each metric, such as the edits and the characters of each
+            line, whose sums are divided.
         examples: a digest of the inputs; those of two runs are the same where they were tested on the same examples.
     """
 
@@ -41,20 +44,29 @@ class Outcomes:
     examples: str
 
     def __len__(self) -> int:
-        return len(self.tensors["true"])
+        return len(next(iter(self.tensors.values())))
 
     def metrics(self, rows: Tensor | None = None) -> dict[str, float]:
         """The metrics of these examples, or of some rows (N,), which may repeat themselves."""
         chosen = self.tensors if rows is None else {name: part[rows] for name, part in self.tensors.items()}
         if self.kind == "classes":
             return classification_metrics(chosen["probabilities"], chosen["true"], chosen["answers"])
+        if self.kind == "ratios":
+            return {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
         return value_metrics(chosen["answers"], chosen["true"])
 
     def same_examples(self, other: Outcomes) -> bool:
         """Whether both are of the same examples, in the same order."""
-        mine, theirs = self.tensors["true"], other.tensors["true"]
-        same = self.kind == other.kind and self.examples == other.examples and mine.shape == theirs.shape
-        return same and torch.allclose(mine.double(), theirs.double(), rtol=1e-4)
+        if self.kind != other.kind or self.examples != other.examples or len(self) != len(other):
+            return False
+        mine, theirs = self._truth(), other._truth()
+        return mine.shape == theirs.shape and torch.allclose(mine, theirs, rtol=1e-4)
+
+    def _truth(self) -> Tensor:
+        """What does not hang on the network: the truth, or by what each example's share is divided."""
+        if self.kind != "ratios":
+            return self.tensors["true"].double()
+        return torch.stack([self.tensors[name][:, 1].double() for name in sorted(self.tensors)], dim=1)
 
     def save(self, path: Path) -> None:
         about = {"kind": self.kind, "examples": self.examples}
@@ -74,11 +86,21 @@ def load_outcomes(path: Path) -> Outcomes:
             about = json.loads((file.metadata() or {})["zoo"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
         kind, examples = about["kind"], str(about["examples"])
-        if set(tensors) != PARTS[kind] or len({len(part) for part in tensors.values()}) != 1:
+        fits = (
+            all(part.shape[1:] == (2,) for part in tensors.values())
+            if kind == "ratios"
+            else (set(tensors) == PARTS[kind])
+        )
+        if not fits or len({len(part) for part in tensors.values()}) != 1:
             raise ValueError("it does not hold what it says")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(one_line(f"{path} cannot be read: {error}")) from error
     return Outcomes(kind, tensors, examples)
+
+
+def _ratio(name: str, part: float, whole: float) -> float:
+    ratio = part / whole if whole else math.nan
+    return math.sqrt(ratio) if name in ROOTS else ratio
 
 
 def value_metrics(predicted: Tensor, true: Tensor) -> dict[str, float]:

@@ -9,7 +9,7 @@ kind. A task from outside registers its own, or has none:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,8 @@ def split_metrics(task: Task, evaluation: Evaluation) -> dict[str, float]:
 
 @singledispatch
 def outcomes(task: Task, evaluation: Evaluation) -> dict[str, Tensor] | None:
-    """What `zoo.training.outcomes` keeps of the test split: the truth and the answer for each example; None for
-    nothing."""
+    """What `zoo.training.outcomes` keeps of the test split: the truth and the answer for each example, or (N, 2) for
+    each metric that is a ratio of sums over examples; None for nothing."""
     return None
 
 
@@ -111,6 +111,15 @@ def baselines(task: Task, evaluation: Evaluation) -> dict[str, float]:
 @singledispatch
 def plots(task: Task, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     """Draw into a folder; gives a caption for each file's name."""
+    return {}
+
+
+View = Callable[[Path], dict[str, str]]  # draws into a folder, as `plots` does
+
+
+@singledispatch
+def views(task: Task, evaluation: Evaluation) -> dict[str, View]:
+    """Looks inside the trained network, by name; each may fail without the others."""
     return {}
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ from zoo import plots
 from zoo.data.core.data_module import DataModule
 from zoo.files import one_line, replacing
 from zoo.metrics.meanings import title
+from zoo.progress import busy
 from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.card import card
@@ -52,6 +55,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     attempt("to keep the outcomes", lambda: _keep_outcomes(task, evaluation, folder), None)
     undrawn: dict[str, str] = {}
     captions = attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
+    captions = captions | _views(task, evaluation, folder)
     captions = captions | attempt("curves", lambda: _curves(folder), undrawn)
     artefact.plots = {Path(file).stem: artefact.folder / file for file in captions}
     unsaid: list[str] = []
@@ -75,10 +79,14 @@ def _write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
-def attempt(what: str, step: Callable[[], Found], otherwise: Found) -> Found:
-    """What a step gives after training, which loses nothing by failing: that is said in one line."""
+def attempt(what: str, step: Callable[[], Found], otherwise: Found, *, has_bar: bool = False) -> Found:
+    """What a step gives after training, which loses nothing by failing: that is said in one line.
+
+    So is how long it has taken, every so often, unless it has a bar of its own.
+    """
     try:
-        return step()
+        with nullcontext() if has_bar else busy(what):
+            return step()
     except Exception as error:
         reason = one_line(str(error), 200)
         log.warning("%s failed: %s: %s; the trained network is kept", what, type(error).__name__, reason)
@@ -93,9 +101,19 @@ def _more_notes(notes: Sequence[str], task: Task, artefact: TrainedArtefact, fol
     return [*([comparison.HEADING] if verdicts else []), *verdicts, *progress_notes(task, folder)]
 
 
+def _views(task: Task, evaluation: Evaluation, folder: Path) -> dict[str, str]:
+    """Draw looks inside the network; gives their captions."""
+    none: dict[str, report.View] = {}
+    undrawn: dict[str, str] = {}
+    captions: dict[str, str] = {}
+    for name, view in attempt("looks inside the network", lambda: report.views(task, evaluation), none).items():
+        captions |= attempt(f"the plot of {name}", partial(view, folder), undrawn)
+    return captions
+
+
 def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> None:
     if (tensors := report.outcomes(task, evaluation)) is not None:
-        kind = "classes" if "probabilities" in tensors else "values"
+        kind = "classes" if "probabilities" in tensors else "values" if "answers" in tensors else "ratios"
         Outcomes(kind, tensors, digest(evaluation.splits["test"])).save(folder / FILE)
 
 

@@ -22,11 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 import zoo.training.reports  # noqa: F401  # registers them
-from zoo import models, private
+from zoo import check, models, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
 from zoo.files import one_line, quoted
 from zoo.hardware import check_gpu
+from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
@@ -39,6 +40,7 @@ from zoo.training.results import attempt, complete
 from zoo.training.runtime import left_as_found, limit_threads, prepare_once, prepare_process
 from zoo.training.trained import TrainedArtefact, keep
 from zoo.weights.artefact import Artefact
+from zoo.weights.transfer import interpolate
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,8 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         made = by_hydra is not None and Path(by_hydra).absolute() == wanted
         with folders.claimed(wanted, chosen, made_by_hydra=made) as folder:
             cfg.folder = str(folder)
-            return _train(cfg, given, settings, start, checkpoint)
+            with quiet(cfg.callbacks.get("progress") is None):
+                return _train(cfg, given, settings, start, checkpoint)
 
 
 def _train(
@@ -113,12 +116,14 @@ def _train(
     if given.fold is not None:
         data.take_fold(*given.fold)
     check_pair(cfg, data, start)
-    prepare_once(data)
-    data.setup("fit")
-    task = make_task(cfg, data.spec, start)
-    task.save_hyperparameters(settings)
-    report.check_splits(task, data.splits)
-    report.initialise(task, data.splits)
+    with busy("reading the data"):
+        prepare_once(data)
+        data.setup("fit")
+    with busy("preparing the training"):
+        task = make_task(cfg, data.spec, start)
+        task.save_hyperparameters(settings)
+        report.check_splits(task, data.splits)
+        report.initialise(task, data.splits)
     kinds.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = make_trainer(cfg, task, data, given.callbacks)
@@ -139,6 +144,8 @@ def _fit_and_keep(
             _fit(cfg, trainer, task, data)
         seconds = round(given.seconds + time.perf_counter() - began, 1)
         _restore_best(trainer, task)
+        if start is not None and cfg.interpolate < 1:
+            interpolate(start.network.state_dict(), start.spec, task.trained_network, task.spec, cfg.interpolate)
         artefact = _artefact(cfg, trainer, task, start, {"train/seconds": seconds})
         keep(artefact)  # before anything else, which may fail
         if not given.test:
@@ -181,6 +188,12 @@ def _check_whole(cfg: DictConfig) -> None:
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
+    try:
+        check.fraction("interpolate", cfg.interpolate)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if cfg.interpolate < 1 and cfg.init_from is None:
+        raise ConfigError("interpolate: there is nothing that the run starts from; give init_from, or leave it at 1")
     if not isinstance(cfg.folder, (str, os.PathLike, type(None))):  # 2026, or inf
         raise ConfigError(f"folder: a path is text, got {quoted(cfg.folder)}; folder=./{cfg.folder} is read as text")
     if any(part.partition("=")[0] == "~run" for part in overrides_given(cfg)):
@@ -293,7 +306,7 @@ def _score(trainer: L.Trainer, task: Task) -> tuple[str, str, float]:
 
 def _test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
     try:
-        attempt("the test", lambda: trainer.test(task, data, verbose=False), None)
+        attempt("the test", lambda: trainer.test(task, data, verbose=False), None, has_bar=True)
     except SystemExit as stop:
         log.warning("Stopped in the test; the trained network is kept")
         sys.exit(_exit_code(stop, trainer))

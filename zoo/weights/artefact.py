@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +25,13 @@ from torch import Tensor, nn
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, unknown
 from zoo.files import replacing
-from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series, Spec, Table
+from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series, SourceText, Spec, Table, Transcript
 from zoo.weights import header as headers
 from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
 from zoo.weights.rebuild import read_tensors, rebuild
+
+if TYPE_CHECKING:
+    from zoo.weights.next_character import NextCharacter
 
 BATCH = 256
 ALIKE = 32  # examples of similar length that are answered at once
@@ -93,6 +96,8 @@ class Artefact:
             answers += self._answers(partial(run, **counted), decode, batch)
         if isinstance(self.spec.input, Sentence):
             answers = list(map(self.spec.input.labelled, inputs[0] if several else inputs, answers))
+        if isinstance(self.spec.input, SourceText):
+            answers = list(map(self.spec.input.answered, inputs[0] if several else inputs, answers))
         return answers if several else answers[0]
 
     def _forecasts(self, raw: Any, **options: Any) -> Any:
@@ -194,10 +199,21 @@ class Artefact:
         for name in options:
             if name not in known[0] + known[1]:
                 raise SpecError(unknown("option", name, known[0] + known[1]))
+        if isinstance(language_model := options.get("language_model"), str | Artefact):
+            options = {**options, "language_model": self._next_character(language_model)}
         chosen = [{name: options[name] for name in names if name in options} for names in known]
         if "calibration" in inspect.signature(decode).parameters:
             chosen[1]["calibration"] = self.calibration
         return partial(run, **chosen[0]), partial(decode, **chosen[1])
+
+    def _next_character(self, language_model: str | Artefact) -> NextCharacter:
+        """What a language model, or that of a name or path, says about the alphabet of this artefact's transcripts."""
+        from zoo.weights.catalogue import load
+        from zoo.weights.next_character import NextCharacter
+
+        found = load(language_model) if isinstance(language_model, str) else language_model
+        assert isinstance(self.spec.output, Transcript)
+        return NextCharacter(found, self.spec.output.alphabet)
 
     def _batches(self, inputs: tuple[Any, ...]) -> tuple[bool, Iterator[Encoded]]:
         takes = self.spec.input.takes

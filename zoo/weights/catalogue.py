@@ -44,6 +44,7 @@ class Weights:
         plot: a file in the repository that shows results.
         tolerance: by how much each metric may differ when it is computed again on another machine.
         url: of the artefact, if that does not ship with the package.
+        example: a text to try it on, where it takes one.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Weights:
     plot: str
     tolerance: Mapping[str, float] = field(default_factory=dict)
     url: str | None = None
+    example: str | None = None
 
     def __str__(self) -> str:
         metrics = ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in self.test_metrics.items())

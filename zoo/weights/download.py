@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from zoo import __version__
 from zoo.errors import ArtefactError
 from zoo.files import cache_folder, is_regular, one_line, remove_abandoned, replacing
+from zoo.progress import busy
 from zoo.weights import artefact
 
 MAX_BYTES = 2 * 2**30
@@ -51,7 +52,8 @@ def download(url: str, *, sha256: str | None = None, max_bytes: int = MAX_BYTES)
         cached.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(cached.parent)
         with replacing(cached) as file:  # another process sees no file, or a whole one
-            found = _receive(url, file, max_bytes)
+            with busy(f"downloading {_shown(url)}"):
+                found = _receive(url, file, max_bytes)
             file.flush()
             if sha256 is not None and found != sha256:
                 raise ArtefactError(f"its sha256 is {found}, and not {sha256}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import unicodedata
 from collections.abc import Iterator, Mapping
 
@@ -44,6 +45,31 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
     if len(lines) == len(network.state_dict()) and all(" is new" in line for line in lines):
         raise ConfigError(f"none of those weights, for {source_spec}, fits the network, for {spec}")
     return lines
+
+
+def interpolate(
+    source: Mapping[str, Tensor], source_spec: Spec, network: nn.Module, spec: Spec, learned: float
+) -> None:
+    """Move a network that learned from where `start_from` set it to a point on the line between both.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", 2022: between the weights before and after fine-tuning
+    there often are some that are about as good on the new data as those after, and on the old data as those before.
+
+    Args:
+        source, source_spec, network, spec: as of `start_from`; what is new in the network stays as it is.
+        learned: 0 for what it started from, 1 for what it learned.
+    """
+    before = copy.deepcopy(network)
+    start_from(source, source_spec, before, spec)
+    characters = _common_characters(source_spec, spec)
+    with torch.no_grad():
+        for (name, tensor), start in zip(network.state_dict().items(), before.state_dict().values()):
+            found = source.get(name, tensor)
+            if characters is not None and found.shape != tensor.shape and _are_heads(found, tensor, characters):
+                theirs, added, _ = characters
+                start.unflatten(0, (-1, len(theirs)))[:, added] = tensor.unflatten(0, (-1, len(theirs)))[:, added]
+            if tensor.is_floating_point():
+                tensor.copy_(torch.lerp(start, tensor, learned))
 
 
 def _fill(

@@ -70,6 +70,14 @@ def test_a_batch_may_be_written_to() -> None:
     assert not examples.columns[0].any()
 
 
+def test_examples_are_as_long_as_the_longest_of_their_ragged_columns() -> None:
+    short, long = Ragged(torch.zeros(9), torch.tensor([4, 3, 2])), Ragged(torch.zeros(9), torch.tensor([1, 5, 3]))
+    lengths = Examples(torch.zeros(3), short, long).lengths
+    assert lengths is not None
+    assert lengths.tolist() == [4, 5, 3]
+    assert Examples(torch.zeros(3)).lengths is None
+
+
 def test_examples_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match=r"differ in length: \[3, 2\]"):
         Examples(torch.zeros(3), torch.zeros(2))

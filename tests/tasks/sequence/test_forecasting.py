@@ -26,7 +26,7 @@ from zoo.spec import Calibration, Forecast, Series, Spec
 from zoo.tasks.sequence import Forecasting
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports.forecasting import PENALTIES, simpler_forecasts
+from zoo.training.reports.simpler_forecasts import PENALTIES, simpler_forecasts
 
 BUILD = partial(models.build, "lstm", hidden_size=16)
 ADAM = partial(torch.optim.AdamW, lr=1e-2)
@@ -129,6 +129,22 @@ def test_few_windows_have_one_width_for_all_steps() -> None:
     widths = evaluation.calibration.widths
     assert widths is not None
     assert len(set(widths)) == 1
+
+
+def test_intervals_of_few_windows_are_wider_and_hold_what_they_are_made_to_hold() -> None:
+    """On short random walks, whose validation windows nearly are one, over draws."""
+    held = []
+    for seed in range(12):
+        walk = torch.randn(150, generator=torch.Generator().manual_seed(seed)).cumsum(dim=0)
+        parts = [windows(part) for part in (walk[:100], walk[89:125], walk[114:])]
+        task = Forecasting(CONTEXT, BUILD, ADAM)
+        evaluation = Evaluation(task, dict(zip(("train", "val", "test"), parts)), 64)
+        report.initialise(task, evaluation.splits)
+        task.network.gate.fill_(0)  # as validation says
+        evaluation.calibration = report.calibrate(task, evaluation) or Calibration()
+        assert evaluation.kept["cross-fitted"] > 50
+        held.append(report.split_metrics(task, evaluation)["interval_coverage"])
+    assert 0.85 < sum(held) / len(held) <= 1
 
 
 def test_missing_values_count_for_nothing() -> None:

@@ -16,7 +16,7 @@ from zoo.models.rnn import Forecaster
 from zoo.spec import Forecast, Series, Spec
 from zoo.spec.clock import Clock
 from zoo.tasks.sequence import linear
-from zoo.tasks.sequence.linear import _cross_validation, _ridge, fit_linear
+from zoo.tasks.sequence.linear import _cross_validation, _ridge, cross_fitted, fit_linear
 from zoo.tasks.sequence.seasons import repeat, season_of
 
 BUILD = partial(models.build, "gru", hidden_size=4)
@@ -79,6 +79,19 @@ def test_a_linear_series_is_predicted_exactly() -> None:
     context, true = windows(series, 24, 6, 320, 400)
     torch.testing.assert_close(network(context), true, atol=2e-3, rtol=0)
     torch.testing.assert_close(network.base(context), network(context))  # the network has learned nothing yet
+
+
+def test_cross_fitted_windows_are_those_of_fits_to_the_others() -> None:
+    series = torch.randn(160, 1, generator=torch.Generator().manual_seed(0)).cumsum(dim=0)
+    described = spec(8, 3)
+    train, val = windows(series, 8, 3, 0, 110), windows(series, 8, 3, 102, 160)
+    network = fitted(described, train, val)
+    rows, found = cross_fitted(network, described.input, train, val)  # type: ignore[arg-type]
+    assert torch.equal(rows, torch.arange(100))
+    others = torch.cat([torch.arange(18), torch.arange(42, 100)])  # of the windows 20 to 39, those beside them apart
+    again = fitted(described, (train[0][others], train[1][others]), val)
+    torch.testing.assert_close(found[20:40], again.base(train[0][20:40]))
+    assert (found - train[1]).square().mean() > (network.base(train[0]) - train[1]).square().mean()
 
 
 def test_what_is_known_of_the_steps_to_come_is_used() -> None:

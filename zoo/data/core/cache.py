@@ -14,7 +14,6 @@ import logging
 import mmap
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +27,7 @@ from torch import Tensor
 
 from zoo.errors import DataError, SpecError
 from zoo.files import PART, cache_folder, one_line
+from zoo.progress import track
 from zoo.spec import Image
 from zoo.spec.decoding import Decoded, Decoder, Job, channel_sums, decode_here, decode_in_processes
 from zoo.spec.image_files import image_size
@@ -321,7 +321,7 @@ class _Decoding:
                 results = decode_here(self.decoder, jobs, file)
             else:
                 results = decode_in_processes(self.decoder, jobs, target, processes)
-            table = self._table(_shown(results, len(self.sizes)))
+            table = self._table(track(results, "decoding", len(self.sizes)))
             file.flush()
             os.fsync(file.fileno())
         np.savez(folder / "images.npz", starts=starts, **table)  # type: ignore[arg-type]  # it takes them for options
@@ -374,15 +374,6 @@ def _processes(count: int, size: int) -> int:
     """How many processes decode: one for each CPU, but not for a few seconds of work."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if count < FEW and size < IN_MEMORY else max(1, min(cpus, MAX_PROCESSES))
-
-
-def _shown(results: Iterable[Decoded], count: int) -> Iterator[Decoded]:
-    """The same, with a progress bar where there is somebody to see it."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return iter(track(results, "Decoding", count, console=console, transient=True, disable=not sys.stderr.isatty()))
 
 
 def _gigabytes(size: int) -> str:

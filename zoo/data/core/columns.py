@@ -151,8 +151,9 @@ class Examples(Dataset[Batch]):
 
     @property
     def lengths(self) -> Tensor | None:
-        """The lengths of the examples (N,), from the first ragged column; None where there is none."""
-        return next((column.lengths for column in self.columns if isinstance(column, Ragged | Joined)), None)
+        """The lengths of the examples (N,), those of the longest of their ragged columns; None where there is none."""
+        lengths = [column.lengths for column in self.columns if isinstance(column, Ragged | Joined)]
+        return torch.stack(lengths).amax(dim=0) if lengths else None
 
     def __getitem__(self, index: int) -> Batch:
         return tuple(column[index] for column in self.columns)

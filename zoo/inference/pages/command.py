@@ -14,6 +14,7 @@ from zoo import check
 from zoo.errors import ConfigError, SpecError, one_line, unknown
 from zoo.inference.pages.document import Document
 from zoo.inference.pages.reading import read_page
+from zoo.progress import track
 from zoo.weights.catalogue import load
 
 FORMATS = ("text", "json")
@@ -46,7 +47,7 @@ def read(cfg: DictConfig) -> int:
     except OSError as error:
         raise ConfigError(f"cannot write {cfg.output}: {error.strerror}") from error
     with place as output:
-        for file in files:
+        for file in track(files, "reading", len(files)):
             try:
                 document = read_page(file, reader, min_confidence=least)
             except SpecError as error:

@@ -12,9 +12,10 @@ from typing import Any
 from torch import nn
 
 from zoo.errors import SpecError
+from zoo.models.gan.colouriser import Colouriser
 from zoo.models.gan.discriminators import PatchDiscriminator
 from zoo.models.gan.generators import Discriminator, Generator
-from zoo.models.gan.restorers import Colouriser, Inpainter, SuperResolver
+from zoo.models.gan.restorers import Inpainter, SuperResolver
 from zoo.models.gan.unet import ResidualBlock, UNet
 from zoo.spec import Image, Label, MaskedImage, Seed, SmallImage, Spec, Text
 
@@ -40,7 +41,7 @@ def defaults(spec: Spec) -> dict[str, int]:
         return {"width": 16, "latent_dim": 64, **({"blocks": 2} if isinstance(spec.input, Text) else {})}
     if isinstance(spec.input, SmallImage):
         return {"width": 32, "blocks": 8}
-    return {"width": 32, "depth": 2} if isinstance(spec.input, MaskedImage) else {"width": 16, "depth": 3}
+    return {"width": 32, "depth": 2}
 
 
 def build(

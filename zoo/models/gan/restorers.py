@@ -1,9 +1,8 @@
-"""Generators that restore: they fill holes, enlarge, and colour.
+"""Generators that restore: they fill holes, and enlarge.
 
 Inpainting follows Pathak et al., "Context encoders", 2016. Super-resolution is a residual network without batch
 normalisation (Lim et al., "Enhanced deep residual networks for single image super-resolution", 2017) that adds to the
-bicubic enlargement and ends in a pixel shuffle (Shi et al., 2016). Colourisation predicts the two chroma channels as
-Zhang et al. ("Colorful image colorization", 2016) do, and takes the luminance from the grey image.
+bicubic enlargement and ends in a pixel shuffle (Shi et al., 2016).
 
 Shape letters: B batch, C channels, H height, W width, S scale.
 """
@@ -18,8 +17,6 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.models.gan.unet import Residual, UNet
-
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image: ITU-R BT.601, as in JPEG and Pillow
 
 
 class Inpainter(nn.Module):
@@ -111,54 +108,6 @@ class SuperResolver(nn.Module):
         return torch.cat(rows, dim=-2)
 
 
-class Colouriser(nn.Module):
-    """Colours a grey image of any size; converted back to grey, the result is the input.
-
-    Args:
-        width: channels of the U-Net at full size, a multiple of 8; they double with each halving.
-        depth: number of halvings of the U-Net.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-
-    def __init__(self, *, width: int = 32, depth: int = 3) -> None:
-        super().__init__()
-        self.unet = UNet(1, 2, width=width, depth=depth)
-        self.min_size = 2**depth
-        self.num_stages = depth + 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Grey (B, 1, H, W) to red, green and blue (B, 3, H, W), float32, both in -1..1."""
-        return colour(x.float(), self._chroma(x))
-
-    def generate(self, x: Tensor, *, side: int = 256) -> Tensor:
-        """As `forward`, in whole steps of 1/255, whose luminance is that of x even after rounding.
-
-        Colours vary slowly: those of a larger image are computed at a smaller size, and enlarged.
-
-        Args:
-            x: (B, 1, H, W) in -1..1.
-            side: height and width up to which colours are computed at full size.
-        """
-        height, width = x.shape[-2:]
-        longest = max(height, width)
-        if longest <= side:
-            chroma = self._chroma(x)
-        else:
-            small = [max(self.min_size, round(length * side / longest)) for length in (height, width)]
-            chroma = self._chroma(functional.interpolate(x, size=small, mode="bilinear", antialias=True))
-            chroma = functional.interpolate(chroma, size=(height, width), mode="bicubic")
-        return _round_with_exact_luma(x, colour(x, chroma))
-
-    def forward_stages(self, x: Tensor) -> list[Tensor]:
-        """The feature maps of the U-Net on the way down."""
-        return self.unet.forward_stages(x)
-
-    def _chroma(self, x: Tensor) -> Tensor:
-        return self.unet(x).float().tanh() / 2
-
-
 def _block(channels: int) -> Residual:
     return Residual(
         nn.Conv2d(channels, channels, kernel_size=3, padding=1),
@@ -173,41 +122,6 @@ def enlarge(x: Tensor, scale: int) -> Tensor:
     """Bicubic enlargement of (B, C, H, W) with the kernel of Keys (1981, a = -0.5), as MATLAB's `imresize`; float32."""
     size = x.shape[-2] * scale, x.shape[-1] * scale
     return functional.interpolate(x.float(), size=size, mode="bicubic", antialias=True)  # without, torch has a = -0.75
-
-
-def colour(luma: Tensor, chroma: Tensor) -> Tensor:
-    """Red, green and blue (B, 3, H, W) in -1..1 from luma (B, 1, H, W) in -1..1 and chroma Cb, Cr in -0.5..0.5.
-
-    The luma of the result is exactly that given: a colour outside the cube of possible colours is moved towards grey
-    just far enough to lie in it.
-    """
-    cb, cr = chroma[:, :1], chroma[:, 1:]
-    red, green, blue = LUMA
-    offsets = torch.cat(
-        [
-            2 * (1 - red) * cr,
-            -2 * (blue * (1 - blue) * cb + red * (1 - red) * cr) / green,
-            2 * (1 - blue) * cb,
-        ],
-        dim=1,
-    )
-    offsets = 2 * offsets  # of pixels in -1..1
-    room = torch.where(offsets > 0, 1 - luma, 1 + luma)
-    fraction = (room / offsets.abs().clamp(min=1e-6)).amin(dim=1, keepdim=True).clamp(0, 1)
-    return luma + fraction * offsets
-
-
-def _round_with_exact_luma(luma: Tensor, image: Tensor) -> Tensor:
-    """Round pixels (B, 3, H, W) in -1..1 to steps of 1/255, and green so that the rounded luma is that given.
-
-    A step of green is 0.587 steps of luma, so one always fits.
-    """
-    red, green, blue = LUMA
-    grey = ((luma + 1) * 127.5).round()
-    steps = ((image + 1) * 127.5).round().clamp(0, 255)
-    fitting = (grey - red * steps[:, :1] - blue * steps[:, 2:]) / green
-    steps = torch.cat([steps[:, :1], fitting.round().clamp(0, 255), steps[:, 2:]], dim=1)
-    return steps / 127.5 - 1
 
 
 def _stretches(length: int, tile: int, reach: int) -> Iterator[tuple[int, int, int, int]]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from zoo import check
 from zoo.models.rbm.machine import RBM
 from zoo.models.rbm.units import Bernoulli, Counts, bernoulli
+from zoo.progress import track
 
 MOST_ENUMERATED = 20  # hidden units: a million states
 CHUNK = 4096  # states at a time
@@ -92,7 +93,7 @@ def annealed_importance_sampling(
     away, shift = (base - visible.bias).expand(runs, -1), visible.bias - base
     v = visible.sample(away, like)
     log_weights = torch.zeros(runs, dtype=torch.float64, device=v.device)
-    for step in range(temperatures):
+    for step in track(range(temperatures), "annealed importance sampling", temperatures):
         cold, warm = (step + 1) / temperatures, step / temperatures
         x = rbm.hidden_input(v)
         rise = functional.softplus(cold * x) - functional.softplus(warm * x)

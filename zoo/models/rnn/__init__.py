@@ -5,7 +5,7 @@ The spec decides how the network is used:
 - many to one: text → classes; strokes → classes; a series, or an image read row by row → classes or values;
 - one to one: a table's row → classes or values;
 - one to many: an image → text, and a text → its continuation;
-- many to many, unequally long: a text → handwriting;
+- many to many, unequally long: a text → handwriting, and a sentence → its translation;
 - many to many: a video, a series or a sentence → labels, and a series → its forecast.
 """
 
@@ -24,6 +24,7 @@ from zoo.models.rnn.handwriting import Handwriter
 from zoo.models.rnn.recurrent import GRU, LSTM, RNN, Recurrent, Stack
 from zoo.models.rnn.steps import FrameReader, Tagger, VideoReader
 from zoo.models.rnn.text import LanguageModel, TextClassifier
+from zoo.models.rnn.translation import Translator
 from zoo.models.rnn.vectors import ImageReader, RowReader
 from zoo.models.rnn.words import WordReader
 from zoo.spec import (
@@ -35,9 +36,11 @@ from zoo.spec import (
     MultiLabel,
     Sentence,
     Series,
+    SourceText,
     Spec,
     Strokes,
     Table,
+    TargetText,
     Text,
     Tokens,
     Values,
@@ -59,6 +62,7 @@ __all__ = [
     "Stack",
     "Tagger",
     "TextClassifier",
+    "Translator",
     "VideoReader",
     "WordReader",
     "build",
@@ -74,6 +78,9 @@ def defaults(spec: Spec) -> dict[str, Any]:
         return {"hidden_size": 64, "bidirectional": True, "dropout": 0.3}
     if isinstance(spec.input, Sentence):
         return {**chosen, "bidirectional": True, "dropout": 0.4}
+    if isinstance(spec.input, SourceText):
+        few = spec.input.level == "characters"
+        return {**chosen, "hidden_size": 96 if few else 256, "bidirectional": True, "dropout": 0.1 if few else 0.3}
     if isinstance(spec.output, Forecast):
         return {**chosen, "hidden_size": 64}
     if isinstance(spec.input, Series):  # tests of memory
@@ -101,6 +108,7 @@ def build(
     memory_span: int | None = None,
     num_components: int = 20,
     conditional: bool = True,
+    attend: bool = True,
 ) -> nn.Module:
     """The recurrent network for a spec.
 
@@ -111,6 +119,7 @@ def build(
         by_rows: read an image row by row, not in one step.
         memory_span: of an LSTM over series, strokes, images or rows, as in `Recurrent`.
         num_components, conditional: of handwriting, as in `Handwriter`.
+        attend: of translation, as in `Translator`.
 
     Raises:
         SpecError: no recurrent network goes from that input to that output.
@@ -141,6 +150,18 @@ def build(
             token_dropout=token_dropout,
             embedding_dropout=embedding_dropout,
             ensemble_size=ensemble_size,
+            **stack,
+        )
+    if isinstance(given, SourceText) and isinstance(wanted, TargetText):
+        return Translator(
+            cell,
+            given.codes,
+            wanted.codes,
+            wanted.max_length,
+            attend=attend,
+            embedding_dim=embedding_dim,
+            bidirectional=bidirectional,
+            token_dropout=token_dropout,
             **stack,
         )
     if isinstance(given, Text) and isinstance(wanted, Tokens):
@@ -185,7 +206,7 @@ def build(
         if isinstance(given, Strokes):
             return network(5, outputs, pool=pool)
     raise SpecError(
-        f"{cell} goes from text to text or ink, from image to text, from video, series or sentence to labels of their "
-        "steps, from series to forecast, or from text, image, video, strokes, table or series to classes, labels or "
-        f"values, not {spec}"
+        f"{cell} goes from text to text or ink, from source text to translation, from image to text, from video, "
+        "series or sentence to labels of their steps, from series to forecast, or from text, image, video, strokes, "
+        f"table or series to classes, labels or values, not {spec}"
     )

@@ -2,9 +2,9 @@
 
 Graves, "Generating sequences with recurrent neural networks", 2013, sections 4 and 5, and his names for its numbers.
 Where we deviate: the pen goes on, leaves or ends, as in Ha and Eck, "A neural representation of sketch drawings", 2018,
-so that the network itself says where it ends; there are two recurrent layers, of which only the first one, whose
-input depends on the window, is stepped through in Python; and standard deviations have a floor, since the coordinates
-of recordings are whole numbers.
+so that the network itself says where it ends, for which the window sees an end after the last character; there are two
+recurrent layers, of which only the first one, whose input depends on the window, is stepped through in Python; and
+standard deviations have a floor, since the coordinates of recordings are whole numbers.
 
 Shape letters: B batch, T steps, U characters, V codes, H units, K windows, M components.
 """
@@ -93,7 +93,7 @@ class Handwriter(nn.Module):
 
     Args:
         cell: rnn, gru or lstm.
-        codes: V of the texts; 0 is padding.
+        codes: V of the texts; 0 is padding, the first of which is the end.
         std: root of the mean square of a step's coordinates, by which they are scaled.
         hidden_size: H, of each of the two layers.
         num_components: M, Gaussians in the mixture.
@@ -230,10 +230,11 @@ class Handwriter(nn.Module):
         return _State(hidden, output, position, window, state.deeper)
 
     def _text(self, codes: Tensor, lengths: Tensor) -> _Texts:
-        real = torch.arange(codes.shape[1], device=codes.device) < lengths[:, None]
-        characters = functional.one_hot(codes, self.codes).to(self.output.weight.dtype) * real[:, :, None]
-        places = torch.arange(codes.shape[1], device=codes.device, dtype=characters.dtype)
-        return _Texts(characters * self.conditional, places)
+        places = torch.arange(codes.shape[1] + 1, device=codes.device)
+        real = places <= lengths[:, None]
+        characters = functional.one_hot(functional.pad(codes, (0, 1)), self.codes) * real[:, :, None]
+        dtype = self.output.weight.dtype
+        return _Texts(characters.to(dtype) * self.conditional, places.to(dtype))
 
     def _start(self, count: int, like: Tensor) -> _State:
         zeros = like.new_zeros(count, self.first.hidden_size)
@@ -250,7 +251,7 @@ class Handwriter(nn.Module):
 
 
 class _Texts(NamedTuple):
-    """The characters of B texts, one-hot (B, U, V), and their places (U,)."""
+    """The characters of B texts and the end of each, one-hot (B, U + 1, V), and their places (U + 1,)."""
 
     characters: Tensor
     places: Tensor

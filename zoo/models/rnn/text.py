@@ -6,6 +6,7 @@ Shape letters: B batch, T tokens, V codes, E embedding, H units, D directions, K
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -223,6 +224,11 @@ class LanguageModel(nn.Module):
         """Codes (B, T), padded after their lengths (B,), to logits (B, T, V) of the token after each."""
         return self.output(self.dropout(self.stack(self.embedding(codes), lengths)))
 
+    def step(self, last: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Logits (B, V) of the token after the last ones (B,), and the new states; `stack.start` gives the first."""
+        outputs, states = self.stack.step(self.embedding(last[:, None]), states)
+        return self.output(outputs)[:, 0], states
+
     def generate(
         self, codes: Tensor, lengths: Tensor, *, length: int = 200, num_beams: int = 1, temperature: float = 0.8
     ) -> tuple[Tensor, Tensor]:
@@ -238,20 +244,16 @@ class LanguageModel(nn.Module):
         Raises:
             SpecError: one of them is out of range, or both num_beams and a temperature are given.
         """
-
-        def step(last: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-            outputs, states = self.stack.step(self.embedding(last[:, None]), states)
-            return self.output(outputs)[:, 0], states
-
         written = codes.new_zeros(len(codes), length)
         likelihoods = torch.zeros(len(codes), device=codes.device)
+        go_on = partial(write, self.step, length=length, num_beams=num_beams, temperature=temperature)
         for size in lengths.unique().tolist():  # texts of one length go through the fused kernel together
             rows = (lengths == size).nonzero()[:, 0]
             begin = codes[rows, :size]
             states = self.stack.start(len(rows))
             if size > 1:
                 states = self.stack.step(self.embedding(begin[:, :-1]), states)[1]
-            new, found = write(step, states, begin[:, -1], length=length, num_beams=num_beams, temperature=temperature)
+            new, found = go_on(states, begin[:, -1])
             written[rows, : new.shape[1]] = new.to(written.dtype)
             likelihoods[rows] = found
         return written, likelihoods

@@ -20,7 +20,15 @@ Step = Callable[[Tensor, Memory], tuple[Tensor, Memory]]  # last codes (N,) to l
 
 
 def write(
-    step: Step, memory: Memory, last: Tensor, *, length: int, num_beams: int = 1, temperature: float = 0.0
+    step: Step,
+    memory: Memory,
+    last: Tensor,
+    *,
+    length: int,
+    num_beams: int = 1,
+    temperature: float = 0.0,
+    length_penalty: float = 0.0,
+    unknown: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Write B texts of at most `length` tokens; each ends with its first 0.
 
@@ -31,6 +39,9 @@ def write(
         length: the most tokens.
         num_beams: unfinished texts that are followed for each; 1 takes the likeliest token each time.
         temperature: 0 writes the likeliest text that is found; above 0 tokens are drawn from logits divided by it.
+        length_penalty: beams are compared by log-probability / tokens ** length_penalty, their end among the tokens:
+            0 by the probability of the whole text, which favours short ones, 1 by the mean of its tokens.
+        unknown: whether the unknown token may be written.
 
     Returns:
         Codes (B, T), and the log-probabilities (B,) of the texts (nats; as the network sees them, at temperature 1).
@@ -42,6 +53,7 @@ def write(
         check.whole("length", length)
         check.whole("num_beams", num_beams)
         check.at_least_zero("temperature", temperature)
+        check.at_least_zero("length_penalty", length_penalty)
     except ValueError as error:  # an option of a call on an artefact
         raise SpecError(str(error)) from None
     if num_beams > 1 and temperature:
@@ -50,9 +62,10 @@ def write(
     likelihoods = last.new_zeros(count, 1, dtype=torch.float32)  # B, K
     texts = last.new_zeros(count, 1, 0)  # B, K, T
     finished = torch.zeros_like(likelihoods, dtype=torch.bool)
+    lengths = torch.zeros_like(likelihoods)
     for _ in range(length):
         logits, memory = step(last, memory)
-        steps = log_probabilities(logits).view(count, -1, logits.shape[1])  # B, K, V
+        steps = log_probabilities(logits, unknown).view(count, -1, logits.shape[1])  # B, K, V
         steps = torch.where(finished[:, :, None], _ends_only(steps), steps)
         totals = likelihoods[:, :, None] + steps
         if temperature:
@@ -60,11 +73,15 @@ def write(
             origins, codes = torch.zeros_like(chosen), chosen
             likelihoods = totals[:, 0].gather(1, chosen)
         else:
-            likelihoods, places = totals.flatten(1).topk(min(num_beams, totals[0].numel()), dim=1)  # B, K
+            lengths = lengths + ~finished
+            scores = totals / lengths[:, :, None] ** length_penalty if length_penalty else totals
+            places = scores.flatten(1).topk(min(num_beams, totals[0].numel()), dim=1).indices  # B, K
+            likelihoods = totals.flatten(1).gather(1, places)
             origins, codes = places // totals.shape[2], places % totals.shape[2]
         texts = torch.cat([texts.gather(1, origins[:, :, None].expand(-1, -1, texts.shape[2])), codes[:, :, None]], 2)
         rows = torch.arange(count, device=last.device)[:, None] * finished.shape[1] + origins
         finished = finished.gather(1, origins) | (codes == PAD)
+        lengths = lengths.gather(1, origins)
         if finished.all():
             break
         memory = _select(memory, rows.flatten())
@@ -72,10 +89,11 @@ def write(
     return texts[:, 0], likelihoods[:, 0]
 
 
-def log_probabilities(logits: Tensor) -> Tensor:
-    """Log-probabilities of the next token from logits (N, V); an unknown one is never written."""
+def log_probabilities(logits: Tensor, unknown: bool = False) -> Tensor:
+    """Log-probabilities of the next token from logits (N, V); an unknown one has none, unless it is asked for."""
     logits = logits.float().clone()
-    logits[:, UNKNOWN] = float("-inf")  # it stands for no word
+    if not unknown:
+        logits[:, UNKNOWN] = float("-inf")  # it stands for no word
     return logits.log_softmax(dim=1)
 
 

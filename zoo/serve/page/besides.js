@@ -2,9 +2,6 @@
 import { dropArea } from "./drawing.js";
 import { h, panel, work } from "./dom.js";
 
-const WORD = /[\p{L}\p{N}_]+(?:['’][\p{L}\p{N}_]+)*|[^\s\p{L}\p{N}_]/gu; // as the network splits a text
-const MOST_WORDS = 300;
-
 /** The panels that a model has besides its own. */
 export function besides(model, parts) {
   const panels = [];
@@ -21,25 +18,15 @@ function influence(model) {
   const shown = h("div", { class: "words" });
   const note = h("p", { class: "soft" }, "Each word is left out in turn, and the change of the answer is its influence.");
   const go = () => work(host, async () => {
-    const text = document.querySelector("main textarea").value;
-    const found = [...text.matchAll(WORD)].slice(0, MOST_WORDS);
-    if (!found.length) throw new Error("the text has no words; type some");
-    const without = found.map((word) => text.slice(0, word.index) + text.slice(word.index + word[0].length));
-    const { answers, errors } = await model.predict([text, ...without]);
-    if (!answers[0]) throw new Error(errors[0].error);
-    const label = model.output.kind === "Classes" ? answers[0].label : model.output.names[0];
-    const value = (answer) => (model.output.kind === "Classes" ? logit(answer.probabilities[label]) : answer[label]);
-    const changes = answers.slice(1).map((answer) => (answer ? value(answers[0]) - value(answer) : 0));
-    const most = Math.max(...changes.map(Math.abs), 1e-9);
-    shown.replaceChildren(...found.flatMap((word, place) => [mark(word[0], changes[place], most), " "]));
-    note.textContent = `Blue words speak for “${label}”, red ones against it; a number is by how much ${model.output.kind === "Classes" ? "the log-odds are" : "the value is"} higher with the word than without.`;
+    const { label, unit, words } = await model.json("influence", { text: document.querySelector("main textarea").value });
+    const most = Math.max(...words.map(([, change]) => Math.abs(change)), 1e-9);
+    shown.replaceChildren(...words.flatMap(([word, change]) => [mark(word, change, most), " "]));
+    note.textContent = `Blue words speak for “${label}”, red ones against it; a number is by how much ${unit} higher with the word than without.`;
   });
   const host = panel("Words that count", h("div", { class: "row" }, h("button", { class: "go", onclick: go }, "Show them")), shown, note);
   host.classList.add("wide");
   return host;
 }
-
-const logit = (p) => Math.log(Math.max(p, 1e-12) / Math.max(1 - p, 1e-12));
 
 function mark(word, change, most) {
   const strength = Math.abs(change) / most;

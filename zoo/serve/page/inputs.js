@@ -304,6 +304,6 @@ function strokes(model, { submit, result }) {
 }
 
 export const inputs = {
-  Image: image, MaskedImage: masked, SmallImage: small, TextLine: textLine, Text: text, Sentence: text, Counts: text, Label: label, Seed: seed,
+  Image: image, MaskedImage: masked, SmallImage: small, TextLine: textLine, Text: text, SourceText: text, Sentence: text, Counts: text, Label: label, Seed: seed,
   Table: table, Ratings: ratings, Series: series, Video: video, Strokes: strokes,
 };

@@ -152,6 +152,6 @@ function any(model, answer, host) {
 }
 
 export const outputs = {
-  Classes: classes, MultiLabel: severalLabels, Values: values, Tokens: written, Transcript: written, Anomaly: anomaly, Features: features, Labels: labels,
+  Classes: classes, MultiLabel: severalLabels, Values: values, Tokens: written, TargetText: written, Transcript: written, Anomaly: anomaly, Features: features, Labels: labels,
   Topics: topics, Recommendations: recommendations, Image: image, Forecast: forecast, Ink: ink, any,
 };

@@ -11,7 +11,8 @@ from torch.nn import functional
 from zoo import check
 from zoo.errors import SpecError
 from zoo.metrics.restoration import REACH
-from zoo.models.gan.restorers import LUMA, enlarge
+from zoo.models.gan.colouriser import LUMA
+from zoo.models.gan.restorers import enlarge
 from zoo.spec import Image, MaskedImage, SmallImage, Spec
 
 MIN_SIZE = 4  # pixels each way of an image in which a part is hidden

@@ -1,4 +1,4 @@
-"""Restoration: undo a degradation. Inpainting, super-resolution and colourisation differ in the degradation alone."""
+"""Restoration: undo a degradation. Inpainting and super-resolution differ in the degradation alone."""
 
 from __future__ import annotations
 
@@ -131,6 +131,10 @@ class Restoration(Adversarial):
         """What the trained network restores of degraded images, as the artefact gives them: uint8 (B, C, H, W)."""
         network: Any = self.trained_network
         return self.image.restore(getattr(network, "generate", network)(self._input(degraded)))
+
+    def baselines(self, degraded: Tensor) -> dict[str, Tensor]:
+        """What simple methods restore of degraded images: uint8 images by method."""
+        return self.degradation.baselines(degraded)
 
     def compare(self, quality: RestorationMetrics, restored: Tensor, target: Tensor, region: Tensor) -> None:
         """Add restored uint8 images to metrics, beside the true ones."""

@@ -141,7 +141,7 @@ class Recommendation(ContrastiveDivergence):
         if ranks_all or codes.numel() * len(self.scale) <= MANY:
             answers: Tensor = network(self.vectors(batch))
         else:
-            answers = self._asked(network, self.vectors(batch), held_out)
+            answers = self.asked(network, self.vectors(batch), held_out)
         self.rmse.update(answers[held_out], network.scale[codes[held_out] - 1])
         if split == "test":
             self.ndcg.update(answers, gains(codes), held_out)
@@ -150,7 +150,7 @@ class Recommendation(ContrastiveDivergence):
             self.recall.update(scores, self.liked(codes))
             self.mrr.update(scores, self.liked(codes))
 
-    def _asked(self, network: Any, v: Tensor, held_out: Tensor) -> Tensor:
+    def asked(self, network: Any, v: Tensor, held_out: Tensor) -> Tensor:
         """The expected ratings of held-out items alone, NaN of the others: (B, G)."""
         places = held_out.int().topk(max(1, int(held_out.sum(dim=1).max())), dim=1).indices  # B, T
         expected = network.expected(network.conditional(v, places))

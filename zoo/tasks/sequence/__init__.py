@@ -1,4 +1,4 @@
-"""Sequences, read or written step by step: OCR, captioning, tagging, forecasting, language, handwriting, memory."""
+"""Sequences, read or written step by step: OCR, captioning, translation, tagging, forecasts, handwriting."""
 
 from __future__ import annotations
 
@@ -12,9 +12,20 @@ from zoo.tasks.sequence.language_modelling import LanguageModelling
 from zoo.tasks.sequence.memory import Adding
 from zoo.tasks.sequence.ocr import OCR
 from zoo.tasks.sequence.tagging import Tagging
+from zoo.tasks.sequence.translation import Translation
 from zoo.tasks.task import NetworkBuilder
 
-__all__ = ["OCR", "Adding", "Captioning", "Forecasting", "Handwriting", "LanguageModelling", "Tagging", "memory_task"]
+__all__ = [
+    "OCR",
+    "Adding",
+    "Captioning",
+    "Forecasting",
+    "Handwriting",
+    "LanguageModelling",
+    "Tagging",
+    "Translation",
+    "memory_task",
+]
 
 
 def memory_task(spec: Spec, build: NetworkBuilder, optimizer: OptimizerBuilder | TrainingOptions) -> Adding | Tagging:

@@ -99,7 +99,7 @@ class Forecasting(Task):
     def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> Tensor:
         context, future = batch
         prepared = self.series.prepare(context)
-        loss = self.loss_of(apply(self.network, prepared), future, self._spread(prepared))
+        loss = self.loss_of(apply(self.network, prepared), future, self.spread(prepared))
         self.record(loss=loss)
         return loss
 
@@ -120,7 +120,7 @@ class Forecasting(Task):
     def eval_step(self, batch: tuple[Any, Tensor], batch_idx: int, split: str) -> None:
         context, future = batch
         prepared = self.series.prepare(context)
-        outputs, spread = apply(self.trained_network, prepared).float(), self._spread(prepared)
+        outputs, spread = apply(self.trained_network, prepared).float(), self.spread(prepared)
         self._measure(1, outputs, future, spread)
         network = self._gated()
         if split == "test" or network is None:
@@ -161,7 +161,7 @@ class Forecasting(Task):
         network = self.trained_network
         return network if isinstance(network, Forecaster) and network.linear is not None else None
 
-    def _spread(self, prepared: Any) -> Tensor:
+    def spread(self, prepared: Any) -> Tensor:
         """By what the errors of each window are divided (B, 1, V): its spread, where windows are scaled, or 1."""
         network = self._gated()
         x = prepared[0] if isinstance(prepared, tuple) else prepared

@@ -11,6 +11,7 @@ regressors.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ Windows = tuple[Any, Tensor]  # as a batch holds them: the encoded context, and 
 
 PENALTIES = torch.logspace(-6, 2, 17, dtype=torch.float64)  # of standardised regressors, a window
 LEVELS = 3  # centres of any series
+FOLDS = 5
 CROWDED = 0.95  # degrees of freedom a window, above which a regression only recites
 
 
@@ -55,6 +57,33 @@ def fit_linear(network: Forecaster, series: Series, train: Windows, val: Windows
         linear.known_weight[:, value] = known_weight.to(linear.weight)
         linear.bias[:, value] = bias.to(linear.weight)
         linear.spread[:, value] = torch.cat(left).square().mean(dim=0).sqrt().clamp(min=1e-3).to(linear.weight)
+
+
+@torch.no_grad()
+def cross_fitted(network: Forecaster, series: Series, train: Windows, val: Windows) -> tuple[Tensor, Tensor]:
+    """What the linear part gives for windows of training that it was not fitted to.
+
+    The windows, which are in the order of time, are divided into five parts. Each is predicted by a linear part that is
+    fitted to the others, without windows that share a step to predict with it. A part that leaves too little to fit is
+    left out.
+
+    Returns:
+        Which windows are predicted (M,), and what the linear part gives for them (M, H, V), as the network does.
+    """
+    context, future = train
+    count, horizon = future.shape[:2]
+    fitted = copy.deepcopy(network)
+    rows, found = [torch.zeros(0, dtype=torch.long)], [future.new_zeros(0, *future.shape[1:])]
+    for part in torch.arange(count).chunk(FOLDS):
+        before, after = int(part[0]) - horizon + 1, int(part[-1]) + horizon
+        others = torch.cat([torch.arange(max(0, before)), torch.arange(min(count, after), count)])
+        if len(others) < count / FOLDS:
+            continue
+        fit_linear(fitted, series, (context[others], future[others]), val)
+        prepared = series.prepare(context[part])
+        found.append(fitted.base(*(prepared if isinstance(prepared, tuple) else (prepared,))))
+        rows.append(part)
+    return torch.cat(rows), torch.cat(found)
 
 
 def _regressors(network: Forecaster, series: Series, context: Any, future: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from zoo.data.photos import WholeImages
 from zoo.errors import DataError
 from zoo.metrics.restoration import RestorationMetrics
 from zoo.spec import Label, Text, Tokens
-from zoo.tasks.gan import Generation, Restoration
+from zoo.tasks.gan import Colourisation, Generation, Restoration
 from zoo.training import report
 from zoo.training.report import Evaluation
 
 SHOWN = 12  # images of a plot
 CONDITIONS, EACH = 10, 5  # generated images of a plot: so many classes or sentences, so many images of each
 CHECKED = 64  # images that are read together
+COUNTED = 2048  # training images, at most, whose colours are counted
 VIEW = 96  # pixels each way of a plot's images; larger ones are cut or shrunk
 
 
@@ -78,6 +80,13 @@ def _(task: Restoration, splits: Mapping[str, Examples]) -> None:
         task.check_size(*size)
 
 
+@report.initialise.register
+def _(task: Colourisation, splits: Mapping[str, Examples]) -> None:
+    """How frequent each class of colour is in training."""
+    rows = torch.linspace(0, len(splits["train"]) - 1, min(len(splits["train"]), COUNTED)).long()
+    task.fit_prior(splits["train"].__getitems__(part)[0] for part in rows.split(CHECKED))  # type: ignore[misc]
+
+
 @report.callbacks.register
 def _(task: Restoration, splits: Mapping[str, Examples]) -> list[Callback]:
     return [Samples(splits["val"].__getitems__(spread(len(splits["val"]))), SHOWN)]
@@ -88,8 +97,11 @@ def _(task: Restoration, evaluation: Evaluation) -> dict[str, float]:
     found: dict[str, RestorationMetrics] = {}
     for index, batch in enumerate(evaluation.batches("test", _batch_size(evaluation))):
         degraded, target, region = task.degrade(batch, index)  # as in the test
-        for method, restored in task.degradation.baselines(degraded).items():
-            quality = found.setdefault(method, RestorationMetrics(task.degradation.margin).to(task.device))
+        for method, restored in task.baselines(degraded).items():
+            if method not in found:
+                found[method] = copy.deepcopy(task.quality)
+                found[method].reset()
+            quality = found[method]
             task.compare(quality, restored, target, region)
     return {
         f"{method}_{name}": float(value)

@@ -1,6 +1,6 @@
-"""Reports of restricted Boltzmann machines: likelihoods, features, labels, anomalies, recommendations and topics.
+"""Reports of restricted Boltzmann machines: likelihoods, features, labels, anomalies and topics.
 
-Shape letters: N examples, V visible, H hidden, U users, G items, K values of a scale.
+Shape letters: N examples, V visible, H hidden.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from torch import Tensor
 from zoo import plots
 from zoo.errors import DataError
 from zoo.metrics.perplexity import Perplexity
-from zoo.metrics.ranking import NDCG, Recall, ReciprocalRank
 from zoo.models.rbm import annealed_importance_sampling, log_partition
 from zoo.models.rbm.likelihood import MOST_ENUMERATED
 from zoo.models.rbm.units import bernoulli
@@ -27,20 +26,12 @@ from zoo.tasks.rbm import (
     ContrastiveDivergence,
     FeatureLearning,
     Hybrid,
-    Recommendation,
     TopicModelling,
 )
 from zoo.tasks.rbm.contrastive_divergence import CHUNK, prepared
-from zoo.tasks.rbm.recommendation import RANKED, RANKED_USERS, gains
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports.baseline_models import (
-    MAX_NEIGHBOURS,
-    item_and_user_effects,
-    item_neighbours,
-    knn_accuracy,
-    lda_perplexity,
-)
+from zoo.training.reports.baseline_models import knn_accuracy, lda_perplexity
 from zoo.training.reports.supervised import confusion_matrix, targets
 from zoo.training.runtime import seeded
 
@@ -50,8 +41,6 @@ SHOWN = 12  # images in a row
 FILTERS = 64
 GIBBS_STEPS = 1000  # after which samples of the model are shown
 MAPPED = 1000  # test examples in the map of features
-MAPPED_ITEMS = 60
-USERS = 3  # whose recommendations the card shows
 ESTIMATED = 50  # test documents by which the perplexity is estimated, as in the paper
 SAME = 1e-6  # share of the largest number by which points differ at least, or they are one
 
@@ -292,68 +281,6 @@ def _(task: AnomalyDetection, evaluation: Evaluation, folder: Path) -> dict[str,
     groups = {"normal": scores[normal], "anomalies": scores[~normal]}
     plots.histograms(groups, threshold(task, evaluation), "free energy (nats)", folder / "scores.png")
     return {"scores.png": "Free energies of the test split, and the threshold that was chosen on validation."}
-
-
-# Recommendations
-
-
-@report.baselines.register
-def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
-    """The effects of items and users, item neighbourhoods, and the order of items by how many users rated them."""
-    columns: Any = evaluation.splits["test"].columns
-    known, held_out = columns
-    users, items, scale = held_out.owners, held_out.places.long(), task.network.scale.cpu()
-    effects = mean, of_item, of_user = item_and_user_effects(known, scale)
-    truths = scale[held_out.codes.long() - 1]
-    errors = {"item_and_user_effects": mean + of_item[items] + of_user[users] - truths}
-    if known.width <= MAX_NEIGHBOURS:
-        errors["item_neighbours"] = item_neighbours(known, held_out, scale, effects) - truths
-    popularity = known.places.long().bincount(minlength=known.width).float()
-    ranking, recall, rank = NDCG(RANKED), Recall(RANKED), ReciprocalRank()
-    for rows in torch.arange(len(held_out)).split(evaluation.batch_size):
-        codes, given = (column.index_select(0, rows).long() for column in (held_out, known))
-        ranking.update(popularity.expand(len(rows), -1), gains(codes), codes > 0)
-        if rows[0] < RANKED_USERS:
-            for metric in (recall, rank):
-                metric.update(popularity.expand(len(rows), -1).masked_fill(given > 0, -1), task.liked(codes))
-    return {
-        **{f"rmse_{name}": float(its.square().mean().sqrt()) for name, its in errors.items()},
-        "ndcg_popularity": float(ranking.compute()),
-        "recall_popularity": float(recall.compute()),
-        "mrr_popularity": float(rank.compute()),
-    }
-
-
-@report.notes.register
-def _(task: Recommendation, evaluation: Evaluation) -> list[str]:
-    output: Any = task.spec.output
-    titles: tuple[str, ...] = task.spec.input.titles  # type: ignore[union-attr]
-    batch: Any = next(evaluation.batches("test", USERS))  # of all users and items there may be billions
-    known = batch[0]
-    with torch.no_grad():
-        answers = output.decode(task.eval().predict_step(batch).cpu())
-    lines = ["| highest ratings of a user | recommendations, with the expected ratings |", "|---|---|"]
-    for codes, answer in zip(known.cpu(), answers):
-        liked = [titles[place] for place in codes.argsort(descending=True, stable=True)[:5].tolist()]
-        recommended = [f"{entry['title']} {entry['rating']:.2f}" for entry in answer[:5]]
-        lines.append(f"| {'; '.join(liked)} | {'; '.join(recommended)} |")
-    return ["\n".join(lines)]
-
-
-@report.plots.register
-def _(task: Recommendation, evaluation: Evaluation, folder: Path) -> dict[str, str]:
-    network: Any = task.trained_network
-    titles: tuple[str, ...] = task.spec.input.titles  # type: ignore[union-attr]
-    rated: Any = evaluation.splits["train"].columns[0]
-    most_rated = rated.places.long().bincount(minlength=rated.width).argsort(descending=True)[:MAPPED_ITEMS]
-    weights = network.weight.detach().cpu()[most_rated]
-    try:
-        layout = in_the_plane(weights, perplexity=12.0, metric="cosine")
-    except ValueError as error:
-        log.warning("items.png is not drawn: %s", error)
-        return {}
-    plots.labelled_scatter(layout, [titles[place] for place in most_rated], folder / "items.png")
-    return {"items.png": f"The {len(most_rated)} items that most users rated, laid out by their weights (t-SNE)."}
 
 
 # Topics

@@ -5,6 +5,7 @@ Shape letters: N examples, T steps.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchmetrics import MeanMetric
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.functional.classification import binary_calibration_error, multiclass_confusion_matrix
+from torchmetrics.text import CharErrorRate, WordErrorRate
 
 from zoo import plots
+from zoo.metrics.calibration import fit_reading_temperature, reading_probabilities
+from zoo.metrics.classification import BINS
 from zoo.metrics.entities import EntityF1
 from zoo.metrics.readings import Reading
-from zoo.spec import Sentence, Video
+from zoo.spec import Calibration, Sentence, Video, ctc
 from zoo.spec.text import PAD, tokenise
 from zoo.tasks.sequence import OCR, Adding, Captioning, LanguageModelling, Tagging
 from zoo.tasks.sequence.captioning import is_one_of
@@ -35,6 +40,61 @@ SAMPLE = 400  # characters that the card shows
 
 
 # OCR
+
+
+@report.outcomes.register
+def _(task: OCR, evaluation: Evaluation) -> dict[str, Tensor]:
+    """The edits of each line, and its characters and words; and whether it has any."""
+    lines = [(line.predicted, line.true) for line in read_lines(task, evaluation)]
+    return {
+        "cer": torch.stack([_edits(CharErrorRate(), *line) for line in lines]),
+        "wer": torch.stack([_edits(WordErrorRate(), *line) for line in lines]),
+        "ler": torch.tensor([(float(read != true), 1.0) for read, true in lines]),
+    }
+
+
+def _edits(rate: CharErrorRate | WordErrorRate, read: str, true: str) -> Tensor:
+    """The edits between two texts, and by what the rate divides them (2,)."""
+    rate.update([read], [true])
+    return torch.stack([rate.errors, rate.total])
+
+
+@report.calibrate.register
+def _(task: OCR, evaluation: Evaluation) -> Calibration:
+    """The temperature at which confidence tells best whether a line is read right."""
+    return Calibration(temperature=fit_reading_temperature(evaluation.predictions("val"), _symbols(evaluation, "val")))
+
+
+@report.split_metrics.register
+def _(task: OCR, evaluation: Evaluation) -> dict[str, float]:
+    """By how much the confidence of lines and the fraction of them that are right differ."""
+    return {"calibration_error": _calibration_error(evaluation, evaluation.calibration.temperature or 1.0)}
+
+
+@report.notes.register
+def _(task: OCR, evaluation: Evaluation) -> list[str]:
+    if (temperature := evaluation.calibration.temperature) is None:
+        return []
+    after, before = (_calibration_error(evaluation, each) for each in (temperature, 1.0))
+    return [
+        "## Answers",
+        f"Confidence is at a temperature of {temperature:.4g}, chosen on validation: the calibration error on test is "
+        f"{after:.4g}, and without it {before:.4g}.",
+    ]
+
+
+def _calibration_error(evaluation: Evaluation, temperature: float) -> float:
+    """Of the confidence in the lines of the test split, at a temperature."""
+    logits: list[Tensor] = evaluation.predictions("test")
+    read = [text for batch in logits for text in ctc.best_paths(batch)]
+    right = torch.tensor([int(a == b) for a, b in zip(read, _symbols(evaluation, "test"))])
+    return float(binary_calibration_error(reading_probabilities(logits, read, temperature), right, n_bins=BINS))
+
+
+def _symbols(evaluation: Evaluation, split: str) -> list[list[int]]:
+    """The true texts of a split, as symbols."""
+    texts: Any = evaluation.splits[split].columns[1]
+    return [texts[row].tolist() for row in range(len(texts))]
 
 
 @report.plots.register
@@ -67,6 +127,14 @@ def _(task: Captioning, evaluation: Evaluation) -> dict[str, float]:
         captions = task.with_captions(batch)[1].cpu()
         found.update(is_one_of(written.expand(len(captions), -1), captions).float())
     return {"exact of the most frequent caption": float(found.compute())}
+
+
+@report.outcomes.register
+def _(task: Captioning, evaluation: Evaluation) -> dict[str, Tensor]:
+    """Whether each image has a caption as one of its own."""
+    batches = zip(evaluation.predictions("test"), evaluation.batches("test"))
+    exact = torch.cat([is_one_of(written, task.with_captions(batch)[1].cpu()).float() for written, batch in batches])
+    return {"exact": torch.stack([exact, torch.ones_like(exact)], dim=1)}
 
 
 @report.plots.register
@@ -107,6 +175,18 @@ def _by_word(task: Tagging, evaluation: Evaluation) -> dict[str, float]:
             f1.update(answer[None], truth[None])
         metrics["f1 of each word's label"] = float(f1.compute())
     return metrics
+
+
+@report.outcomes.register
+def _(task: Tagging, evaluation: Evaluation) -> dict[str, Tensor]:
+    """The steps of each sequence, and how many of them are right."""
+    found = []
+    for logits, (_, labels) in zip(evaluation.predictions("test"), evaluation.batches("test")):
+        true = masked(labels).cpu()
+        counted = true != IGNORED
+        right = (logits.argmax(dim=2) == true) & counted
+        found.append(torch.stack([right.sum(dim=1), counted.sum(dim=1)], dim=1).float())
+    return {"accuracy": torch.cat(found)}
 
 
 def _labels(column: Any) -> Tensor:
@@ -162,6 +242,19 @@ def _(task: LanguageModelling, evaluation: Evaluation) -> dict[str, float]:
         "bits by frequency": -float((counts / counts.sum()).log2()[test].mean()),
         "bits by the two before": -float(probabilities.log2().mean()),
     }
+
+
+@report.outcomes.register
+@torch.no_grad()
+def _(task: LanguageModelling, evaluation: Evaluation) -> dict[str, Tensor]:
+    """The bits of each window, mean over its characters."""
+    bits = []
+    for (codes,) in evaluation.batches("test"):
+        assert isinstance(codes, Tensor)
+        logits = task.eval().predict_step((codes[:, :-1],))
+        nats = functional.cross_entropy(logits.transpose(1, 2), codes[:, 1:], reduction="none")
+        bits.append(nats.mean(dim=1).cpu() / math.log(2))
+    return {"bits": torch.stack([torch.cat(bits), torch.ones(sum(map(len, bits)))], dim=1)}
 
 
 @report.notes.register

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix, multilabel_f1_score
@@ -49,11 +48,20 @@ def _(task: MultiLabelClassification, evaluation: Evaluation, folder: Path) -> d
 
 def importance(task: Supervised, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     """Draw how much each column of a table matters; of other inputs nothing."""
-    table = task.spec.input
-    if not isinstance(table, Table):
+    if not isinstance(task.spec.input, Table):
         return {}
-    rows: Any = evaluation.splits["test"].columns[0]
-    network = task.trained_network.cpu()
-    rises = permutation_importance(network, table, rows, targets(evaluation, "test"), task.error)
-    plots.importance(rises, task.error_name, folder / "importance.png")
+    plots.importance(importance_of(task, evaluation), task.error_name, folder / "importance.png")
     return {"importance.png": f"Rise of the {task.error_name} on the test split once a column is shuffled."}
+
+
+def importance_of(task: Supervised, evaluation: Evaluation) -> dict[str, list[float]]:
+    """By how much the error on the test split rises once each column of a table is shuffled, several times."""
+    if "importance" not in evaluation.kept:
+        table, rows = task.spec.input, evaluation.splits["test"].columns[0]
+        assert isinstance(table, Table)
+        assert isinstance(rows, Tensor)
+        network = task.trained_network.cpu()
+        found = permutation_importance(network, table, rows, targets(evaluation, "test"), task.error)
+        evaluation.kept["importance"] = found
+    kept: dict[str, list[float]] = evaluation.kept["importance"]
+    return kept

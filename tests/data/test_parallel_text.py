@@ -1,0 +1,158 @@
+"""Sentences with translations in files: what is read, split and known, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.data.parallel_text import Multi30k, ParallelText
+from zoo.errors import DataError
+from zoo.spec import SourceText, TargetText
+
+SOURCES = [f"The dog {n} runs." for n in range(40)]
+TARGETS = [f"Der Hund {n} rennt." for n in range(40)]
+
+
+def write(path: Path, lines: list[str]) -> str:
+    text = "\n".join(lines) + "\n"
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def setup(*args: Any, **options: Any) -> ParallelText:
+    data = ParallelText(*args, **options)
+    data.setup()
+    return data
+
+
+def texts(data: ParallelText, split: str) -> list[tuple[str, str]]:
+    """The pairs of a split as texts."""
+    source, target = data.splits[split].columns
+    assert isinstance(data.spec.input, SourceText)
+    assert isinstance(data.spec.output, TargetText)
+    known = TargetText(data.spec.input.vocabulary, data.level, 99)
+    return [
+        (known.read(source[row][None])[0], data.spec.output.read(target[row][None])[0]) for row in range(len(source))
+    ]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_two_files(tmp_path: Path, ending: str) -> None:
+    en, de = write(tmp_path / f"a.en{ending}", SOURCES), write(tmp_path / f"a.de{ending}", TARGETS)
+    data = setup(en, target_path=de, min_freq=1)
+    assert [len(data.splits[split]) for split in ("train", "val", "test")] == [32, 4, 4]
+    for source, target in texts(data, "train"):
+        number = source.split()[2]
+        assert (source, target) == (f"the dog {number} runs.", f"der hund {number} rennt.")
+    unknown = texts(data, "test")[0]
+    assert unknown == ("the dog � runs.", "der hund � rennt.")  # its number occurs in no sentence for training
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "header", "options"),
+    [
+        ("a.tsv", "\t", None, {}),
+        ("a.tsv.gz", "\t", "English\tGerman", {}),
+        ("a.csv", ",", "en,de", {"source": "de", "target": "en"}),
+        ("a.csv", ";", None, {"source": 2, "target": 1}),
+    ],
+)
+def test_a_table(tmp_path: Path, name: str, separator: str, header: str | None, options: dict[str, Any]) -> None:
+    rows = [f"{one}{separator}{other.replace('.', '!')}{separator}CC-BY" for one, other in zip(SOURCES, TARGETS)]
+    data = setup(write(tmp_path / name, [header] * (header is not None) + rows), **options)
+    assert sum(map(len, data.splits.values())) == 40
+    source, target = texts(data, "train")[0]
+    swapped = bool(options)
+    assert source.split()[0] == ("der" if swapped else "the")
+    assert target.split()[-1] == ("runs." if swapped else "rennt!")
+
+
+def test_quotes_of_a_table_of_tabs_are_part_of_its_texts(tmp_path: Path) -> None:
+    data = setup(write(tmp_path / "a.tsv", [f'"{one}\tEr sagt "{other}"' for one, other in zip(SOURCES, TARGETS)]))
+    assert texts(data, "train")[0][0].startswith('" the dog')
+
+
+def test_splits_of_their_own_and_no_source_in_two(tmp_path: Path) -> None:
+    rows = [f"{one}\t{other}" for one, other in zip(SOURCES, TARGETS)]
+    train, test = write(tmp_path / "train.tsv", rows * 2), write(tmp_path / "test.tsv", rows[:5])
+    data = setup(train, test_path=test)
+    assert len(data.splits["test"]) == 5
+    assert any("sources for training are also in" in note for note in data.notes)
+    (tmp_path / "more.tsv").write_text("".join(f"{a}\tx{n}\n" for n in range(3) for a in SOURCES))
+    data = setup(str(tmp_path / "more.tsv"), min_freq=1, level="characters")
+    sources = [{source for source, _ in texts(data, split)} for split in ("train", "val", "test")]
+    assert sum(map(len, sources)) == len(set.union(*sources)) == 40
+
+
+def test_vocabularies(tmp_path: Path) -> None:
+    en, de = write(tmp_path / "a.en", SOURCES), write(tmp_path / "a.de", TARGETS)
+    few = setup(en, target_path=de)
+    assert few.spec.input.vocabulary == (".", "dog", "runs", "the")  # type: ignore[union-attr]
+    fewer = setup(en, target_path=de, max_vocab=2, lowercase=False)
+    assert fewer.spec.output.vocabulary == (".", "Der")  # type: ignore[union-attr]
+
+
+def test_long_pairs_are_left_out_and_said(tmp_path: Path) -> None:
+    en, de = write(tmp_path / "a.en", [*SOURCES, "a " * 30]), write(tmp_path / "a.de", [*TARGETS, "ein"])
+    data = setup(en, target_path=de, max_length=20)
+    assert sum(map(len, data.splits.values())) == 40
+    assert any("1 pairs" in note and "more than 20 words" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("sources", "targets", "message"),
+    [
+        (SOURCES, TARGETS[:-1], "a.en has 40 lines and a.de 39"),
+        ([*SOURCES[:7], "  ", *SOURCES[8:]], TARGETS, "a.en, line 8: the source of 'Der Hund 7 rennt.' is empty"),
+        (SOURCES, [*TARGETS[:7], "", *TARGETS[8:]], "a.de, line 8: the translation of 'The dog 7 runs.' is empty"),
+        (SOURCES[:5], TARGETS[:5], "5 different sources"),
+        ([str(n) for n in range(40)], TARGETS, "no words of the source occur 2 times"),
+    ],
+)
+def test_bad_files(tmp_path: Path, sources: list[str], targets: list[str], message: str) -> None:
+    en, de = write(tmp_path / "a.en", sources), write(tmp_path / "a.de", targets)
+    with pytest.raises(DataError, match=message.replace(".", r"\.")) as error:
+        setup(en, target_path=de)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "message"),
+    [
+        (SOURCES, {}, "has no tab, comma or semicolon; give the file of the translations"),
+        (["a\tb", "c"] * 20, {}, "line 2 has 1 columns"),
+        (["a\tb"] * 20, {"source": "en"}, "unknown column 'en'"),
+        (["a\tb"] * 20, {"target": 3}, "no column 3"),
+    ],
+)
+def test_bad_tables(tmp_path: Path, lines: list[str], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        setup(write(tmp_path / "a.tsv", lines), **options)
+
+
+def test_a_damaged_archive_and_options_that_do_not_fit(tmp_path: Path) -> None:
+    damaged = tmp_path / "a.tsv.gz"
+    damaged.write_bytes(gzip.compress("\n".join(SOURCES).encode())[:-20])
+    with pytest.raises(DataError, match="cannot read"):
+        setup(str(damaged))
+    with pytest.raises(ValueError, match="val_path"):
+        ParallelText("a", val_target_path="b")
+    with pytest.raises(ValueError, match="twice"):
+        Multi30k("a", target="en")
+    with pytest.raises(DataError, match="no such file"):
+        Multi30k(str(tmp_path)).setup()
+
+
+@pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="ZOO_DATA names no folder of data")
+def test_multi30k() -> None:
+    data = Multi30k(os.environ["ZOO_DATA"])
+    data.setup()
+    assert [len(data.splits[split]) for split in ("train", "val", "test")] == [28_999, 1_014, 1_000]
+    assert data.splits["train"].lengths is not None

@@ -1,0 +1,280 @@
+"""Sentences of your own with their translations: two files, a line a sentence, or a table with a column for each."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from zoo import check
+from zoo.data.core.columns import Examples, Ragged
+from zoo.data.core.data_module import DataModule
+from zoo.data.core.splits import random_split, split_fractions
+from zoo.errors import DataError, unknown
+from zoo.files import quoted
+from zoo.spec import SourceText, Spec, TargetText
+from zoo.spec.files import read_text
+from zoo.spec.text import FIRST, LEVELS, UNKNOWN
+from zoo.spec.translation import COPIED, tokens_of
+
+SPLITS, SIDES = ("train", "val", "test"), ("source", "translation")
+MIN_PAIRS = 10
+LANGUAGES = ("de", "en")
+NAMES = {  # by which a first line of names is known
+    *("source", "target", "src", "tgt", "text", "translation", "input", "output"),
+    *("en", "de", "fr", "es", "it", "nl", "pt", "english", "german", "french", "spanish", "italian", "dutch"),
+}
+
+
+class Pair(NamedTuple):
+    """A sentence and its translation, in tokens."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+
+
+class ParallelText(DataModule):
+    """Sentences with translations, for `task=translation`.
+
+    Pairs whose sources are alike are in one split. The vocabularies are learned from the training split.
+
+    Args:
+        path: the file of the sources, one a line; or a table of tabs, commas or semicolons. Files may be compressed by
+            gzip.
+        target_path: the file of their translations, with as many lines; None where `path` is a table.
+        source, target: columns of a table: names, or numbers from 1; None for the first and the second.
+        val_path, val_target_path, test_path, test_target_path: files of their own for these splits; None takes pairs
+            of `path`.
+        level: the tokens are `words` (with punctuation marks) or `characters`.
+        lowercase: whether capitals are taken for small letters; translations are then in small letters.
+        min_freq: tokens that occur less often in the training split are unknown.
+        max_vocab: the most tokens of a vocabulary, the most frequent ones; None for no limit.
+        max_length: the most tokens of a sentence; pairs with a longer one are left out, and said.
+        encoding: text encoding.
+        batch_size: pairs a batch.
+        val_fraction, test_fraction: fractions of the pairs, above 0.
+        split_seed: seed of the split, from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: a file cannot be read, two files differ in length, a line is empty, or there are too few pairs.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        target_path: str | None = None,
+        source: str | int | None = None,
+        target: str | int | None = None,
+        val_path: str | None = None,
+        val_target_path: str | None = None,
+        test_path: str | None = None,
+        test_target_path: str | None = None,
+        level: str = "words",
+        lowercase: bool = True,
+        min_freq: int = 2,
+        max_vocab: int | None = 30_000,
+        max_length: int = 100,
+        encoding: str = "utf-8",
+        batch_size: int = 64,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size)
+        self.paths = {"train": path, "val": val_path, "test": test_path}
+        self.target_paths = {"train": target_path, "val": val_target_path, "test": test_target_path}
+        for split, its in self.target_paths.items():
+            if its is not None and self.paths[split] is None:
+                raise ValueError(f"{split}_target_path is given, and {split}_path is not")
+        self.columns = (source, target)
+        self.level = check.one_of("level", level, LEVELS)
+        self.lowercase = lowercase
+        self.min_freq = check.whole("min_freq", min_freq)
+        self.max_vocab = None if max_vocab is None else check.whole("max_vocab", max_vocab)
+        self.max_length = check.whole("max_length", max_length)
+        self.encoding = encoding
+        self.fractions = split_fractions(val_fraction, test_fraction)
+        self.split_seed = check.seed("split_seed", split_seed)
+
+    def expected_specs(self) -> Sequence[Spec]:
+        return [Spec(SourceText(("a",), self.level), TargetText(("b",), self.level, 1))]
+
+    def load(self) -> tuple[Spec, dict[str, Examples]]:
+        given = {split: self._read(path, self.target_paths[split]) for split, path in self.paths.items() if path}
+        pairs = self._split({split: self._tokenised(split, texts) for split, texts in given.items()})
+        for split, its in pairs.items():
+            if not its:
+                raise DataError(f"no pair is left for {split}")
+        known = [self._vocabulary(side, (pair[place] for pair in pairs["train"])) for place, side in enumerate(SIDES)]
+        longest = max(len(pair.target) for pair in pairs["train"])
+        source = SourceText(known[0], self.level, lowercase=self.lowercase, max_length=self.max_length)
+        spec = Spec(source, TargetText(known[1], self.level, longest + longest // 4 + 1))
+        counts = ", ".join(f"{len(its)} for {split}" for split, its in pairs.items())
+        self.note(f"pairs: {counts}; {len(known[0])} {self.level} of the source are known, {len(known[1])} to write")
+        return spec, {
+            split: Examples(*(_codes([pair[place] for pair in its], known[place]) for place in (0, 1)))
+            for split, its in pairs.items()
+        }
+
+    # Reading
+
+    def _read(self, path: str, target_path: str | None) -> list[tuple[str, str]]:
+        """The pairs of texts of a table, or of two files."""
+        text = read_text(path, encoding=self.encoding)
+        if target_path is None:
+            return self._of_table(Path(path).name, text)
+        names = Path(path).name, Path(target_path).name
+        sources, targets = _lines(text), _lines(read_text(target_path, encoding=self.encoding))
+        if len(sources) != len(targets):
+            raise DataError(
+                f"{names[0]} has {len(sources):,} lines and {names[1]} {len(targets):,}; each line of the one is "
+                "the translation of that line of the other"
+            )
+        return self._complete(list(zip(sources, targets)), names, 1)
+
+    def _of_table(self, name: str, text: str) -> list[tuple[str, str]]:
+        first, _, _ = text.partition("\n")
+        separator = next((sign for sign in "\t;," if sign in first), None)
+        if separator is None:
+            raise DataError(
+                f"{name} is no table: its first line has no tab, comma or semicolon; give the file of the translations "
+                "as data.target_path"
+            )
+        if separator == "\t":  # quotes are part of a text
+            rows = [line.split("\t") for line in _lines(text)]
+        else:
+            rows = list(csv.reader(io.StringIO(text), delimiter=separator))
+        header = [cell.strip() for cell in rows[0]]
+        named = any(isinstance(column, str) for column in self.columns)
+        guessed = not named and len(header) > 1 and {cell.lower() for cell in header[:2]} <= NAMES
+        places = [self._place(name, header, column, default) for default, column in enumerate(self.columns)]
+        skipped = int(named or guessed)
+        if guessed:
+            self.note(f"the first line of {name} holds names: {', '.join(header)}")
+        if not named:
+            self.note(f"{name}: columns {places[0] + 1} and {places[1] + 1} are source and translation")
+        pairs = []
+        for number, row in enumerate(rows[skipped:], start=1 + skipped):
+            if row and max(places) >= len(row):
+                raise DataError(f"{name}, line {number} has {len(row)} columns, and {max(places) + 1} are needed")
+            pairs.append((row[places[0]], row[places[1]]) if row else ("", ""))
+        return self._complete(pairs, (name, name), 1 + skipped)
+
+    def _place(self, name: str, header: Sequence[str], column: str | int | None, default: int) -> int:
+        """The place of a column, by its name or its number."""
+        if isinstance(column, str):
+            if column not in header:
+                raise DataError(f"{name}: {unknown('column', column, header)}")
+            return header.index(column)
+        if column is not None and not 1 <= column <= len(header):
+            raise DataError(f"{name} has {len(header)} columns, and no column {column}")
+        return default if column is None else column - 1
+
+    def _complete(self, pairs: list[tuple[str, str]], names: tuple[str, str], start: int) -> list[tuple[str, str]]:
+        """The pairs, without those of two empty lines."""
+        for number, (one, other) in enumerate(pairs, start=start):
+            if bool(one.strip()) != bool(other.strip()):
+                empty, text = (names[1], one) if one.strip() else (names[0], other)
+                what = "translation" if one.strip() else "source"
+                raise DataError(f"{empty}, line {number}: the {what} of {quoted(text.strip())} is empty")
+        kept = [pair for pair in pairs if pair[0].strip()]
+        if empty_lines := len(pairs) - len(kept):
+            self.note(f"{empty_lines} lines of {names[0]} and their translations are empty and left out")
+        return kept
+
+    # Tokens
+
+    def _tokenised(self, split: str, texts: Iterable[tuple[str, str]]) -> list[Pair]:
+        pairs = [Pair(*(tuple(tokens_of(text, self.level, self.lowercase)) for text in both)) for both in texts]
+        kept = [pair for pair in pairs if min(map(len, pair)) > 0 and max(map(len, pair)) <= self.max_length]
+        if long := sum(max(map(len, pair)) > self.max_length for pair in pairs):
+            self.note(
+                f"{long} pairs of {self.paths[split]} have a sentence of more than {self.max_length} {self.level} and "
+                "are left out (data.max_length)",
+                warn=split != "train",
+            )
+        return kept
+
+    def _vocabulary(self, side: str, texts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+        counts = Counter(token for text in texts for token in text)
+        counts.pop(COPIED, None)
+        frequent = sorted((t for t, n in counts.items() if n >= self.min_freq), key=lambda t: (-counts[t], t))
+        if not frequent:
+            raise DataError(f"no {self.level} of the {side} occur {self.min_freq} times; give data.min_freq=1")
+        return tuple(frequent[: self.max_vocab])
+
+    def _split(self, given: dict[str, list[Pair]]) -> dict[str, list[Pair]]:
+        """The pairs of each split; those that are not given are drawn from the ones for training."""
+        held = {pair.source for split in given if split != "train" for pair in given[split]}
+        pairs = [pair for pair in given["train"] if pair.source not in held]
+        if also := len(given["train"]) - len(pairs):
+            self.note(f"{also} sources for training are also in those for validation or test, and are left out")
+        first: dict[tuple[str, ...], int] = {}
+        for pair in pairs:
+            first.setdefault(pair.source, len(first))
+        if len(first) < MIN_PAIRS:
+            raise DataError(f"{self.paths['train']} has {len(first)} different sources; {MIN_PAIRS} are needed")
+        val, test = (part * (split not in given) for split, part in zip(("val", "test"), self.fractions))
+        rows = random_split(len(first), (val, test), self.split_seed)
+        chosen = {place: split for split, places in rows.items() for place in places}
+        drawn: dict[str, list[Pair]] = {split: [] for split in SPLITS}
+        for pair in pairs:
+            drawn[chosen[first[pair.source]]].append(pair)
+        return {split: given[split] if split in given and split != "train" else drawn[split] for split in drawn}
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text; an empty last one is none."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _codes(texts: Sequence[tuple[str, ...]], vocabulary: tuple[str, ...]) -> Ragged:
+    """Texts as codes, int32; tokens that the vocabulary has not are unknown."""
+    known = {token: code for code, token in enumerate(vocabulary, start=FIRST)}
+    codes = [known.get(token, UNKNOWN) for text in texts for token in text]
+    return Ragged(torch.tensor(codes, dtype=torch.int32), torch.tensor([len(text) for text in texts]))
+
+
+class Multi30k(ParallelText):
+    """Captions of photographs in English and German: 29,000 pairs, and 1,014 and 1,000 for validation and test.
+
+    Source: Elliott et al., "Multi30K: multilingual English-German image descriptions", 2016, for research, not for
+    commercial use. The test is `test_2016_flickr`.
+
+    Args:
+        root: folder with `multi30k`, which has the files `train`, `val` and `test_2016_flickr` of both languages, such
+            as `train.en.gz`.
+        source, target: `en` and `de`, or the other way round.
+        min_freq, max_vocab, batch_size: as in `ParallelText`.
+
+    Raises:
+        ValueError: an option is out of range.
+        DataError: a file is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        source: str = "en",
+        target: str = "de",
+        min_freq: int = 2,
+        max_vocab: int | None = None,
+        batch_size: int = 64,
+    ) -> None:
+        if {check.one_of("source", source, LANGUAGES), check.one_of("target", target, LANGUAGES)} != set(LANGUAGES):
+            raise ValueError(f"source and target are en and de, or de and en, not {source} twice")
+        folder = Path(root).expanduser() / "multi30k"
+        paths = {
+            f"{name}{kind}": str(folder / f"{part}.{language}.gz")
+            for name, part in (("", "train"), ("val_", "val"), ("test_", "test_2016_flickr"))
+            for kind, language in (("path", source), ("target_path", target))
+        }
+        super().__init__(min_freq=min_freq, max_vocab=max_vocab, max_length=50, batch_size=batch_size, **paths)  # type: ignore[arg-type]
