@@ -119,7 +119,7 @@ def test_images_of_several_sizes_have_no_maps_together() -> None:
     anything = {"height": None, "width": None, "mean": (0.5,), "std": (0.5,)}
     spec = Spec(Image(1, **anything), Image(3, None, None, (0.5,) * 3, (0.5,) * 3))
     artefact = Artefact("gan", {}, spec, build("gan", spec, width=8, depth=1))
-    assert [part.shape for part in artefact.features(pixels(8, 6), stages=[1])] == [(16, 4, 3)]
+    assert [part.shape for part in artefact.features(pixels(16, 12), stages=[1])] == [(16, 4, 3)]  # of half the size
     with pytest.raises(zoo.SpecError, match="one image at a time"):
         artefact.features([pixels(8, 6), pixels(6, 6)], stages=[0])
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 MAX_FILE = 4 * 2**20  # bytes of one weight that ships with the package
 MAX_TOGETHER = 30 * 2**20
+LOOKS = {"curves", "border", "feature_maps", "first_filters", "gates", "layers", "mistakes", "words"}  # into any run
 MAX_PLOT = 150_000
 EVALUATIONS = 3  # with as many seeds, for the spread of random metrics
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
@@ -96,7 +97,7 @@ def _check_name(name: str, artefact: Artefact) -> None:
 
 
 def _plot(folder: Path, name: str | None) -> Path:
-    found = sorted(path.name for path in folder.glob("*.png") if path.name != "curves.png")
+    found = sorted(path.name for path in folder.glob("*.png") if path.stem not in LOOKS)
     if name is None and len(found) != 1:
         raise ConfigError(f"choose a plot that shows results: plot=… ({', '.join(found)})")
     plot = folder / (name or found[0])
