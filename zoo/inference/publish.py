@@ -26,7 +26,7 @@ from zoo.weights.hub import push
 log = logging.getLogger(__name__)
 
 MAX_FILE = 4 * 2**20  # bytes of one weight that ships with the package
-MAX_TOGETHER = 30 * 2**20
+MAX_TOGETHER = 40 * 2**20  # they travel in the wheel
 LOOKS = {"curves", "border", "feature_maps", "first_filters", "gates", "layers", "mistakes", "words"}  # into any run
 MAX_PLOT = 150_000
 EVALUATIONS = 3  # with as many seeds, for the spread of random metrics
