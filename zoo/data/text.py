@@ -9,6 +9,7 @@ import tarfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from random import Random
 
 import torch
@@ -156,8 +157,10 @@ class Imdb(DataModule):
         archive = self.root / "aclImdb_v1.tar.gz"
         try:
             download_url(IMDB_URL, str(self.root), archive.name, md5=IMDB_MD5)
+            # Python before 3.10.12 and 3.11.4 has no filters. The checksum says that this is the known archive
+            options: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             with tarfile.open(archive) as file:
-                file.extractall(self.root, filter="data")
+                file.extractall(self.root, **options)
         except (OSError, RuntimeError, tarfile.TarError) as error:
             raise DataError(
                 f"aclImdb is not in {self.root.resolve()} and could not be downloaded "
