@@ -9,8 +9,8 @@ import tarfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from random import Random
+from typing import Any
 
 import torch
 
