@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from zoo.data.core.columns import Examples
 from zoo.models import CNN, PhotoCNN
 from zoo.spec import Classes, Image, Sentence, Table, Text, Values
-from zoo.tasks.sequence import OCR, Captioning, Forecasting, LanguageModelling, Tagging
+from zoo.tasks.sequence import OCR, Captioning, Forecasting, LanguageModelling, Tagging, Translation
 from zoo.tasks.supervised import Supervised
 from zoo.tasks.task import Task
 from zoo.training import report
@@ -49,5 +49,6 @@ def _of_network(task: Task, evaluation: Evaluation) -> dict[str, View]:
 @report.callbacks.register(LanguageModelling)
 @report.callbacks.register(OCR)
 @report.callbacks.register(Tagging)
+@report.callbacks.register(Translation)
 def _(task: Task, splits: Mapping[str, Examples]) -> list[Callback]:
     return layers.callbacks(splits)
