@@ -81,6 +81,31 @@ def test_a_digit_that_is_drawn_is_read(visit: Callable[[str], Any], name: str) -
     assert answer(page).splitlines()[0] == "7"
 
 
+def test_the_strokes_of_a_pen_are_read(visit: Callable[[str], Any]) -> None:
+    page = visit("lstm.pendigits")
+    draw(page, page.get_by_label("Write here"), SEVEN)
+    assert answer(page).splitlines()[0] == "7"
+
+
+def test_a_number_is_written_by_hand(visit: Callable[[str], Any]) -> None:
+    page = visit("lstm.handwriting")
+    page.get_by_label("text").fill("202620")
+    press(page, "Answer")
+    picture = page.get_by_alt_text("written by the network")
+    picture.wait_for()
+    written = image_of(picture.get_attribute("src"))
+    assert written.shape[1] > 2 * written.shape[0]
+    assert written.max() == 255
+    assert 0 < (written < 128).mean() < 0.3  # strokes on paper
+
+
+def test_a_date_is_translated(visit: Callable[[str], Any]) -> None:
+    page = visit("lstm.dates")
+    page.get_by_label("text").fill("den 3. Oktober 1990")
+    press(page, "Answer")
+    assert "1990-10-03" in answer(page)
+
+
 @pytest.mark.parametrize(("name", "said"), [("cnn.mnist", False), ("rbm.classification_mnist", True)])
 def test_a_dropped_digit_on_white_paper_is_read(
     visit: Callable[[str], Any], tmp_path: Path, name: str, said: bool

@@ -8,6 +8,8 @@ const LARGEST = 512; // pixels of a longer side that is sent
 const EXAMPLES = {
   "gan.text_to_image_shapes": "a small red circle above a large blue square",
   "rbm.topics": "a funny comedy about love and family, with a smart script and a fine cast",
+  "lstm.dates": "4 March 2021",
+  "lstm.handwriting": "2026",
   Sentence: "Angela Merkel met the mayor of Rome at the United Nations.",
   positive: "a quiet triumph, warm and funny, that never feels too long",
 };
