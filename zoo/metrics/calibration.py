@@ -155,7 +155,7 @@ def fit_intervals(kind: Values, outputs: Tensor, targets: Tensor, coverage: floa
     if kind.quantiles:
         ends = kind.by_quantile(outputs)
         scores = torch.maximum(kind.unscale(ends[..., 0]) - true, true - kind.unscale(ends[..., -1]))
-        return Calibration(coverage=coverage, widths=_rows(conformal_quantile(scores, coverage)))
+        return Calibration(coverage=coverage, widths=rows_by_step(conformal_quantile(scores, coverage)))
     value = kind.unscale(kind.central(outputs))
     errors = (value - true).abs()
     scaled = Calibration()
@@ -163,7 +163,7 @@ def fit_intervals(kind: Values, outputs: Tensor, targets: Tensor, coverage: floa
         scaled = _fit_scales(value[::2], errors[::2])
         value, errors = value[1::2], errors[1::2]
     widths = conformal_quantile(errors / expected_error(value, scaled), coverage)
-    return Calibration(coverage=coverage, widths=_rows(widths), knots=scaled.knots, scales=scaled.scales)
+    return Calibration(coverage=coverage, widths=rows_by_step(widths), knots=scaled.knots, scales=scaled.scales)
 
 
 def _fit_scales(value: Tensor, errors: Tensor) -> Calibration:
@@ -181,7 +181,7 @@ def _fit_scales(value: Tensor, errors: Tensor) -> Calibration:
     return Calibration(coverage=0.5, widths=((1.0,) * value.shape[1],), knots=tuple(knots), scales=tuple(scales))
 
 
-def _rows(widths: Tensor) -> tuple[tuple[float, ...], ...]:
+def rows_by_step(widths: Tensor) -> tuple[tuple[float, ...], ...]:
     """Widths (V,) or (S, V) as rows by step."""
     rows = widths if widths.ndim == 2 else widths[None]
     return tuple(tuple(row) for row in rows.tolist())

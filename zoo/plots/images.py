@@ -38,7 +38,7 @@ def image_rows(rows: Mapping[str, Sequence[Tensor] | Tensor], path: Path) -> Non
     figure = Figure(figsize=(1 + 0.9 * columns, 0.95 * len(rows)), layout="constrained")
     for panels, (name, images) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items()):
         for axes, image in zip(panels, images):
-            _show(axes, image)
+            show_image(axes, image)
             axes.set(xticks=[], yticks=[])
         panels[0].set_ylabel(name)
     figure.savefig(path, dpi=120)
@@ -53,7 +53,7 @@ def captioned_rows(groups: Tensor, captions: Sequence[str], path: Path) -> None:
         first.text(1, 0.5, textwrap.fill(caption, 32), ha="right", va="center", fontsize=9)
         first.axis("off")
         for axes, image in zip(others, images):
-            _show(axes, image)
+            show_image(axes, image)
             axes.axis("off")
     figure.savefig(path, dpi=110)
 
@@ -67,7 +67,7 @@ def captioned_frames(frames: Tensor, predicted: Sequence[str], true: Sequence[st
     for axes in panels:
         axes.set_axis_off()
     for axes, frame, label, truth in zip(panels, frames, predicted, true):
-        _show(axes, frame)
+        show_image(axes, frame)
         right = label == truth
         axes.set_title(label if right else f"{label} ({truth})", fontsize=8, color="black" if right else "red")
     figure.savefig(path, dpi=90)
@@ -118,9 +118,9 @@ def attention_maps(images: Tensor, words: Sequence[Sequence[str]], maps: Tensor,
     for row, image, text, weights in zip(panels, images, words, maps.cpu()):
         for axes in row:
             axes.set_axis_off()
-        _show(row[0], image)
+        show_image(row[0], image)
         for axes, word, weight in zip(row[1:], text, weights):
-            _show(axes, image)
+            show_image(axes, image)
             veil = torch.zeros(*weight.shape, 4)  # red, the more opaque the larger the weight
             veil[:, :, 0], veil[:, :, 3] = 1, 0.8 * weight / weight.max()
             extent = (-0.5, width - 0.5, height - 0.5, -0.5)
@@ -132,7 +132,7 @@ def attention_maps(images: Tensor, words: Sequence[Sequence[str]], maps: Tensor,
     small.save(path, optimize=True)
 
 
-def _show(axes: Axes, image: Tensor) -> None:
+def show_image(axes: Axes, image: Tensor) -> None:
     """Show an image (C, H, W) as it is: grey is not stretched to black and white."""
     axes.imshow(image.cpu().permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
 

@@ -20,6 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from zoo.plots.images import show_image
+
 LINE = 92  # characters of a line of text
 WIDTH = 8.6 * 0.602 / 72  # inches of a character of DejaVu Sans Mono
 LEAST = 16  # pixels of a map, each way
@@ -287,7 +289,7 @@ def _magnified(maps: Tensor) -> Tensor:
 
 
 def _show(axes: Axes, image: Tensor) -> None:
-    axes.imshow(image.cpu().permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=255)
+    show_image(axes, image)
     axes.set_axis_off()
 
 

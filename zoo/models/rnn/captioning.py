@@ -128,9 +128,7 @@ class Captioner(nn.Module):
 
     def _first(self, cells: Tensor) -> list[Tensor]:
         """The state of each layer before the first token."""
-        start = torch.tanh(self.start(cells.mean(dim=1)))
-        states = start.view(cells.shape[0], -1, self.stack.parts, self.query.in_features)
-        return [states[:, layer] for layer in range(len(self.stack.forwards))]
+        return self.stack.states_from(torch.tanh(self.start(cells.mean(dim=1))))
 
     def _states(self, cells: Tensor, captions: Tensor) -> Tensor:
         """The states (B, T + 1, H) before each token of captions (B, T) and before the end."""

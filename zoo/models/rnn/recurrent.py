@@ -165,6 +165,10 @@ class Stack(nn.Module):
         weight: Any = next(self.parameters())
         return [weight.new_zeros(count, self.parts, self.hidden_size) for _ in self.forwards]
 
+    def states_from(self, vectors: Tensor) -> list[Tensor]:
+        """Vectors (B, layers * parts * H), such as a linear layer gives, as the states before the first step."""
+        return list(vectors.view(len(vectors), len(self.forwards), self.parts, self.hidden_size).unbind(dim=1))
+
     def pool(self, states: Tensor, lengths: Tensor | None, how: str) -> Tensor:
         """Pool the states (B, T, D * H) of each sequence into one vector, (B, D * H).
 

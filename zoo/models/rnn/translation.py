@@ -150,9 +150,7 @@ class Translator(nn.Module):
 
     def _first(self, read: Source, lengths: Tensor) -> list[Tensor]:
         """The state of each layer of the decoder before the first token: each direction's last one, transformed."""
-        start = torch.tanh(self.start(self.encoder.pool(read[0], lengths, "last")))
-        states = start.view(start.shape[0], -1, self.stack.parts, self.stack.hidden_size)
-        return [states[:, layer] for layer in range(len(self.stack.forwards))]
+        return self.stack.states_from(torch.tanh(self.start(self.encoder.pool(read[0], lengths, "last"))))
 
     def _states(self, read: Source, lengths: Tensor, target: Tensor) -> Tensor:
         """The states (B, T + 1, H) before each token of targets (B, T) and before the end."""

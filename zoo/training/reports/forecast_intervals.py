@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from zoo.metrics.calibration import conformal_quantile
+from zoo.metrics.calibration import conformal_quantile, rows_by_step
 from zoo.models.rnn import Forecaster
 from zoo.spec import Calibration
 from zoo.spec.values import expected_error
@@ -57,7 +57,7 @@ def _(task: Forecasting, evaluation: Evaluation) -> Calibration | None:
     )  # H, V
     half = ((high - low) / 2 / expected).mean(dim=0)
     widths = (widths + half) * _small_number(len(outputs) / kind.horizon, task.coverage) - half
-    return Calibration(coverage=task.coverage, widths=_rows(widths), knots=scales.knots, scales=scales.scales)
+    return Calibration(coverage=task.coverage, widths=rows_by_step(widths), knots=scales.knots, scales=scales.scales)
 
 
 @torch.no_grad()
@@ -104,7 +104,3 @@ def _scales(value: Tensor, width: Tensor) -> Calibration:
         return Calibration()
     ones = ((1.0,) * len(knots),)
     return Calibration(coverage=0.5, widths=ones, knots=tuple(map(tuple, knots)), scales=tuple(map(tuple, scales)))
-
-
-def _rows(table: Tensor) -> tuple[tuple[float, ...], ...]:
-    return tuple(map(tuple, table.tolist()))
