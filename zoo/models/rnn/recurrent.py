@@ -167,7 +167,8 @@ class Stack(nn.Module):
 
     def states_from(self, vectors: Tensor) -> list[Tensor]:
         """Vectors (B, layers * parts * H), such as a linear layer gives, as the states before the first step."""
-        return list(vectors.view(len(vectors), len(self.forwards), self.parts, self.hidden_size).unbind(dim=1))
+        states = vectors.view(-1, len(self.forwards), self.parts, self.hidden_size)
+        return [states[:, layer] for layer in range(len(self.forwards))]
 
     def pool(self, states: Tensor, lengths: Tensor | None, how: str) -> Tensor:
         """Pool the states (B, T, D * H) of each sequence into one vector, (B, D * H).
