@@ -73,7 +73,7 @@ PLAIN = (
     "always {adjective}",
     "the {aspect} is {degree}{adjective}",
     "i {verb} the {aspect}",
-    "so {adjective} and so {adjective}",
+    "simply {adjective}",
 )
 NEGATED = (
     "not {degree}{adjective}",
