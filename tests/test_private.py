@@ -227,3 +227,16 @@ def test_tensorboard_still_imports_tensorflow_where_it_is_not_kept_out(tmp_path:
         paths = os.pathsep.join([str(tmp_path), *sys.path])
         output = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
         assert output.stdout.strip() == said
+
+
+def test_a_network_is_compiled_within_alone() -> None:
+    """Until torch has a way back from `compile`."""
+    network = nn.Linear(2, 1)
+    plain = network._compiled_call_impl
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", lambda call: lambda *args: "compiled")
+        with private.compiled(network):
+            assert network(torch.ones(2)) == "compiled"
+            assert list(network.state_dict()) == ["weight", "bias"]
+    assert network._compiled_call_impl is plain is None
+    assert not hasattr(network, "uncompile")
