@@ -56,13 +56,13 @@ class Rows(DataModule):
 
 @pytest.fixture
 def resolved(monkeypatch: pytest.MonkeyPatch, compose: Callable[..., DictConfig]) -> Callable[..., tuple[Any, Any]]:
-    """Gives config and data of a run with these overrides on a large table, on a card of 80 GiB if there is to be one."""
+    """Gives config and data of a run with these overrides on a large table, where a card of 80 GiB may be."""
 
     def resolved(*overrides: str, gpu: bool = True) -> tuple[DictConfig, Rows]:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=80 * GIB))
-        cfg = compose("train", "model=mlp", "data=wine", *overrides)
+        cfg = compose("train", "model=mlp", "data=wine", "run=table", *overrides)
         data = Rows(cfg.data.batch_size)
         data.splits = {"train": table(20_000)}
         batch_size.resolve(cfg, data)
@@ -76,7 +76,8 @@ def test_it_is_said_and_recorded_as_if_the_command_had_it(resolved: Callable[...
     cfg, data = resolved()
     assert data.batch_size == 128
     (note,) = data.notes
-    assert "128 examples" in note and "data.batch_size=64" in note
+    assert "128 examples" in note
+    assert "data.batch_size=64" in note
     kept = recipe(cfg)
     assert kept["config"]["data"]["batch_size"] == 128
     assert kept["command"].endswith(" data.batch_size=128")

@@ -64,8 +64,8 @@ def take(cfg: DictConfig, chosen: int) -> None:
 def on_gpu(usual: int, examples: Examples, memory: int) -> int:
     """How many examples a step takes on a GPU: the usual number, doubled while all of this holds.
 
-    An epoch has `STEPS` steps or more, the number is `GROWTH` times the usual one or less, and what the longest examples
-    take in a step fits in `SHARE` of the memory.
+    An epoch has `STEPS` steps or more, the number is `GROWTH` times the usual one or less, and what a step with the
+    longest examples takes fits in `SHARE` of the memory.
 
     Args:
         usual: the number on a CPU.

@@ -29,9 +29,9 @@ from zoo.files import one_line, quoted
 from zoo.hardware import check_compiler, check_gpu
 from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
+from zoo.training import batch_size, kinds, report, trust
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
-from zoo.training import batch_size, kinds, report, trust
 from zoo.training.metrics_file import MetricsFile
 from zoo.training.parts import check_pair, find_start, make_data, make_task, make_trainer, stated_options
 from zoo.training.processes import end_together

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning as L
+import torch
 
 from zoo import check
 from zoo.data.core.columns import Batch, Examples
