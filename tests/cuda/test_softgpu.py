@@ -13,6 +13,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._pytree import tree_leaves
 
+from zoo.data.core import data_module
+from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.trained import TrainedArtefact
 
@@ -81,6 +83,29 @@ def test_nothing_is_refused_where_kernels_are_deterministic(
     # but for what is compiled on the card, as the product is
     assert not [refusal for refusal in watch.device_log.refusals if "driver error" not in refusal[1]]
     print(f"{cell}: {watch.operators[0]} operators in the first step")
+
+
+@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.parametrize("cell", ["cnn-classification", "gru-forecasting"], indirect=True)
+def test_data_that_lies_on_the_device_trains_as_if_it_were_copied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short: Callable[..., TrainedArtefact]
+) -> None:
+    found: list[dict[str, torch.Tensor]] = []
+    for fits in (True, False):
+        monkeypatch.setattr(data_module, "fits_on_gpu", lambda *_, fits=fits: fits)
+        served: list[torch.device] = []
+        transfer = Task.transfer_batch_to_device
+
+        def seen(task: Task, batch: Any, *where: Any, transfer: Any = transfer, served: list[Any] = served) -> Any:
+            served += [leaf.device for leaf in tree_leaves(batch)]
+            return transfer(task, batch, *where)
+
+        monkeypatch.setattr(Task, "transfer_batch_to_device", seen)
+        with softgpu.SoftGPU():
+            found.append(short("trainer=gpu", f"folder={tmp_path / str(fits)}").network.state_dict())
+        assert {device.type for device in served} == {"cuda" if fits else "cpu"}
+        monkeypatch.undo()
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())
 
 
 COLLECTIVES = "all_reduce", "all_gather", "all_gather_into_tensor", "broadcast", "reduce", "gather", "scatter"
