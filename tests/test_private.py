@@ -19,6 +19,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics import MeanMetric
+from torchmetrics.classification import BinaryAUROC
 
 from zoo import private
 
@@ -240,3 +242,26 @@ def test_a_network_is_compiled_within_alone() -> None:
             assert list(network.state_dict()) == ["weight", "bias"]
     assert network._compiled_call_impl is plain is None
     assert not hasattr(network, "uncompile")
+
+
+def test_a_metric_is_emptied_and_keeps_its_types() -> None:
+    """Until torchmetrics gathers what one process has not seen in the types of the others."""
+    curve, mean = BinaryAUROC(), MeanMetric()
+    curve.update(torch.tensor([0.2, 0.7]), torch.tensor([0, 1]))
+    mean.update(torch.tensor([1.0, 2.0]))
+    for metric in (curve, mean):
+        private.empty_states(metric)
+    assert [(part.shape, part.dtype) for part in (*curve.preds, *curve.target)] == [
+        (torch.Size([0]), torch.float32),
+        (torch.Size([0]), torch.long),
+    ]
+    mean.update(torch.tensor(7.0))
+    assert mean.compute() == 7
+    unseen: list[torch.dtype] = []
+
+    def gather(tensor: Tensor, group: Any) -> list[Tensor]:
+        unseen.append(tensor.dtype)
+        return [tensor]
+
+    BinaryAUROC()._sync_dist(gather)
+    assert torch.long not in unseen

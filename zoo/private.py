@@ -317,6 +317,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
+def empty_states(metric: Any) -> None:
+    """Leave a metric as if it had seen nothing, but with lists of empty tensors of its types and sizes.
+
+    torchmetrics 1.9 puts float32 (0,) for what a process has not seen, and gathers that with tensors of other types.
+    """
+    from torchmetrics import Metric
+
+    for part in metric.modules():
+        for name, start in part._defaults.items() if isinstance(part, Metric) else ():
+            kept = getattr(part, name)
+            setattr(part, name, [one[:0] for one in kept] if isinstance(start, list) else start.clone().to(kept.device))
+
+
 @contextmanager
 def compiled(network: nn.Module) -> Iterator[None]:
     """Have calls of a network compiled within; names of its tensors, and copies of it, stay as they are.

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import zoo
+from zoo.benchmarks import gpu, quiet
 from zoo.inference.export import export_artefact
 from zoo.training.trained import TrainedArtefact
 from zoo.weights.samples import random_inputs
@@ -92,6 +93,19 @@ def test_memory_is_that_of_weights_gradients_and_moments(short: Callable[..., Tr
     used = torch.cuda.max_memory_allocated() - before
     parameters = sum(parameter.numel() for parameter in artefact.network.parameters())
     assert used == pytest.approx(parameters * (4 * 4 + 2), rel=0.2)
+
+
+def test_the_suite_of_speed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    small = {name: gpu.CELLS[name] for name in ("mlp regression", "rbm features")}
+    for name, few in {"CELLS": small, "ROUNDS": 1, "BATCHES": 2}.items():
+        monkeypatch.setattr(gpu, name, few)
+    with quiet():
+        ours, of_rbm = gpu.run(Path("nowhere"))
+    assert min(*ours.ours, *ours.theirs, *of_rbm.ours) > 0
+    assert not of_rbm.theirs  # which takes the steps of its optimizer itself
+    title, _, mlp, _ = (line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("|"))
+    assert title[8].strip() == "operators a step"
+    assert 10 < int(mlp[8]) < 500
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA GPUs")

@@ -91,20 +91,19 @@ def test_data_that_lies_on_the_device_trains_as_if_it_were_copied(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short: Callable[..., TrainedArtefact]
 ) -> None:
     found: list[dict[str, torch.Tensor]] = []
+    transfer = Task.transfer_batch_to_device
     for fits in (True, False):
-        monkeypatch.setattr(data_module, "fits_on_gpu", lambda *_, fits=fits: fits)
-        served: list[torch.device] = []
-        transfer = Task.transfer_batch_to_device
+        places: set[str] = set()
 
-        def seen(task: Task, batch: Any, *where: Any, transfer: Any = transfer, served: list[Any] = served) -> Any:
-            served += [leaf.device for leaf in tree_leaves(batch)]
+        def seen(task: Task, batch: Any, *where: Any, places: set[str] = places) -> Any:
+            places.update(leaf.device.type for leaf in tree_leaves(batch))
             return transfer(task, batch, *where)
 
+        monkeypatch.setattr(data_module, "fits_on_gpu", lambda *_, fits=fits: fits)
         monkeypatch.setattr(Task, "transfer_batch_to_device", seen)
         with softgpu.SoftGPU():
             found.append(short("trainer=gpu", f"folder={tmp_path / str(fits)}").network.state_dict())
-        assert {device.type for device in served} == {"cuda" if fits else "cpu"}
-        monkeypatch.undo()
+        assert places == {"cuda" if fits else "cpu"}
     assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())
 
 
