@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity
 
 import zoo
 from zoo.benchmarks import gpu, quiet
@@ -28,12 +29,13 @@ def device() -> Iterator[None]:
     """A card, or else the one in software where it is started."""
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA GPU")
-    software: Any = nullcontext
-    if importlib.util.find_spec("softgpu") is not None:
-        softgpu = importlib.import_module("softgpu")
-        software = softgpu.SoftGPU if softgpu.reason() is None else nullcontext
-    with software():
+    with importlib.import_module("softgpu").SoftGPU() if in_software() else nullcontext():
         yield
+
+
+def in_software() -> bool:
+    """Whether the card is the one in software."""
+    return importlib.util.find_spec("softgpu") is not None and importlib.import_module("softgpu").reason() is None
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
@@ -97,7 +99,8 @@ def test_memory_is_that_of_weights_gradients_and_moments(short: Callable[..., Tr
 
 def test_the_suite_of_speed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     small = {name: gpu.CELLS[name] for name in ("mlp regression", "rbm features")}
-    for name, few in {"CELLS": small, "ROUNDS": 1, "BATCHES": 2}.items():
+    profiled = ProfilerActivity.CPU if in_software() else gpu.PROFILED
+    for name, few in {"CELLS": small, "ROUNDS": 1, "BATCHES": 2, "PROFILED": profiled}.items():
         monkeypatch.setattr(gpu, name, few)
     with quiet():
         ours, of_rbm = gpu.run(Path("nowhere"))

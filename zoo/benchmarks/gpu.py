@@ -42,6 +42,7 @@ CELLS: dict[str, list[str]] = {
 }
 ROUNDS = 3  # that are timed, after one to warm up
 BATCHES = 50  # of a round, at most
+PROFILED = ProfilerActivity.CUDA
 DEVICE = torch.device("cuda", 0)
 
 
@@ -141,7 +142,7 @@ class Watch(Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.current_epoch == ROUNDS + 1:
-            self.profile = profile(activities=[ProfilerActivity.CUDA])
+            self.profile = profile(activities=[PROFILED])
             self.profile.start()
         self.began = _now()
 

@@ -23,9 +23,8 @@ class SeededBatchSampler(Sampler[Tensor]):
     they are one batch). Given the examples' lengths, those of similar length share a batch, within windows of `WINDOW`
     batches.
 
-    Without it, each example comes exactly once, in order, on one of the processes. A process that gets none, since there
-    are fewer examples than processes, is served the first one (`stands_in`), so that it takes part in what all do
-    together.
+    Without it, each example comes exactly once, in order, on one of the processes. A process for which there is none is
+    served the first one (`stands_in`), so that it takes part in what all do together.
     """
 
     def __init__(
