@@ -1,7 +1,7 @@
 """Training on a CUDA GPU, in mixed precision: examples a second, and what keeps a step from being faster.
 
 Beside ours is a loop of the same steps without Lightning, seeds, schedules and logs: the loss of the task, backward and
-a fused AdamW. GANs and RBMs, which take their optimizers' steps themselves, have none beside them. The share of time in
+a fused AdamW. GANs, which take the steps of two optimizers themselves, have none beside them. The share of time in
 kernels and their number are those of torch.profiler, in a round of its own; operators are what PyTorch is asked for in
 a step, forward, backward and optimizer.
 """
