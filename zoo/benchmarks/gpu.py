@@ -146,14 +146,14 @@ class Watch(Callback):
             self.profile.start()
         self.began = _now()
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Any, pl_module: L.LightningModule) -> None:
         seconds, steps = _now() - self.began, int(trainer.num_training_batches)
         if self.profile is not None:
             self.profile.stop()
             spent = _kernels(self.profile.events())
             self.share, self.kernels = sum(spent) / seconds, len(spent) / steps
         elif trainer.current_epoch:
-            self.speeds.append(steps * trainer.datamodule.batch_size / seconds)  # type: ignore[attr-defined]
+            self.speeds.append(steps * trainer.datamodule.batch_size / seconds)
 
 
 def _kernels(events: Iterable[Any]) -> list[float]:
