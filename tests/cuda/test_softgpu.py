@@ -63,7 +63,7 @@ def test_it_trains_and_no_step_waits(
         assert len(of_scaler) <= (0 if mixed == "bf16-mixed" else 1 + cell.startswith("gan"))
         others = [str(wait) for wait in waits if wait not in of_scaler]
         assert len(others) <= KNOWN.get(cell, 0), others
-        assert all("tasks/sequence/ocr.py" in one for one in others)
+        assert all("tasks/sequence/ocr.py" in one or "torch/autograd" in one for one in others)
     assert {computed for _, _, computed in watch.device_log.recurrent} <= {"float32"}
 
 
