@@ -6,7 +6,6 @@ import importlib
 import logging
 import pkgutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -88,11 +87,11 @@ def train(*overrides: str, **settings: Any) -> Any:
     return zoo.train(*overrides, **{**SMALL, **settings})
 
 
-def test_the_same_weights_as_on_the_command_line(root: Path, tmp_path: Path) -> None:
+def test_the_same_weights_as_on_the_command_line(root: Path, tmp_path: Path, forks: Any) -> None:
     names = ["model=cnn", "model.widths=[4,8]", "data=digits", "epochs=2", "threads=1", "trainer=cpu", "seed=7"]
     names += ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
-    command = [sys.executable, root / "scripts" / "train.py", *names, "folder=commanded"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    done = forks.run(root / "scripts" / "train.py", *names, "folder=commanded", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
     shift = {"_target_": "zoo.data.images.RandomShift", "pixels": 1}
     options = {"model.widths": [4, 8], "data.augment": shift, "epochs": 2}
     torch.manual_seed(123)  # of the caller, which changes nothing
