@@ -93,6 +93,11 @@ class Table(InputKind):
             start += len(column.inputs)
         return slices
 
+    @property
+    def exact(self) -> list[str]:
+        """Columns of names that may look like numbers."""
+        return [column.name for column in self.columns if isinstance(column, Category) and column.exact]
+
     def read(self, raw: Row | Sequence[Row] | pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
         """Turn one row, a list of rows, a DataFrame, or a CSV or Parquet file into a DataFrame of N rows.
 
@@ -102,8 +107,7 @@ class Table(InputKind):
         """
         pd = import_pandas()
         if isinstance(raw, (str, os.PathLike)):
-            exact = [column.name for column in self.columns if isinstance(column, Category) and column.exact]
-            frame = read_table(raw, like=self.dialect, names=list(self.slices), text=exact)
+            frame = read_table(raw, like=self.dialect, names=list(self.slices), text=self.exact)
         elif isinstance(raw, pd.DataFrame):
             frame = raw
         else:
