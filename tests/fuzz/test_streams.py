@@ -73,6 +73,8 @@ class Streams:
     def __call__(self, draw: random.Random, folder: Path) -> Case:
         kind, sound = draw.choice(list(self.models)), draw.random() < 0.5
         rows = [self.row(kind, draw, not sound and draw.random() < 0.3) for _ in range(draw.randrange(1, 12))]
+        if kind == "bare" and rows[0][1] is None:  # by which the width is known where no header tells it
+            rows[0] = self.row(kind, draw, False)
         names, data = self.as_csv(kind, rows, draw) if kind in TABLES else self.as_lines(rows, draw)
         file = folder / "case.txt"
         file.write_bytes(data)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STANDARD_INPUT = "-"
-_DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$")
 
 
 class Example(NamedTuple):
@@ -177,16 +175,8 @@ def _rows_one_by_one(described: Table, file: str, batch_size: int, failures: Fai
 def _streamed_rows(described: Table, stream: TableStream, batch_size: int, failures: Failures) -> Iterator[Example]:
     """The rows of a table as their lines come in; those that cannot be read are added to `failures`."""
     for frame, numbers in stream.tables(batch_size, failures.append):
-        for row, number in zip(_rows(_with_points(described, described.read(frame))), numbers):
+        for row, number in zip(_rows(described.with_points(described.read(frame))), numbers):
             yield row._replace(place=f"line {number}")
-
-
-def _with_points(described: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with decimal points, where the file that the columns were learned from has commas."""
-    if described.dialect is None or described.dialect.decimal == ".":
-        return frame
-    names = [name for name in described.slices if name not in described.exact]
-    return frame.assign(**{name: frame[name].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True) for name in names})
 
 
 def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[Example]]:

@@ -7,6 +7,7 @@ import io
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -128,7 +129,9 @@ class TableStream:
         taken: list[Line] = []
         while (line := self._next()) is not None:
             taken.append(line)
-            cells = (not line.fault and line.text and _parsed([line.text], self._separator)) or []
+            cells: list[str] = []
+            with suppress(csv.Error):  # a cell is too long
+                cells = (not line.fault and line.text and _parsed([line.text], self._separator)) or []
             names = [f"column_{number}" for number in range(1, len(cells) + 1)]
             if {*expected} <= {*cells} and expected:
                 return cells
