@@ -6,6 +6,7 @@ import sys
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+os.setsid()  # what a terminal sends is for those who start this
 os.chdir(folder)  # type: ignore[name-defined]  # noqa: F821
 os.environ.clear()
 os.environ.update(environment)  # type: ignore[name-defined]  # noqa: F821

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -136,18 +138,21 @@ def test_a_table_is_ranked_by_the_mode_of_its_metric(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
-def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(by: int, tmp_path: Path, blank_plots: None) -> None:
+def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(
+    by: int, root: Path, tmp_path: Path, forks: Any, blank_plots: None
+) -> None:
     folder = tmp_path / "sweep"
-    command = [sys.executable, "-m", "zoo", "sweep", *TINY, "epochs=30", "task.optimizer.lr=log(1e-4,1e-1)"]
+    command = [root / "zoo" / "__main__.py", "sweep", *TINY, "epochs=30", "task.optimizer.lr=log(1e-4,1e-1)"]
     command += ["n=3", f"folder={folder}"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = forks.start(*command, cwd=tmp_path, out=tmp_path / "out", err=tmp_path / "err")
     end = time.time() + 600
     while not (folder / "1" / "last.ckpt").exists() and time.time() < end:
         time.sleep(0.02)
-    process.send_signal(by)
-    out, _ = process.communicate(timeout=600)
-    assert process.returncode != 0
+    os.kill(process.pid, by)
+    process.join(600)
+    assert process.exitcode != 0
     if by == signal.SIGINT:
+        out = (tmp_path / "out").read_text()
         assert f"zoo sweep resume={Path(folder).name}" in out or "zoo sweep resume=" in out
     search.from_command([f"resume={folder}"])
     rows = _rows(folder)
