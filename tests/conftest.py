@@ -164,6 +164,18 @@ def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
 
 
+@pytest.fixture
+def drawn() -> None:
+    """Has runs of this test draw in spite of `no_plots`."""
+
+
+@pytest.fixture
+def no_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, blank_plots: None) -> None:
+    """Runs have no plots but their curves, which are empty: what t-SNE and axes take is most of a short run's time."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(report, "plots", lambda task, evaluation, folder: {})
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""

@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {"epochs": 1, "threads": 1, "trainer": "cpu", "callbacks
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_plots: None) -> None:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plots: None) -> None:
     """Runs leave their folders in one of the test's own, and models of the test are forgotten after it."""
     monkeypatch.chdir(tmp_path)
     for name in ("tiny", "narrow", "broken", "nothing", "rows"):
@@ -122,7 +122,7 @@ def test_a_forecaster_answers_as_it_did_once_it_is_read_again(tmp_path: Path) ->
         assert torch.equal(zoo.models.apply(loaded.network, batch), zoo.models.apply(trained.network, batch))
 
 
-def test_what_is_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_given_back(drawn: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained = train("task.optimizer.lr=0.02", model="mlp", data="wine", task="classification")
     assert trained.folder.parent == tmp_path / "runs" / "mlp_classification_wine"
     assert trained.plots.keys() >= {"confusion_matrix", "curves"}

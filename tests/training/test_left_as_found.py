@@ -58,7 +58,7 @@ def state() -> dict[str, Any]:
 
 
 @pytest.fixture
-def odd_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_plots: None) -> Iterator[None]:
+def odd_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plots: None) -> Iterator[None]:
     """A process in which much is other than usual."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PL_GLOBAL_SEED", "5")

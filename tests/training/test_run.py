@@ -41,7 +41,7 @@ SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
 
 
 @pytest.fixture
-def run(compose: Callable[..., DictConfig], tmp_path: Path, blank_plots: None) -> Run:
+def run(compose: Callable[..., DictConfig], tmp_path: Path, no_plots: None) -> Run:
     """Train with some overrides, and draw nothing; gives the run's folder."""
 
     def run(name: str, *overrides: str) -> Path:
@@ -252,7 +252,7 @@ def test_what_cannot_work_is_refused_before_training(
     assert not (tmp_path / "refused").exists()
 
 
-def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path, blank_plots: None) -> None:
+def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path, no_plots: None) -> None:
     """19 batches of 64 are an epoch of digits, however many steps are taken in one go."""
     counted = []
     for more in ([], ["task.steps_per_batch=5"]):

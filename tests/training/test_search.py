@@ -74,7 +74,7 @@ def test_without_optuna_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def test_a_failing_run_is_told_and_the_best_of_the_others_is_tested(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, blank_plots: None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, no_plots: None
 ) -> None:
     threads, numbers = torch.get_num_threads(), torch.get_rng_state()
     with caplog.at_level(logging.INFO):
@@ -95,7 +95,7 @@ def test_a_failing_run_is_told_and_the_best_of_the_others_is_tested(
     assert (folders[0].parent / "card.md").exists()
 
 
-def test_a_run_that_is_no_good_is_pruned(tmp_path: Path, blank_plots: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_no_good_is_pruned(tmp_path: Path, no_plots: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Optuna decides after each validation; here it stops what has learned next to nothing after some epochs."""
     import optuna
 
@@ -107,7 +107,7 @@ def test_a_run_that_is_no_good_is_pruned(tmp_path: Path, blank_plots: None, monk
     assert status == {(0.05, "complete"), (1e-9, "pruned")}
 
 
-def test_runs_do_not_test_and_the_best_has_the_weights_of_its_run(tmp_path: Path, blank_plots: None) -> None:
+def test_runs_do_not_test_and_the_best_has_the_weights_of_its_run(tmp_path: Path, no_plots: None) -> None:
     rows = search.sweep([*TINY, "task.optimizer.lr=choice(0.02,0.0001)", "seed=3"], 6, tmp_path / "sweep")
     best = ranked(rows)[0]
     tested = [file.parent.name for file in (tmp_path / "sweep").glob("*/card.md")]
@@ -139,7 +139,7 @@ def test_a_table_is_ranked_by_the_mode_of_its_metric(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(
-    by: int, root: Path, tmp_path: Path, forks: Any, blank_plots: None
+    by: int, root: Path, tmp_path: Path, forks: Any, no_plots: None
 ) -> None:
     folder = tmp_path / "sweep"
     command = [root / "zoo" / "__main__.py", "sweep", *TINY, "epochs=30", "task.optimizer.lr=log(1e-4,1e-1)"]
