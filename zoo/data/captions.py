@@ -15,8 +15,8 @@ from torch import Tensor
 
 from zoo import check
 from zoo.data.core.cache import DecodedImages, decoded
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.labelled_files import draw_splits
 from zoo.data.core.splits import split_fractions
 from zoo.data.image_columns import SizedImages

@@ -13,8 +13,8 @@ import torch
 
 from zoo import check
 from zoo.data.core.cache import DecodedImages, ImageFiles, decoded
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.loader import ResumableLoader
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_names

@@ -31,7 +31,7 @@ from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
-from zoo.training import kinds, report, trust
+from zoo.training import report, run_length, trusted_code
 from zoo.training.metrics_file import MetricsFile
 from zoo.training.parts import check_pair, find_start, make_data, make_task, make_trainer, stated_options
 from zoo.training.processes import end_together
@@ -88,7 +88,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         if cfg.trainer.get("accelerator") in ("gpu", "cuda"):
             check_gpu(cfg.trainer.get("devices"), cfg.trainer.get("precision"))
         models.find(cfg.model.name)
-        trust.check(cfg)
+        trusted_code.check(cfg)
         prepare_process(cfg.seed)
         limit_threads(cfg.threads)
         start = find_start(cfg)
@@ -124,7 +124,7 @@ def _train(
         task.save_hyperparameters(settings)
         report.check_splits(task, data.splits)
         report.initialise(task, data.splits)
-    kinds.choose(cfg, task)
+    run_length.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = make_trainer(cfg, task, data, given.callbacks)
     if checkpoint is not None:

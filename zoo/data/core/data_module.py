@@ -11,7 +11,7 @@ from typing import Any
 import lightning as L
 
 from zoo import check
-from zoo.data.core.columns import Batch, Examples
+from zoo.data.core.examples import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.errors import ConfigError
 from zoo.spec import Encoded, Spec
