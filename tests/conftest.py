@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import multiprocessing
 import os
 import random
+import runpy
 import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -160,10 +164,61 @@ def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
 
 
+@pytest.fixture
+def drawn() -> None:
+    """Has runs of this test draw in spite of `no_plots`."""
+
+
+@pytest.fixture
+def no_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, blank_plots: None) -> None:
+    """Runs have no plots but their curves, which are empty: what t-SNE and axes take is most of a short run's time."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(report, "plots", lambda task, evaluation, folder: {})
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+class Forks:
+    """Starts commands as forks of one process, which has imported what they take and started no thread.
+
+    To import that takes longer than most runs of tests.
+    """
+
+    def __init__(self) -> None:
+        self.server = multiprocessing.get_context("forkserver")
+        self.server.set_forkserver_preload(["zoo.cli", "zoo.training.doors", "zoo.plots", "matplotlib.pyplot"])
+
+    def start(self, *command: object, cwd: Path, out: Path, err: Path, **environment: str) -> Any:
+        """A process of a Python program and its arguments, with what it prints in two files."""
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")
+        }
+        given = {
+            "arguments": [str(part) for part in command],
+            "environment": inherited | environment,
+            "folder": str(cwd),
+            "outputs": [str(out), str(err)],
+        }
+        process = self.server.Process(target=runpy.run_path, args=(str(TESTS / "in_a_fork.py"), given), daemon=True)
+        process.start()
+        return process
+
+    def run(self, *command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What a Python program comes to, given its arguments."""
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            process = self.start(*command, cwd=cwd, out=out, err=err, **environment)
+            process.join()
+            return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
+
+
+@pytest.fixture(scope="session")
+def forks() -> Forks:
+    return Forks()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -98,8 +99,8 @@ def test_help_and_version_import_neither_torch_nor_hydra(tmp_path: Path) -> None
     assert told.stdout.endswith("[]\n"), told.stderr
 
 
-def test_a_script_is_the_verb(root: Path, tmp_path: Path) -> None:
-    ended = run(str(root / "scripts" / "train.py"), "data=mnits", "trainer=cpu", cwd=tmp_path)
+def test_a_script_is_the_verb(root: Path, tmp_path: Path, forks: Any) -> None:
+    ended = forks.run(root / "scripts" / "train.py", "data=mnits", "trainer=cpu", cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("unknown data 'mnits'; did you mean 'mnist'? choices: ")
     assert ended.stderr.count("\n") == 1
@@ -140,8 +141,9 @@ def test_a_folder_that_is_read_as_a_number(compose: Callable[..., DictConfig]) -
         train(compose("train", "folder=2026"))
 
 
-def test_a_refused_run_leaves_no_folder(root: Path, tmp_path: Path) -> None:
-    ended = run("-m", "zoo", "train", "hydra.run.dir=a/b", "data.batch_size=0", "trainer=cpu", cwd=tmp_path)
+def test_a_refused_run_leaves_no_folder(root: Path, tmp_path: Path, forks: Any) -> None:
+    program = root / "zoo" / "__main__.py"
+    ended = forks.run(program, "train", "hydra.run.dir=a/b", "data.batch_size=0", "trainer=cpu", cwd=tmp_path)
     assert ended.returncode == 1
     assert "batch_size" in ended.stderr
     assert list(tmp_path.iterdir()) == []

@@ -120,7 +120,7 @@ def test_imports_point_one_way(root: Path) -> None:
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from zoo.training.run import train",
         ),
         ("zoo/data/images.py", "from zoo.tasks import pictures"),
-        ("zoo/tasks/task.py", "from zoo.data.core.columns import Batch"),
+        ("zoo/tasks/task.py", "from zoo.data.core.examples import Batch"),
         ("zoo/weights/artefact.py", "from zoo.tasks.task import Task"),
         ("zoo/weights/artefact.py", "import zoo.training"),
         ("zoo/training/run.py", "from zoo.cli import one_line"),

@@ -175,7 +175,7 @@ def console(monkeypatch: pytest.MonkeyPatch, encoding: str, terminal: bool) -> I
         ("cp1252", False, ProgressLines),
     ],
 )
-@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.usefixtures("no_plots")
 def test_a_run_is_kept_whatever_the_console_knows(
     encoding: str, terminal: bool, bar: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 import zoo
 from zoo.serve import doors
 from zoo.serve.demo import DemoApp
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 from zoo.spec import Forecast, Ratings, Recommendations, Series, Spec
 from zoo.weights.artefact import Artefact
 

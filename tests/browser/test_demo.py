@@ -17,7 +17,7 @@ import zoo
 from zoo.serve import doors
 from zoo.serve.demo import DemoApp
 from zoo.serve.guard import Guard
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 
 from .conftest import serving
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from zoo.data.augmentation import RandomFlip
 from zoo.data.core import cache
-from zoo.data.photos import ImageFolder, Patches, Photos
+from zoo.data.image_columns import Patches
+from zoo.data.photos import ImageFolder, Photos
 from zoo.errors import DataError, SpecError
 from zoo.models import build
 from zoo.spec import Classes, Image, Values

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from zoo.data import text as sources
-from zoo.data.core.columns import Ragged
+from zoo.data.core.examples import Ragged
 from zoo.data.reviews import AROUND, INNERMOST, PRAISE, VERBS, generate_fragments, generate_reviews
 from zoo.data.text import Imdb, Reviews, ReviewText, RtPolarity, TextFile
 from zoo.errors import DataError

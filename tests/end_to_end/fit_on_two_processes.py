@@ -10,9 +10,11 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from matplotlib.figure import Figure
 
+from zoo.training import report
 from zoo.training import run as training
 
 Figure.savefig = lambda figure, path, **options: Path(path).touch()  # nobody looks at the plots
+report.plots = lambda task, evaluation, folder: {}
 
 
 def main(conf: str, folder: str, model: str, task: str) -> None:

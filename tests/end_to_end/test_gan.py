@@ -65,7 +65,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str) -> None
     assert (whole / "samples" / "00001.png").read_bytes() == (resumed / "samples" / "00001.png").read_bytes()
 
 
-@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize("task", ["super_resolution", "colourisation"])
 def test_restorers_take_images_of_any_size(run: Run, tmp_path: Path, task: str) -> None:
     restore = zoo.load(run(task, f"task={task}", *TASKS[task], "epochs=1") / "model.safetensors")

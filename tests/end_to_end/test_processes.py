@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,80 +16,78 @@ import zoo
 
 
 @pytest.mark.parametrize(
-    ("model", "task", "tested"),
+    ("model", "task", "tested", "started_by"),
     [
-        ("cnn", "classification", 270),
-        ("gan", "inpainting", 270),
-        ("rbm", "features", 270),
-        pytest.param("gan", "super_resolution", 48, marks=pytest.mark.slow),
-        pytest.param("gan", "colourisation", 48, marks=pytest.mark.slow),
-        pytest.param("gan", "generation", 270, marks=pytest.mark.slow),
-        pytest.param("gan", "text_to_image", 50, marks=pytest.mark.slow),
-        pytest.param("lstm", "sentiment", 1, marks=pytest.mark.slow),  # of which the second process has none
+        ("cnn", "classification", 270, "Lightning"),
+        ("gan", "inpainting", 270, "the test"),
+        ("rbm", "features", 270, "the test"),
+        pytest.param("gan", "super_resolution", 48, "the test", marks=pytest.mark.slow),
+        pytest.param("gan", "colourisation", 48, "the test", marks=pytest.mark.slow),
+        pytest.param("gan", "generation", 270, "the test", marks=pytest.mark.slow),
+        pytest.param("gan", "text_to_image", 50, "the test", marks=pytest.mark.slow),
+        pytest.param("lstm", "sentiment", 1, "the test", marks=pytest.mark.slow),  # of which the second has none
     ],
 )
-def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str, task: str, tested: int) -> None:
+def test_two_processes_train_one_network(
+    root: Path, tmp_path: Path, forks: Any, model: str, task: str, tested: int, started_by: str
+) -> None:
     """They see different examples, and end with the same weights, one folder, every example tested once and no ties.
 
     Where they end while still connected, one of ten or so aborts: `std::terminate` in a thread of gloo's.
+
+    Args:
+        started_by: who starts the second process; a fork spares its imports, and Lightning starts none.
     """
-    script = root / "tests" / "end_to_end" / "fit_on_two_processes.py"
-    command = [sys.executable, str(script), str(root / "conf"), str(tmp_path / "run"), model, task]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=2400, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "recommended" not in done.stderr  # Lightning's advice on figures that are alike on all processes
-    seen = json.loads(done.stdout.strip().splitlines()[-1])
+    script, run, told = root / "tests" / "end_to_end" / "fit_on_two_processes.py", tmp_path / "run", tmp_path / "told"
+    told.mkdir()
+    common: dict[str, str] = {}
+    if started_by == "the test":  # and tell it what Lightning would
+        common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "NODE_RANK": "0"}
+        common["ZOO_RUN_FOLDER"] = str(run)
+    processes = [
+        forks.start(
+            script, root / "conf", run, model, task, cwd=tmp_path, out=told / f"out{rank}", err=told / f"err{rank}",
+            **({**common, "LOCAL_RANK": str(rank)} if common else {}),
+        )
+        for rank in range(2 if common else 1)
+    ]  # fmt: skip
+    for process in processes:
+        process.join(2400)
+    complaints = "".join(file.read_text() for file in sorted(told.glob("err*")))
+    assert [process.exitcode for process in processes] == [0] * len(processes), complaints[-3000:]
+    assert "recommended" not in complaints  # Lightning's advice on figures that are alike on all processes
+    seen = json.loads((told / "out0").read_text().strip().splitlines()[-1])
     assert seen["connected"] is False
     assert seen["weights"] == 0
     assert seen["losses"] < 1e-5  # between the checkpoint and the log: they are of both
     assert seen["tested"] == tested
-    assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
+    assert {folder.name for folder in tmp_path.iterdir()} == {"run", "told"}
     artefact = zoo.load(tmp_path / "run" / "model.safetensors")
     assert artefact.metrics == {name: value for name, value in seen.items() if "/" in name}
 
 
-def by_torchrun(number: int, port: int) -> tuple[list[str], dict[str, str]]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-id=test"]
-    return [*command, "--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}"], {}
-
-
-def by_slurm(number: int, port: int) -> tuple[list[str], dict[str, str]]:
-    """What srun tells each process of a job of two machines."""
-    told = {"NTASKS": "2", "NNODES": "2", "NTASKS_PER_NODE": "1", "JOB_ID": "1", "JOB_NAME": "zoo"}
-    told |= {"PROCID": str(number), "NODEID": str(number), "LOCALID": "0", "NODELIST": "localhost"}
-    environment = {f"SLURM_{name}": value for name, value in told.items()}
-    return [sys.executable], {**environment, "MASTER_PORT": str(port)}
-
-
-@pytest.mark.parametrize("start", [by_torchrun, pytest.param(by_slurm, marks=pytest.mark.slow)])
-def test_two_machines_train_one_network(root: Path, tmp_path: Path, start: Callable[..., Any]) -> None:
-    """By the commands of docs/machines.md, with one process a machine, both of them this one."""
-    seen, shared = tmp_path / "seen", tmp_path / "shared"
-    seen.mkdir()
-    shared.mkdir()
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    arguments = [str(root / "tests" / "end_to_end" / "fit_on_two_machines.py"), str(seen)]
-    arguments += ["model=cnn", "data=digits", "epochs=1", "model.widths=[4,8]", "data.batch_size=128"]
-    arguments += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.num_nodes=2", "trainer.devices=1"]
-    machines = []
-    for number in range(2):
-        command, told = start(number, port)
-        environment, output = {**os.environ, **told, "OMP_NUM_THREADS": "1"}, tmp_path / f"{number}.txt"
-        with output.open("wb") as said:
-            machines.append(
-                subprocess.Popen([*command, *arguments], cwd=shared, env=environment, stdout=said, stderr=said)
-            )
-        time.sleep(1.1)  # so that a folder named by the second would be another one
-    try:
-        codes = [machine.wait(timeout=1200) for machine in machines]
-    finally:
-        for machine in machines:
-            machine.kill()
-    assert codes == [0, 0], [(tmp_path / f"{number}.txt").read_text()[-2000:] for number in range(2)]
+        return int(free.getsockname()[1])
+
+
+MACHINES = [
+    "model=cnn", "data=digits", "epochs=1", "model.widths=[4,8]", "data.batch_size=128",
+    "trainer=ddp", "trainer.accelerator=cpu", "trainer.num_nodes=2", "trainer.devices=1",
+]  # fmt: skip
+
+
+@pytest.fixture
+def machines(root: Path, tmp_path: Path) -> list[Any]:
+    """The script of a run on two machines, both of them this one, and its arguments."""
+    for name in ("seen", "shared"):
+        (tmp_path / name).mkdir()
+    return [root / "tests" / "end_to_end" / "fit_on_two_machines.py", tmp_path / "seen", *MACHINES]
+
+
+def check_that_they_saw_one_run(tmp_path: Path) -> None:
+    seen, shared = tmp_path / "seen", tmp_path / "shared"
     first, second = (json.loads((seen / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
     assert first["weights"] == second["weights"]
     assert (first["prepared"], second["prepared"]) == (True, False)
@@ -99,3 +95,40 @@ def test_two_machines_train_one_network(root: Path, tmp_path: Path, start: Calla
     files = [path for path in shared.rglob("*") if path.is_file()]
     (run,) = {path.relative_to(shared).parts[:3] for path in files}
     assert shared.joinpath(*run, "model.safetensors") in files
+
+
+@pytest.mark.slow
+def test_two_machines_by_torchrun(machines: list[Any], tmp_path: Path) -> None:
+    """By the command of docs/machines.md."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-id=test"]
+    command += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{free_port()}"]
+    started = []
+    for number in range(2):
+        with (tmp_path / f"{number}.txt").open("wb") as said:
+            started.append(subprocess.Popen([*command, *machines], cwd=tmp_path / "shared", stdout=said, stderr=said))
+        time.sleep(1.1)  # so that a folder named by the second would be another one
+    try:
+        codes = [process.wait(timeout=1200) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert codes == [0, 0], [(tmp_path / f"{number}.txt").read_text()[-2000:] for number in range(2)]
+    check_that_they_saw_one_run(tmp_path)
+
+
+def test_two_machines_by_slurm(machines: list[Any], tmp_path: Path, forks: Any) -> None:
+    """By what srun tells each process of a job of two machines."""
+    told = {"NTASKS": "2", "NNODES": "2", "NTASKS_PER_NODE": "1", "JOB_ID": "1", "JOB_NAME": "zoo"}
+    told |= {"LOCALID": "0", "NODELIST": "localhost"}
+    environment = {f"SLURM_{name}": value for name, value in told.items()} | {"MASTER_PORT": str(free_port())}
+    started = []
+    for number in range(2):
+        own = {f"SLURM_{name}": str(number) for name in ("PROCID", "NODEID")}
+        said = tmp_path / f"{number}.txt"
+        started.append(forks.start(*machines, cwd=tmp_path / "shared", out=said, err=said, **environment, **own))
+        time.sleep(1.1)  # so that a folder named by the second would be another one
+    for process in started:
+        process.join(1200)
+    codes = [process.exitcode for process in started]
+    assert codes == [0, 0], [(tmp_path / f"{number}.txt").read_text()[-2000:] for number in range(2)]
+    check_that_they_saw_one_run(tmp_path)

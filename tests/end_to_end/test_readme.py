@@ -6,15 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import zoo
-
-
-def command(root: Path, folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    script = [sys.executable, str(root / "scripts" / "train.py"), *overrides]
-    return subprocess.run(script, capture_output=True, text=True, cwd=folder, timeout=600, check=False)
 
 
 def check_inpainter(printed: str, folder: Path) -> zoo.Artefact:
@@ -32,8 +28,8 @@ def check_inpainter(printed: str, folder: Path) -> zoo.Artefact:
     return inpaint
 
 
-def test_the_first_command_in_short(root: Path, tmp_path: Path) -> None:
-    done = command(root, tmp_path, "model=gan", "batches=10")
+def test_the_first_command_in_short(root: Path, tmp_path: Path, forks: Any) -> None:
+    done = forks.run(root / "scripts" / "train.py", "model=gan", "batches=10", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     check_inpainter(done.stdout, tmp_path)
     assert len(list(tmp_path.glob("runs/gan_inpainting_digits/*/restored.png"))) == 1
@@ -42,7 +38,8 @@ def test_the_first_command_in_short(root: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_first_command(root: Path, tmp_path: Path) -> None:
     """The default inpainter beats filling the hole with the mean shade (l1 of about 0.28) by far."""
-    done = command(root, tmp_path, "model=gan")
+    command = [sys.executable, str(root / "scripts" / "train.py"), "model=gan"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     inpaint = check_inpainter(done.stdout, tmp_path)
     assert inpaint.metrics["test/l1"] < 0.12

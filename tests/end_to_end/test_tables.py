@@ -53,7 +53,7 @@ def test_a_table_that_is_not_named(compose: Compose) -> None:
         train(compose("train", "model=mlp", "threads=0"))
 
 
-def test_rprop_s_checkpoint_is_read_again(compose: Compose, tmp_path: Path, blank_plots: None) -> None:
+def test_rprop_s_checkpoint_is_read_again(compose: Compose, tmp_path: Path, no_plots: None) -> None:
     """Its pairs of numbers are lists of the config, which a checkpoint may not hold as they are."""
     cfg = compose("train", "model=mlp", "data=wine", "optimizer=rprop", "epochs=4", f"folder={tmp_path}")
     assert train(cfg).metrics["test/accuracy"] > 0.3

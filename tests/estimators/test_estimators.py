@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import pickletools
 import random
@@ -66,6 +67,13 @@ def answers(estimator: Any, data: tuple[Any, ...], method: str) -> np.ndarray:
     return found
 
 
+@functools.cache
+def fitted_once(name: str) -> Any:
+    """One for all tests that do not change it."""
+    estimator, data, _ = CASES[name]
+    return clone(estimator).fit(*data)
+
+
 def test_all_seven_are_here() -> None:
     assert sorted(estimators.__all__) == sorted(CASES)
 
@@ -73,14 +81,15 @@ def test_all_seven_are_here() -> None:
 @each
 def test_random_state_decides_the_answers_and_the_process_is_left_as_it_was(name: str) -> None:
     estimator, data, method = CASES[name]
+    expected = answers(fitted_once(name), data, method)
+    torch.manual_seed(5)
+    np.random.seed(5)
     states = [torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate(), torch.get_num_threads()]
     first = answers(clone(estimator).fit(*data), data, method)
     after = [torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate(), torch.get_num_threads()]
     assert all(np.array_equal(a, b) for a, b in zip(states[:2], after[:2]))
     assert states[2:] == after[2:]
-    torch.manual_seed(5)
-    np.random.seed(5)
-    assert np.array_equal(first, answers(clone(estimator).fit(*data), data, method))
+    assert np.array_equal(first, expected)
     other = clone(estimator).set_params(random_state=1).fit(*data)
     assert not np.array_equal(first, answers(other, data, method))
 
@@ -88,7 +97,7 @@ def test_random_state_decides_the_answers_and_the_process_is_left_as_it_was(name
 @each
 def test_a_pickle_holds_an_artefact_and_no_class_of_a_network(name: str) -> None:
     estimator, data, method = CASES[name]
-    fitted = clone(estimator).fit(*data)
+    fitted = fitted_once(name)
     pickled = pickle.dumps(fitted)
     texts = [text for code, text, _ in pickletools.genops(pickled) if code.name == "SHORT_BINUNICODE"]
     assert {text for text in texts if text.startswith(("torch", "zoo"))} <= {type(estimator).__module__}
@@ -106,8 +115,7 @@ def test_what_is_not_fitted_says_so(name: str) -> None:
 
 @each
 def test_the_artefact_is_saved_and_loaded(name: str, tmp_path: Path) -> None:
-    estimator, data, _ = CASES[name]
-    fitted = clone(estimator).fit(*data)
+    fitted = fitted_once(name)
     zoo.save(fitted.artefact_, tmp_path / "model.safetensors")
     loaded = zoo.load(tmp_path / "model.safetensors")
     assert loaded.spec == fitted.artefact_.spec
@@ -119,7 +127,7 @@ def test_the_artefact_is_saved_and_loaded(name: str, tmp_path: Path) -> None:
 def test_no_validation_keeps_the_last_epoch(name: str) -> None:
     estimator, data, _ = CASES[name]
     assert clone(estimator).set_params(validation_fraction=0).fit(*data).artefact_.metrics == {}
-    assert any(metric.startswith("val/") for metric in clone(estimator).fit(*data).artefact_.metrics)
+    assert any(metric.startswith("val/") for metric in fitted_once(name).artefact_.metrics)
 
 
 def test_pipelines_cross_validation_and_grid_search() -> None:

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import os
 import random
-import runpy
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,17 +31,14 @@ RUNS = {
     "rbm": ["data=digits", "model.num_hidden=32", "task.ais_temperatures=50"],
 }
 COMMON = ["trainer=cpu", "threads=1", "callbacks.progress=null", "epochs=3", "data.batch_size=128"]
-SCRIPT = Path(__file__).with_name("one_run.py")
 SECONDS = 300  # that a run may take on a busy machine
 
 
 class Kills:
-    """Makes cases; the runs are forks of one process that has imported all and started no thread."""
+    """Makes cases."""
 
-    def __init__(self) -> None:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        self.server = multiprocessing.get_context("forkserver")
-        self.server.set_forkserver_preload(["zoo.cli", "zoo.training.doors", "zoo.plots", "matplotlib.pyplot"])
+    def __init__(self, program: Path, forks: Any) -> None:
+        self.program, self.forks = program, forks
         self.whole: dict[str, tuple[Path, float]] = {}  # the run that is not killed, and its seconds
 
     def __call__(self, draw: random.Random, folder: Path) -> Case:
@@ -76,11 +71,9 @@ class Kills:
     def start(self, model: str, run: Path) -> Any:
         """The command, which goes on from the last checkpoint where there is one."""
         resume = [f"resume={run / 'last.ckpt'}"] if (run / "last.ckpt").exists() else [f"folder={run}"]
-        arguments = [f"model={model}", *COMMON, *RUNS[model], *resume]
-        given = {"arguments": arguments, "output": str(run.with_suffix(".txt"))}
-        process = self.server.Process(target=runpy.run_path, args=(str(SCRIPT), given))
-        process.start()
-        return process
+        command = [self.program, f"model={model}", *COMMON, *RUNS[model], *resume]
+        told = run.with_suffix(".txt")
+        return self.forks.start(*command, cwd=run.parent, out=told, err=told)
 
     def finished(self, process: Any, run: Path) -> None:
         process.join(SECONDS)
@@ -152,5 +145,5 @@ def files(run: Path) -> set[str]:
     return {str(path.relative_to(run)) for path in run.rglob("*") if "tensorboard" not in path.parts}
 
 
-def test_a_killed_run_goes_on(fuzz: Callable[[str, Kills], None]) -> None:
-    fuzz("kills", Kills())
+def test_a_killed_run_goes_on(fuzz: Callable[[str, Kills], None], root: Path, forks: Any) -> None:
+    fuzz("kills", Kills(root / "scripts" / "train.py", forks))

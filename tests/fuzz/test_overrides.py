@@ -50,7 +50,7 @@ def sound(draw: random.Random) -> tuple[list[str], list[int]]:
 def test_overrides(
     fuzz: Callable[..., None],
     compose: Callable[..., Any],
-    blank_plots: None,
+    no_plots: None,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,16 +8,21 @@ import pytest
 
 from zoo.errors import DataError
 from zoo.inference.streams import MAX_LINE, TableStream, lines_of
+from zoo.spec.dialect import Dialect
 
 
 def lines(data: bytes) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(data), "utf-8", errors="surrogateescape")
 
 
-def table(data: bytes, rows: int = 2, separator: str = ",") -> tuple[list[tuple[int, int, list[object]]], list[str]]:
+Found = tuple[list[tuple[int, int, list[object]]], list[str]]
+
+
+def table(data: bytes, rows: int = 2, dialect: Dialect = Dialect()) -> Found:  # noqa: B008
     """Number, line and cells of each row, and what was refused."""
     found, refused = [], []
-    for frame, numbers in TableStream(lines_of(lines(data)), separator, "it").tables(rows, refused.append):
+    stream = TableStream(lines_of(lines(data), dialect.encoding), dialect, "it", ["column_2"])
+    for frame, numbers in stream.tables(rows, refused.append):
         found += zip(frame.index, numbers, frame.astype(object).where(frame.notna(), None).values.tolist())
     return found, refused
 
@@ -44,7 +49,7 @@ def test_each_fault_costs_its_row(rows: int) -> None:
 def test_a_quoted_cell_goes_on_over_lines() -> None:
     data = b'a,b\r\n"one\r\ntwo, three","say ""so"""\r\n1,2\r\n'
     assert table(data) == ([(1, 2, ["one\ntwo, three", 'say "so"']), (2, 4, ["1", "2"])], [])
-    assert table(b'a;b\n"1;\n2";3\n', separator=";") == ([(1, 2, ["1;\n2", "3"])], [])
+    assert table(b'a;b\n"1;\n2";3\n', dialect=Dialect(";")) == ([(1, 2, ["1;\n2", "3"])], [])
 
 
 def test_a_quote_that_is_never_closed_swallows_nothing() -> None:
@@ -67,3 +72,18 @@ def test_a_cell_is_the_same_whatever_stands_beside_it() -> None:
 def test_no_header(data: bytes, fault: str) -> None:
     with pytest.raises(DataError, match=fault):
         table(data)
+
+
+@pytest.mark.parametrize("data", [b"1,2\n\n3,\xe9\n", b"\xef\xbb\xbf\n1, 2\r\n\n3,\xe9", b"1\n\n1,2\n3,\xc3\xa9\n"])
+def test_a_stream_without_a_header_and_in_two_encodings(data: bytes) -> None:
+    found, refused = table(data, dialect=Dialect(",", "latin-1", header=False))
+    assert [row for *_, row in found] == [["1", "2"], ["3", "é"]]
+    assert len(refused) == data.startswith(b"1\n")
+    with pytest.raises(DataError, match="no row of the columns column_2"):
+        table(b"1\n2\n", dialect=Dialect(header=False))
+
+
+def test_cells_between_runs_of_blanks() -> None:
+    assert table(b"a   b\n 1  2 \n3 4 5\n", dialect=Dialect(" ")) == (
+        [(1, 2, ["1", "2"])], ["line 3: row 2 has 3 cells, and the header has 2"],
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.models import build
 from zoo.models.rnn import Captioner
-from zoo.models.rnn.writing import write
+from zoo.models.rnn.beam_search import write
 from zoo.spec import Image, Spec, Tokens
 from zoo.spec.text import FIRST, PAD, UNKNOWN
 

@@ -25,7 +25,7 @@ Run = Callable[..., zoo.Artefact]
 
 
 @pytest.fixture
-def run(compose: Callable[..., DictConfig], tmp_path: Path, blank_plots: None) -> Run:
+def run(compose: Callable[..., DictConfig], tmp_path: Path, no_plots: None) -> Run:
     """Train with some overrides, from cnn.digits; gives the artefact."""
 
     def run(*overrides: str) -> zoo.Artefact:

@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from zoo.serve.app import model_app
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 from zoo.weights.artefact import Artefact
 from zoo.weights.samples import random_inputs
 

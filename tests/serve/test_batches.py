@@ -12,7 +12,7 @@ import pytest
 
 from zoo.errors import SpecError
 from zoo.serve.batches import Batcher, Busy, answer_each
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 
 
 class Doubler:

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 import zoo
 from zoo.serve import doors
 from zoo.serve.demo import PAGE, DemoApp, Model
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 from zoo.spec import Input, Output
 from zoo.weights.artefact import Artefact
 

@@ -67,6 +67,26 @@ def test_an_encoding_of_one_byte_a_letter_is_said(tmp_path: Path) -> None:
     assert "cp1252" in file.notes[0]
 
 
+def test_a_line_of_another_encoding_is_named_and_turns_no_other_letters(tmp_path: Path) -> None:
+    text = b"city,size\nK\xc3\xb6ln,1\nM\xfcnchen,2\nRome,3\n"
+    with pytest.raises(DataError, match=r"table\.csv, line 3 is not UTF-8, and others are"):
+        read(tmp_path, text)
+    assert list(read(tmp_path, text, encoding="latin-1").frame["size"]) == [1, 2, 3]
+    assert read(tmp_path, b"city,size\nK\x81,1\n").dialect.encoding == "latin-1"
+    with pytest.raises(DataError, match="neither UTF-8 nor cp1252"):
+        read(tmp_path, b"city,size\nK\x81,1\n", like=Dialect())
+
+
+@pytest.mark.parametrize("quote", ['5,"Lima\n', '5,"Lima", Peru\n', '"5,Lima\n'])
+def test_a_quote_that_is_not_closed_takes_no_rows_with_it(tmp_path: Path, quote: str) -> None:
+    rows = ["n,city\n", "1,Rome\n", quote, "2,Oslo\n", '3,"the ""new"" one"\n', '4,"two\nlines"\n']
+    with pytest.raises(DataError, match=r"table\.csv, row 2 \(line 3\) has (a quote that is not closed|3 cells)"):
+        read(tmp_path, "".join(rows))
+    del rows[2]
+    assert list(read(tmp_path, "".join(rows)).frame["city"]) == ["Rome", "Oslo", 'the "new" one', "two\nlines"]
+    assert len(read(tmp_path, 'n,city\n1,"Ro"me\n2,"two\nlines"\n').frame) == 2  # which is no question of rows
+
+
 def test_a_dialect_decides_where_several_fit(tmp_path: Path) -> None:
     text = "a,b;c\n1,2;3\n4,5;6\n"
     assert list(read(tmp_path, text, like=Dialect(";")).frame.columns) == ["a,b", "c"]

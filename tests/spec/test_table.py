@@ -15,6 +15,7 @@ import torch
 from zoo import SpecError
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.spec.columns import Boolean, Category, Date, Number
+from zoo.spec.dialect import Dialect
 
 TABLE = Table(
     (
@@ -165,3 +166,16 @@ def test_a_table_goes_in_and_values_come_out() -> None:
         Spec(Values(("a",), (0.0,), (1.0,)), Classes(("a", "b")))  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="an output is"):
         Spec(TABLE, TABLE)  # type: ignore[arg-type]
+
+
+def test_decimal_commas_beside_words_for_missing_cells(tmp_path: Path) -> None:
+    """pandas leaves all cells of such a column text; names that look like numbers stay as they are."""
+    columns = Number("size", 0.0, 1.0, True), Category("code", ("1,5", "2,5"), exact=True)
+    table = Table(columns, dialect=Dialect(";", decimal=","))
+    (tmp_path / "a.csv").write_text("size;code\n1,5;1,5\nNA;2,5\n-3,25e1;9,5\n")
+    (tmp_path / "b.csv").write_text("size;code\n1,5;1,5\n;2,5\n-32,5;9,5\n")
+    for file in ("a.csv", "b.csv"):
+        expected = Table(columns).encode(
+            [{"size": size, "code": code} for size, code in ((1.5, "1,5"), (None, "2,5"), (-32.5, "9,5"))]
+        )
+        assert torch.equal(table.encode(tmp_path / file).nan_to_num(9e9), expected.nan_to_num(9e9))

@@ -10,8 +10,8 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.spec import Spec
 from zoo.training import batch_size
 from zoo.training.recipe import recipe

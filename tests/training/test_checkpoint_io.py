@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from zoo.errors import ConfigError
 from zoo.training.checkpoint_io import RunCheckpoints
@@ -31,6 +32,29 @@ def test_it_is_written_in_its_own_folder_with_the_mode_of_the_umask(
     assert stat.S_IMODE((tmp_path / "new" / "last.ckpt").stat().st_mode) == 0o600
     kept = torch.load(tmp_path / "new" / "last.ckpt", weights_only=True)
     assert kept["zoo"] == {"format": 2, "best": None, "moments": []}
+
+
+def test_whoever_looks_finds_a_whole_one_of_one_size_or_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is the best so far holds its weights once; what is smaller is no half of one."""
+    chooser, path, seen = ModelCheckpoint(tmp_path), tmp_path / "last.ckpt", []
+    io, save = RunCheckpoints(tmp_path, chooser), torch.save
+
+    def look(checkpoint: object, file: object) -> None:
+        seen.append(path.read_bytes() if path.exists() else b"")
+        save(checkpoint, file)
+        seen.append(path.read_bytes() if path.exists() else b"")
+
+    monkeypatch.setattr(torch, "save", look)
+    chooser.best_model_path = str(tmp_path / "best.ckpt")
+    wholes = [b""]
+    for step, file in ((1, chooser.best_model_path), (1, path), (2, path), (3, path)):
+        io.save_checkpoint({"global_step": step, "state_dict": {"a": torch.zeros(1000)}}, file)
+        assert {*seen} <= {*wholes}
+        wholes.append(path.read_bytes() if path.exists() else b"")
+    assert len(wholes[3]) - len(wholes[2]) > 4000  # of float32
+    assert torch.load(path, weights_only=True)["zoo"]["best"]["step"] == 1
 
 
 @pytest.mark.parametrize("what", ["fsync", "replace"])

@@ -6,7 +6,6 @@ import importlib
 import logging
 import pkgutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +30,7 @@ SMALL: dict[str, Any] = {"epochs": 1, "threads": 1, "trainer": "cpu", "callbacks
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_plots: None) -> None:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plots: None) -> None:
     """Runs leave their folders in one of the test's own, and models of the test are forgotten after it."""
     monkeypatch.chdir(tmp_path)
     for name in ("tiny", "narrow", "broken", "nothing", "rows"):
@@ -88,11 +87,11 @@ def train(*overrides: str, **settings: Any) -> Any:
     return zoo.train(*overrides, **{**SMALL, **settings})
 
 
-def test_the_same_weights_as_on_the_command_line(root: Path, tmp_path: Path) -> None:
+def test_the_same_weights_as_on_the_command_line(root: Path, tmp_path: Path, forks: Any) -> None:
     names = ["model=cnn", "model.widths=[4,8]", "data=digits", "epochs=2", "threads=1", "trainer=cpu", "seed=7"]
     names += ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
-    command = [sys.executable, root / "scripts" / "train.py", *names, "folder=commanded"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    done = forks.run(root / "scripts" / "train.py", *names, "folder=commanded", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
     shift = {"_target_": "zoo.data.images.RandomShift", "pixels": 1}
     options = {"model.widths": [4, 8], "data.augment": shift, "epochs": 2}
     torch.manual_seed(123)  # of the caller, which changes nothing
@@ -123,7 +122,7 @@ def test_a_forecaster_answers_as_it_did_once_it_is_read_again(tmp_path: Path) ->
         assert torch.equal(zoo.models.apply(loaded.network, batch), zoo.models.apply(trained.network, batch))
 
 
-def test_what_is_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_given_back(drawn: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained = train("task.optimizer.lr=0.02", model="mlp", data="wine", task="classification")
     assert trained.folder.parent == tmp_path / "runs" / "mlp_classification_wine"
     assert trained.plots.keys() >= {"confusion_matrix", "curves"}

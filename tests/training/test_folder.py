@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -26,21 +26,23 @@ def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> No
     assert os.listdir(folders[1]) == ["card.md"]
 
 
-def test_a_folder_in_use_is_refused_until_its_run_ends_or_is_killed(tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
+def test_a_folder_in_use_is_refused_until_its_run_ends_or_is_killed(tmp_path: Path, forks: Any) -> None:
+    folder, program, out = tmp_path / "mine", tmp_path / "program.py", tmp_path / "out"
     with claimed(folder, chosen_by_user=True), pytest.raises(ConfigError, match="mine is in use by another run"):
         claimed(folder, chosen_by_user=True).__enter__()
     assert not folder.exists()
-    code = (
+    program.write_text(
         "from pathlib import Path; from zoo.training.folder import claimed; import time\n"
-        f"with claimed(Path({str(folder)!r}), True): print(flush=True); time.sleep(60)"
+        "with claimed(Path('mine'), True): print(flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        with pytest.raises(ConfigError, match="in use"):
-            claimed(folder, chosen_by_user=True).__enter__()
-        process.kill()
+    process = forks.start(program, cwd=tmp_path, out=out, err=tmp_path / "err")
+    while not (out.exists() and out.read_text()):
+        assert process.is_alive(), (tmp_path / "err").read_text()
+        time.sleep(0.01)
+    with pytest.raises(ConfigError, match="in use"):
+        claimed(folder, chosen_by_user=True).__enter__()
+    process.kill()
+    process.join()
     (folder / ".last.ckpt.0123.part").write_text("half")
     with claimed(folder, chosen_by_user=True):
         write_config(folder, OmegaConf.create({"choices": {"overrides": []}}))  # the first that is written

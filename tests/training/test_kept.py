@@ -30,7 +30,7 @@ def _raise(*args: Any, **options: Any) -> Any:
     raise RuntimeError("a fault\nof two lines")
 
 
-@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize(
     ("place", "name", "said"),
     [

@@ -24,7 +24,10 @@ import zoo
 from zoo.inference.evaluate import measure
 from zoo.inference.export import export_artefact
 from zoo.inference.publish import write_page
+from zoo.models import build
+from zoo.spec import Classes, Image, Spec
 from zoo.training.runtime import left_as_found
+from zoo.weights.artefact import Artefact
 
 
 def state() -> dict[str, Any]:
@@ -55,7 +58,7 @@ def state() -> dict[str, Any]:
 
 
 @pytest.fixture
-def odd_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank_plots: None) -> Iterator[None]:
+def odd_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plots: None) -> Iterator[None]:
     """A process in which much is other than usual."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PL_GLOBAL_SEED", "5")
@@ -81,15 +84,17 @@ def test_each_door_leaves_the_process_as_it_was() -> None:
         with pytest.raises(zoo.ConfigError):
             zoo.train(model="cnn", trainer="cpu", **{"data.batch_size": 0})
 
+    spec = Spec(Image(1, 8, 8, (0.5,), (0.5,)), Classes(("a", "b")))
+    small = Artefact("cnn", {"widths": [4]}, spec, build("cnn", spec, widths=[4]).float())
     doors: dict[str, Callable[[], Any]] = {
         "train": train,
         "refused": refused,
         "load": lambda: zoo.load("cnn.digits"),
         "answer": lambda: zoo.load("cnn.digits")(np.zeros((8, 8), np.uint8)),
         "evaluate": lambda: measure(zoo.load("cnn.digits"), Path()),
-        "export": lambda: export_artefact(zoo.load("cnn.digits"), Path("cnn.pt"), "torchscript"),
-        "export to ONNX": lambda: export_artefact(zoo.load("cnn.digits"), Path("cnn.onnx"), "onnx"),
-        "torch.export": lambda: export_artefact(zoo.load("cnn.digits"), Path("cnn.pt2"), "torch_export"),
+        "export": lambda: export_artefact(small, Path("cnn.pt"), "torchscript"),
+        "export to ONNX": lambda: export_artefact(small, Path("cnn.onnx"), "onnx"),
+        "torch.export": lambda: export_artefact(small, Path("cnn.pt2"), "torch_export"),
         "publish": lambda: write_page(Path("weights")),
     }
     for name, door in doors.items():

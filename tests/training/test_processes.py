@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,15 +38,17 @@ def children(parent: int) -> list[int]:
         ("both", signal.SIGINT, 130),  # as a terminal does on Ctrl-C
     ],
 )
-def test_both_end_with_one_line(tmp_path: Path, which: str, how: signal.Signals, code: int) -> None:
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "zoo", "train", *SMALL, *SETTINGS, f"folder={run}"]
-    with (tmp_path / "err").open("w") as file:
-        first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True)
+def test_both_end_with_one_line(
+    root: Path, tmp_path: Path, forks: Any, which: str, how: signal.Signals, code: int
+) -> None:
+    """The first is a fork; the second is started by Lightning, with the same command."""
+    run, err = tmp_path / "run", tmp_path / "err"
+    command = [root / "scripts" / "train.py", *SMALL, *SETTINGS, f"folder={run}"]
+    first = forks.start(*command, cwd=tmp_path, out=tmp_path / "out", err=err)
     try:
         until = time.monotonic() + 120
         while not (run / "last.ckpt").exists():
-            assert first.poll() is None, (tmp_path / "err").read_text()
+            assert first.is_alive(), err.read_text()
             assert time.monotonic() < until
             time.sleep(0.05)
         (second,) = children(first.pid)
@@ -55,15 +56,16 @@ def test_both_end_with_one_line(tmp_path: Path, which: str, how: signal.Signals,
             os.killpg(first.pid, how)
         else:
             os.kill(first.pid if which == "first" else second, how)
-        assert first.wait(30) == code
+        first.join(30)
+        assert first.exitcode == code
         until = time.monotonic() + 30
         while Path(f"/proc/{second}").exists() and time.monotonic() < until:
             time.sleep(0.05)
         assert not Path(f"/proc/{second}").exists()
-        (line,) = (tmp_path / "err").read_text().splitlines()
+        (line,) = err.read_text().splitlines()
         assert line.startswith("Stopped")
         assert "last.ckpt goes on" in line
     finally:
         with suppress(ProcessLookupError):
             os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
+        first.join()

@@ -16,7 +16,7 @@ from zoo.training.compare import compare
 SMALL = ["model=mlp", "data=wine", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "callbacks.progress=null"]
 
 
-@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.usefixtures("no_plots")
 def test_seeds_give_mean_and_spread_and_the_best_is_kept(tmp_path: Path) -> None:
     best = zoo.train(*SMALL, seeds=2, folder=str(tmp_path))
     runs = [zoo.load(tmp_path / f"seed_{seed}" / "model.safetensors") for seed in (42, 43)]

@@ -43,20 +43,29 @@ SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
 
 
 @pytest.fixture
-def run(drawn: Run, blank_plots: None) -> Run:
+def run(compose: Callable[..., DictConfig], tmp_path: Path, no_plots: None) -> Run:
     """Train with some overrides, and draw nothing; gives the run's folder."""
-    return drawn
-
-
-@pytest.fixture
-def drawn(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
-    """Train with some overrides; gives the run's folder."""
 
     def run(name: str, *overrides: str) -> Path:
-        train(compose("train", "trainer=cpu", f"folder={tmp_path / name}", *overrides))
+        train(compose("train", "trainer=cpu", f"folder='{tmp_path / name}'", *overrides))
         return tmp_path / name
 
     return run
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for runs that several tests look at."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def whole(compose: Callable[..., DictConfig], kept: Path, model: str) -> Path:
+    """The folder of a run of this model in float32, with its plots; one for all tests, who ask for it before `run`."""
+    if not (kept / model).exists():
+        settings = [f"model={model}", *SHORT[model], "trainer=cpu", "trainer.precision=32-true"]
+        train(compose("train", *settings, f"folder={kept / model}"))
+    return kept / model
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -75,9 +84,8 @@ def test_what_a_network_was_built_with_is_kept_in_full(run: Run) -> None:
 
 
 @pytest.mark.parametrize("model", zoo.list_models())
-def test_a_run_leaves_all_that_the_design_lists(drawn: Run, model: str) -> None:
-    folder = drawn("once", f"model={model}", *SHORT[model])
-    left = {file.name for file in folder.iterdir()}
+def test_a_run_leaves_all_that_the_design_lists(whole: Path, model: str) -> None:
+    left = {file.name for file in whole.iterdir()}
     assert {
         "metrics.csv",
         "tensorboard",
@@ -87,55 +95,54 @@ def test_a_run_leaves_all_that_the_design_lists(drawn: Run, model: str) -> None:
         "card.md",
         "curves.png",
     } <= left
-    artefact = zoo.load(folder / "model.safetensors")
-    card = (folder / "card.md").read_text(encoding="utf-8")
+    artefact = zoo.load(whole / "model.safetensors")
+    card = (whole / "card.md").read_text(encoding="utf-8")
     for name, value in artefact.metrics.items():
         assert f"| {name} | {value:.4g} |" in card
     for picture in ("curves.png", {"gan": "restored.png", "rbm": "filters.png"}.get(model, "confusion_matrix.png")):
         assert picture in card
-        assert (folder / picture).stat().st_size > 1000
+        assert (whole / picture).stat().st_size > 1000
     assert f"model={model}" in artefact.recipe["command"]
 
 
-def test_the_figures_of_an_artefact_are_those_of_its_network(run: Run, digits: Digits) -> None:
-    folder = run("once", *SHORT["cnn"])
-    artefact = zoo.load(folder / "model.safetensors")
+@pytest.mark.parametrize("model", ["cnn"])
+def test_the_figures_of_an_artefact_are_those_of_its_network(whole: Path, digits: Digits) -> None:
+    artefact = zoo.load(whole / "model.safetensors")
     images, labels = digits.splits["test"].columns
     answers = artefact([image[0].numpy() for image in images])
     right = sum(answer["label"] == str(int(label)) for answer, label in zip(answers, labels))
     assert artefact.metrics["test/accuracy"] == pytest.approx(right / len(labels))
 
 
-KEPT = {  # of 6 batches an epoch
-    "in the middle of an epoch": "every_n_train_steps: 8",
+WAYS = {  # when a checkpoint is kept, in 6 batches an epoch
     "at the last batch of an epoch": "every_n_train_steps: 6",
     "at the end of an epoch": "every_n_epochs: 1",
+    "in the middle of an epoch": "every_n_train_steps: 8",
 }
 
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")  # the second run keeps no such checkpoint
 @pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")  # what it keeps is what we want
 @pytest.mark.filterwarnings("ignore:The dirpath has changed")
-@pytest.mark.parametrize(
-    ("model", "where"),
-    [(model, where) for model in zoo.list_models() for where in KEPT if "last" not in where or model in ("cnn", "gan")],
-)
-def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run: Run, model: str, where: str) -> None:
-    """The first run also keeps a checkpoint on its way, from which the second goes on."""
-    when = KEPT[where]
-    keep = f"{{_target_: lightning.pytorch.callbacks.ModelCheckpoint, {when}, save_top_k: -1, filename: '{{step}}', "
-    overrides = [f"model={model}", *SHORT[model], *SHIFTED, "data.batch_size=200"]  # 6 batches an epoch
-    whole = run(
-        "whole", *overrides, f"+callbacks.way={keep} auto_insert_metric_name: false, dirpath: ${{folder}}/way}}"
-    )
-    checkpoint = min((whole / "way").iterdir(), key=lambda file: int(file.stem))
-    (whole / "way").rename(whole.parent / "resumed")
-    shutil.copy(whole / "metrics.csv", whole.parent / "resumed")  # of which all up to there stays, and no more
-    resumed = run("resumed", *overrides, f"resume={whole.parent / 'resumed' / checkpoint.name}")
-
-    expected, found = weights(whole), weights(resumed)
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert figures(resumed) == figures(whole)
+@pytest.mark.parametrize("model", zoo.list_models())
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run: Run, model: str) -> None:
+    """The first run also keeps checkpoints on its way, from each of which another goes on."""
+    ways = [way for way in WAYS if model in ("cnn", "gan") or "last" not in way]
+    keep = "{{_target_: lightning.pytorch.callbacks.ModelCheckpoint, {}, save_top_k: -1, filename: '{{step}}', "
+    keep += "auto_insert_metric_name: false, dirpath: '${{folder}}/{}'}}"
+    overrides = [f"model={model}", *SHORT[model], *SHIFTED, "data.batch_size=200", "epochs=2"]
+    kept = [f"+callbacks.way{place}={keep.format(WAYS[way], way)}" for place, way in enumerate(ways)]
+    whole = run("whole", *overrides, *kept)
+    expected = weights(whole)
+    for way in ways:
+        checkpoint = min((whole / way).iterdir(), key=lambda file: int(file.stem))
+        folder = whole.parent / way
+        (whole / way).rename(folder)
+        shutil.copy(whole / "metrics.csv", folder)  # of which all up to there stays, and no more
+        resumed = run(way, *overrides, f"resume='{folder / checkpoint.name}'")
+        found = weights(resumed)
+        assert all(torch.equal(expected[name], found[name]) for name in expected), way
+        assert figures(resumed) == figures(whole), way
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated")  # within torch's compiler
@@ -180,7 +187,8 @@ def test_kernels_of_the_compiler_train_the_same_network(run: Run) -> None:
 
 def test_the_seed_decides_everything(run: Run) -> None:
     first, again, other = (
-        weights(run(name, *SHORT["cnn"], *SHIFTED, f"seed={seed}")) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+        weights(run(name, *SHORT["cnn"], *SHIFTED, "epochs=1", f"seed={seed}"))
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
@@ -209,15 +217,11 @@ def test_where_no_metric_chooses_the_last_epoch_is_kept(run: Run) -> None:
 
 
 @pytest.mark.parametrize("model", zoo.list_models())
-def test_mixed_precision_trains_as_float32_does(run: Run, model: str) -> None:
+def test_mixed_precision_trains_as_float32_does(whole: Path, run: Run, model: str) -> None:
     metric = {"gan": "test/l1", "rbm": "test/log_likelihood"}.get(model, "test/accuracy")
-    values = [
-        zoo.load(run(name, f"model={model}", *SHORT[model], f"trainer.precision={name}") / "model.safetensors").metrics[
-            metric
-        ]
-        for name in ("32-true", "bf16-mixed")
-    ]
-    assert values[1] == pytest.approx(values[0], rel=0.05)
+    mixed = run("mixed", f"model={model}", *SHORT[model], "trainer.precision=bf16-mixed")
+    value, expected = (zoo.load(folder / "model.safetensors").metrics[metric] for folder in (mixed, whole))
+    assert value == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -291,7 +295,7 @@ def test_what_cannot_work_is_refused_before_training(
     assert not (tmp_path / "refused").exists()
 
 
-def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path, blank_plots: None) -> None:
+def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_path: Path, no_plots: None) -> None:
     """19 batches of 64 are an epoch of digits, however many steps are taken in one go."""
     counted = []
     for more in ([], ["task.steps_per_batch=5"]):
@@ -333,14 +337,14 @@ def test_a_run_that_is_terminated_fails_and_says_how_to_go_on(
     assert "stopped/last.ckpt goes on" in caplog.text
 
 
-def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:
-    folder = run("first", *SHORT["cnn"])
+@pytest.mark.parametrize("model", ["cnn"])
+def test_a_checkpoint_of_another_run_is_refused(whole: Path, run: Run) -> None:
     with pytest.raises(zoo.ConfigError, match=r"was trained with seed=42, not seed=7"):
-        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "seed=7")
+        run("refused", *SHORT["cnn"], f"resume={whole / 'last.ckpt'}", "seed=7")
     with pytest.raises(zoo.ConfigError, match=r"that run was to take \d+ steps, and this one would take"):
-        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "epochs=9")
+        run("refused", *SHORT["cnn"], f"resume={whole / 'last.ckpt'}", "epochs=9")
     with pytest.raises(zoo.ConfigError, match="has seen 3 epochs, and this one would take 2"):
-        run("first", *SHORT["cnn"], f"resume={folder / 'last.ckpt'}", "epochs=2")
+        run("refused", *SHORT["cnn"], f"resume={whole / 'last.ckpt'}", "epochs=2")
 
 
 def test_a_damaged_checkpoint_is_refused(run: Run, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -72,7 +74,7 @@ def test_without_optuna_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def test_a_failing_run_is_told_and_the_best_of_the_others_is_tested(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, blank_plots: None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, no_plots: None
 ) -> None:
     threads, numbers = torch.get_num_threads(), torch.get_rng_state()
     with caplog.at_level(logging.INFO):
@@ -93,7 +95,7 @@ def test_a_failing_run_is_told_and_the_best_of_the_others_is_tested(
     assert (folders[0].parent / "card.md").exists()
 
 
-def test_a_run_that_is_no_good_is_pruned(tmp_path: Path, blank_plots: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_no_good_is_pruned(tmp_path: Path, no_plots: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Optuna decides after each validation; here it stops what has learned next to nothing after some epochs."""
     import optuna
 
@@ -105,7 +107,7 @@ def test_a_run_that_is_no_good_is_pruned(tmp_path: Path, blank_plots: None, monk
     assert status == {(0.05, "complete"), (1e-9, "pruned")}
 
 
-def test_runs_do_not_test_and_the_best_has_the_weights_of_its_run(tmp_path: Path, blank_plots: None) -> None:
+def test_runs_do_not_test_and_the_best_has_the_weights_of_its_run(tmp_path: Path, no_plots: None) -> None:
     rows = search.sweep([*TINY, "task.optimizer.lr=choice(0.02,0.0001)", "seed=3"], 6, tmp_path / "sweep")
     best = ranked(rows)[0]
     tested = [file.parent.name for file in (tmp_path / "sweep").glob("*/card.md")]
@@ -136,18 +138,21 @@ def test_a_table_is_ranked_by_the_mode_of_its_metric(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
-def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(by: int, tmp_path: Path, blank_plots: None) -> None:
+def test_a_sweep_that_was_stopped_goes_on_and_repeats_nothing(
+    by: int, root: Path, tmp_path: Path, forks: Any, no_plots: None
+) -> None:
     folder = tmp_path / "sweep"
-    command = [sys.executable, "-m", "zoo", "sweep", *TINY, "epochs=30", "task.optimizer.lr=log(1e-4,1e-1)"]
+    command = [root / "zoo" / "__main__.py", "sweep", *TINY, "epochs=30", "task.optimizer.lr=log(1e-4,1e-1)"]
     command += ["n=3", f"folder={folder}"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = forks.start(*command, cwd=tmp_path, out=tmp_path / "out", err=tmp_path / "err")
     end = time.time() + 600
     while not (folder / "1" / "last.ckpt").exists() and time.time() < end:
         time.sleep(0.02)
-    process.send_signal(by)
-    out, _ = process.communicate(timeout=600)
-    assert process.returncode != 0
+    os.kill(process.pid, by)
+    process.join(600)
+    assert process.exitcode != 0
     if by == signal.SIGINT:
+        out = (tmp_path / "out").read_text()
         assert f"zoo sweep resume={Path(folder).name}" in out or "zoo sweep resume=" in out
     search.from_command([f"resume={folder}"])
     rows = _rows(folder)

@@ -19,11 +19,11 @@ import torch
 
 from zoo.benchmarks import Row
 from zoo.benchmarks.training import fit
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.private import keep_freed_memory
 from zoo.spec import Classes, Image, Spec, Text
-from zoo.training import kinds
+from zoo.training import run_length
 from zoo.training.compose import compose
 from zoo.training.parts import make_task
 
@@ -162,7 +162,7 @@ def measure(name: str, size: Size) -> tuple[float, float]:
     data = Generated(spec, examples)
     cfg = compose(technique.overrides(HIDDEN * size["hidden"]))
     task = make_task(cfg, spec)
-    kinds.choose(cfg, task)
+    run_length.choose(cfg, task)
     seconds = fit(task, data, epochs=3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return min(seconds[1:]), peak / 1024

@@ -29,12 +29,12 @@ from torch import Tensor
 
 from zoo import models
 from zoo.benchmarks import Row
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.core.table_spec import examples, learn
 from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine
 from zoo.settings import config_folder, folded
 from zoo.spec import Classes, Spec, Table
-from zoo.training import kinds
+from zoo.training import run_length
 from zoo.training.recipe import plain
 
 SEED = 42
@@ -131,11 +131,11 @@ def _ours(data: Fold, cfg: DictConfig) -> np.ndarray:
     described = instantiate(cfg.task, _partial_=True, _convert_="all")
     settings = folded(described.func, described.keywords)
     task = described.func(**settings, spec=data.spec, build=partial(models.build, "mlp", **options))
-    kinds.choose(cfg, task)
+    run_length.choose(cfg, task)
     with tempfile.TemporaryDirectory() as folder:
         trainer = L.Trainer(
             accelerator="cpu",
-            max_epochs=kinds.epochs(cfg, len(data.train_dataloader())),
+            max_epochs=run_length.epochs(cfg, len(data.train_dataloader())),
             limit_val_batches=0,
             default_root_dir=folder,
             logger=False,

@@ -18,7 +18,7 @@ from zoo import models
 from zoo.benchmarks import Row
 from zoo.benchmarks.rbm import binarized
 from zoo.benchmarks.training import fit
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.images import Digits
 from zoo.models.rbm import log_likelihood, log_partition
 from zoo.optim.options import TrainingOptions

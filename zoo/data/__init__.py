@@ -6,8 +6,8 @@ from zoo.data.arrays import Arrays, Frame, ImageArrays
 from zoo.data.augmentation import PhotoAugmentation, RandomFlip
 from zoo.data.captions import CaptionFolder
 from zoo.data.conll import Conll
-from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Joined, Ragged
 from zoo.data.csv_sequences import CsvSequences
 from zoo.data.csv_text import CsvText
 from zoo.data.dates import Dates

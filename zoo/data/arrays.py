@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.tables import TableData
 from zoo.errors import DataError

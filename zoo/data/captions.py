@@ -15,13 +15,13 @@ from torch import Tensor
 
 from zoo import check
 from zoo.data.core.cache import DecodedImages, decoded
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.labelled_files import draw_splits
 from zoo.data.core.splits import split_fractions
+from zoo.data.image_columns import SizedImages
 from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names, split_column, splits_of
 from zoo.data.layouts import ImageFiles, layout
-from zoo.data.photos import SizedImages
 from zoo.errors import DataError
 from zoo.files import quoted
 from zoo.spec import Image, Spec, Tokens

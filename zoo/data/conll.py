@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 
 from zoo import check
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.errors import DataError
 from zoo.files import quoted

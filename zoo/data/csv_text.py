@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo import check
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.labelled_files import HELD_OUT, check_counts, labelled_files
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns

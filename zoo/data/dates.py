@@ -16,8 +16,8 @@ from random import Random
 from typing import NamedTuple
 
 from zoo import check
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import split_sizes
 from zoo.errors import DataError
 from zoo.spec import SourceText, Spec, TargetText

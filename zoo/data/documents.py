@@ -15,8 +15,8 @@ from random import Random
 import torch
 
 from zoo import check
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.splits import random_split, split_fractions, split_sizes
 from zoo.data.text import polarity_sentences
 from zoo.errors import DataError

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo import check
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions, split_sizes
 from zoo.data.hands import Written, lines_of, written
 from zoo.errors import DataError, SpecError

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo import check
-from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Joined, Ragged
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, bundled_fonts, distinct, fonts_of, set_alone, set_line, set_small

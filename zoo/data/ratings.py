@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.sparse import SparseRows, last_of_each, with_zeros
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Ratings, Recommendations, Spec

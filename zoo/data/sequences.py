@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import split_sizes
 from zoo.data.images import Digits
 from zoo.spec import Labels, Series, Spec, Values, Video

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.splits import split_sizes
 from zoo.spec import Image, Spec
 from zoo.spec.text import FIRST, PAD, Tokens

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from zoo import check
 from zoo.data.core import kinds as column_kinds
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.data.core.kinds import Kind
 from zoo.data.core.notations import read_with_decimals
 from zoo.data.core.splits import split_fractions, split_groups, split_in_order, split_rows

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from zoo import check
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import split_sizes
 from zoo.data.reviews import generate_fragments, generate_reviews
 from zoo.errors import DataError

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.labelled_files import draw_splits, labelled_files
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_names

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples, Windows
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Windows
 from zoo.data.core.splits import split_fractions
 from zoo.data.logarithms import grows_with_level
 from zoo.errors import DataError

@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.errors import DataError
 from zoo.estimators.fitting import fit
 from zoo.models import apply

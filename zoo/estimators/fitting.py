@@ -14,13 +14,13 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 from torch import Tensor
 
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.errors import ConfigError
 from zoo.hardware import precision
 from zoo.spec import Spec
 from zoo.tasks.task import Task
-from zoo.training import kinds
+from zoo.training import run_length
 from zoo.training.compose import compose
 from zoo.training.parts import make_task, stated_options
 from zoo.training.recipe import plain
@@ -86,11 +86,11 @@ def fit(overrides: tuple[str, ...], spec: Spec, splits: dict[str, Examples], bat
         warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # where none is wanted
         data = Splits(spec, splits, batch_size)
         task = make_task(cfg, data.spec)
-        kinds.choose(cfg, task)
+        run_length.choose(cfg, task)
         limit_threads(cfg.run.threads)
         best = BestWeights(cfg.run.monitor, cfg.run.mode)
         loader = data.train_dataloader()
-        trainer = _trainer(cfg, kinds.epochs(cfg, len(loader)), best)
+        trainer = _trainer(cfg, run_length.epochs(cfg, len(loader)), best)
         try:
             trainer.fit(task, loader, data.val_dataloader() if "val" in splits else None)
         except SystemExit:  # what Lightning makes of Ctrl-C

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.estimators.estimator import Estimator, finite_numbers, value_errors
 from zoo.spec import Forecast, Series, Spec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.data.core.columns import Ragged
+from zoo.data.core.examples import Ragged
 from zoo.estimators.estimator import Classifier
 from zoo.spec import Input, Text
 from zoo.spec.text import learn_vocabulary

@@ -22,7 +22,7 @@ from zoo.progress import busy
 from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
-from zoo.training import report, trust
+from zoo.training import report, trusted_code
 from zoo.training.recipe import DATA
 from zoo.training.report import Evaluation
 from zoo.training.runtime import left_as_found, quieten_lightning
@@ -159,21 +159,21 @@ def _chosen(weights: str) -> Iterator[tuple[str, tuple[Artefact, Mapping[str, fl
         yield weights, (catalogue.load(weights), {})
 
 
-def _part(config: Mapping[str, Any], name: str, root: Path) -> trust.Part:
+def _part(config: Mapping[str, Any], name: str, root: Path) -> trusted_code.Part:
     """What a part of a recipe describes, once it is seen that it runs no code but that of the zoo and of plug-ins."""
     described = _portable(config[name], name, root)
     try:
-        found = trust.understood(described, name, files=False)
+        found = trusted_code.understood(described, name, files=False)
     except ConfigError as error:
         raise ArtefactError(f"its recipe cannot be followed: {error}") from error
-    if not isinstance(found, trust.Part):
+    if not isinstance(found, trusted_code.Part):
         raise ArtefactError("its recipe does not say on what data and by what task it was trained")
     for fault in type_errors(described, f"its recipe's {name}"):
         raise ArtefactError(fault)
     return found
 
 
-def _called(part: trust.Part, **more: Any) -> Any:
+def _called(part: trusted_code.Part, **more: Any) -> Any:
     try:
         return part.build(**more)
     except (TypeError, ValueError) as error:

@@ -19,6 +19,7 @@ from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line
 from zoo.inference.pages import lines_of as lines_of_page
 from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standard_input
 from zoo.spec import Series, Strokes, Table, TextLine
+from zoo.spec.dialect import Dialect
 from zoo.spec.files import read_table
 from zoo.weights.artefact import Artefact
 
@@ -99,7 +100,9 @@ def read_examples(
     described = artefact.spec.input
     if isinstance(described, Table):
         if inputs == [STANDARD_INPUT]:
-            stream = TableStream(lines_of(standard_input()), _separator(described), "standard input")
+            dialect = described.dialect or Dialect()
+            lines = lines_of(standard_input(), dialect.encoding)
+            stream = TableStream(lines, dialect, "standard input", described.slices)
             return None, _streamed_rows(described, stream, batch_size, failures)
         return _rows_of_file(described, inputs[0], batch_size, failures)
     if isinstance(described, Series):
@@ -161,9 +164,9 @@ def _fits(described: Table, row: pd.DataFrame) -> bool:
 
 def _rows_one_by_one(described: Table, file: str, batch_size: int, failures: Failures) -> Iterator[Example] | None:
     """The rows of a CSV file that cannot be read as a whole; None if its first line does not name the columns."""
-    encoding = described.dialect.encoding if described.dialect else "utf-8"
+    dialect = described.dialect or Dialect()
     try:
-        stream = TableStream(lines_in(Path(file).expanduser(), encoding), _separator(described), file)
+        stream = TableStream(lines_in(Path(file).expanduser(), dialect.encoding), dialect, file, described.slices)
     except (OSError, LookupError, DataError):
         return None
     return _streamed_rows(described, stream, batch_size, failures) if {*described.slices} <= {*stream.names} else None
@@ -172,12 +175,8 @@ def _rows_one_by_one(described: Table, file: str, batch_size: int, failures: Fai
 def _streamed_rows(described: Table, stream: TableStream, batch_size: int, failures: Failures) -> Iterator[Example]:
     """The rows of a table as their lines come in; those that cannot be read are added to `failures`."""
     for frame, numbers in stream.tables(batch_size, failures.append):
-        for row, number in zip(_rows(described.read(frame)), numbers):
+        for row, number in zip(_rows(described.with_points(described.read(frame))), numbers):
             yield row._replace(place=f"line {number}")
-
-
-def _separator(described: Table) -> str:
-    return described.dialect.separator if described.dialect else ","
 
 
 def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[Example]]:

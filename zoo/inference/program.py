@@ -12,7 +12,7 @@ from zoo.errors import ConfigError
 from zoo.inference.answers import answers_of, outputs_of
 from zoo.inference.raw import Encoded, Port, encoded, inputs_of, raw_of
 from zoo.models import Captioner, Generator, LanguageModel, TopicRBM, Translator
-from zoo.models.rnn.writing import log_probabilities
+from zoo.models.rnn.beam_search import log_probabilities
 from zoo.spec import Seed, Tokens, Topics
 from zoo.weights.artefact import Artefact
 

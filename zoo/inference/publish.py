@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from zoo.errors import ConfigError
 from zoo.inference.evaluate import TOLERANCE, compare, measure
 from zoo.inference.weight_pages import page
-from zoo.training import trust
+from zoo.training import trusted_code
 from zoo.weights.artefact import Artefact, load, save
 from zoo.weights.catalogue import PUBLISHED
 from zoo.weights.hub import push
@@ -147,5 +147,5 @@ def _check_room(file: Path, name: str) -> None:
 
 
 def _first_sentence(target: str) -> str:
-    document: Any = inspect.getdoc(trust.find(target, "data")) or ""
+    document: Any = inspect.getdoc(trusted_code.find(target, "data")) or ""
     return " ".join(document.split("\n\n")[0].split()).rstrip(".")

@@ -6,13 +6,15 @@ import csv
 import io
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from zoo.errors import DataError
+from zoo.spec.dialect import BLANKS, Dialect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,14 +50,19 @@ def standard_input() -> TextIO:
     return sys.stdin
 
 
-def lines_of(file: TextIO) -> Iterator[Line]:
-    """The lines of a file that is read with errors="surrogateescape", without a byte order mark."""
+def lines_of(file: TextIO, otherwise: str = "") -> Iterator[Line]:
+    """The lines of a file that is read with errors="surrogateescape", without a byte order mark.
+
+    Args:
+        file: to read.
+        otherwise: the encoding of lines that are not of the file's; empty if there is none.
+    """
     number = 0
     while text := file.readline(MAX_LINE):
         number += 1
         if number == 1:
             text = text.removeprefix("\ufeff")
-        fault = _undecodable(text, file.encoding)
+        text, fault = _decoded(text, file.encoding, otherwise)
         if len(text) == MAX_LINE and not text.endswith("\n"):
             fault = f"longer than {MAX_LINE:,} characters"
             while (rest := file.readline(MAX_LINE)) and not rest.endswith("\n"):
@@ -63,33 +70,35 @@ def lines_of(file: TextIO) -> Iterator[Line]:
         yield Line(number, "" if fault else text.rstrip("\r\n"), fault)
 
 
-def lines_in(path: Path, encoding: str = "utf-8") -> Iterator[Line]:
-    """The lines of a text file, as in `lines_of`.
+def lines_in(path: Path, otherwise: str = "") -> Iterator[Line]:
+    """The lines of a text file, as in `lines_of`: UTF-8, unless all of it is in UTF-16 or the like.
 
     Raises:
-        OSError, LookupError: it cannot be read, or there is no such encoding.
+        OSError: it cannot be read.
     """
-    with path.open(encoding=encoding, errors="surrogateescape") as file:
-        yield from lines_of(file)
+    wide = otherwise if otherwise.startswith(("utf-16", "utf-32")) else "utf-8"
+    with path.open(encoding=wide, errors="surrogateescape") as file:
+        yield from lines_of(file, otherwise)
 
 
 class TableStream:
     """Tables from the lines of a CSV file as they come in; what is wrong with a row costs that row alone.
 
     Args:
-        lines: of the file, the header first.
-        separator: character between cells.
+        lines: of the file.
+        dialect: how its cells are written, and whether its first line holds their names.
         source: name of the file, for messages.
+        expected: columns by whose names a header is known where none is expected.
 
     Raises:
         DataError: there is no header, or a name occurs in it twice.
     """
 
-    def __init__(self, lines: Iterator[Line], separator: str, source: str) -> None:
+    def __init__(self, lines: Iterator[Line], dialect: Dialect, source: str, expected: Collection[str] = ()) -> None:
         self._lines = lines
-        self._separator = separator
+        self._separator = dialect.separator
         self._waiting: deque[Line] = deque()
-        self.names = self._header(source)
+        self.names = self._header(source) if dialect.header else self._numbers(source, expected)
 
     def tables(self, rows: int, refuse: Refuse) -> Iterator[tuple[pd.DataFrame, list[int]]]:
         """Tables of up to `rows` rows, and the line on which each row begins.
@@ -114,6 +123,22 @@ class TableStream:
             if count > 1:
                 raise DataError(f"{source} has two columns named '{name}'")
         return names
+
+    def _numbers(self, source: str, expected: Collection[str]) -> list[str]:
+        """Names of columns by their numbers, as many as the first line has cells that has enough."""
+        taken: list[Line] = []
+        while (line := self._next()) is not None:
+            taken.append(line)
+            cells: list[str] = []
+            with suppress(csv.Error):  # a cell is too long
+                cells = (not line.fault and line.text and _parsed([line.text], self._separator)) or []
+            names = [f"column_{number}" for number in range(1, len(cells) + 1)]
+            if {*expected} <= {*cells} and expected:
+                return cells
+            if cells and {*expected} <= {*names}:
+                self._waiting.extendleft(reversed(taken))
+                return names
+        raise DataError(f"{source} has no row of the columns {', '.join(expected)}" if taken else f"{source} is empty")
 
     def _rows(self, refuse: Refuse) -> Iterator[Row]:
         number, width = 0, len(self.names)
@@ -170,11 +195,14 @@ def _parsed(texts: list[str], separator: str, strict: bool = False) -> list[str]
     Raises:
         csv.Error: a cell is too long, or has what no cell may have.
     """
-    rows = list(csv.reader([*(f"{text}\n" for text in texts), "end"], delimiter=separator))
+    if separator == BLANKS:
+        return texts[0].split()
+    options: Any = {"delimiter": separator, "skipinitialspace": True}
+    rows = list(csv.reader([*(f"{text}\n" for text in texts), "end"], **options))
     if len(rows) == 1:
         return None
     if strict:
-        list(csv.reader([f"{text}\n" for text in texts], delimiter=separator, strict=True))
+        list(csv.reader([f"{text}\n" for text in texts], **options, strict=True))
     return rows[0]
 
 
@@ -191,13 +219,18 @@ def _frame(names: list[str], rows: list[Row]) -> pd.DataFrame:
     return frame
 
 
-def _undecodable(text: str, encoding: str) -> str:
-    """What is wrong with a line that is not of its file's encoding."""
+def _decoded(text: str, encoding: str, otherwise: str) -> tuple[str, str]:
+    """A line, read in another encoding if it is not of its file's; and what is wrong with it, if it is of neither."""
     if text.isascii():
-        return ""
+        return text, ""
     try:
         text.encode("utf-8")
+        return text, ""
     except UnicodeEncodeError as error:
-        byte = ord(text[error.start]) - 0xDC00
-        return f"not {encoding.lower()} (byte 0x{byte & 0xFF:02x} at character {error.start + 1})"
-    return ""
+        byte, place = ord(text[error.start]) - 0xDC00, error.start + 1
+    try:
+        if otherwise:
+            return text.encode(encoding, "surrogateescape").decode(otherwise), ""
+    except (UnicodeError, LookupError):
+        pass
+    return text, f"not {encoding.lower()} (byte 0x{byte & 0xFF:02x} at character {place})"

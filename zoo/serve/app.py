@@ -17,7 +17,7 @@ import zoo
 from zoo.errors import ZooError, one_line
 from zoo.serve import replies, schemas
 from zoo.serve.batches import Batcher, Busy
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 from zoo.serve.requests import Asked, Pixels, Refusal, from_files, from_json
 from zoo.spec import Table
 from zoo.weights.artefact import Artefact

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import SpecError, ZooError
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 from zoo.weights.artefact import Artefact
 
 log = logging.getLogger(__name__)

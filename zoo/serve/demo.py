@@ -20,7 +20,7 @@ from zoo.errors import ZooError
 from zoo.metrics.meanings import meaning
 from zoo.serve import steps
 from zoo.serve.app import add_error_handlers, body_of, json_of, model_app
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 from zoo.serve.requests import Refusal
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import Weights, load

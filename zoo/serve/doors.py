@@ -15,7 +15,7 @@ from zoo.errors import ConfigError
 from zoo.serve.app import model_app
 from zoo.serve.demo import DemoApp, Model
 from zoo.serve.guard import LOOPBACK, TOKEN, Guard, token_from_environment
-from zoo.serve.limits import Limits
+from zoo.serve.request_limits import Limits
 from zoo.weights.catalogue import list_weights, load
 
 CONNECTIONS = 512  # at once; each may hold a body

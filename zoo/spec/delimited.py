@@ -27,6 +27,7 @@ from zoo.spec.dialect import (
     find_form,
     head_of,
     is_separator,
+    is_strictly_quoted,
     separator_hint,
     split_rows,
 )
@@ -177,7 +178,7 @@ def _check_shape(path: Path, source: Path | bytes, form: Form, encoding: str) ->
     even = True
     found: dict[int, bool] = {}
     for chunk in _chunks(source, form):
-        even = even and _is_even(chunk, form.width)
+        even = even and not chunk.torn and _is_even(chunk, form.width)
         for column, zeros in _odd_numbers(chunk, form.dialect.separator).items():
             found[column] = found.get(column, False) or zeros
     return found, [] if even else _check_rows(path, source, form, encoding)
@@ -197,12 +198,16 @@ def _bytes(source: Path | bytes, skip: int) -> Any:
 
 
 class Chunk(NamedTuple):
-    """Whole lines: their bytes, and the places of separators and of ends of lines that stand in no quotes."""
+    """Whole lines: their bytes, and the places of separators and of ends of lines that stand in no quotes.
+
+    `torn` says that there are cells of several lines, and quotes that seem to close a cell in the midst of it.
+    """
 
     bytes: np.ndarray
     separators: np.ndarray
     ends: np.ndarray
     quoted: bool
+    torn: bool
 
 
 def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
@@ -224,15 +229,27 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
             size *= 2
         if start + size < len(data):
             chunk = chunk[: lines[-1] + 1]
-        yield Chunk(chunk, np.flatnonzero(separators[: len(chunk)]), lines, has_quotes)
+        torn = has_quotes and _is_torn(chunk, outside[: len(chunk)], ord(form.dialect.separator))
+        yield Chunk(chunk, np.flatnonzero(separators[: len(chunk)]), lines, has_quotes, torn)
         start += len(chunk)
+
+
+def _is_torn(chunk: np.ndarray, outside: np.ndarray, separator: int) -> bool:
+    """Whether a line ends within quotes, and a quote closes before something else than a separator or another quote."""
+    import numpy as np
+
+    quotes = chunk == ord('"')
+    if not (~outside & (chunk == ord("\n"))).any():
+        return False
+    after = chunk[np.flatnonzero(quotes[:-1] & outside[:-1]) + 1]
+    return not np.isin(after, [separator, *b'"\r\n ']).all()
 
 
 def _is_even(lines: Chunk, width: int) -> bool:
     """Whether all lines have as many separators as the header, empty ones apart."""
     import numpy as np
 
-    chunk, separators, ends, _ = lines
+    chunk, separators, ends, *_ = lines
     if len(chunk) and chunk[-1] != ord("\n"):
         ends = np.append(ends, len(chunk))
     starts = np.concatenate([[0], ends[:-1] + 1])
@@ -250,7 +267,7 @@ def _odd_numbers(lines: Chunk, separator: str) -> dict[int, bool]:
     """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False)."""
     import numpy as np
 
-    chunk, separators, ends, has_quotes = lines
+    chunk, separators, ends, has_quotes, _ = lines
     size, padded = len(chunk), np.concatenate([chunk, np.zeros(3, np.uint8)])
     edges = (chunk == ord(separator)) | (chunk == ord("\n")) | (chunk == ord('"'))
     zeros = np.flatnonzero(edges & (padded[1 : size + 1] == ord("0")) & _are_digits(padded[2 : size + 2])) + 1
@@ -292,12 +309,26 @@ def _names_in(cells: pd.Series, zeros: bool) -> bool:
 
 
 def _check_rows(path: Path, source: Path | bytes, form: Form, encoding: str) -> list[int]:
-    """As `_is_even`, row by row, with the rules of quoting in full; gives the places of comments, from 0."""
+    """As `_is_even`, row by row, with the rules of quoting in full; gives the places of comments, from 0.
+
+    A cell of several lines is held to these rules, or a quote that nobody closed would take the rows below with it.
+    """
     text: Any = io.StringIO(source.decode(encoding)) if isinstance(source, bytes) else None
     comments, row = [], 0
     with text or path.open(encoding=encoding, newline="") as file:
-        lines = split_rows(islice(file, form.lines, None), form.dialect.separator)
-        for place, (line, cells) in enumerate(lines, start=form.records):
+        read: list[str] = []  # since the last row
+
+        def noted() -> Iterator[str]:
+            for line in islice(file, form.lines, None):
+                read.append(line)
+                yield line
+
+        for place, (line, cells) in enumerate(split_rows(noted(), form.dialect.separator), start=form.records):
+            torn = len(read) > 1 and not is_strictly_quoted(read, form.dialect.separator)
+            begin = form.lines + line - len(read) + 1
+            read.clear()
+            if torn:
+                raise DataError(f"{path.name}, row {row + 1} (line {begin}) has a quote that is not closed")
             if not cells:
                 continue
             if len(cells) == 1 < form.width and cells[0].startswith("#"):

@@ -98,7 +98,12 @@ class Form:
 
 
 def encoding_of(path: Path, like: Dialect | None = None) -> str:
-    """The encoding that fits: by its byte order mark, UTF-16 by its zeros, UTF-8 if it is, and cp1252 or latin-1."""
+    """The encoding that fits: by its byte order mark, UTF-16 by its zeros, UTF-8 if it is, and cp1252 or latin-1.
+
+    Raises:
+        DataError: some lines are UTF-8, and others are not, so that no encoding is right for all; the message names the
+            first that is not. Or none of these fits a file that is to be like another.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
         if head.startswith(codecs.BOM_UTF8):
@@ -121,8 +126,31 @@ def encoding_of(path: Path, like: Dialect | None = None) -> str:
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:
                 continue
+            if encoding != "utf-8":
+                _check_that_none_is_utf8(path)
             return encoding
+        _check_that_none_is_utf8(path)
+        if like is not None:
+            raise DataError(f"{path.name} is neither UTF-8 nor {like_that}")
         return "latin-1"
+
+
+def _check_that_none_is_utf8(path: Path) -> None:
+    """Find a file of UTF-8 that is damaged, which cp1252 or latin-1 would turn into other letters without a word."""
+    first, one_is = 0, False
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.isascii():
+                continue
+            try:
+                line.decode("utf-8")
+                one_is = True
+            except UnicodeDecodeError:
+                first = first or number
+            if one_is and first:
+                raise DataError(
+                    f"{path.name}, line {first} is not UTF-8, and others are: mend that line, or give data.encoding=…"
+                )
 
 
 # Form
@@ -223,6 +251,15 @@ def split_rows(text: Iterable[str] | str, separator: str) -> Iterator[tuple[int,
         return ((number, line.split()) for number, line in enumerate(lines, start=1))
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     return ((reader.line_num, cells) for cells in reader)
+
+
+def is_strictly_quoted(lines: Sequence[str], separator: str) -> bool:
+    """Whether each quote of a row opens a cell, closes one, or is doubled within one."""
+    try:
+        list(csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True))
+    except csv.Error:
+        return False
+    return True
 
 
 def _fits(text: str, separator: str) -> bool:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
+_DECIMAL_COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"
+
+
 @dataclass(frozen=True)
 class Table(InputKind):
     """A row of a table, stored as float32 (E,): numbers, NaN if they are missing, and the codes of categories.
@@ -93,6 +96,11 @@ class Table(InputKind):
             start += len(column.inputs)
         return slices
 
+    @property
+    def exact(self) -> list[str]:
+        """Columns of names that may look like numbers."""
+        return [column.name for column in self.columns if isinstance(column, Category) and column.exact]
+
     def read(self, raw: Row | Sequence[Row] | pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
         """Turn one row, a list of rows, a DataFrame, or a CSV or Parquet file into a DataFrame of N rows.
 
@@ -102,8 +110,7 @@ class Table(InputKind):
         """
         pd = import_pandas()
         if isinstance(raw, (str, os.PathLike)):
-            exact = [column.name for column in self.columns if isinstance(column, Category) and column.exact]
-            frame = read_table(raw, like=self.dialect, names=list(self.slices), text=exact)
+            frame = self.with_points(read_table(raw, like=self.dialect, names=list(self.slices), text=self.exact))
         elif isinstance(raw, pd.DataFrame):
             frame = raw
         else:
@@ -118,6 +125,18 @@ class Table(InputKind):
             if columns[name] > 1:
                 raise SpecError(f"the table has {columns[name]} columns called {name}")
         return frame
+
+    def with_points(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table from a file like that of the dialect, whose cells of text have decimal points where that has commas.
+
+        pandas reads the commas of a column in which all cells are numbers.
+        """
+        if self.dialect is None or self.dialect.decimal == ".":
+            return frame
+        texts = [name for name in {*self.slices} & {*frame.columns} - {*self.exact} if frame[name].dtype.kind == "O"]
+        return frame.assign(
+            **{name: frame[name].replace(_DECIMAL_COMMA, r"\1.\2", regex=True) for name in sorted(texts)}
+        )
 
     def is_row(self, raw: object) -> bool:
         """Whether this is one row (a dict, or a row of a DataFrame), not several."""

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.hardware import gpu_memory, takes_gpu
 from zoo.training.recipe import overrides_given, plain
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.errors import ConfigError
 from zoo.files import one_line, replacing
 from zoo.metrics.classification import classification_metrics

@@ -26,7 +26,7 @@ from zoo.hardware import precision
 from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
-from zoo.training import kinds, report, trust
+from zoo.training import report, run_length, trusted_code
 from zoo.training.checkpoint_io import RunCheckpoints
 from zoo.training.metrics_file import RowsBeforeCheckpoints
 from zoo.training.output_check import check_output
@@ -45,11 +45,11 @@ def _instantiate(cfg: DictConfig, name: str, **more: Any) -> Any:
         raise ConfigError(f"{missing} is needed: give {missing}=…")
     # Plain lists and dicts, since those of OmegaConf do not load from a checkpoint with weights_only
     described = {argument: setting for argument, setting in plain(cfg[name]).items() if argument not in more}
-    found = trust.understood(described, name)
+    found = trusted_code.understood(described, name)
     for fault in type_errors(described, name):
         raise ConfigError(fault)
-    if not isinstance(found, trust.Part):
-        return trust.built(found)
+    if not isinstance(found, trusted_code.Part):
+        return trusted_code.built(found)
     try:
         return found.build(**more)
     except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # of a TPU, torch_xla is missing
@@ -187,7 +187,7 @@ def make_trainer(cfg: DictConfig, task: Task, data: DataModule, more: Sequence[C
         torch.set_float32_matmul_precision("high")  # TF32
     data.trainer = trainer  # who knows how many processes share the batches
     batches = len(data.train_dataloader())
-    private.set_epochs(trainer, kinds.epochs(cfg, batches))
+    private.set_epochs(trainer, run_length.epochs(cfg, batches))
     return trainer
 
 

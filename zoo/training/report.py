@@ -18,7 +18,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from zoo.data.core.columns import Batch, Examples
+from zoo.data.core.examples import Batch, Examples
 from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.tasks.task import Task
 

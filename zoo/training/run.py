@@ -29,7 +29,7 @@ from zoo.files import one_line, quoted
 from zoo.hardware import check_compiler, check_gpu
 from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
-from zoo.training import batch_size, kinds, report, trust
+from zoo.training import batch_size, report, run_length, trusted_code
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
 from zoo.training.metrics_file import MetricsFile
@@ -90,7 +90,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         if cfg.compile:
             check_compiler(cfg.trainer.get("accelerator"))
         models.find(cfg.model.name)
-        trust.check(cfg)
+        trusted_code.check(cfg)
         prepare_process(cfg.seed)
         limit_threads(cfg.threads)
         start = find_start(cfg)
@@ -128,7 +128,7 @@ def _train(
         task.save_hyperparameters(settings)
         report.check_splits(task, data.splits)
         report.initialise(task, data.splits)
-    kinds.choose(cfg, task)
+    run_length.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = make_trainer(cfg, task, data, given.callbacks)
     if checkpoint is not None:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.data.core.columns import Examples, Joined, Ragged
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples, Joined, Ragged
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.spec import Classes, Image, Spec
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
+from zoo.data.core.examples import Examples
 from zoo.optim.options import TrainingOptions
 from zoo.spec import Image, Seed, Spec
 from zoo.tasks.gan import Adversarial, AdversarialOptions, GeneratorOutput

@@ -16,7 +16,7 @@ from torch import nn
 
 import zoo
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.images import Digits
 from zoo.data.shapes import Shapes
 from zoo.errors import ConfigError, SpecError

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import zoo.training.reports  # noqa: F401  # registers them
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.images import Digits
 from zoo.errors import ConfigError
 from zoo.models.rbm import RBM, log_likelihood, log_partition

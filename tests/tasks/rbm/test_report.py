@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.images import Digits
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Table

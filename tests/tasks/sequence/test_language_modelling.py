@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.images import Digits
 from zoo.data.text import ReviewText
 from zoo.errors import SpecError

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
+from zoo.data.image_columns import WholeImages
 from zoo.data.images import Digits
-from zoo.data.photos import Photos, WholeImages
+from zoo.data.photos import Photos
 from zoo.data.shapes import Shapes
 from zoo.errors import DataError, SpecError
 from zoo.metrics.restoration import RestorationMetrics

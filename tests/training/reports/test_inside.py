@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo import models, plots
-from zoo.data.core.columns import Examples, Ragged
+from zoo.data.core.examples import Examples, Ragged
 from zoo.data.images import Digits
 from zoo.models import CNN
 from zoo.models.rnn.recurrent import Layer

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.lines import DigitLines
 from zoo.data.sequences import MovingDigits
 from zoo.tasks.sequence import OCR, Tagging

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.spec.columns import Number

@@ -29,7 +29,7 @@ from zoo.errors import DataError, SpecError
 from zoo.files import PART, cache_folder, one_line
 from zoo.progress import track
 from zoo.spec import Image
-from zoo.spec.decoding import Decoded, Decoder, Job, channel_sums, decode_here, decode_in_processes
+from zoo.spec.image_decoding import Decoded, Decoder, Job, channel_sums, decode_here, decode_in_processes
 from zoo.spec.image_files import image_size
 
 log = logging.getLogger(__name__)

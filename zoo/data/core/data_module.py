@@ -12,7 +12,7 @@ import lightning as L
 import torch
 
 from zoo import check
-from zoo.data.core.columns import Batch, Examples
+from zoo.data.core.examples import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.errors import ConfigError
 from zoo.hardware import fits_on_gpu

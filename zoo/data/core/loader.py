@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from zoo.data.core.columns import Batch, Examples
+from zoo.data.core.examples import Batch, Examples
 
 WINDOW = 32  # batches within which examples of similar length are grouped
 

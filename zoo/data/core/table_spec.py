@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.core import kinds as column_kinds
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.data.core.kinds import Kind
 from zoo.errors import DataError
 from zoo.spec import Classes, Features, MultiLabel, Output, Spec, Table, Values

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from zoo.data.core.columns import Ragged
+from zoo.data.core.examples import Ragged
 from zoo.errors import DataError
 from zoo.spec.text import FIRST, UNKNOWN, Text, tokenise
 

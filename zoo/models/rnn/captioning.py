@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.models.convolution import Convolution, averaged_down
+from zoo.models.rnn.beam_search import write
 from zoo.models.rnn.recurrent import Stack
 from zoo.models.rnn.text import Embedding
-from zoo.models.rnn.writing import write
 from zoo.spec.text import PAD
 
 GRID = 8  # cells a side that attention can choose from

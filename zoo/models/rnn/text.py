@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo import check
+from zoo.models.rnn.beam_search import write
 from zoo.models.rnn.recurrent import POOLS, SequenceDropout, Stack
-from zoo.models.rnn.writing import write
 from zoo.spec.text import PAD
 
 

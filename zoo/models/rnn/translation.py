@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import check
+from zoo.models.rnn.beam_search import write
 from zoo.models.rnn.recurrent import SequenceDropout, Stack, real_steps
 from zoo.models.rnn.text import Embedding
-from zoo.models.rnn.writing import write
 from zoo.spec.text import PAD, UNKNOWN
 
 Source = tuple[Tensor, Tensor]  # the states of a source (B, S, D * H), and which of them are real (B, S)

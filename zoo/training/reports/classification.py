@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.errors import DataError
 from zoo.metrics.calibration import choose_threshold, fit_temperature
 from zoo.metrics.classification import OF_ANSWERS, classification_metrics, metrics_by_class

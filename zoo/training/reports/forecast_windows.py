@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.tasks.sequence import Forecasting
 from zoo.tasks.sequence.linear import Windows
 from zoo.tasks.sequence.seasons import season_of

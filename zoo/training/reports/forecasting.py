@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from zoo import plots
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.metrics.bootstrap import bootstrap_mean
 from zoo.metrics.quantiles import QuantileLoss
 from zoo.models.rnn import Forecaster

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo import plots
-from zoo.data.core.columns import Batch, Examples
-from zoo.data.photos import WholeImages
+from zoo.data.core.examples import Batch, Examples
+from zoo.data.image_columns import WholeImages
 from zoo.errors import DataError
 from zoo.metrics.restoration import RestorationMetrics
 from zoo.spec import Label, Text, Tokens

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo import plots
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.metrics.handwriting import share_read
 from zoo.spec import drawing
 from zoo.tasks.sequence import Handwriting

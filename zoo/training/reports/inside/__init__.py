@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from lightning.pytorch.callbacks import Callback
 
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.models import CNN, PhotoCNN
 from zoo.spec import Classes, Image, Sentence, Table, Text, Values
 from zoo.tasks.sequence import OCR, Captioning, Forecasting, LanguageModelling, Tagging, Translation

@@ -23,7 +23,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from zoo import plots
-from zoo.data.core.columns import Batch, Examples
+from zoo.data.core.examples import Batch, Examples
 from zoo.files import one_line
 from zoo.plots import QUANTILES
 from zoo.tasks.task import Task

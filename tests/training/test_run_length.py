@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from zoo.errors import ConfigError
 from zoo.settings import config_folder
-from zoo.training import kinds
+from zoo.training import run_length
 
 
 def config(epochs: object = None, batches: object = None) -> object:
@@ -24,7 +24,7 @@ def config(epochs: object = None, batches: object = None) -> object:
     ],
 )
 def test_the_length_of_a_run(given: object, batches_per_epoch: int, epochs: int) -> None:
-    assert kinds.epochs(given, batches_per_epoch) == epochs
+    assert run_length.epochs(given, batches_per_epoch) == epochs
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_length_of_a_run(given: object, batches_per_epoch: int, epochs: int)
 )
 def test_a_length_that_cannot_be(given: object, word: str) -> None:
     with pytest.raises(ConfigError, match=word):
-        kinds.epochs(given, 10)
+        run_length.epochs(given, 10)
 
 
 def test_at_most_six_kinds_and_each_says_the_same_things() -> None:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from zoo import cli, registry
 from zoo.errors import ConfigError
-from zoo.training import trust
+from zoo.training import trusted_code
 from zoo.training.compose import compose
 from zoo.training.run import train
 
@@ -56,7 +56,7 @@ def test_a_config_calls_no_function(tmp_path: Path, target: str, place: str) -> 
     if inner and target == "torch.nn.Linear":
         return  # a layer may be an argument
     with pytest.raises(ConfigError) as caught:
-        trust.understood(described, part)
+        trusted_code.understood(described, part)
     assert target in str(caught.value) or target == "zoo.load" or "names no class" in str(caught.value)
     assert len(str(caught.value)) <= 300
     assert not marker.exists()
@@ -83,10 +83,10 @@ def test_a_run_refuses_before_it_starts(tmp_path: Path, overrides: list[str]) ->
 
 
 def test_what_each_place_takes() -> None:
-    digits = trust.understood({"_target_": "zoo.data.images.Digits", "batch_size": 8}, "data")
-    assert trust.built(digits).batch_size == 8
-    steps = trust.understood({"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.5}, "task.optimizer")
-    assert trust.built(steps).keywords == {"lr": 0.5}
+    digits = trusted_code.understood({"_target_": "zoo.data.images.Digits", "batch_size": 8}, "data")
+    assert trusted_code.built(digits).batch_size == 8
+    steps = trusted_code.understood({"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.5}, "task.optimizer")
+    assert trusted_code.built(steps).keywords == {"lr": 0.5}
 
 
 def test_a_plugin_s_classes_are_trusted_once_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,12 +95,12 @@ def test_a_plugin_s_classes_are_trusted_once_it_is_named(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "_plugins", [])
     with pytest.raises(ConfigError, match=r"plugin_trusted\.Mine is not of zoo"):
-        trust.find("plugin_trusted.Mine", "data")
+        trusted_code.find("plugin_trusted.Mine", "data")
     registry.import_plugins(["plugin_trusted"])
-    assert trust.find("plugin_trusted.Mine", "data").__name__ == "Mine"
+    assert trusted_code.find("plugin_trusted.Mine", "data").__name__ == "Mine"
     for other in ("f", "subprocess.Popen"):
         with pytest.raises(ConfigError, match="is none"):
-            trust.find(f"plugin_trusted.{other}", "data.augment")
+            trusted_code.find(f"plugin_trusted.{other}", "data.augment")
     del sys.modules["plugin_trusted"]
 
 
