@@ -5,6 +5,7 @@ from zoo.training.reports import forecasting as forecasting
 from zoo.training.reports import gan as gan
 from zoo.training.reports import handwriting as handwriting
 from zoo.training.reports import inside as inside
+from zoo.training.reports import multi_label as multi_label
 from zoo.training.reports import nearest_line as nearest_line
 from zoo.training.reports import rbm as rbm
 from zoo.training.reports import recommendation as recommendation

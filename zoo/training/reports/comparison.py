@@ -5,6 +5,7 @@ Shape letters: N examples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
@@ -24,6 +25,11 @@ def table(methods: Mapping[str, Scores]) -> str:
     for method, scores in methods.items():
         lines.append(f"| {method} | " + " | ".join(f"{scores[name]:.4g}" for name in names) + " |")
     return "\n".join(lines)
+
+
+def cell(value: float) -> str:
+    """A number of a table; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.4g}"
 
 
 def sentence(

@@ -56,15 +56,14 @@ def answers(task: Regression, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
 
 def simpler_methods(task: Regression, evaluation: Evaluation) -> dict[str, Tensor]:
     """The values (N, V) of the test examples by simpler methods, fitted to the training split."""
-    if "simpler" not in evaluation.kept:
+
+    def find() -> dict[str, Tensor]:
         train = targets(evaluation, "train")
         mean = task.values.restore(train).mean(dim=0).expand(len(evaluation.splits["test"]), -1)
         linear = ridge(evaluation, train)
-        evaluation.kept["simpler"] = {"the mean": mean}
-        if linear is not None:
-            evaluation.kept["simpler"]["ridge regression"] = task.values.restore(linear)
-    kept: dict[str, Tensor] = evaluation.kept["simpler"]
-    return kept
+        return {"the mean": mean} | ({} if linear is None else {"ridge regression": task.values.restore(linear)})
+
+    return evaluation.once("simpler", find)
 
 
 @report.outcomes.register
@@ -86,16 +85,12 @@ def _(task: Regression, evaluation: Evaluation) -> list[str]:
     """How far the network is above simpler methods, and what its intervals hold."""
     predicted, true = answers(task, evaluation)
     simpler = simpler_methods(task, evaluation)
-    network, others = (
-        value_metrics(predicted, true),
-        {method: value_metrics(given, true) for method, given in simpler.items()},
-    )
+    network = value_metrics(predicted, true)
+    others = {method: value_metrics(given, true) for method, given in simpler.items()}
 
     def difference(method: str, rows: Tensor) -> float:
-        return (
-            value_metrics(predicted[rows], true[rows])["rmse"]
-            - value_metrics(simpler[method][rows], true[rows])["rmse"]
-        )
+        mine, theirs = (value_metrics(given[rows], true[rows]) for given in (predicted, simpler[method]))
+        return mine["rmse"] - theirs["rmse"]
 
     lines = [
         comparison.HEADING,
