@@ -5,13 +5,17 @@ Shape letters: N examples, V values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo import plots
+from zoo.data.core.columns import Examples
 from zoo.metrics.calibration import coverage_of, fit_intervals
+from zoo.models import MLP
 from zoo.spec import Calibration
 from zoo.tasks.supervised import Regression
 from zoo.training import report
@@ -20,8 +24,22 @@ from zoo.training.report import Evaluation
 from zoo.training.reports import comparison
 from zoo.training.reports.linear import ridge
 from zoo.training.reports.supervised import importance, targets
+from zoo.training.runtime import seeded
 
+MAX_FITTED = 5_000_000  # numbers that a linear part is fitted to, of a random part of larger data
 MIN_CALIBRATED = 10  # validation examples; an interval of fewer says nothing
+
+
+@report.initialise.register
+def _(task: Regression, splits: Mapping[str, Examples]) -> None:
+    """The linear part of the network, by the training split."""
+    network, train = task.trained_network, splits["train"]
+    if not isinstance(network, MLP) or network.linear is None:
+        return
+    with seeded(0):
+        rows = torch.randperm(len(train))[: max(200, MAX_FITTED // len(network.linear.weight))]
+    batch: Any = train.__getitems__(rows.sort().values)
+    task.fit_linear(task.spec.input.prepare(batch[0]), *batch[1:])
 
 
 @report.calibrate.register
@@ -97,7 +115,15 @@ def _(task: Regression, evaluation: Evaluation) -> list[str]:
         comparison.table({"the network": network, **others}),
         comparison.sentence("rmse", network, others, difference, len(true), draws=1000),
     ]
-    return [*lines, *_interval_notes(task, evaluation)]
+    return [*lines, *_linear_notes(task), *_interval_notes(task, evaluation)]
+
+
+def _linear_notes(task: Regression) -> list[str]:
+    network = task.trained_network
+    if not isinstance(network, MLP) or network.linear is None or task.values.quantiles:
+        return []
+    kept = ", ".join(f"{share:.0%}" for share in network.gate.tolist())
+    return [f"The network adds to a linear regression; by validation, {kept} of what it adds is kept."]
 
 
 def _interval_notes(task: Regression, evaluation: Evaluation) -> list[str]:
