@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -166,7 +167,7 @@ class Regression(Supervised):
 
     def eval_step(self, batch: Labelled, batch_idx: int, split: str) -> None:
         x, targets = batch[:2]
-        prepared = self.spec.input.prepare(x)
+        prepared: Any = self.spec.input.prepare(x)
         network = self._gated() if split == "val" else None
         if network is None:
             return self._measure(apply(self.trained_network, prepared).float(), targets)

@@ -39,7 +39,8 @@ def _(task: Regression, splits: Mapping[str, Examples]) -> None:
     with seeded(0):
         rows = torch.randperm(len(train))[: max(200, MAX_FITTED // len(network.linear.weight))]
     batch: Any = train.__getitems__(rows.sort().values)
-    task.fit_linear(task.spec.input.prepare(batch[0]), *batch[1:])
+    prepared: Any = task.spec.input.prepare(batch[0])
+    task.fit_linear(prepared, *batch[1:])
 
 
 @report.calibrate.register
