@@ -11,4 +11,5 @@ from zoo.training.reports import rbm as rbm
 from zoo.training.reports import recommendation as recommendation
 from zoo.training.reports import regression as regression
 from zoo.training.reports import sequence as sequence
+from zoo.training.reports import simpler_images as simpler_images
 from zoo.training.reports import translation as translation

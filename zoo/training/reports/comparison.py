@@ -14,6 +14,7 @@ from zoo.metrics.bootstrap import bootstrap
 from zoo.metrics.meanings import better
 
 HEADING = "## Beside simpler methods"
+BEST_IMAGES = "training images"  # no method to be better than: they show what can be reached
 Scores = Mapping[str, float]
 SLOW_DRAWS = 200  # of the bootstrap, where a score takes more than a mean
 
@@ -75,6 +76,7 @@ def verdicts(metrics: Scores) -> list[str]:
         if metric == name or better(metric) is None:
             continue
         simpler = {method: its for one, its in metrics.items() if (method := method_of(one, metric)) is not None}
+        simpler.pop(BEST_IMAGES, None)
         if not simpler:
             continue
         sign = 1 if better(metric) == "max" else -1
