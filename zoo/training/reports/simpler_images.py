@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,14 +61,19 @@ def _scores(task: Generation, evaluation: Evaluation, draw: Draw) -> dict[str, f
     quality.reset()
     with seeded(0):
         train = evaluation.splits["train"]
-        images, *known = train.__getitems__(torch.randperm(len(train))[:FITTED])
-        by_class = isinstance(task.spec.input, Label)
-        for real, *condition in evaluation.batches("test"):
-            wanted = condition[0].cpu() if by_class else torch.zeros(len(real))  # type: ignore[union-attr, arg-type]
-            its = known[0] if by_class else torch.zeros(len(images))  # type: ignore[arg-type]
-            fake = _drawn(draw, images, its, wanted)  # type: ignore[arg-type]
-            quality.update(real, fake.to(task.device), *condition)
+        known: Any = train.__getitems__(torch.randperm(len(train))[:FITTED])
+        batch: Any
+        for batch in evaluation.batches("test"):
+            its, wanted = _classes(task, known), _classes(task, batch).cpu()
+            fake = _drawn(draw, known[0], its, wanted)
+            quality.update(batch[0], fake.to(task.device), *batch[1:])
     return {name: float(value) for name, value in quality.compute().items()}
+
+
+def _classes(task: Generation, batch: Any) -> Tensor:
+    """The class of each image of a batch (B,); 0 where images are not generated from classes."""
+    classes: Tensor = batch[1] if isinstance(task.spec.input, Label) else torch.zeros(len(batch[0]))
+    return classes
 
 
 def _drawn(draw: Draw, images: Tensor, classes: Tensor, wanted: Tensor) -> Tensor:
