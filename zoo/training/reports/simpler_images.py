@@ -66,7 +66,7 @@ def _scores(task: Generation, evaluation: Evaluation, draw: Draw) -> dict[str, f
         for batch in evaluation.batches("test"):
             its, wanted = _classes(task, known), _classes(task, batch).cpu()
             fake = _drawn(draw, known[0], its, wanted)
-            quality.update(batch[0], fake.to(task.device), *batch[1:])
+            quality.update(batch[0], fake.to(task.device), *batch[1:2])
     return {name: float(value) for name, value in quality.compute().items()}
 
 
