@@ -14,9 +14,11 @@ from torch import Tensor
 from zoo.metrics.calibration import (
     check_criterion,
     choose_threshold,
+    choose_thresholds,
     conformal_quantile,
     coverage_of,
     fit_intervals,
+    fit_label_temperature,
     fit_reading_temperature,
     fit_temperature,
 )
@@ -83,6 +85,22 @@ def test_a_threshold_is_the_best_of_all_by_its_criterion() -> None:
     assert found["false_positive_rate"] <= 0.05
     assert found["recall"] == pytest.approx(max(o["recall"] for o in every if o["false_positive_rate"] <= 0.05))
     assert choose_threshold(0.3, probabilities, positive) == 0.3
+
+
+def test_each_label_gets_the_threshold_that_it_would_get_by_itself() -> None:
+    probabilities = torch.rand(200, 3, generator=generator(0))
+    labels = (torch.rand(200, 3, generator=generator(1)) < probabilities).float()
+    labels[:, 2] = 0  # nothing to choose by
+    found = choose_thresholds("f1", probabilities, labels)
+    alone = [choose_threshold("f1", probabilities[:, place], labels[:, place].bool()) for place in range(2)]
+    assert found == (*alone, 0.5)
+    assert choose_thresholds(0.3, probabilities, labels) == (0.3, 0.3, 0.3)
+
+
+def test_the_temperature_of_labels_is_that_by_which_their_logits_are_too_large() -> None:
+    true = torch.randn(4000, 3, generator=generator(0)) * 2
+    labels = (torch.rand(4000, 3, generator=generator(1)) < true.sigmoid()).float()
+    assert fit_label_temperature(true * 3, labels) == pytest.approx(3, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from zoo.errors import SpecError
-from zoo.spec import Calibration, Classes, Forecast, Values
+from zoo.spec import Calibration, Classes, Forecast, MultiLabel, Values
 from zoo.spec.values import expected_error
 
 PRICE = Values(("price",), (10.0,), (2.0,))
@@ -35,6 +35,8 @@ WIDE = {"coverage": 0.9, "widths": [[1.5]]}
         ({**WIDE, "knots": [[1.0, 2.0]], "scales": [[1.0]]}, "as many"),
         ({**WIDE, "knots": [[2.0, 1.0]], "scales": [[1.0, 1.0]]}, "ascend"),
         ({**WIDE, "knots": [[1.0, 2.0]], "scales": [[1.0, 0.0]]}, "above 0"),
+        ({"thresholds": 0.5}, "from 0 to 1"),
+        ({"thresholds": [0.5, 1.5]}, "from 0 to 1"),
         ({"width": 1.0}, "nothing else"),
         ([], "nothing else"),
     ],
@@ -45,7 +47,7 @@ def test_what_is_out_of_range_is_refused(data: Any, word: str) -> None:
 
 
 def test_a_calibration_survives_json() -> None:
-    full = Calibration(0.3, 1.2, 0.9, ((1.0, 2.0),), ((0.0, 1.0), (2.0, 3.0)), ((1.0, 2.0), (1.0, 1.0)))
+    full = Calibration(0.3, 1.2, 0.9, ((1.0, 2.0),), ((0.0, 1.0), (2.0, 3.0)), ((1.0, 2.0), (1.0, 1.0)), (0.1, 0.9))
     assert Calibration.from_json(json.loads(json.dumps(full.to_json()))) == full
     assert Calibration().to_json() == {}
 
@@ -66,6 +68,20 @@ def test_a_threshold_of_two_classes_chooses_and_a_temperature_softens() -> None:
     assert [answer["label"] for answer in answers] == ["yes", "yes"]
     assert [answer["probability"] for answer in answers] == pytest.approx(soft)
     assert [answer["label"] for answer in classes.decode(logits)] == ["no", "yes"]
+
+
+def test_each_label_has_a_threshold_of_its_own() -> None:
+    labels, logits = MultiLabel(("a", "b")), torch.tensor([[-1.0, 1.0], [3.0, 3.0]])
+    calibration = Calibration(temperature=2.0, thresholds=(0.3, 0.7))
+    first, second = labels.decode(logits, calibration)
+    assert first["labels"] == ["a"]  # 0.378 and 0.622
+    assert first["probabilities"]["a"] == pytest.approx(1 / (1 + np.exp(0.5)))
+    assert second["labels"] == ["a", "b"]
+    assert labels.decode(logits)[0]["labels"] == ["b"]
+    calibration.check(labels)
+    for output in (MultiLabel(("a", "b", "c")), Classes(("a", "b")), PRICE):
+        with pytest.raises(SpecError, match="thresholds"):
+            calibration.check(output)
 
 
 def test_an_interval_of_one_value_stands_beside_it() -> None:

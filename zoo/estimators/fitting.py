@@ -20,7 +20,7 @@ from zoo.errors import ConfigError
 from zoo.hardware import precision
 from zoo.spec import Spec
 from zoo.tasks.task import Task
-from zoo.training import run_length
+from zoo.training import report, run_length
 from zoo.training.compose import compose
 from zoo.training.parts import make_task, stated_options
 from zoo.training.recipe import plain
@@ -86,6 +86,7 @@ def fit(overrides: tuple[str, ...], spec: Spec, splits: dict[str, Examples], bat
         warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # where none is wanted
         data = Splits(spec, splits, batch_size)
         task = make_task(cfg, data.spec)
+        report.initialise(task, splits)
         run_length.choose(cfg, task)
         limit_threads(cfg.run.threads)
         best = BestWeights(cfg.run.monitor, cfg.run.mode)

@@ -65,14 +65,22 @@ def _(kind: Classes, calibration: Calibration) -> list[Port]:
 
 @outputs_of.register
 def _(kind: MultiLabel, calibration: Calibration) -> list[Port]:
-    details = {"labels": list(kind.names)}
+    details: dict[str, Any] = {"labels": list(kind.names)}
+    axes = ("batch", len(kind.names))
     meaning = "one a label, each by itself: any number of them may be above 0.5"
-    return [Port("probabilities", "float32", ("batch", len(kind.names)), meaning, details)]
+    probabilities = Port("probabilities", "float32", axes, meaning, details)
+    if calibration.thresholds is None:
+        return [probabilities]
+    details |= {"thresholds": list(calibration.thresholds)}
+    return [probabilities, Port("given", "bool", axes, "whether a label's probability is at least its own", details)]
 
 
 @answers_of.register
-def _(kind: MultiLabel, output: Tensor, calibration: Calibration) -> tuple[Tensor]:
-    return (output.float().sigmoid(),)
+def _(kind: MultiLabel, output: Tensor, calibration: Calibration) -> tuple[Tensor, ...]:
+    probabilities = kind.probabilities(output.float(), calibration)
+    if calibration.thresholds is None:
+        return (probabilities,)
+    return probabilities, kind.choose(probabilities, calibration)
 
 
 @network_output.register

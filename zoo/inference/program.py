@@ -74,7 +74,9 @@ class Program(nn.Module):
         }
         details = self.outputs[-1].details
         found |= {
-            name: details[name] for name in ("labels", "threshold", "names", "units", "coverage") if name in details
+            name: details[name]
+            for name in ("labels", "threshold", "thresholds", "names", "units", "coverage")
+            if name in details
         }
         if isinstance(self.network, TopicRBM) and isinstance(self.spec.output, Topics):
             found["topics"] = [self.spec.output.words(row) for row in self.network.top_words().tolist()]

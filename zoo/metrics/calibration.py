@@ -78,6 +78,12 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return math.exp((low + high) / 2)
 
 
+def fit_label_temperature(logits: Tensor, labels: Tensor) -> float:
+    """`fit_temperature` for several labels, each of them two classes by itself, given logits and labels (N, K)."""
+    pairs = torch.stack([torch.zeros_like(logits), logits], dim=-1)  # the softmax of 0 and x is the logistic of x
+    return fit_temperature(pairs.flatten(0, 1), labels.flatten().long())
+
+
 def check_criterion(criterion: Criterion) -> Criterion:
     """See that a threshold can be chosen by a criterion; see `choose_threshold`.
 
@@ -128,6 +134,17 @@ def choose_threshold(criterion: Criterion, probabilities: Tensor, positive: Tens
     place = int(score.argmax())
     below = values[place + 1] if place + 1 < len(values) else torch.zeros(())
     return float((values[place] + below) / 2)  # between those that are taken and those that are not
+
+
+def choose_thresholds(criterion: Criterion, probabilities: Tensor, labels: Tensor) -> tuple[float, ...]:
+    """`choose_threshold` for each of K labels, given their probabilities (N, K) and whether each is right (N, K).
+
+    A label that all examples have, or none, gives nothing to choose by: it gets one half, unless a number is given.
+    """
+    return tuple(
+        choose_threshold(criterion if isinstance(criterion, int | float) or its.unique().numel() == 2 else 0.5, p, its)
+        for p, its in zip(probabilities.T, labels.bool().T)
+    )
 
 
 def conformal_quantile(scores: Tensor, coverage: float) -> Tensor:

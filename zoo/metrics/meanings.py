@@ -24,7 +24,7 @@ MEANINGS = {
     ),
     "cer": "Character error rate: edits (insertions, deletions, substitutions) for each true character; 0 is best.",
     "classes": "The fraction of classes that generated images show about as often as real ones do; 1 is best.",
-    "exact": "The fraction of captions or translations that are a true one, word for word; 1 is best.",
+    "exact": "The fraction of captions, translations or sets of labels that are right as a whole; 1 is best.",
     "f1": "Harmonic mean of precision and recall, 0 to 1; higher is better.",
     "false_positive_rate": "The fraction of usual examples that are above the threshold of anomalies; 0 is best.",
     "frechet": (

@@ -3,7 +3,8 @@
 Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986. For tables, categories are
 embedded (Guo and Berkhahn, 2016), and `ensemble_size` trains an ensemble within one network (Gorishniy, Kotelnikov,
 Babenko, "TabM", 2025, in its smallest form, TabM-mini: the members share all hidden layers; each scales the input in
-its own way and has its own output layer).
+its own way and has its own output layer). A network for values adds to a linear regression: where rows are few and
+noisy, that is hard to beat.
 
 Shape letters: B batch, F numbers, C categorical columns, H units, M members, K outputs.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
@@ -32,6 +34,39 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "silu": nn.SiLU,
 }
+
+
+class LinearPart(nn.Module):
+    """A linear function of numbers and categories; 0 until it is fitted.
+
+    Args:
+        in_features: F.
+        num_outputs: K.
+        categories: number of codes of each of C categorical columns.
+    """
+
+    def __init__(self, in_features: int, num_outputs: int, categories: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.in_features, self.categories = in_features, tuple(categories)
+        self.weight: Tensor
+        self.bias: Tensor
+        self.register_buffer("weight", torch.zeros(in_features + sum(categories), num_outputs))
+        self.register_buffer("bias", torch.zeros(num_outputs))
+
+    def regressors(self, x: Tensor) -> Tensor:
+        """Numbers, and categories one-hot: of the input of `MLP.forward` (B, F + C), (B, F + all codes)."""
+        codes = x[:, self.in_features :].long()
+        parts = [functional.one_hot(codes[:, place], size) for place, size in enumerate(self.categories)]
+        return torch.cat([x[:, : self.in_features], *(part.to(x.dtype) for part in parts)], dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input of `MLP.forward` to (B, K)."""
+        outputs = x[:, : self.in_features] @ self.weight[: self.in_features] + self.bias
+        start = self.in_features
+        for place, size in enumerate(self.categories):
+            outputs = outputs + self.weight[start : start + size][x[:, self.in_features + place].long()]
+            start += size
+        return outputs
 
 
 class MLP(nn.Module):
@@ -50,6 +85,8 @@ class MLP(nn.Module):
         ensemble_size: M networks in one, which share their hidden layers.
         clip: bends the F numbers smoothly, so that none goes beyond it: x / sqrt(1 + (x / clip)^2), as Holzmüller,
             Grinsztajn, Steinwart, "Better by default", 2024; None leaves them.
+        linear: whether the outputs are added to those of a `LinearPart`. They start from 0, and in eval mode `gate`
+            (K,), from 0 to 1, says how much of them is added.
 
     Raises:
         ValueError: a number is out of range, or an activation unknown.
@@ -68,6 +105,7 @@ class MLP(nn.Module):
         embedding_dim: int = 16,
         ensemble_size: int = 1,
         clip: float | None = None,
+        linear: bool = False,
     ) -> None:
         super().__init__()
         check.one_of("activation", activation, ACTIVATIONS)
@@ -95,6 +133,13 @@ class MLP(nn.Module):
         head = nn.Linear if ensemble_size == 1 else partial(EnsembleLinear, ensemble_size)
         self.output: nn.Module | None = head(width, num_outputs) if num_outputs else None
         self.output_activation = ACTIVATIONS[output_activation]()
+        self.linear: LinearPart | None = None
+        if linear and self.output is not None:
+            self.linear = LinearPart(in_features, num_outputs, categories)
+            self.gate: Tensor
+            self.register_buffer("gate", torch.ones(num_outputs))
+            for parameter in self.output.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """Numbers (B, …), flattened, and after them codes of categories (B, C), to outputs (B, K).
@@ -104,7 +149,22 @@ class MLP(nn.Module):
         """
         if self.output is None:
             return self.forward_features(x)
-        outputs = self.output_activation(self.output(self.forward_features(x)))  # B, K or B, M, K
+        if self.linear is None:
+            return self._outputs(x)
+        base, outputs = self.parts(x)
+        if not self.training:
+            return base + self.gate * outputs
+        return outputs + (base if self.scales is None else base[:, None])
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """For the input of `forward`, what the linear part gives (B, K), and what the network adds to it, without the
+        gate: (B, K), or (B, M, K) of an ensemble in training."""
+        assert self.linear is not None
+        return self.linear(x.flatten(1)), self._outputs(x)
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        assert self.output is not None
+        outputs: Tensor = self.output_activation(self.output(self.forward_features(x)))
         return outputs if self.scales is None or self.training else self.combine(outputs)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -116,7 +176,7 @@ class MLP(nn.Module):
 
     def remove_head(self) -> None:
         """Leave the output layer out, as `num_outputs=0` does: the network then gives the last hidden layer."""
-        self.output = None
+        self.output = self.linear = None
 
     def combine(self, outputs: Tensor) -> Tensor:
         """The outputs of all members in one: (B, M, K) to (B, K)."""
@@ -154,8 +214,11 @@ class EnsembleLinear(nn.Module):
 
 
 def defaults(spec: Spec) -> dict[str, Any]:
-    """What suits a spec in a training: of tables two hidden layers, and no number far from the others."""
-    return {"hidden_sizes": (128, 128), "clip": CLIP} if isinstance(spec.input, Table) else {}
+    """What suits a spec in a training: of tables two hidden layers, no number far from the others, and of their values
+    a linear part."""
+    if not isinstance(spec.input, Table):
+        return {}
+    return {"hidden_sizes": (128, 128), "clip": CLIP, "linear": isinstance(spec.output, Values)}
 
 
 def build(
@@ -168,6 +231,7 @@ def build(
     embedding_dim: int = 16,
     ensemble_size: int = 1,
     clip: float | None = None,
+    linear: bool = False,
 ) -> MLP:
     """The MLP for a spec: table or image → classes, table or image → values.
 
@@ -175,6 +239,7 @@ def build(
         output_activation: None for softmax with classes and linear with values. The network gives classes as logits:
             softmax, or with two classes one logistic unit for the second.
         hidden_sizes, activation, dropout, embedding_dim, ensemble_size, clip: as in `MLP`.
+        linear: as in `MLP`; of values of tables.
 
     Raises:
         SpecError: the spec asks for something else.
@@ -188,6 +253,11 @@ def build(
         hint = "; texts are for lstm, gru and rnn" if getattr(spec.input, "is_text", False) else ""
         raise SpecError(f"mlp goes from table or image to classes, labels or values, not {spec}{hint}")
 
+    if linear and not (isinstance(spec.input, Table) and isinstance(spec.output, Values)):
+        raise ValueError(f"linear is for values of tables, not {spec}; leave model.linear away")
+    if linear and output_activation not in (None, "linear"):
+        raise ValueError(f"output_activation={output_activation} does not bound a linear part; give model.linear=false")
+
     def network(kind: type[MLP], num_outputs: int, output_activation: str) -> MLP:
         return kind(
             in_features,
@@ -200,6 +270,7 @@ def build(
             embedding_dim=embedding_dim,
             ensemble_size=ensemble_size,
             clip=clip,
+            linear=linear,
         )
 
     if isinstance(spec.output, Values):

@@ -133,6 +133,7 @@ class MultiLabel:
     """
 
     word: ClassVar[str] = "several labels"
+    independent: ClassVar[bool] = True  # each label is given or not, whatever the others are
 
     names: tuple[str, ...]
 
@@ -149,16 +150,27 @@ class MultiLabel:
         """How many numbers the network gives: K."""
         return len(self.names)
 
-    def decode(self, output: Tensor) -> list[dict[str, Any]]:
-        """Turn logits (B, K) into B answers: the labels that are likelier than not, and the probability of each."""
+    def probabilities(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> Tensor:
+        """Turn logits (B, K) into the probability of each label (B, K), at the temperature of the calibration."""
+        return (output if calibration.temperature is None else output / calibration.temperature).sigmoid()
+
+    def choose(self, probabilities: Tensor, calibration: Calibration = UNCALIBRATED) -> Tensor:
+        """Whether each label is given (B, K), by its probability: above one half, or at least its own threshold."""
+        if calibration.thresholds is None:
+            return probabilities > 0.5
+        return probabilities >= probabilities.new_tensor(calibration.thresholds)
+
+    def decode(self, output: Tensor, calibration: Calibration = UNCALIBRATED) -> list[dict[str, Any]]:
+        """Turn logits (B, K) into B answers: the labels that are given, and the probability of each."""
         if not output.isfinite().all():
             raise SpecError("the network's answer is not a number; the input, or its weights, are far too large")
+        probabilities = self.probabilities(output.double(), calibration)
         return [
             {
-                "labels": [name for name, p in zip(self.names, row) if p > 0.5],
+                "labels": [name for name, given in zip(self.names, chosen) if given],
                 "probabilities": dict(zip(self.names, row)),
             }
-            for row in output.double().sigmoid().tolist()
+            for chosen, row in zip(self.choose(probabilities, calibration).tolist(), probabilities.tolist())
         ]
 
 

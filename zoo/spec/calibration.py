@@ -1,6 +1,6 @@
 """Numbers that are chosen after training, on validation, by which outputs become answers.
 
-Shape letters: S steps (1 but for a forecast), V values, K knots.
+Shape letters: S steps (1 but for a forecast), V values, K knots, L labels.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Calibration:
     Args:
         threshold: anomaly scores above it are anomalies. Of two classes, the second is the answer where its probability
             is at least this.
+        thresholds: of several labels (L,), from 0 to 1: each is given where its probability is at least its own.
         temperature: logits are divided by it before they become probabilities (Guo et al., "On calibration of modern
             neural networks", 2017); above 0.
         coverage: the fraction of true values that intervals are made to hold, above 0 and below 1.
@@ -50,6 +51,7 @@ class Calibration:
     widths: Rows | None = None
     knots: Rows | None = None
     scales: Rows | None = None
+    thresholds: Numbers | None = None
 
     def __post_init__(self) -> None:
         for name in ("threshold", "temperature", "coverage"):
@@ -58,6 +60,8 @@ class Calibration:
                 raise SpecError(f"the {name} of a calibration is a finite number, not {value!r}")
         if self.temperature is not None and self.temperature <= 0:
             raise SpecError(f"the temperature of a calibration is above 0, not {self.temperature!r}")
+        if self.thresholds is not None:
+            object.__setattr__(self, "thresholds", _fractions("thresholds", self.thresholds))
         if self.coverage is not None and not 0 < self.coverage < 1:
             raise SpecError(f"the coverage of a calibration is above 0 and below 1, not {self.coverage!r}")
         for name in ("widths", "knots", "scales"):
@@ -81,7 +85,7 @@ class Calibration:
             raise SpecError("the scales of a calibration are above 0")
 
     def check(self, output: Any) -> None:
-        """See that this calibration is for an output: widths are for values or a forecast.
+        """See that this calibration is for an output: thresholds are for labels, and widths for values or a forecast.
 
         Raises:
             SpecError: it is not.
@@ -89,6 +93,9 @@ class Calibration:
         names = getattr(output, "names", ())
         if self.threshold is not None and len(names) not in (0, 2):
             raise SpecError(f"a threshold is for two classes, and these are {len(names)}")
+        labels = len(names) if getattr(output, "independent", False) else 0
+        if self.thresholds is not None and len(self.thresholds) != labels:
+            raise SpecError("the thresholds of a calibration are for several labels, one each")
         if self.widths is None:
             return
         wanted = (getattr(output, "horizon", 1), len(names))
@@ -112,6 +119,13 @@ class Calibration:
 
 
 UNCALIBRATED = Calibration()
+
+
+def _fractions(name: str, row: Any) -> Numbers:
+    """Numbers from 0 to 1, as a tuple."""
+    if not _is_list(row) or not all(_is_number(value) and 0 <= value <= 1 for value in row):
+        raise SpecError(f"the {name} of a calibration are numbers from 0 to 1")
+    return tuple(map(float, row))
 
 
 def _rows(name: str, table: Any) -> Rows:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import singledispatch
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -21,6 +21,8 @@ from torch import Tensor
 from zoo.data.core.examples import Batch, Examples
 from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.tasks.task import Task
+
+Found = TypeVar("Found")
 
 
 class Evaluation:
@@ -52,6 +54,13 @@ class Evaluation:
         examples = self.splits[split]
         for rows in torch.arange(len(examples)).split(size or self.batch_size):
             yield _to(examples.__getitems__(rows), self.task.device)
+
+    def once(self, name: str, find: Callable[[], Found]) -> Found:
+        """What `find` gives, which several parts of a report need, found once under this name."""
+        if name not in self.kept:
+            self.kept[name] = find()
+        found: Found = self.kept[name]
+        return found
 
     @torch.no_grad()
     def predictions(self, split: str) -> list[Any]:

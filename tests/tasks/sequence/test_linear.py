@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from zoo import models
 from zoo.models.rnn import Forecaster
 from zoo.spec import Forecast, Series, Spec
 from zoo.spec.clock import Clock
-from zoo.tasks.sequence import linear
-from zoo.tasks.sequence.linear import _cross_validation, _ridge, cross_fitted, fit_linear
+from zoo.tasks.sequence.linear import cross_fitted, fit_linear
 from zoo.tasks.sequence.seasons import repeat, season_of
 
 BUILD = partial(models.build, "gru", hidden_size=4)
@@ -41,34 +38,6 @@ def fitted(described: Spec, train: tuple[Tensor, Tensor], val: tuple[Tensor, Ten
     assert isinstance(described.input, Series)
     fit_linear(network, described.input, train, val)
     return network
-
-
-def test_ridge_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear, "PENALTIES", torch.tensor([0.1], dtype=torch.float64))
-    x, y = torch.randn(80, 5, dtype=torch.float64) + 3, torch.randn(80, 4, dtype=torch.float64)
-    known = torch.randn(80, 4, 2, dtype=torch.float64)
-    scale = (x - x.mean(dim=0)).square().mean().sqrt()
-    weights, bias = _ridge(x, known, y)
-    for step in range(4):
-        both = torch.cat([x / scale, known[:, step]], dim=1).numpy()
-        theirs = Ridge(alpha=0.1 * 80).fit(both, y[:, step].numpy())
-        ours = torch.cat([x, known[:, step]], dim=1) @ weights[step] + bias[step]
-        np.testing.assert_allclose(ours.numpy(), theirs.predict(both), atol=1e-8)
-    alone, its_bias = _ridge(x, known[:, :, :0], y)
-    theirs = Ridge(alpha=0.1 * 80).fit((x / scale).numpy(), y.numpy())
-    np.testing.assert_allclose((x @ alone.T + its_bias).numpy(), theirs.predict((x / scale).numpy()), atol=1e-8)
-
-
-def test_the_penalty_is_chosen_by_generalised_cross_validation() -> None:
-    x, y = torch.randn(40, 6, dtype=torch.float64), torch.randn(40, 2, dtype=torch.float64)
-    x, y = x - x.mean(dim=0), y - y.mean(dim=0)
-    penalties = torch.tensor([0.5, 5.0, 50.0], dtype=torch.float64)
-    values, vectors = torch.linalg.eigh(x.T @ x)
-    found = _cross_validation(values, vectors.T @ x.T @ y, y.square().sum(), penalties, 40)
-    for penalty, score in zip(penalties, found):
-        hat = x @ torch.linalg.inv(x.T @ x + penalty * torch.eye(6)) @ x.T
-        expected = (y - hat @ y).square().sum() / (1 - (hat.trace() + 1) / 40) ** 2
-        assert score == pytest.approx(float(expected))
 
 
 def test_a_linear_series_is_predicted_exactly() -> None:

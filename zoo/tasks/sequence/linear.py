@@ -1,9 +1,8 @@
 """The linear part of a forecaster, fitted in closed form: a mean of ridge regressions on lags.
 
 Each regression predicts how far the next values are from a centre: zero (the mean of the training split), the mean of
-the window, its last value, or the season before. Ridge parameters are chosen by generalised cross-validation (Golub,
-Heath and Wahba, 1979). The regressions, and the season before as it is, are weighted by how well they predict the
-validation split: by the inverse of their squared errors.
+the window, its last value, or the season before. The regressions, and the season before as it is, are weighted by how
+well they predict the validation split: by the inverse of their squared errors.
 
 Shape letters: N windows, T steps, L lags, F numbers, H steps of the horizon, V values, G numbers known of each step, D
 regressors.
@@ -19,14 +18,13 @@ from torch import Tensor
 
 from zoo.models.rnn import Forecaster
 from zoo.spec import Series
+from zoo.tasks.ridge import ridge
 from zoo.tasks.sequence.seasons import season_of
 
 Windows = tuple[Any, Tensor]  # as a batch holds them: the encoded context, and the next values, standardised
 
-PENALTIES = torch.logspace(-6, 2, 17, dtype=torch.float64)  # of standardised regressors, a window
 LEVELS = 3  # centres of any series
 FOLDS = 5
-CROWDED = 0.95  # degrees of freedom a window, above which a regression only recites
 
 
 @torch.no_grad()
@@ -121,54 +119,11 @@ def _regression(x: Tensor, known: Tensor, y: Tensor, centre: Tensor) -> tuple[Te
     wanted = y - torch.einsum("nlf,hlf->nh", x, centre)
     level = x.mean(dim=1, keepdim=True) if centre.any() else 0.0
     regressors = (x - level).flatten(1)
-    weights, bias = _ridge(regressors, known, wanted)
+    weights, bias = ridge(regressors, known, wanted)
     weight = weights[:, : lags * numbers].unflatten(1, (lags, numbers))
     if centre.any():
         weight = weight - weight.mean(dim=1, keepdim=True)
     return weight + centre, weights[:, lags * numbers :], bias
-
-
-def _ridge(x: Tensor, known: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Ridge regressions of y (N, H) on x (N, D) and on what is known of each step (N, H, G): weights (H, D + G), and
-    the bias (H,). One penalty for all steps is chosen by generalised cross-validation."""
-    count, horizon = len(x), y.shape[1]
-    mean, target_mean = x.mean(dim=0), y.mean(dim=0)
-    x, y = x - mean, y - target_mean
-    scale = x.square().mean().sqrt().clamp(min=1e-9)
-    x = x / scale
-    known_mean = known.mean(dim=0)  # H, G
-    known = known - known_mean
-    systems = []
-    steps: list[Any] = list(range(horizon)) if known.shape[2] else [slice(None)]
-    shared = x.T @ x
-    for step in steps:
-        wanted = y[:, step].reshape(count, -1)
-        gram, moment = shared, x.T @ wanted
-        if known.shape[2]:
-            ahead = known[:, step]
-            gram = torch.cat([torch.cat([shared, x.T @ ahead], 1), torch.cat([ahead.T @ x, ahead.T @ ahead], 1)])
-            moment = torch.cat([moment, ahead.T @ wanted])
-        values, vectors = torch.linalg.eigh(gram)
-        systems.append((values.clamp(min=0), vectors, vectors.T @ moment, wanted.square().sum()))
-    penalties = PENALTIES * count
-    scores = sum(_cross_validation(values, moment, total, penalties, count) for values, _, moment, total in systems)
-    penalty = penalties[int(torch.as_tensor(scores).argmin())]
-    weights = torch.cat(
-        [(vectors @ (moment / (values + penalty)[:, None])).T for values, vectors, moment, _ in systems]
-    )  # H, D + G
-    weights[:, : x.shape[1]] /= scale
-    bias = target_mean - weights[:, : x.shape[1]] @ mean - (weights[:, x.shape[1] :] * known_mean).sum(dim=1)
-    return weights, bias
-
-
-def _cross_validation(values: Tensor, moment: Tensor, total: Tensor, penalties: Tensor, count: int) -> Tensor:
-    """The generalised cross-validation error for each penalty, given eigenvalues (D,), projected moments (D, …) and the
-    sum of squares of what is predicted."""
-    shrunk = values[:, None] / (values[:, None] + penalties)  # D, P
-    explained = moment.square().sum(dim=1)[:, None] / (values[:, None] + penalties) * (2 - shrunk)
-    free = 1 - (shrunk.sum(dim=0) + 1) / count
-    error = (total - explained.sum(dim=0)).clamp(min=0) / free.square()
-    return torch.where(free < 1 - CROWDED, torch.inf, error)
 
 
 def _predict(x: Tensor, known: Tensor, weight: Tensor, known_weight: Tensor, bias: Tensor) -> Tensor:

@@ -51,10 +51,12 @@ def supervised_task(
             threshold=threshold,
             positive=positive,
         )
-    of_classes: dict[str, object] = {"class_weight": class_weight, "threshold": threshold, "positive": positive}
+    of_classes: dict[str, object] = {"class_weight": class_weight, "positive": positive}
+    if not isinstance(output, MultiLabel):
+        of_classes["threshold"] = threshold
     for name, given in of_classes.items():
         if given is not None:
             raise ValueError(f"{name} is of classes, and the target has {output.word}")
     if isinstance(output, MultiLabel):
-        return MultiLabelClassification(spec, build, optimizer, loss=loss)
+        return MultiLabelClassification(spec, build, optimizer, loss=loss, threshold=threshold)
     return Regression(spec, build, optimizer, loss=loss, monitor=monitor, quantiles=quantiles, coverage=coverage)

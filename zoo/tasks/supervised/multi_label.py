@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MultilabelExactMatch, MultilabelF1Score
 
 from zoo.errors import SpecError
+from zoo.metrics.calibration import Criterion, check_criterion
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import MultiLabel, Spec
@@ -25,11 +26,14 @@ class MultiLabelClassification(Supervised):
 
     Logs `train/loss`, and of `val` and `test` the binary cross-entropy `loss` (nats, mean over inputs and labels), `f1`
     (0..1, over all labels of all inputs together), `macro_f1` (the mean over the labels) and `exact` (the fraction of
-    inputs of which all labels are right). A label is given where its probability is above one half.
+    inputs of which all labels are right). A label is given where its probability is above one half, until
+    the run has chosen thresholds.
 
     Args:
         spec, build, optimizer: as in `Task`.
         loss: of logits and labels, both (B, K), in training; None for the binary cross-entropy.
+        threshold: the criterion by which, for each label, the probability is chosen from which on it is given; see
+            `zoo.metrics.calibration.choose_threshold`. None for labels that are likelier than not.
 
     Raises:
         SpecError: the data has no labels.
@@ -47,11 +51,14 @@ class MultiLabelClassification(Supervised):
         optimizer: OptimizerBuilder | TrainingOptions,
         *,
         loss: nn.Module | None = None,
+        threshold: Criterion | None = None,
     ) -> None:
         if not isinstance(spec.output, MultiLabel):
             raise SpecError(f"multi_label needs data with several labels for each input, and this is {spec}")
         super().__init__(spec, build, optimizer, loss=loss or nn.BCEWithLogitsLoss())
+        self.labels = spec.output
         self.names = spec.output.names
+        self.threshold = None if threshold is None else check_criterion(threshold)
         count = len(self.names)
         self.loss = MeanMetric()
         self.f1 = MultilabelF1Score(count, average="micro")

@@ -1,13 +1,15 @@
 """Regression: one or more values for each input.
 
-Shape letters: B batch, V values, Q quantiles.
+Shape letters: B batch, N examples, V values, Q quantiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
@@ -16,13 +18,43 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.metrics.quantiles import QuantileLoss
 from zoo.metrics.r2 import R2
-from zoo.models import apply
+from zoo.models import MLP, apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, Values
+from zoo.tasks.ridge import weighted_ridge
 from zoo.tasks.supervised.supervised import Labelled, Supervised
 from zoo.tasks.task import NetworkBuilder
 
 METRICS = ("loss", "r2", "rmse", "mae")
+MAX_REGRESSORS = 2000  # numbers and codes, above which no linear part is fitted: its system would take minutes
+DOUBT = 0.5  # standard errors by which what validation says of the gate is lowered
+
+
+class Gain(Metric):
+    """The share of a correction that is to be added to a first guess, 0 to 1, for each of V values.
+
+    It is that of least squares, less a part of its standard error: what a few examples do not show is left out.
+    """
+
+    full_state_update = False
+    sums: Tensor
+
+    def __init__(self, values: int) -> None:
+        super().__init__()
+        self.add_state("sums", default=torch.zeros(4, values, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, left: Tensor, correction: Tensor) -> None:
+        """Add examples: what the first guess leaves over, and what the correction is, both (B, V)."""
+        left, correction = left.double(), correction.double()
+        parts = (torch.ones_like(left), left.square(), left * correction, correction.square())
+        self.sums += torch.stack([part.sum(dim=0) for part in parts])
+
+    def compute(self) -> Tensor:
+        count, total, product, square = self.sums
+        square = square.clamp(min=1e-12)
+        share = product / square
+        variance = (total - share * product).clamp(min=0) / (count - 1).clamp(min=1)
+        return (share - DOUBT * (variance / square).sqrt()).clamp(0, 1).float()
 
 
 class Regression(Supervised):
@@ -30,6 +62,9 @@ class Regression(Supervised):
 
     Logs the `loss` of training, and of `val` and `test` the `loss` (the same quantity: of an example, by the criterion,
     of standardised values), `r2` (the mean over the values, at most 1), and `rmse` and `mae` in the values' own units.
+
+    The linear part of an `MLP`, where it has one, is fitted by `fit_linear` before the training, and each validation
+    says how much of what the network adds is kept.
 
     Args:
         spec, build, optimizer: as in `Task`.
@@ -77,10 +112,50 @@ class Regression(Supervised):
         self.values = spec.output
         self.coverage = coverage
         self.choose_monitor(monitor, METRICS)
+        self.gain = Gain(len(self.values.names))
+        self.pending: list[tuple[Tensor, Tensor, Tensor]] = []  # of validation, until the gate is known
         self.loss = MeanMetric()
         self.r2 = R2()
         self.rmse = MeanSquaredError(squared=False)
         self.mae = MeanAbsoluteError()
+
+    # The linear part
+
+    def fit_linear(self, prepared: Tensor, targets: Tensor, importance: Tensor | None = None) -> None:
+        """Fit the linear part of the network, where it has one, by ridge regression.
+
+        Args:
+            prepared: inputs of the training split, as the network takes them (N, F).
+            targets: standardised values (N, V).
+            importance: what each example counts (N,), 1 in the mean; None for all the same.
+        """
+        for network in {self.network, self.trained_network}:
+            if not isinstance(network, MLP) or network.linear is None or len(network.linear.weight) > MAX_REGRESSORS:
+                continue
+            counts = torch.ones(len(targets)) if importance is None else importance
+            x = network.linear.regressors(prepared).double()
+            weight, bias = weighted_ridge(x, targets.double(), counts.double())
+            each = max(1, len(self.values.quantiles))  # all quantiles of a value start from the same
+            network.linear.weight.copy_(weight.T.repeat_interleave(each, dim=1))
+            network.linear.bias.copy_(bias.repeat_interleave(each))
+
+    def _gated(self) -> MLP | None:
+        """The network, where validation says how much it adds to its linear part; the ends of quantiles add all."""
+        network = self.trained_network
+        has_part = isinstance(network, MLP) and network.linear is not None and not self.values.quantiles
+        return network if has_part else None  # type: ignore[return-value]
+
+    def on_validation_epoch_start(self) -> None:
+        self.gain.reset()
+        self.pending = []
+
+    def on_validation_epoch_end(self) -> None:
+        if (network := self._gated()) is not None:
+            network.gate.copy_(self.gain.compute())
+            for base, correction, targets in self.pending:
+                self._measure(base + network.gate * correction, targets)
+            self.pending = []
+        super().on_validation_epoch_end()
 
     def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:
         loss: Tensor = (criterion or self.criterion)(outputs, targets)
@@ -92,7 +167,15 @@ class Regression(Supervised):
 
     def eval_step(self, batch: Labelled, batch_idx: int, split: str) -> None:
         x, targets = batch[:2]
-        outputs = apply(self.trained_network, self.spec.input.prepare(x)).float()
+        prepared: Any = self.spec.input.prepare(x)
+        network = self._gated() if split == "val" else None
+        if network is None:
+            return self._measure(apply(self.trained_network, prepared).float(), targets)
+        base, correction = (part.float() for part in network.parts(prepared))
+        self.gain.update(targets - base, correction)
+        self.pending.append((base, correction, targets))
+
+    def _measure(self, outputs: Tensor, targets: Tensor) -> None:
         loss = self.criterion(outputs, targets)
         summed = getattr(self.criterion, "reduction", None) == "sum"
         self.loss.update(loss / len(targets) if summed else loss, weight=len(targets))

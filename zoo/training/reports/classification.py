@@ -25,7 +25,7 @@ from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports import comparison
 from zoo.training.reports.linear import logistic_regression
-from zoo.training.reports.supervised import confusion_matrix, importance, targets
+from zoo.training.reports.supervised import confusion_matrix, importance, targets, temperature_notes
 
 log = logging.getLogger(__name__)
 
@@ -111,15 +111,15 @@ def _(task: Classification, evaluation: Evaluation) -> dict[str, Tensor]:
 
 def simpler_methods(task: Classification, evaluation: Evaluation) -> dict[str, Tensor]:
     """The probabilities (N, K) of the test examples by simpler methods, fitted to the training split."""
-    if "simpler" not in evaluation.kept:
+
+    def find() -> dict[str, Tensor]:
         labels, classes = targets(evaluation, "train"), len(task.names)
         shares = (labels.bincount(minlength=classes) / len(labels)).double()
         frequent = f"always '{task.names[int(shares.argmax())]}'"
-        found = {frequent: shares.expand(len(evaluation.splits["test"]), classes)}
-        linear = linear_probabilities(task, evaluation)
-        evaluation.kept["simpler"] = found | linear
-    kept: dict[str, Tensor] = evaluation.kept["simpler"]
-    return kept
+        constant = shares.expand(len(evaluation.splits["test"]), classes)
+        return {frequent: constant} | linear_probabilities(task, evaluation)
+
+    return evaluation.once("simpler", find)
 
 
 def linear_probabilities(task: Classification, evaluation: Evaluation) -> dict[str, Tensor]:
@@ -193,11 +193,7 @@ def _calibration_notes(task: Classification, evaluation: Evaluation) -> list[str
         classification_metrics(classes_of(task).probabilities(logits, one), labels)["calibration_error"]
         for one in (Calibration(), calibration)
     )
-    lines = [
-        "## Answers",
-        f"Probabilities are at a temperature of {calibration.temperature:.4g}, chosen on validation: the calibration "
-        f"error on test is {after:.4g}, and without it {before:.4g}.",
-    ]
+    lines = temperature_notes(calibration.temperature, after, before)
     if calibration.threshold is not None:
         name = task.names[task.positive]
         chosen = calibration.threshold if task.positive == 1 else 1 - calibration.threshold
@@ -211,13 +207,9 @@ def _class_table(task: Classification, probabilities: Tensor, labels: Tensor, an
     columns = list(rows[0])
     lines = [f"| class | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in zip(task.names, rows):
-        cells = (f"{value:.0f}" if column == "examples" else _cell(value) for column, value in row.items())
+        cells = (f"{value:.0f}" if column == "examples" else comparison.cell(value) for column, value in row.items())
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def _cell(value: float) -> str:
-    return "–" if value != value else f"{value:.4g}"
 
 
 @report.plots.register

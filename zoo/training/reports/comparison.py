@@ -5,6 +5,7 @@ Shape letters: N examples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from zoo.metrics.bootstrap import bootstrap
 from zoo.metrics.meanings import better
 
 HEADING = "## Beside simpler methods"
+BEST_IMAGES = "training images"  # no method to be better than: they show what can be reached
 Scores = Mapping[str, float]
 SLOW_DRAWS = 200  # of the bootstrap, where a score takes more than a mean
 
@@ -24,6 +26,11 @@ def table(methods: Mapping[str, Scores]) -> str:
     for method, scores in methods.items():
         lines.append(f"| {method} | " + " | ".join(f"{scores[name]:.4g}" for name in names) + " |")
     return "\n".join(lines)
+
+
+def cell(value: float) -> str:
+    """A number of a table; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.4g}"
 
 
 def sentence(
@@ -69,6 +76,7 @@ def verdicts(metrics: Scores) -> list[str]:
         if metric == name or better(metric) is None:
             continue
         simpler = {method: its for one, its in metrics.items() if (method := method_of(one, metric)) is not None}
+        simpler.pop(BEST_IMAGES, None)
         if not simpler:
             continue
         sign = 1 if better(metric) == "max" else -1

@@ -49,7 +49,8 @@ class Test(NamedTuple):
 
 def tested(task: Forecasting, evaluation: Evaluation) -> Test:
     """The windows of the test split, with what the network predicts for them."""
-    if "test" not in evaluation.kept:
+
+    def find() -> Test:
         kind, outputs = task.forecast, torch.cat(evaluation.predictions("test"))
         train, following = values_of(task, evaluation, "train")
         context, future = values_of(task, evaluation, "test")
@@ -57,9 +58,9 @@ def tested(task: Forecasting, evaluation: Evaluation) -> Test:
         value = kind.restore(kind.central(outputs))
         found = kind.interval(outputs, evaluation.calibration) or (value, value, value)
         scale = _one_step(context, seasons) if task.series.id else _one_step(train.flatten(0, 1)[None], seasons, train)
-        evaluation.kept["test"] = Test(context, future, *found, scale, seasons)
-    kept: Test = evaluation.kept["test"]
-    return kept
+        return Test(context, future, *found, scale, seasons)
+
+    return evaluation.once("test", find)
 
 
 def values_of(task: Forecasting, evaluation: Evaluation, split: str) -> tuple[Tensor, Tensor]:

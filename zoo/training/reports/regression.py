@@ -5,13 +5,17 @@ Shape letters: N examples, V values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo import plots
+from zoo.data.core.columns import Examples
 from zoo.metrics.calibration import coverage_of, fit_intervals
+from zoo.models import MLP
 from zoo.spec import Calibration
 from zoo.tasks.supervised import Regression
 from zoo.training import report
@@ -20,8 +24,23 @@ from zoo.training.report import Evaluation
 from zoo.training.reports import comparison
 from zoo.training.reports.linear import ridge
 from zoo.training.reports.supervised import importance, targets
+from zoo.training.runtime import seeded
 
+MAX_FITTED = 5_000_000  # numbers that a linear part is fitted to, of a random part of larger data
 MIN_CALIBRATED = 10  # validation examples; an interval of fewer says nothing
+
+
+@report.initialise.register
+def _(task: Regression, splits: Mapping[str, Examples]) -> None:
+    """The linear part of the network, by the training split."""
+    network, train = task.trained_network, splits["train"]
+    if not isinstance(network, MLP) or network.linear is None:
+        return
+    with seeded(0):
+        rows = torch.randperm(len(train))[: max(200, MAX_FITTED // len(network.linear.weight))]
+    batch: Any = train.__getitems__(rows.sort().values)
+    prepared: Any = task.spec.input.prepare(batch[0])
+    task.fit_linear(prepared, *batch[1:])
 
 
 @report.calibrate.register
@@ -56,15 +75,14 @@ def answers(task: Regression, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
 
 def simpler_methods(task: Regression, evaluation: Evaluation) -> dict[str, Tensor]:
     """The values (N, V) of the test examples by simpler methods, fitted to the training split."""
-    if "simpler" not in evaluation.kept:
+
+    def find() -> dict[str, Tensor]:
         train = targets(evaluation, "train")
         mean = task.values.restore(train).mean(dim=0).expand(len(evaluation.splits["test"]), -1)
         linear = ridge(evaluation, train)
-        evaluation.kept["simpler"] = {"the mean": mean}
-        if linear is not None:
-            evaluation.kept["simpler"]["ridge regression"] = task.values.restore(linear)
-    kept: dict[str, Tensor] = evaluation.kept["simpler"]
-    return kept
+        return {"the mean": mean} | ({} if linear is None else {"ridge regression": task.values.restore(linear)})
+
+    return evaluation.once("simpler", find)
 
 
 @report.outcomes.register
@@ -86,23 +104,27 @@ def _(task: Regression, evaluation: Evaluation) -> list[str]:
     """How far the network is above simpler methods, and what its intervals hold."""
     predicted, true = answers(task, evaluation)
     simpler = simpler_methods(task, evaluation)
-    network, others = (
-        value_metrics(predicted, true),
-        {method: value_metrics(given, true) for method, given in simpler.items()},
-    )
+    network = value_metrics(predicted, true)
+    others = {method: value_metrics(given, true) for method, given in simpler.items()}
 
     def difference(method: str, rows: Tensor) -> float:
-        return (
-            value_metrics(predicted[rows], true[rows])["rmse"]
-            - value_metrics(simpler[method][rows], true[rows])["rmse"]
-        )
+        mine, theirs = (value_metrics(given[rows], true[rows]) for given in (predicted, simpler[method]))
+        return mine["rmse"] - theirs["rmse"]
 
     lines = [
         comparison.HEADING,
         comparison.table({"the network": network, **others}),
         comparison.sentence("rmse", network, others, difference, len(true), draws=1000),
     ]
-    return [*lines, *_interval_notes(task, evaluation)]
+    return [*lines, *_linear_notes(task), *_interval_notes(task, evaluation)]
+
+
+def _linear_notes(task: Regression) -> list[str]:
+    network = task.trained_network
+    if not isinstance(network, MLP) or network.linear is None or task.values.quantiles:
+        return []
+    kept = ", ".join(f"{share:.0%}" for share in network.gate.tolist())
+    return [f"The network adds to a linear regression; by validation, {kept} of what it adds is kept."]
 
 
 def _interval_notes(task: Regression, evaluation: Evaluation) -> list[str]:

@@ -24,16 +24,17 @@ PENALTIES = [10.0**power for power in range(-4, 6)]
 
 def simpler_forecasts(task: Forecasting, evaluation: Evaluation) -> dict[str, Tensor]:
     """The next values (N, H, V) of the test windows by simpler methods, fitted to the training split."""
-    if "simpler" not in evaluation.kept:
+
+    def find() -> dict[str, Tensor]:
         test = tested(task, evaluation)
         horizon = task.forecast.horizon
         found = {"the naive forecast": repeat(_filled(test.context), 1, horizon)}
         if any(season > 1 for season in test.seasons):
             told = ", ".join(map(str, dict.fromkeys(test.seasons)))
             found[f"the seasonal naive forecast ({told})"] = _by_season(_filled(test.context), test.seasons, horizon)
-        evaluation.kept["simpler"] = found | {"ridge on lags": _ridge(task, evaluation)}
-    kept: dict[str, Tensor] = evaluation.kept["simpler"]
-    return kept
+        return found | {"ridge on lags": _ridge(task, evaluation)}
+
+    return evaluation.once("simpler", find)
 
 
 def _filled(context: Tensor) -> Tensor:

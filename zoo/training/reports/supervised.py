@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix, multilabel_f1_score
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from zoo import plots
 from zoo.metrics.importance import permutation_importance
 from zoo.spec import Table
-from zoo.tasks.supervised import MultiLabelClassification, Supervised
-from zoo.training import report
+from zoo.tasks.supervised import Supervised
 from zoo.training.report import Evaluation
 
 
@@ -29,21 +28,13 @@ def confusion_matrix(answers: Tensor, labels: Tensor, names: tuple[str, ...], fo
     return {"confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."}
 
 
-@report.baselines.register
-def _(task: MultiLabelClassification, evaluation: Evaluation) -> dict[str, float]:
-    """The labels that most examples of the training split have, or else the most frequent one, for each example."""
-    train, test = (targets(evaluation, split) for split in ("train", "test"))
-    shares = train.mean(dim=0)
-    given = (shares >= min(0.5, float(shares.max()))).long().expand(len(test), -1)
-    return {
-        "f1 of the most frequent labels": float(multilabel_f1_score(given, test.long(), len(shares), average="micro"))
-    }
-
-
-@report.plots.register
-def _(task: MultiLabelClassification, evaluation: Evaluation, folder: Path) -> dict[str, str]:
-    task.eval()
-    return importance(task, evaluation, folder)
+def temperature_notes(temperature: float, error: float, uncalibrated: float) -> list[str]:
+    """What the card says of a temperature: the calibration error on test with it, and without."""
+    return [
+        "## Answers",
+        f"Probabilities are at a temperature of {temperature:.4g}, chosen on validation: the calibration error on test "
+        f"is {error:.4g}, and without it {uncalibrated:.4g}.",
+    ]
 
 
 def importance(task: Supervised, evaluation: Evaluation, folder: Path) -> dict[str, str]:
@@ -56,12 +47,12 @@ def importance(task: Supervised, evaluation: Evaluation, folder: Path) -> dict[s
 
 def importance_of(task: Supervised, evaluation: Evaluation) -> dict[str, list[float]]:
     """By how much the error on the test split rises once each column of a table is shuffled, several times."""
-    if "importance" not in evaluation.kept:
+
+    def find() -> dict[str, list[float]]:
         table, rows = task.spec.input, evaluation.splits["test"].columns[0]
         assert isinstance(table, Table)
         assert isinstance(rows, Tensor)
         network = task.trained_network.cpu()
-        found = permutation_importance(network, table, rows, targets(evaluation, "test"), task.error)
-        evaluation.kept["importance"] = found
-    kept: dict[str, list[float]] = evaluation.kept["importance"]
-    return kept
+        return permutation_importance(network, table, rows, targets(evaluation, "test"), task.error)
+
+    return evaluation.once("importance", find)
