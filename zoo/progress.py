@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 FIRST, LONGEST = 5.0, 60.0  # seconds until the first line, and from one to the next at most
+MOMENT, UNWATCHED = 0.7, 4.0  # seconds until a line that is said once
 PLAIN = str.maketrans({"•": "-", "…": "...", "·": "-", "→": "->", "×": "x", "–": "-", "−": "-"})
 
 _quiet = 0
@@ -97,6 +98,19 @@ def busy(what: str) -> Iterator[None]:
     """
     with _told(lambda seconds: f"{what}: {_lasted(seconds)} so far", f"{what}: done"):
         yield
+
+
+@contextmanager
+def announced(line: str) -> Iterator[None]:
+    """Say a line where something takes longer than a moment, or, where nobody watches a terminal, than four seconds."""
+    watched = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+    timer = threading.Timer(MOMENT if watched else UNWATCHED, say, [line])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
