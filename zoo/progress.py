@@ -68,12 +68,17 @@ def say(line: str) -> None:
 
 
 class Clock:
-    """When it is time for a line: after five seconds, and then after ever longer ones, up to a minute."""
+    """When it is time for a line: after five seconds, and then after ever longer ones, up to a minute.
 
-    def __init__(self) -> None:
+    Args:
+        every: seconds from one line to the next, where it is always the same.
+    """
+
+    def __init__(self, every: float | None = None) -> None:
+        self._every = every
+        self._wait = FIRST if every is None else every
         self.began = time.monotonic()
-        self.due = self.began + FIRST
-        self._wait = FIRST
+        self.due = self.began + self._wait
 
     @property
     def seconds(self) -> float:
@@ -84,7 +89,8 @@ class Clock:
         now = time.monotonic()
         if now < self.due:
             return False
-        self._wait = min(2 * self._wait, LONGEST)
+        if self._every is None:
+            self._wait = min(2 * self._wait, LONGEST)
         self.due = now + self._wait
         return True
 
