@@ -20,7 +20,6 @@ from zoo import progress
 from zoo.console import one_line_errors, optional_console, take_any_letter
 from zoo.errors import ConfigError, install, unknown
 
-
 LOADING = "loading: the first seconds go to imports"
 
 
