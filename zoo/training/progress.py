@@ -44,6 +44,7 @@ class ProgressLines(callbacks.ProgressBar):
         self.is_enabled = True
         self.has_said = False
         self.metrics = ""  # of the last epoch
+        self.end = ""  # what is said of the whole training
 
     def new_clock(self) -> Clock:
         return Clock()
@@ -83,8 +84,9 @@ class ProgressLines(callbacks.ProgressBar):
                 self._say("", trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.end = f"trained: {self._metrics(trainer)}"
         if self.has_said:
-            self.tell(f"trained: {self._metrics(trainer)}")
+            self.tell(self.end)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.clock = self.new_clock()
@@ -110,10 +112,15 @@ class NotebookProgress(ProgressLines):
 
     def __init__(self) -> None:
         super().__init__()
+        self.has_said = True  # a short training ends with its line, too
         self.shown: Any = None
 
     def new_clock(self) -> Clock:
         return Clock(every=0.5)
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.is_enabled and self.end:
+            self.tell(self.end)
 
     def tell(self, line: str) -> None:
         from IPython.display import display
