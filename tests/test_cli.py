@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import zoo
-from zoo.cli import VERBS, main, settings
+from zoo import progress
+from zoo.cli import LOADING, VERBS, main, settings
 from zoo.errors import install
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
-    return subprocess.run([sys.executable, *command], cwd=cwd, env=plain, capture_output=True, text=True, check=False)
+    ended = subprocess.run([sys.executable, *command], cwd=cwd, env=plain, capture_output=True, text=True, check=False)
+    ended.stderr = ended.stderr.replace(f"{LOADING}\n", "")  # which a busy machine adds
+    return ended
 
 
 def without(names: str, argv: list[str], event: str = "raise ModuleNotFoundError(name, name=name)") -> str:
@@ -111,6 +116,22 @@ def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
     ended = run("-c", without("lightning", ["train"]), cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"zoo train takes lightning: {install('train')}\n"
+
+
+def test_imports_that_take_long_are_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.setattr(progress, "UNWATCHED", 0.01)
+    monkeypatch.setattr(progress, "MOMENT", 0.01)
+    slow = replace(VERBS["compare"], function="zoo.training.absent.command")
+    monkeypatch.setitem(VERBS, "compare", slow)
+
+    def imported(name: str) -> None:
+        time.sleep(0.3)
+        raise zoo.ConfigError(name)
+
+    monkeypatch.setattr("zoo.cli.importlib.import_module", imported)
+    assert say("compare") == (1, "", f"{LOADING}\nzoo.training.absent\n")
 
 
 def test_ctrl_c_during_imports_is_one_line(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ DOORS = {  # by extra
     "serve": ("zoo/serve/",),
     "sweep": ("zoo/training/search.py", "zoo/training/sweep"),
 }
-UNDECLARED = {"keras", "statsmodels"}  # a rival of a benchmark, and a baseline: left out where they are not installed
+# A rival of a benchmark and a baseline, which are left out where they are not installed, and what a notebook runs in
+UNDECLARED = {"keras", "statsmodels", "ipython"}
 BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna", "python-multipart"}  # others import these
 
 

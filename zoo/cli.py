@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from zoo import progress
 from zoo.console import one_line_errors, optional_console, take_any_letter
 from zoo.errors import ConfigError, install, unknown
+
+LOADING = "loading: the first seconds go to imports"
 
 
 @dataclass(frozen=True)
@@ -124,15 +127,16 @@ def _run(name: str, arguments: list[str]) -> None:
     """Have Hydra compose the config from the arguments, and call the verb's function on it."""
     verb = VERBS[name]
     try:
-        import hydra
-        from omegaconf import DictConfig, OmegaConf
+        with progress.announced(LOADING):
+            import hydra
+            from omegaconf import DictConfig, OmegaConf
 
-        from zoo import private
-        from zoo.settings import config_folder
-        from zoo.training import plugins
+            from zoo import private
+            from zoo.settings import config_folder
+            from zoo.training import plugins
 
-        module, _, function = verb.function.rpartition(".")
-        call = getattr(importlib.import_module(module), function)
+            module, _, function = verb.function.rpartition(".")
+            call = getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] == "zoo":
             raise

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 FIRST, LONGEST = 5.0, 60.0  # seconds until the first line, and from one to the next at most
+MOMENT, UNWATCHED = 0.7, 4.0  # seconds until a line that is said once
 PLAIN = str.maketrans({"•": "-", "…": "...", "·": "-", "→": "->", "×": "x", "–": "-", "−": "-"})
 
 _quiet = 0
@@ -67,12 +68,17 @@ def say(line: str) -> None:
 
 
 class Clock:
-    """When it is time for a line: after five seconds, and then after ever longer ones, up to a minute."""
+    """When it is time for a line: after five seconds, and then after ever longer ones, up to a minute.
 
-    def __init__(self) -> None:
+    Args:
+        every: seconds from one line to the next, where it is always the same.
+    """
+
+    def __init__(self, every: float | None = None) -> None:
+        self._every = every
+        self._wait = FIRST if every is None else every
         self.began = time.monotonic()
-        self.due = self.began + FIRST
-        self._wait = FIRST
+        self.due = self.began + self._wait
 
     @property
     def seconds(self) -> float:
@@ -83,7 +89,8 @@ class Clock:
         now = time.monotonic()
         if now < self.due:
             return False
-        self._wait = min(2 * self._wait, LONGEST)
+        if self._every is None:
+            self._wait = min(2 * self._wait, LONGEST)
         self.due = now + self._wait
         return True
 
@@ -97,6 +104,19 @@ def busy(what: str) -> Iterator[None]:
     """
     with _told(lambda seconds: f"{what}: {_lasted(seconds)} so far", f"{what}: done"):
         yield
+
+
+@contextmanager
+def announced(line: str) -> Iterator[None]:
+    """Say a line where something takes longer than a moment, or, where nobody watches a terminal, than four seconds."""
+    watched = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+    timer = threading.Timer(MOMENT if watched else UNWATCHED, say, [line])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

@@ -143,6 +143,26 @@ def test_a_hole_that_is_painted_is_filled(visit: Callable[[str], Any]) -> None:
     assert "the mask hides nothing" in error(page)
 
 
+def test_a_photograph_is_classified(visit: Callable[[str], Any], tmp_path: Path) -> None:
+    page = visit("cnn.cifar10")
+    pixels = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    page.locator("input[type=file]").set_input_files(png(tmp_path, pixels))
+    assert answer(page).splitlines()[0] == zoo.load("cnn.cifar10")(pixels)["label"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [("lstm.handwriting", "12a", "'a'"), ("lstm.handwriting", " ", ""), ("lstm.dates", " ", "")],
+)
+def test_a_text_that_is_not_for_the_network_is_one_line(
+    visit: Callable[[str], Any], name: str, text: str, word: str
+) -> None:
+    page = visit(name)
+    page.get_by_label("text").fill(text)
+    press(page, "Answer")
+    assert word in error(page)
+
+
 def test_a_photograph_is_enlarged_and_compared(visit: Callable[[str], Any], tmp_path: Path) -> None:
     page = visit("gan.super_resolution_x2")
     pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
@@ -285,6 +305,8 @@ def test_a_sample_is_answered(visit: Callable[[str], Any], name: str) -> None:
     [
         ("cnn.mnist", b"no picture", "no image"),
         ("cnn.mnist", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "no image"),
+        ("cnn.cifar10", b"no picture", "no image"),
+        ("cnn.ocr", b"%PDF-1.7", "cannot read"),
         ("lstm.tagging_moving_digits", b"GIF89a" + b"\0" * 50, "cannot read"),
         ("mlp.breast_cancer", b"a,b\n1,2\n", "mean radius"),
         ("mlp.breast_cancer", b"\xff\xfe\0\0", ""),

@@ -184,6 +184,22 @@ def test_the_rows_of_characters_go_to_the_same_characters() -> None:
     torch.testing.assert_close(inside[:, plain], inside[:, [ours[2], ours[3]]] - 5)
 
 
+def test_an_alphabet_in_another_order_moves_the_rows_of_the_head_alone() -> None:
+    """Sizes agree then, those of hidden layers too: 8 of them, and a blank and 7 characters."""
+    specs = [Spec(TextLine(32), Transcript(alphabet)) for alphabet in ("abcdefg", "gfedcba")]
+    source, network = (build("cnn", spec, widths=[8, 8], hidden_size=8).eval() for spec in specs)
+    lines = start_from(source.state_dict(), specs[0], network, specs[1])
+    assert sorted(line.split()[0] for line in lines) == ["classifier.bias", "classifier.weight"]
+    x, lengths = torch.randn(2, 1, 32, 40), torch.tensor([40, 30])
+    with torch.inference_mode():
+        before, after = source(x, lengths), network(x, lengths)
+    torch.testing.assert_close(after[..., 1:], before[..., 1:].flip(-1))
+    torch.testing.assert_close(after[..., 0], before[..., 0])
+    interpolate(source.state_dict(), specs[0], network, specs[1], 0.5)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(x, lengths), after)
+
+
 def test_a_result_between_start_and_end_lies_on_their_line() -> None:
     """Head rows of characters that the start did not have stay as they were learned."""
     old, new = Spec(TextLine(32), Transcript("abc")), Spec(TextLine(32), Transcript("aéb "))

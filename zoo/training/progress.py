@@ -26,7 +26,7 @@ class RichProgressBar(callbacks.RichProgressBar):
 
 
 class PlainProgressBar(callbacks.TQDMProgressBar):
-    """Lightning's for notebooks, and for terminals that know few letters, without the logger's version."""
+    """Lightning's for terminals that know few letters, without the logger's version."""
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         return _without_version(super().get_metrics(trainer, pl_module))
@@ -40,10 +40,17 @@ class ProgressLines(callbacks.ProgressBar):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock()
+        self.clock = self.new_clock()
         self.is_enabled = True
         self.has_said = False
         self.metrics = ""  # of the last epoch
+        self.end = ""  # what is said of the whole training
+
+    def new_clock(self) -> Clock:
+        return Clock()
+
+    def tell(self, line: str) -> None:
+        say(line)
 
     def disable(self) -> None:
         self.is_enabled = False
@@ -52,7 +59,7 @@ class ProgressLines(callbacks.ProgressBar):
         self.is_enabled = True
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.clock = Clock()
+        self.clock = self.new_clock()
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
         if self.is_enabled and self.clock.is_due():
@@ -68,7 +75,7 @@ class ProgressLines(callbacks.ProgressBar):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *more: Any
     ) -> None:
         if self.is_enabled and self.clock.is_due():
-            say(f"test: batch {batch_idx + 1:,}")
+            self.tell(f"test: batch {batch_idx + 1:,}")
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.is_enabled and trainer.current_epoch:
@@ -77,11 +84,12 @@ class ProgressLines(callbacks.ProgressBar):
                 self._say("", trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.end = f"trained: {self._metrics(trainer)}"
         if self.has_said:
-            say(f"trained: {self._metrics(trainer)}")
+            self.tell(self.end)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.clock = Clock()
+        self.clock = self.new_clock()
 
     def _metrics(self, trainer: L.Trainer) -> str:
         found = _without_version(self.get_metrics(trainer, trainer.lightning_module))
@@ -92,19 +100,49 @@ class ProgressLines(callbacks.ProgressBar):
     def _say(self, place: str, trainer: L.Trainer) -> None:
         self.has_said = True
         epoch = f"epoch {1 + trainer.current_epoch} of {trainer.max_epochs}"
-        say(", ".join(part for part in (epoch, place, self.metrics and f"after the last one {self.metrics}") if part))
+        parts = epoch, place, self.metrics and f"after the last one {self.metrics}"
+        self.tell(", ".join(part for part in parts if part))
+
+
+class NotebookProgress(ProgressLines):
+    """One line below the cell, which changes twice a second.
+
+    Bars move the cursor up for each validation, which notebooks do not: they leave lines of every epoch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_said = True  # a short training ends with its line, too
+        self.shown: Any = None
+
+    def new_clock(self) -> Clock:
+        return Clock(every=0.5)
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.is_enabled and self.end:
+            self.tell(self.end)
+
+    def tell(self, line: str) -> None:
+        from IPython.display import display
+
+        if self.shown is None:
+            self.shown = display({"text/plain": line}, raw=True, display_id=True)
+        else:
+            self.shown.update({"text/plain": line}, raw=True)
 
 
 def progress_bar(refresh_rate: int = 20) -> callbacks.Callback:
-    """What shows progress where this runs: bars in a terminal or a notebook, and lines in a pipe or a file.
+    """What shows progress where this runs: bars in a terminal, a line in a notebook, and lines in a pipe or a file.
 
     Args:
         refresh_rate: batches from one refresh of a bar to the next.
     """
     console = rich.get_console()
-    if not console.is_jupyter and not console.is_terminal:
+    if console.is_jupyter:
+        return NotebookProgress()
+    if not console.is_terminal:
         return ProgressLines()
-    plain = console.is_jupyter or console.is_dumb_terminal or not knows_all_letters(sys.stdout)
+    plain = console.is_dumb_terminal or not knows_all_letters(sys.stdout)
     return PlainProgressBar(refresh_rate) if plain else RichProgressBar(refresh_rate)
 
 

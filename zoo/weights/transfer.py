@@ -36,11 +36,13 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
             raise ConfigError(f"those weights are of other columns; they take: {', '.join(sorted(theirs))}")
     rows = _common_codes(source_spec, spec)
     characters = _common_characters(source_spec, spec)
+    heads = _heads(source, network, characters)
     lines = []
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             found = source.get(name)
-            line = f"{name} is new" if found is None else _fill(name, tensor, found, rows, characters)
+            of_head = characters if name in heads else None
+            line = f"{name} is new" if found is None else _fill(name, tensor, found, rows, of_head)
             lines += [line] if line else []
     if len(lines) == len(network.state_dict()) and all(" is new" in line for line in lines):
         raise ConfigError(f"none of those weights, for {source_spec}, fits the network, for {spec}")
@@ -62,10 +64,10 @@ def interpolate(
     before = copy.deepcopy(network)
     start_from(source, source_spec, before, spec)
     characters = _common_characters(source_spec, spec)
+    heads = _heads(source, network, characters)
     with torch.no_grad():
         for (name, tensor), start in zip(network.state_dict().items(), before.state_dict().values()):
-            found = source.get(name, tensor)
-            if characters is not None and found.shape != tensor.shape and _are_heads(found, tensor, characters):
+            if characters is not None and name in heads:
                 theirs, added, _ = characters
                 start.unflatten(0, (-1, len(theirs)))[:, added] = tensor.unflatten(0, (-1, len(theirs)))[:, added]
             if tensor.is_floating_point():
@@ -75,14 +77,14 @@ def interpolate(
 def _fill(
     name: str, tensor: Tensor, found: Tensor, rows: Tensor | None, characters: tuple[list[int], list[int], int] | None
 ) -> str | None:
-    """Fill a tensor from the one found, as far as that can be done; says so where it is no plain copy."""
+    """Fill a tensor from the one found, as far as that can be done; says so where it is no plain copy.
+
+    `characters`, as `_common_characters` gives them, are those of a head's rows; None for all other tensors.
+    """
     if rows is not None and "embedding" in name and tensor.ndim == 2 and found.shape[1:] == tensor.shape[1:]:
         tensor[rows[1]] = found[rows[0]]
         return f"{name} has {rows.shape[1]} of its {len(tensor)} rows from the weights' vocabulary"
-    if found.shape == tensor.shape:
-        tensor.copy_(found)
-        return None
-    if characters is not None and _are_heads(found, tensor, characters):
+    if characters is not None:
         theirs, added, size = characters
         old = found.unflatten(0, (-1, size))  # steps, characters, …
         ours = tensor.unflatten(0, (-1, len(theirs)))
@@ -90,6 +92,9 @@ def _fill(
         if tensor.ndim == 1:  # the biases: what is known goes on being read as it was
             ours[:, added] -= NEW
         return f"{name} has the rows of characters that both alphabets hold, and of those without accents"
+    if found.shape == tensor.shape:
+        tensor.copy_(found)
+        return None
     if _differ_in_channels(found, tensor):
         old, new = found.shape[1], tensor.shape[1]
         tensor.copy_((found.sum(dim=1, keepdim=True) / new).expand_as(tensor))
@@ -97,11 +102,26 @@ def _fill(
     return f"{name} is new: it has shape {list(tensor.shape)}, and the weights' has {list(found.shape)}"
 
 
-def _are_heads(found: Tensor, tensor: Tensor, characters: tuple[list[int], list[int], int]) -> bool:
-    """Whether both have the same number of rows for each class of two alphabets."""
+def _heads(
+    source: Mapping[str, Tensor], network: nn.Module, characters: tuple[list[int], list[int], int] | None
+) -> set[str]:
+    """The tensors of a network, and of the source's, that have a row for each class of their two alphabets, by name.
+
+    Where both have one shape, that is none of its own: only the network's last module is then taken for a head.
+    """
+    if characters is None:
+        return set()
     theirs, _, size = characters
-    steps, rest = divmod(len(found), size) if found.ndim else (0, 1)
-    return rest == 0 and len(tensor) == steps * len(theirs) and found.shape[1:] == tensor.shape[1:]
+    ours = network.state_dict()
+    last = next(reversed(ours)).rpartition(".")[0]
+    heads = set()
+    for name, tensor in ours.items():
+        found = source.get(name, torch.tensor(0))
+        steps, rest = divmod(len(found), size) if found.ndim else (0, 1)
+        fits = rest == 0 and tensor.shape == (steps * len(theirs), *found.shape[1:])
+        if fits and (found.shape != tensor.shape or name.rpartition(".")[0] == last):
+            heads.add(name)
+    return heads
 
 
 def _common_characters(source: Spec, spec: Spec) -> tuple[list[int], list[int], int] | None:

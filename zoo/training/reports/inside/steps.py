@@ -17,6 +17,7 @@ from zoo.models.rnn.gates import gates
 from zoo.models.rnn.recurrent import Layer
 from zoo.spec import Sentence, Text
 from zoo.spec.text import UNKNOWN
+from zoo.tasks.sequence import Tagging
 from zoo.tasks.task import Task
 from zoo.training.report import Evaluation, View
 
@@ -65,17 +66,23 @@ def unit_maps(task: Task, evaluation: Evaluation, folder: Path) -> dict[str, str
 
     hook = layer.register_forward_pre_hook(keep)
     try:
-        network(codes[None])
+        outputs = network(codes[None])
     finally:
         hook.remove()
     parts = gates(layer.rnn, vectors[0].float())
     busiest = parts["hidden"].std(dim=0).argsort(descending=True)[:UNITS]
     busiest = busiest[parts["hidden"][-1, busiest].argsort(descending=True)]
     shown = {TITLES[name]: values[:, busiest].cpu() for name, values in parts.items()}
-    plots.unit_maps(shown, _names(task, codes), folder / "gates.png")
+    names = _names(task, codes)
+    if isinstance(task, Tagging):
+        labels = task.names
+        names = [f"{name}  {labels[label]}" for name, label in zip(names, outputs[0].argmax(dim=-1).tolist())]
+    plots.unit_maps(shown, names, folder / "gates.png")
     many = f"the {len(busiest)} busiest units" if len(busiest) < layer.rnn.hidden_size else "the units"
     steps = "character" if getattr(task.spec.input, "level", "words") == "characters" else "word"
     looked = READ[layer.cell].replace("word", steps)
+    if isinstance(task, Tagging):
+        looked += ". Each word stands with the label that it gets: look for units that change with the label"
     return {
         "gates.png": f"What {many} of the first {layer.cell.upper()} layer do at each {steps} of a text of the test "
         f"split, a unit a row. {looked}."
