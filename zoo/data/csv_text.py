@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TEXT, LABEL, SPLIT = "text", "label", "split"  # columns of a folder's files
 MIN_TEXTS = 10
+AUTO_VOCAB = "auto"
 
 
 class CsvText(DataModule):
@@ -117,16 +118,7 @@ class CsvText(DataModule):
         """Texts and what is learned of them as text, and the split, "" where it is to be drawn; all cells are there."""
         import pandas as pd
 
-        if self.path.is_dir():
-            frame, notes = _of_folder(self.path, self.file["encoding"])
-            parts = [frame]
-            for note in notes:
-                self.note(note)
-            self.text, self.labels = TEXT, [LABEL]
-        else:
-            paths = {"": str(self.path), **{split: path for split, path in self.held_out.items() if path is not None}}
-            parts = [self._read(path).assign(**{SPLIT: split}) for split, path in paths.items()]
-        frame = pd.concat(parts)
+        frame = pd.concat(self._parts())
         blank = frame[self.text].str.strip() == ""
         unlabelled = (frame[self.labels] == "").all(axis=1) & (self.label_separator is None)
         for missing, what in ((blank, "text"), (unlabelled & ~blank, "label")):
@@ -136,6 +128,17 @@ class CsvText(DataModule):
         if len(frame) < MIN_TEXTS:
             raise DataError(f"{self.path.name} has {len(frame)} texts with a label; at least {MIN_TEXTS} are needed")
         return frame
+
+    def _parts(self) -> list[pd.DataFrame]:
+        """The same by files, some cells of which may be empty."""
+        if self.path.is_dir():
+            frame, notes = _of_folder(self.path, self.file["encoding"])
+            for note in notes:
+                self.note(note)
+            self.text, self.labels = TEXT, [LABEL]
+            return [frame]
+        paths = {"": str(self.path), **{split: path for split, path in self.held_out.items() if path is not None}}
+        return [self._read(path).assign(**{SPLIT: split}) for split, path in paths.items()]
 
     def _read(self, path: str) -> pd.DataFrame:
         file = read_file(path, **self.file, text=[self.text or TEXT])
