@@ -16,7 +16,17 @@ import torch
 
 from zoo import check
 from zoo.data.arrays import Frame
-from zoo.data.core.arrow import ArrowImages, class_names, frame_of, is_cell, is_image, is_list, is_string, opened, text_of
+from zoo.data.core.arrow import (
+    ArrowImages,
+    class_names,
+    frame_of,
+    is_cell,
+    is_image,
+    is_list,
+    is_string,
+    opened,
+    text_of,
+)
 from zoo.data.core.cache import DecodedImages, decoded
 from zoo.data.core.columns import Examples
 from zoo.data.core.data_module import DataModule
@@ -144,18 +154,36 @@ class HuggingFace(DataModule):
             if left := [name for name in features if name not in kept]:
                 self.note(f"columns that hold no single numbers or words are left out: {', '.join(left[:NAMED])}")
             frames = {split: frame_of(part.select_columns(kept)) for split, part in parts.items()}
-            source = _Rows(frames, targets, target_kind=self.target_kind, kinds=self.kinds, batch_size=self.batch_size, **self.split)
+            source = _Rows(
+                frames,
+                targets,
+                target_kind=self.target_kind,
+                kinds=self.kinds,
+                batch_size=self.batch_size,
+                **self.split,
+            )
         elif not targets:
             raise DataError(f"{kind} are learned from with a target: give data.target=COLUMN")
         elif kind == "texts":
             frames = {split: text_of(part.select_columns([*column, *targets])) for split, part in parts.items()}
-            source = _Texts(where, frames, text=column[0], label=targets, target_kind=self.target_kind, batch_size=self.batch_size, **self.texts, **self.split)
+            source = _Texts(
+                where,
+                frames,
+                text=column[0],
+                label=targets,
+                target_kind=self.target_kind,
+                batch_size=self.batch_size,
+                **self.texts,
+                **self.split,
+            )
         else:
             source = _Images(where, parts, column[0], targets, self)
         if kind != "images":
             self.augment = None
         source.notes = self.notes
-        self.note(f"{quoted(where)} is read as {'a ' * (kind == 'table')}{kind}" + "".join(f" ('{name}')" for name in column))
+        self.note(
+            f"{quoted(where)} is read as {'a ' * (kind == 'table')}{kind}" + "".join(f" ('{name}')" for name in column)
+        )
         return source
 
     def _parts(self, splits: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +226,9 @@ class HuggingFace(DataModule):
         if self.kind == "images" or (self.kind == AUTO and images):
             if len(images) != 1:
                 listed = ", ".join(images) or f"none of {', '.join(others)}"
-                raise DataError(f"{self.name}: one column of images is needed, and there is {listed}; data.input=COLUMN")
+                raise DataError(
+                    f"{self.name}: one column of images is needed, and there is {listed}; data.input=COLUMN"
+                )
             return "images", images
         if self.kind == "table":
             return "table", []
@@ -261,7 +291,9 @@ class _Texts(CsvText):
 class _Images(DataModule):
     """Images of a column of Arrow files, with what is learned of them."""
 
-    def __init__(self, name: str, parts: Mapping[str, Any], column: str, targets: Sequence[str], given: HuggingFace) -> None:
+    def __init__(
+        self, name: str, parts: Mapping[str, Any], column: str, targets: Sequence[str], given: HuggingFace
+    ) -> None:
         import pandas as pd
 
         super().__init__(given.batch_size)

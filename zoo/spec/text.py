@@ -120,9 +120,9 @@ class Text(InputKind):
         return repr(join(tokens[:5] or self.vocabulary, self.level))
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
-        known = (self._whole_words if self.level == "subwords" else ()) or self.vocabulary
-        chosen = random.choice(known, length).tolist()
-        return (join(chosen, self.level) if self.level == "subwords" else ("" if self.level == "characters" else " ").join(chosen),)
+        if self.level == "subwords":
+            return (join(random.choice(self._whole_words or self.vocabulary, length), self.level),)
+        return (("" if self.level == "characters" else " ").join(random.choice(self.vocabulary, length)),)
 
     def answerable(self, *raw: Any) -> tuple[Any, ...]:
         """A text of whose words the network knows at least half; punctuation is no word.
@@ -197,7 +197,9 @@ class Text(InputKind):
     @property
     def _whole_words(self) -> list[str]:
         """Subwords that begin a word and are letters, and so mostly words."""
-        return [token for token in self.vocabulary if token[0] == subwords.MARK and token[1:].isalpha() and len(token) > 3]
+        return [
+            token for token in self.vocabulary if token[0] == subwords.MARK and token[1:].isalpha() and len(token) > 3
+        ]
 
     @cached_property
     def _index(self) -> dict[str, int]:
