@@ -105,6 +105,7 @@ class CsvText(DataModule):
         texts = TokenisedTexts(given, "words" if self.level == "subwords" else self.level, self.max_length)
         rows = self._split(frame[SPLIT].to_numpy(), texts.first_alike(), targets)
         if self.level == "subwords":
+            assert self.max_vocab is not None
             learned = subwords.learned((given[row] for row in rows["train"]), self.max_vocab, self.min_freq)
             texts = TokenisedTexts(given, self.level, self.max_length, learned)
         self._say_cut(texts)

@@ -109,7 +109,7 @@ class HuggingFace(DataModule):
         super().__init__(batch_size, augment)
         if channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {channels}")
-        self.name, self.subset, self.revision = str(name), subset, revision
+        self.path, self.subset, self.revision = str(name), subset, revision
         self.kind = check.one_of("kind", kind, KINDS)
         self.input = input
         self.target = target if target is None or isinstance(target, str) else list(map(str, target))
@@ -142,12 +142,12 @@ class HuggingFace(DataModule):
     @cached_property
     def _source(self) -> DataModule:
         """What reads the columns that were found."""
-        parts = self._parts(opened(self.name, self.subset, self.revision, self.cache))
+        parts = self._parts(opened(self.path, self.subset, self.revision, self.cache))
         features = parts["train"].features
         targets = self._targets(features)
         kind, column = self._kind(parts["train"], targets)
         parts = {split: part for split, part in parts.items() if self._has(part, split, [*targets, *column])}
-        where = Path(self.name).name
+        where = Path(self.path).name
         source: DataModule
         if kind == "table":
             kept = [name for name in features if name in targets or is_cell(features[name])]
@@ -192,7 +192,7 @@ class HuggingFace(DataModule):
         if len(splits) == 1:
             parts = {"train": next(iter(splits.values()))}
         elif "train" not in parts:
-            raise DataError(f"{self.name} has no split called train, but {', '.join(splits)}")
+            raise DataError(f"{self.path} has no split called train, but {', '.join(splits)}")
         if left := [name for name in splits if name.lower() not in SPLITS and len(splits) > 1]:
             self.note(f"splits of other names are passed over: {', '.join(left)}")
         return parts
@@ -204,7 +204,7 @@ class HuggingFace(DataModule):
             targets = [self.target] if isinstance(self.target, str) else self.target
             for name in targets:
                 if name not in features:
-                    raise DataError(f"{self.name}: {unknown('column', name, features)}; data.target names it")
+                    raise DataError(f"{self.path}: {unknown('column', name, features)}; data.target names it")
             return targets
         classes = [name for name, feature in features.items() if class_names(feature)]
         found = next((name for name in ("label", "labels") if name in features), None)
@@ -218,7 +218,7 @@ class HuggingFace(DataModule):
         """What it is, and the column of images or texts, if any."""
         others = {name: feature for name, feature in train.features.items() if name not in targets}
         if self.input is not None and self.input not in others:
-            raise DataError(f"{self.name}: {unknown('column', self.input, others)}; data.input names it")
+            raise DataError(f"{self.path}: {unknown('column', self.input, others)}; data.input names it")
         images = [name for name, feature in others.items() if is_image(feature)]
         written = [name for name, feature in others.items() if is_string(feature)]
         if self.input is not None:
@@ -227,7 +227,7 @@ class HuggingFace(DataModule):
             if len(images) != 1:
                 listed = ", ".join(images) or f"none of {', '.join(others)}"
                 raise DataError(
-                    f"{self.name}: one column of images is needed, and there is {listed}; data.input=COLUMN"
+                    f"{self.path}: one column of images is needed, and there is {listed}; data.input=COLUMN"
                 )
             return "images", images
         if self.kind == "table":
@@ -236,7 +236,7 @@ class HuggingFace(DataModule):
         wordy = [name for name, count in lengths.items() if count >= TEXT_WORDS]
         if self.kind == "texts" or self.input is not None or wordy:
             if not written:
-                raise DataError(f"{self.name} has no column of texts; data.input=COLUMN names one of texts or images")
+                raise DataError(f"{self.path} has no column of texts; data.input=COLUMN names one of texts or images")
             return "texts", [max(written, key=lengths.__getitem__)]
         return "table", []
 
@@ -300,7 +300,7 @@ class _Images(DataModule):
         self.given = given
         splits = [("" if split == "train" else split, part) for split, part in parts.items()]
         self.splits_given = [split for split, part in splits for _ in range(len(part))]
-        self.files = ArrowImages.of(Path(given.name), parts, column)
+        self.files = ArrowImages.of(Path(given.path), parts, column)
         cells = pd.concat([text_of(part.select_columns(list(targets))) for part in parts.values()])
         self.targets = of_columns(cells, targets, given.target_kind, f"{name}, row")
 

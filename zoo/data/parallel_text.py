@@ -211,7 +211,11 @@ class ParallelText(DataModule):
 
     def _tokenised(self, split: str, texts: Iterable[tuple[str, str]]) -> list[Pair]:
         level = "words" if self.level == "subwords" else self.level
-        pairs = [Pair(*(tuple(tokens_of(text, level, self.lowercase)) for text in both), both) for both in texts]
+
+        def cut(text: str) -> tuple[str, ...]:
+            return tuple(tokens_of(text, level, self.lowercase))
+
+        pairs = [Pair(cut(source), cut(target), (source, target)) for source, target in texts]
         return self._short(split, [pair for pair in pairs if pair.source and pair.target], level)
 
     def _short(self, split: str, pairs: list[Pair], level: str) -> list[Pair]:

@@ -269,8 +269,9 @@ class _Decoding:
         try:
             width, height = image_size(file)
             if min(height, width) < self.smallest:
+                named = self.files.root / self.files.names[row]
                 size = f"{height} x {width} pixels"
-                raise SpecError(f"{file}, of {size}, is smaller than a patch of {self.smallest}")
+                raise SpecError(f"{named}, of {size}, is smaller than a patch of {self.smallest}")
         except SpecError as error:
             if self.stop:
                 raise _unusable(str(error)) from error
