@@ -35,6 +35,7 @@ def test_frequent_words_are_one_piece_and_others_several() -> None:
 
 def test_what_was_never_seen_is_unknown() -> None:
     assert TEXT.encode("日 at").tolist().count(UNKNOWN) == 1
+    assert "日" in TEXT.tokens("日 at")  # as it stands there
     with pytest.raises(SpecError, match="too few of its subwords are known"):
         TEXT.answerable("日 本 語")
 

@@ -67,6 +67,15 @@ def vocabulary_of(text: object) -> tuple[str, ...]:
     return tuple(_parts(text)[0])[1:]
 
 
+def cut(tokenizer: Any, text: str) -> list[str]:
+    """The subwords of a text, and what is unknown as it stands there."""
+    found = tokenizer.encode(text)
+    return [
+        text[start:end] if token == UNKNOWN_TOKEN else token
+        for token, (start, end) in zip(found.tokens, found.offsets)
+    ]
+
+
 def loaded(text: str) -> Any:
     """The tokenizer of a JSON that `learned` gave: its `encode(text).tokens` are subwords, `[UNK]` where none is known.
 

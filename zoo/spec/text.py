@@ -111,7 +111,9 @@ class Text(InputKind):
         Raises:
             SpecError: they are subwords, and the library `tokenizers` is not installed.
         """
-        return self._subwords.encode(raw).tokens if self.level == "subwords" else tokenise(raw, self.level)
+        if self.level != "subwords":
+            return tokenise(raw, self.level)
+        return subwords.cut(self._subwords, raw)
 
     def example(self) -> str:
         if self.level == "subwords":
