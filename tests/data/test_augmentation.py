@@ -117,7 +117,9 @@ def test_mixup_mixes_targets_as_it_mixes_images() -> None:
         augment.mix(batch, batch, Image(3, 5, 5, (0.5,) * 3, (0.5,) * 3))
 
 
-@pytest.mark.parametrize("options", [{"crop": 0}, {"hue": 0.6}, {"erase": 2}, {"randaugment": 1.5}, {"mixup": -1}])
+@pytest.mark.parametrize(
+    "options", [{"crop": 0}, {"hue": 0.6}, {"erase": 2}, {"randaugment": 1.5}, {"mixup": -1}, {"small": 8}]
+)
 def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         PhotoAugmentation(**options)  # type: ignore[arg-type]
@@ -153,3 +155,12 @@ def test_photographs_are_flipped_in_turns_and_shifted() -> None:
     for options in ({"rotate90": True}, {"flip": False}):
         with pytest.raises(ValueError, match="alternate"):
             PhotoAugmentation(alternate=True, **options)
+
+
+def test_the_first_epochs_see_small_images() -> None:
+    augment = PhotoAugmentation(flip=False, small=2, small_epochs=1)
+    batch = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).view(2, 3, 4, 4)
+    means = batch.float().view(2, 3, 2, 2, 2, 2).mean(dim=(3, 5)).round()
+    torch.testing.assert_close(augment(batch).float(), means)
+    augment.set_epoch(1)
+    assert augment(batch).equal(batch)

@@ -18,7 +18,7 @@ import torch
 
 from zoo.data import text as sources
 from zoo.data.core.columns import Ragged
-from zoo.data.reviews import AROUND, INNERMOST, generate_reviews
+from zoo.data.reviews import AROUND, INNERMOST, PRAISE, VERBS, generate_fragments, generate_reviews
 from zoo.data.text import Imdb, Reviews, ReviewText, RtPolarity, TextFile
 from zoo.errors import DataError
 from zoo.spec.files import read_text
@@ -134,6 +134,21 @@ def test_a_fold_is_tested_on_and_the_rest_trained_on() -> None:
         assert int(words.min()) == 2  # nothing is unknown where the vocabulary comes from
         assert (data.splits["test"].columns[0].values == 1).any()
     assert not set(tested[0]) & set(tested[1])
+
+
+def test_fragments_join_the_training_split_alone(tmp_path: Path) -> None:
+    real = "".join(f"sentence {number}\n" for number in range(5_331)).encode()
+    data = RtPolarity(folder(tmp_path, real, real), fragments=100)
+    data.setup()
+    assert sum(len(examples) for examples in data.splits.values()) == 10_662 + 100
+    added = [text for text in texts(data, "train") if not text.startswith("sentence ")]
+    assert len(added) == 100
+
+
+def test_half_of_the_fragments_negate_and_their_words_say_the_opposite() -> None:
+    for index, (text, positive) in enumerate(generate_fragments(200, Random(0))):
+        praised = any(word in PRAISE + VERBS[True] for word in text.split())
+        assert praised == (positive if index % 2 == 0 else not positive), text
 
 
 def folder(tmp_path: Path, positive: bytes, negative: bytes) -> str:

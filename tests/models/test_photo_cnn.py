@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from zoo.errors import SpecError
 from zoo.models import PhotoCNN, build
+from zoo.models.photo_cnn import SHIFT_SCALE, ShiftNorm
 from zoo.spec import Classes, Image, Spec
 from zoo.weights.artefact import Artefact, load, save
 
@@ -64,14 +66,25 @@ def test_convolutions_start_as_the_identity() -> None:
     torch.testing.assert_close(stage.second(y), y)
 
 
-def test_a_photograph_and_its_mirror_image_have_one_answer() -> None:
+def test_an_answer_is_the_mean_over_small_moves_and_mirror_images() -> None:
     network, x = PhotoCNN(widths=[8, 12]), photos(4)
     network(x)
     network.eval()
-    torch.testing.assert_close(network(x), network(x.flip(3)))
-    head = network.classifier
-    expected = (head(network.forward_features(x) / 9) + head(network.forward_features(x.flip(3)) / 9)) / 2
+    moved = [x]
+    for index in ([1, *range(x.shape[2] - 1)], [*range(1, x.shape[2]), x.shape[2] - 2]):  # beyond an edge, its mirror
+        moved.append(x[:, :, index][:, :, :, index])
+    views = [view for each in moved for view in (each, each.flip(3))]
+    expected = torch.stack([network.classifier(network.forward_features(view) / 9) for view in views]).mean(dim=0)
     torch.testing.assert_close(network(x), expected)
+
+
+def test_what_a_normalisation_adds_learns_16_times_as_fast() -> None:
+    norm, plain, x = ShiftNorm(3), nn.BatchNorm2d(3), torch.randn(8, 3, 4, 4)
+    for each in (norm, plain):
+        optimizer = torch.optim.SGD(each.parameters(), lr=0.1)
+        (each(x) * torch.arange(3.0).view(1, 3, 1, 1)).mean().backward()
+        optimizer.step()
+    torch.testing.assert_close(norm.bias * SHIFT_SCALE, 16 * plain.bias)
 
 
 def test_a_network_for_photographs_learns_a_batch() -> None:

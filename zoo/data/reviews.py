@@ -66,6 +66,29 @@ SPEAKERS = (
     "everybody at work",
     "the man beside me",
 )
+PLAIN = (
+    "{degree}{adjective}",
+    "a {degree}{adjective} {aspect}",
+    "it is {degree}{adjective}",
+    "always {adjective}",
+    "the {aspect} is {degree}{adjective}",
+    "i {verb} the {aspect}",
+    "simply {adjective}",
+)
+NEGATED = (
+    "not {degree}{adjective}",
+    "not {adjective} at all",
+    "not a {adjective} {aspect}",
+    "never {adjective}",
+    "hardly a {adjective} {aspect}",
+    "far from {adjective}",
+    "anything but {adjective}",
+    "nothing {adjective} about it",
+    "no {adjective} {aspect}",
+    "it is not {degree}{adjective}",
+    "the {aspect} isn't {degree}{adjective}",
+    "i did not {verb} the {aspect}",
+)
 RESERVED = 5  # one in five pairs of adjective and construction is reserved for the test split
 
 
@@ -101,6 +124,29 @@ def generate_reviews(count: int, random: Random, *, depths: tuple[int, ...], res
         text = re.sub(r"\ba (?=[aeiou])", "an ", text) + " ."
         sentences[text] = Sentence(text, positive, names)
     return list(sentences.values())
+
+
+def generate_fragments(count: int, random: Random) -> list[tuple[str, bool]]:
+    """Short judgements as reviews begin them, plain ("a witty comedy") or negated ("never boring"), half of each.
+
+    Args:
+        count: number of fragments, which may repeat.
+        random: source of random numbers.
+
+    Returns:
+        Texts in lower case with whether they are positive.
+    """
+    fragments = []
+    for index in range(count):
+        negated, positive = index % 2 == 1, random.random() < 0.5
+        text = random.choice(NEGATED if negated else PLAIN).format(
+            adjective=random.choice(ADJECTIVES[positive != negated]),
+            verb=random.choice(VERBS[positive != negated]),
+            degree=random.choice(DEGREES),
+            aspect=random.choice(ASPECTS),
+        )
+        fragments.append((re.sub(r"\ba (?=[aeiou])", "an ", text), positive))
+    return fragments
 
 
 Built = tuple[str, tuple[str, ...]]

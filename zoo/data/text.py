@@ -18,7 +18,7 @@ from zoo import check
 from zoo.data.core.columns import Examples, Ragged
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.splits import split_sizes
-from zoo.data.reviews import generate_reviews
+from zoo.data.reviews import generate_fragments, generate_reviews
 from zoo.errors import DataError
 from zoo.spec import Classes, Spec, Text, Tokens
 from zoo.spec.files import read_text
@@ -86,6 +86,8 @@ class RtPolarity(DataModule):
         fold: the fold for test, 0 to 9.
         min_freq: words that occur less often in the training split are unknown.
         val_fraction: fraction of the nine other folds for validation, above 0 and below 1.
+        fragments: short generated judgements that are added to the training split, half of them negated. The reviews
+            hold too few plain negations ("never boring") to learn from.
         batch_size: sentences a batch.
 
     Raises:
@@ -94,13 +96,20 @@ class RtPolarity(DataModule):
     """
 
     def __init__(
-        self, root: str, fold: int = 0, min_freq: int = 1, val_fraction: float = 0.1, batch_size: int = 64
+        self,
+        root: str,
+        fold: int = 0,
+        min_freq: int = 1,
+        val_fraction: float = 0.1,
+        fragments: int = 0,
+        batch_size: int = 64,
     ) -> None:
         super().__init__(batch_size)
         self.root = Path(root).expanduser()
         self.fold = check.whole("fold", fold, 0, FOLDS - 1)
         self.min_freq = check.whole("min_freq", min_freq)
         self.val_fraction = check.fraction("val_fraction", val_fraction, zero=False, one=False)
+        self.fragments = check.whole("fragments", fragments, 0)
 
     def expected_specs(self) -> Sequence[Spec]:
         return POLAR_TEXTS
@@ -116,6 +125,9 @@ class RtPolarity(DataModule):
         )
         rows = {"train": train, "val": val, "test": test}
         splits = {split: ([texts[i] for i in part], [labels[i] for i in part]) for split, part in rows.items()}
+        for text, positive in generate_fragments(self.fragments, Random(0)):
+            splits["train"][0].append(text)
+            splits["train"][1].append(int(positive))
         return _labelled(splits, POLARITY, self.min_freq)
 
 

@@ -2,8 +2,8 @@
 
 Jordan, "94 % on CIFAR-10 in 3.29 seconds on a single GPU", 2024 (airbench), after Page, "How to train your ResNet",
 2018: a first layer that whitens patches, and convolutions that start as the identity (Zagoruyko and Komodakis,
-"DiracNets", 2017). Where we deviate: the first batch of a training gives the patches, and answers
-are the mean over an image and its mirror image, and not over shifts.
+"DiracNets", 2017). Where we deviate: the first batch of a training gives the patches, and what batch normalisation
+adds learns 16 times as fast as the rest, not 64 times.
 
 Shape letters: B batch, C channels, H height, W width, F features, K classes.
 """
@@ -24,6 +24,7 @@ WIDTHS = (64, 256, 256)
 WHITENED = 1024  # images of a batch, by which patches are whitened
 PATCH_NOISE = 5e-4  # added to the variance of each component of a patch, of which the last hold little but noise
 FEATURE_SCALE = 1 / 9  # of the largest activations, which would make the first logits too certain
+SHIFT_SCALE = 4  # of what a normalisation adds: its gradient and its step each grow by it, and so it learns 16 times as fast
 STATISTICS_MOMENTUM = 0.4  # a run is a few hundred steps, and its last ones count
 
 
@@ -31,7 +32,7 @@ class PhotoCNN(nn.Module):
     """Small colour photographs to classes: a layer that whitens patches, stages of two convolutions, and a linear one.
 
     The first batch in training mode sets the whitening filters, which are not learned. In evaluation the logits are the
-    mean of those of an image and of its mirror image.
+    mean of those of an image and its mirror image, each as it is and moved by one pixel up and left, and down and right.
 
     Args:
         in_channels: channels of the image.
@@ -68,8 +69,11 @@ class PhotoCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) to logits or values (B, K), or features without a classifier."""
-        logits = self._logits(x)
-        return logits if self.training else (logits + self._logits(x.flip(3))) / 2
+        if self.training:
+            return self._logits(x)
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        views = [x, padded[:, :, :-2, :-2], padded[:, :, 2:, 2:]]
+        return sum(self._logits(view) + self._logits(view.flip(3)) for view in views) / (2 * len(views))
 
     def _logits(self, x: Tensor) -> Tensor:
         return self.classifier(self.dropout(self.forward_features(x) * FEATURE_SCALE))
@@ -133,8 +137,8 @@ class PooledStage(nn.Module):
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
-        self.first, self.first_norm = _identity(in_channels, width), _shift(width)
-        self.second, self.second_norm = _identity(width, width), _shift(width)
+        self.first, self.first_norm = _identity(in_channels, width), ShiftNorm(width)
+        self.second, self.second_norm = _identity(width, width), ShiftNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.gelu(self.first_norm(functional.max_pool2d(self.first(x), 2)))
@@ -149,11 +153,27 @@ def _identity(in_channels: int, width: int) -> nn.Conv2d:
     return convolution
 
 
-def _shift(width: int) -> nn.BatchNorm2d:
-    """Batch normalisation that learns where each channel lies, not its scale; its statistics follow within steps."""
-    norm = nn.BatchNorm2d(width, momentum=STATISTICS_MOMENTUM)
-    norm.weight.requires_grad_(False)
-    return norm
+class ShiftNorm(nn.BatchNorm2d):
+    """Batch normalisation that learns where each channel lies, fast, and not its scale: x to z(x) + 4 bias.
+
+    Its statistics follow within steps.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, momentum=STATISTICS_MOMENTUM)
+        self.weight.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            SHIFT_SCALE * self.bias,
+            self.training,
+            STATISTICS_MOMENTUM,
+            self.eps,
+        )
 
 
 def check_size(image: Image, widths: Sequence[int]) -> None:
