@@ -68,9 +68,7 @@ def test_images_with_classes(tmp_path: Path) -> None:
     assert [len(data.splits[split]) for split in ("train", "val", "test")] == [36, 4, 3]
     seen = []
     for split in ("train", "val"):
-        pixels, labels = (
-            data.splits[split][:] if False else data.splits[split].__getitems__(range(len(data.splits[split])))
-        )
+        pixels, labels = data.splits[split].__getitems__(range(len(data.splits[split])))
         assert pixels.shape[1:] == (3, 8, 8)  # type: ignore[union-attr]
         level = pixels[:, 0, 0, 0]  # type: ignore[call-overload]
         assert labels.equal((level <= 99).long())  # type: ignore[union-attr]

@@ -1,9 +1,8 @@
 """Time and memory of reading one's own data, beside pandas and torchvision, and for ten times the data.
 
 All data is generated. Each run is a process of its own; contestants take turns, three times and once with ten times the
-data, and the median counts. Memory is the
-largest resident size above that after the imports. A line of JSON for each row: what both took, the ratio of ours to
-theirs, and the lowest and highest of ours.
+data, and the median counts. Memory is the largest resident size above that after the imports. A line of JSON for each
+row: what both took, the ratio of ours to theirs, and the lowest and highest of ours.
 """
 
 from __future__ import annotations

@@ -71,8 +71,7 @@ def cut(tokenizer: Any, text: str) -> list[str]:
     """The subwords of a text, and what is unknown as it stands there."""
     found = tokenizer.encode(text)
     return [
-        text[start:end] if token == UNKNOWN_TOKEN else token
-        for token, (start, end) in zip(found.tokens, found.offsets)
+        text[start:end] if token == UNKNOWN_TOKEN else token for token, (start, end) in zip(found.tokens, found.offsets)
     ]
 
 
