@@ -26,7 +26,7 @@ ALLOWED = {
     "renamed": set(),
     "private": set(),
     "progress": set(),
-    "hardware": {"errors"},
+    "hardware": {"errors", "files", "private"},
     "spec": GROUND,
     "registry": GROUND | {"spec"},
     "plots": GROUND | {"spec"},

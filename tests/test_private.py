@@ -19,6 +19,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics import MeanMetric
+from torchmetrics.classification import BinaryAUROC
 
 from zoo import private
 
@@ -227,3 +229,39 @@ def test_tensorboard_still_imports_tensorflow_where_it_is_not_kept_out(tmp_path:
         paths = os.pathsep.join([str(tmp_path), *sys.path])
         output = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
         assert output.stdout.strip() == said
+
+
+def test_a_network_is_compiled_within_alone() -> None:
+    """Until torch has a way back from `compile`."""
+    network = nn.Linear(2, 1)
+    plain = network._compiled_call_impl
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", lambda call: lambda *args: "compiled")
+        with private.compiled(network):
+            assert network(torch.ones(2)) == "compiled"
+            assert list(network.state_dict()) == ["weight", "bias"]
+    assert network._compiled_call_impl is plain is None
+    assert not hasattr(network, "uncompile")
+
+
+def test_a_metric_is_emptied_and_keeps_its_types() -> None:
+    """Until torchmetrics gathers what one process has not seen in the types of the others."""
+    curve, mean = BinaryAUROC(), MeanMetric()
+    curve.update(torch.tensor([0.2, 0.7]), torch.tensor([0, 1]))
+    mean.update(torch.tensor([1.0, 2.0]))
+    for metric in (curve, mean):
+        private.empty_states(metric)
+    assert [(part.shape, part.dtype) for part in (*curve.preds, *curve.target)] == [
+        (torch.Size([0]), torch.float32),
+        (torch.Size([0]), torch.long),
+    ]
+    mean.update(torch.tensor(7.0))
+    assert mean.compute() == 7
+    unseen: list[torch.dtype] = []
+
+    def gather(tensor: Tensor, group: Any) -> list[Tensor]:
+        unseen.append(tensor.dtype)
+        return [tensor]
+
+    BinaryAUROC()._sync_dist(gather)
+    assert torch.long not in unseen

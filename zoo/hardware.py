@@ -10,9 +10,13 @@ from typing import Any
 
 import torch
 
+from zoo import private
 from zoo.errors import DISTRIBUTION, ConfigError, unknown
+from zoo.files import one_line
 
 PRECISIONS = "32-true", "16-mixed", "bf16-mixed"  # in all of which parameters, and what is prepared, are float32
+
+DATA_SHARE = 0.25  # of a GPU's free memory, that data may take
 
 
 def cpu_has_bf16() -> bool:
@@ -46,6 +50,16 @@ def has_bf16() -> bool:
     return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
+def gpu_memory() -> int:
+    """Bytes of the smallest GPU."""
+    return min(torch.cuda.get_device_properties(place).total_memory for place in range(torch.cuda.device_count()))
+
+
+def fits_on_gpu(size: int, device: torch.device) -> bool:
+    """Whether data of so many bytes is to lie on a GPU for a whole run: where it takes `DATA_SHARE` of what is free."""
+    return size <= DATA_SHARE * torch.cuda.mem_get_info(device)[0]
+
+
 def check_gpu(devices: Any, precision: str | None) -> None:
     """See that a run on CUDA can have what it asks for.
 
@@ -71,6 +85,26 @@ def check_gpu(devices: Any, precision: str | None) -> None:
             f"trainer.precision=bf16-mixed: {torch.cuda.get_device_name()} does not compute in bf16; "
             "give trainer.precision=16-mixed, or mixed, which chooses"
         )
+
+
+def check_compiler(accelerator: str) -> None:
+    """See that torch can compile a network on this accelerator, a name of Lightning's, by compiling a sum.
+
+    Raises:
+        ConfigError: it cannot, such as for want of a C++ compiler.
+    """
+    numbers = torch.ones(8, device="cuda" if takes_gpu(accelerator) else "cpu")
+    try:
+        torch.compile(_plus_one)(numbers)
+    except RuntimeError as error:
+        if (fault := private.why_not_compiled(error)) is None:
+            raise
+        advice = "install a C++ compiler such as g++ (the variable CXX names another), or give compile=false"
+        raise ConfigError(f"compile=true: torch cannot compile on this machine: {one_line(fault)}; {advice}") from error
+
+
+def _plus_one(numbers: torch.Tensor) -> torch.Tensor:
+    return numbers + 1
 
 
 def _gpus(count: int) -> str:

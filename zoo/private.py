@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
 if TYPE_CHECKING:
@@ -313,6 +315,53 @@ def is_batch_too_small(error: ValueError) -> bool:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was too small: torch (2.15) has an error of its own for that of a GPU, and none for the CPU's."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def empty_states(metric: Any) -> None:
+    """Leave a metric as if it had seen nothing, but with lists of empty tensors of its types and sizes.
+
+    torchmetrics 1.9 puts float32 (0,) for what a process has not seen, and gathers that with tensors of other types.
+    """
+    from torchmetrics import Metric
+
+    for part in metric.modules():
+        for name, start in part._defaults.items() if isinstance(part, Metric) else ():
+            kept = getattr(part, name)
+            setattr(part, name, [one[:0] for one in kept] if isinstance(start, list) else start.clone().to(kept.device))
+
+
+@contextmanager
+def compiled(network: nn.Module) -> Iterator[None]:
+    """Have calls of a network compiled within; names of its tensors, and copies of it, stay as they are.
+
+    torch 2.15 has `nn.Module.compile` and no way back: what comes after training looks into the network by hooks, and
+    compiles nothing for sizes that come once.
+    """
+    network.compile()
+    try:
+        yield
+    finally:
+        network._compiled_call_impl = None
+
+
+def graphs_compiled() -> int:
+    """How many graphs torch (2.15) has compiled in this process; it tells of them in the log alone."""
+    from torch._dynamo.utils import counters
+
+    return counters["stats"]["unique_graphs"]
+
+
+def why_not_compiled(error: BaseException) -> str | None:
+    """What torch (2.15) says where it could not compile, in a line; None of another error, since none is public."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    if not isinstance(error, TorchDynamoException):
+        return None
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = (line for line in lines if re.match(r"\w+(\.\w+)*: ", line))  # after a title such as "backend=… raised:"
+    return next(named, lines[0] if lines else type(error).__name__)
 
 
 def compose_by(wrapper: Any) -> None:

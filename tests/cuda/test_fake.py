@@ -271,7 +271,8 @@ class Cell:
 
 
 @pytest.fixture
-def made(compose: Callable[..., DictConfig], overrides: list[str]) -> Cell:
+def made(monkeypatch: pytest.MonkeyPatch, compose: Callable[..., DictConfig], overrides: list[str]) -> Cell:
+    monkeypatch.setattr("zoo.data.core.data_module.fits_on_gpu", lambda *_: False)  # fake tensors keep no data
     return Cell(compose("train", "trainer=gpu", "folder=null", *overrides))
 
 

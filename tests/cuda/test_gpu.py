@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity
 
 import zoo
+from zoo.benchmarks import gpu, quiet
 from zoo.inference.export import export_artefact
 from zoo.training.trained import TrainedArtefact
 from zoo.weights.samples import random_inputs
@@ -27,12 +29,13 @@ def device() -> Iterator[None]:
     """A card, or else the one in software where it is started."""
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA GPU")
-    software: Any = nullcontext
-    if importlib.util.find_spec("softgpu") is not None:
-        softgpu = importlib.import_module("softgpu")
-        software = softgpu.SoftGPU if softgpu.reason() is None else nullcontext
-    with software():
+    with importlib.import_module("softgpu").SoftGPU() if in_software() else nullcontext():
         yield
+
+
+def in_software() -> bool:
+    """Whether the card is the one in software."""
+    return importlib.util.find_spec("softgpu") is not None and importlib.import_module("softgpu").reason() is None
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
@@ -92,6 +95,21 @@ def test_memory_is_that_of_weights_gradients_and_moments(short: Callable[..., Tr
     used = torch.cuda.max_memory_allocated() - before
     parameters = sum(parameter.numel() for parameter in artefact.network.parameters())
     assert used == pytest.approx(parameters * (4 * 4 + 2), rel=0.2)
+
+
+def test_the_suite_of_speed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow = ["data=digits", "model.width=8", "task.discriminator.width=8"]
+    small = {"mlp regression": gpu.CELLS["mlp regression"], "gan inpainting": narrow}
+    profiled = ProfilerActivity.CPU if in_software() else gpu.PROFILED
+    for name, few in {"CELLS": small, "ROUNDS": 1, "BATCHES": 2, "PROFILED": profiled}.items():
+        monkeypatch.setattr(gpu, name, few)
+    with quiet():
+        plain, of_gan = gpu.run(Path("nowhere"))
+    assert min(*plain.ours, *plain.theirs, *of_gan.ours) > 0
+    assert not of_gan.theirs
+    title, _, mlp, _ = (line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("|"))
+    assert title[8].strip() == "operators a step"
+    assert 10 < int(mlp[8]) < 500
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA GPUs")

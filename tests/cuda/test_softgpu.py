@@ -13,6 +13,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._pytree import tree_leaves
 
+from zoo.data.core import data_module
+from zoo.tasks.task import Task
 from zoo.training import report
 from zoo.training.trained import TrainedArtefact
 
@@ -61,6 +63,7 @@ def test_it_trains_and_no_step_waits(
         assert len(of_scaler) <= (0 if mixed == "bf16-mixed" else 1 + cell.startswith("gan"))
         others = [str(wait) for wait in waits if wait not in of_scaler]
         assert len(others) <= KNOWN.get(cell, 0), others
+        assert all("tasks/sequence/ocr.py" in one for one in others)
     assert {computed for _, _, computed in watch.device_log.recurrent} <= {"float32"}
 
 
@@ -81,6 +84,28 @@ def test_nothing_is_refused_where_kernels_are_deterministic(
     # but for what is compiled on the card, as the product is
     assert not [refusal for refusal in watch.device_log.refusals if "driver error" not in refusal[1]]
     print(f"{cell}: {watch.operators[0]} operators in the first step")
+
+
+@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.parametrize("cell", ["cnn-classification", "gru-forecasting"], indirect=True)
+def test_data_that_lies_on_the_device_trains_as_if_it_were_copied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short: Callable[..., TrainedArtefact]
+) -> None:
+    found: list[dict[str, torch.Tensor]] = []
+    transfer = Task.transfer_batch_to_device
+    for fits in (True, False):
+        places: set[str] = set()
+
+        def seen(task: Task, batch: Any, *where: Any, places: set[str] = places) -> Any:
+            places.update(leaf.device.type for leaf in tree_leaves(batch))
+            return transfer(task, batch, *where)
+
+        monkeypatch.setattr(data_module, "fits_on_gpu", lambda *_, fits=fits: fits)
+        monkeypatch.setattr(Task, "transfer_batch_to_device", seen)
+        with softgpu.SoftGPU():
+            found.append(short("trainer=gpu", f"folder={tmp_path / str(fits)}").network.state_dict())
+        assert places == {"cuda" if fits else "cpu"}
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())
 
 
 COLLECTIVES = "all_reduce", "all_gather", "all_gather_into_tensor", "broadcast", "reduce", "gather", "scatter"

@@ -27,6 +27,7 @@ import zoo
         pytest.param("gan", "colourisation", 48, marks=pytest.mark.slow),
         pytest.param("gan", "generation", 270, marks=pytest.mark.slow),
         pytest.param("gan", "text_to_image", 50, marks=pytest.mark.slow),
+        pytest.param("lstm", "sentiment", 1, marks=pytest.mark.slow),  # of which the second process has none
     ],
 )
 def test_two_processes_train_one_network(root: Path, tmp_path: Path, model: str, task: str, tested: int) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from omegaconf import DictConfig
 
 import zoo
+from zoo import private
 from zoo.data.images import Digits
 from zoo.hardware import precision
 from zoo.tasks.task import Task
@@ -136,6 +138,46 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run: Run, model:
     assert figures(resumed) == figures(whole)
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated")  # within torch's compiler
+def test_a_compiled_network_has_the_same_names_and_weights(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the compiler's first part, which finds graphs and makes no kernels, so that each bit is the same."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    short = ["model=mlp", "data=digits", "epochs=1", "task.ema=0.9", *SHIFTED]
+    plain, before = run("plain", *short), private.graphs_compiled()
+    compiled = run("compiled", *short, "compile=true")
+    assert private.graphs_compiled() > before + 1  # that of the trial
+    expected, found = weights(plain), weights(compiled)
+    assert list(found) == list(expected)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+    of_plain, of_compiled = (torch.load(each / "last.ckpt", weights_only=True) for each in (plain, compiled))
+    assert list(of_compiled["state_dict"]) == list(of_plain["state_dict"])
+    assert "nothing was compiled" not in caplog.text
+
+
+def test_a_machine_that_cannot_compile_is_told_of_before_training(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(model: object, inputs: object) -> object:
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found: (None, 'g++')")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fail))
+    with pytest.raises(zoo.ConfigError, match=r"^compile=true: torch cannot compile on this machine: .*g\+\+"):
+        run("refused", "compile=true")
+    assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore")  # of the compiler
+def test_kernels_of_the_compiler_train_the_same_network(run: Run) -> None:
+    short = ["model=mlp", "data=digits", "epochs=1", "model.hidden_sizes=[32]", "model.dropout=0"]
+    expected, found = (weights(run(f"{on}", *short, f"compile={on}")) for on in ("false", "true"))
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
+
+
 def test_the_seed_decides_everything(run: Run) -> None:
     first, again, other = (
         weights(run(name, *SHORT["cnn"], *SHIFTED, f"seed={seed}")) for name, seed in (("a", 1), ("b", 1), ("c", 2))
@@ -230,6 +272,7 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
         ),
         (["+data.augment.pixels=1"], "data.augment must be something with a _target_ or null, got {'pixels': 1}"),
         (["task.optimizer.lr=[1]"], "task.optimizer.lr must be a number or something with a _target_, got [1]"),
+        (["compile=2"], "compile is true or false, got 2"),
         (["seed=-1"], "seed must be a whole number from 0 to 4294967295, got -1"),
         (["+model.foo=1"], "model: build() got an unexpected keyword argument 'foo'"),
         (

@@ -24,7 +24,7 @@ WIDTHS = (64, 256, 256)
 WHITENED = 1024  # images of a batch, by which patches are whitened
 PATCH_NOISE = 5e-4  # added to the variance of each component of a patch, of which the last hold little but noise
 FEATURE_SCALE = 1 / 9  # of the largest activations, which would make the first logits too certain
-SHIFT_SCALE = 4  # of what a normalisation adds: its gradient and its step each grow by it, and so it learns 16 times as fast
+SHIFT_SCALE = 4  # of what a normalisation adds: gradient and step grow by it, and it learns 16 times as fast
 STATISTICS_MOMENTUM = 0.4  # a run is a few hundred steps, and its last ones count
 
 
@@ -32,7 +32,7 @@ class PhotoCNN(nn.Module):
     """Small colour photographs to classes: a layer that whitens patches, stages of two convolutions, and a linear one.
 
     The first batch in training mode sets the whitening filters, which are not learned. In evaluation the logits are the
-    mean of those of an image and its mirror image, each as it is and moved by one pixel up and left, and down and right.
+    mean of those of an image and its mirror image, each as it is and moved by a pixel up and left, and down and right.
 
     Args:
         in_channels: channels of the image.
@@ -73,7 +73,7 @@ class PhotoCNN(nn.Module):
             return self._logits(x)
         padded = functional.pad(x, (1, 1, 1, 1), mode="reflect")
         views = [x, padded[:, :, :-2, :-2], padded[:, :, 2:, 2:]]
-        return sum(self._logits(view) + self._logits(view.flip(3)) for view in views) / (2 * len(views))
+        return torch.stack([self._logits(view) + self._logits(view.flip(3)) for view in views]).mean(dim=0) / 2
 
     def _logits(self, x: Tensor) -> Tensor:
         return self.classifier(self.dropout(self.forward_features(x) * FEATURE_SCALE))

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,12 @@ from zoo import check, models, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
 from zoo.files import one_line, quoted
-from zoo.hardware import check_gpu
+from zoo.hardware import check_compiler, check_gpu
 from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
+from zoo.training import batch_size, kinds, report, trust
 from zoo.training import checkpoint as checkpoints
 from zoo.training import folder as folders
-from zoo.training import kinds, report, trust
 from zoo.training.metrics_file import MetricsFile
 from zoo.training.parts import check_pair, find_start, make_data, make_task, make_trainer, stated_options
 from zoo.training.processes import end_together
@@ -87,6 +87,8 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         _check_whole(cfg)
         if cfg.trainer.get("accelerator") in ("gpu", "cuda"):
             check_gpu(cfg.trainer.get("devices"), cfg.trainer.get("precision"))
+        if cfg.compile:
+            check_compiler(cfg.trainer.get("accelerator"))
         models.find(cfg.model.name)
         trust.check(cfg)
         prepare_process(cfg.seed)
@@ -119,6 +121,8 @@ def _train(
     with busy("reading the data"):
         prepare_once(data)
         data.setup("fit")
+    if batch_size.resolve(cfg, data):
+        settings["data"] = plain(cfg.data)
     with busy("preparing the training"):
         task = make_task(cfg, data.spec, start)
         task.save_hyperparameters(settings)
@@ -140,7 +144,7 @@ def _fit_and_keep(
 ) -> TrainedArtefact:
     began = time.perf_counter()
     with end_together(trainer, Path(cfg.folder, "last.ckpt")):
-        with _within_memory(_smaller(task, data)):
+        with _within_memory(_smaller(task, data)), _compiled(task.network) if cfg.compile else nullcontext():
             _fit(cfg, trainer, task, data)
         seconds = round(given.seconds + time.perf_counter() - began, 1)
         _restore_best(trainer, task)
@@ -172,6 +176,21 @@ def _within_memory(advice: str = "give smaller sizes in model or data") -> Itera
         raise ConfigError(one_line(f"{fault} ({error})")) from error
 
 
+@contextmanager
+def _compiled(network: nn.Module) -> Iterator[None]:
+    """Train with a network that is compiled; the one that is kept is as it was."""
+    before = private.graphs_compiled()
+    try:
+        with private.compiled(network):
+            yield
+    except RuntimeError as error:
+        if (fault := private.why_not_compiled(error)) is None:
+            raise
+        raise ConfigError(f"compile=true: torch cannot compile this network: {one_line(fault)}") from error
+    if private.graphs_compiled() == before:
+        log.warning("compile=true: this task calls parts of its network alone, and nothing was compiled")
+
+
 def _smaller(task: Task, data: DataModule) -> str:
     """What takes about half of the memory."""
     half = max(1, data.batch_size // 2)
@@ -188,6 +207,8 @@ def _check_whole(cfg: DictConfig) -> None:
     for group in ("model", "task", "data", "trainer", "callbacks", "logger"):
         if OmegaConf.select(cfg, group) is None:
             raise ConfigError(f"a run needs a {group}: choose one by {group}=… (~{group} takes it away)")
+    if type(cfg.compile) is not bool:
+        raise ConfigError(f"compile is true or false, got {quoted(cfg.compile)}")
     try:
         check.fraction("interpolate", cfg.interpolate)
     except ValueError as error:
@@ -219,6 +240,11 @@ def _checkpoint(cfg: DictConfig, settings: dict[str, Any]) -> dict[str, Any] | N
         raise ConfigError(f"resume: give the path of a run's last.ckpt, not {quoted(cfg.resume)}")
     path = Path(cfg.resume)
     checkpoint = checkpoints.read(path)
+    then = checkpoint[checkpoints.SETTINGS].get("data")
+    size = then.get("batch_size") if isinstance(then, dict) else None
+    if type(size) is int and size > 0 and batch_size.is_free(cfg):  # as it was chosen then, perhaps for another GPU
+        batch_size.take(cfg, size)
+        settings["data"] = plain(cfg.data)
     checkpoints.check_settings(checkpoint, path, settings)
     return checkpoint
 

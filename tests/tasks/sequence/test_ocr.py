@@ -24,7 +24,7 @@ from zoo.errors import SpecError
 from zoo.metrics.readings import Reading, align
 from zoo.tasks.sequence import OCR
 from zoo.tasks.sequence.ocr import _repeatable as repeatable
-from zoo.tasks.sequence.ocr import ctc_loss, label_loss
+from zoo.tasks.sequence.ocr import ctc_and_label_losses, ctc_loss
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports import readings
@@ -89,8 +89,23 @@ def test_labels_count_as_often_as_paths_of_the_text_have_them() -> None:
             total += weight
     expected = -(occupancy[:, 1:] / total * logits[0, :, 1:].log_softmax(1)).sum()
     logits.requires_grad_()
-    loss = label_loss(logits, ctc_loss(logits, torch.tensor([[1, 2]]), torch.tensor([2])).sum())
-    torch.testing.assert_close(loss[0].double(), expected, rtol=1e-5, atol=1e-6)
+    losses, labels = ctc_and_label_losses(logits, torch.tensor([[1, 2]]), torch.tensor([2]))
+    torch.testing.assert_close(labels[0].double(), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(losses[0].double(), -total.log(), rtol=1e-5, atol=1e-6)
+
+
+def test_ctc_that_is_computed_once_for_both_losses_has_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    texts = torch.tensor([[1, 2, 2], [4, 0, 0]]), torch.tensor([3, 1])
+    weights, expected = torch.tensor([1.0, 2.0]), ctc_loss(logits, *texts)
+    (slope,) = torch.autograd.grad(expected @ weights, logits)
+    calls = []
+    ctc = torch.ctc_loss
+    monkeypatch.setattr(torch, "ctc_loss", lambda *args: calls.append(args) or ctc(*args))
+    losses, _ = ctc_and_label_losses(logits, *texts)
+    torch.testing.assert_close(losses, expected)
+    torch.testing.assert_close(torch.autograd.grad(losses @ weights, logits)[0], slope)
+    assert len(calls) == 1
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Protocol
 
 import torch
@@ -122,6 +123,17 @@ class Windows:
         """The windows of B rows (B, T, …)."""
         return self.series[self.starts[rows, None] + self.steps]
 
+    @property
+    def nbytes(self) -> int:
+        """Of the series."""
+        return self.series.nbytes
+
+    def to(self, device: torch.device) -> Windows:
+        """The same column on a device."""
+        there = copy(self)
+        there.series, there.starts, there.steps = (part.to(device) for part in (self.series, self.starts, self.steps))
+        return there
+
 
 class Column(Protocol):
     """Anything other than a tensor that holds one value for each of N examples."""
@@ -145,9 +157,32 @@ class Examples(Dataset[Batch]):
         if len({len(column) for column in columns}) != 1:
             raise ValueError(f"columns differ in length: {[len(column) for column in columns]}")
         self.columns = columns
+        self.device = torch.device("cpu")
 
     def __len__(self) -> int:
         return len(self.columns[0])
+
+    @property
+    def can_move(self) -> bool:
+        """Whether batches can be indexed on another device: the host needs no number of a column, such as lengths."""
+        return all(isinstance(column, Tensor | Windows) for column in self.columns)
+
+    @property
+    def nbytes(self) -> int:
+        """Of columns that can move."""
+        return sum(column.nbytes for column in self.columns if isinstance(column, Tensor | Windows))
+
+    def to(self, device: torch.device) -> Examples:
+        """The same examples on a device, where their batches are then indexed.
+
+        Raises:
+            ValueError: they cannot move.
+        """
+        if not self.can_move:
+            raise ValueError("a column is indexed by numbers that the host needs")
+        there = Examples(*(column.to(device) for column in self.columns if isinstance(column, Tensor | Windows)))
+        there.device = device
+        return there
 
     @property
     def lengths(self) -> Tensor | None:
@@ -160,6 +195,8 @@ class Examples(Dataset[Batch]):
 
     def __getitems__(self, rows: Sequence[int] | Tensor) -> Batch:
         rows = torch.as_tensor(rows)
+        if self.device.type == "cuda":
+            rows = rows.pin_memory().to(self.device, non_blocking=True)
         return tuple(column.index_select(0, rows) for column in self.columns)  # ten times as fast as column[rows]
 
 

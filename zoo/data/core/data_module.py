@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning as L
+import torch
 
 from zoo import check
 from zoo.data.core.columns import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
 from zoo.errors import ConfigError
+from zoo.hardware import fits_on_gpu
 from zoo.spec import Encoded, Spec
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class DataModule(L.LightningDataModule, ABC):
         self.augment = augment
         self.splits: dict[str, Examples] = {}
         self.notes: list[str] = []
+        self._there: dict[str, Examples] = {}  # as they lie while a network trains on a GPU
 
     def note(self, text: str, *, warn: bool = False) -> None:
         """Say something that was guessed or left out when the data was read, in the log and in the card."""
@@ -105,5 +108,21 @@ class DataModule(L.LightningDataModule, ABC):
             seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),  # set by Lightning's seed_everything
             lengths=examples.lengths,
         )
-        on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return ResumableLoader(examples, batches, pin_memory=on_cuda)
+        if self.trainer is not None and self.trainer.strategy.root_device.type == "cuda":
+            examples = self._on_gpu(split, self.trainer.strategy.root_device)
+            return ResumableLoader(examples, batches, pin_memory=examples.device.type == "cpu")
+        return ResumableLoader(examples, batches)
+
+    def _on_gpu(self, split: str, device: torch.device) -> Examples:
+        """A split as it lies while a network trains on a GPU: there, if all that can move takes a small part of it.
+
+        A step then copies the numbers of its rows alone.
+        """
+        if split not in self._there:
+            movable = [examples for examples in self.splits.values() if examples.can_move]
+            fits = self.splits[split].can_move and fits_on_gpu(sum(examples.nbytes for examples in movable), device)
+            self._there[split] = self.splits[split].to(device) if fits else self.splits[split]
+        return self._there[split]
+
+    def teardown(self, stage: str) -> None:
+        self._there.clear()

@@ -22,7 +22,9 @@ class SeededBatchSampler(Sampler[Tensor]):
     rows that do not fill a batch are dropped (different ones in each epoch; if there are fewer rows than a batch takes,
     they are one batch). Given the examples' lengths, those of similar length share a batch, within windows of `WINDOW`
     batches.
-    Without it, each example comes exactly once, in order, on one of the processes.
+
+    Without it, each example comes exactly once, in order, on one of the processes. A process for which there is none is
+    served the first one (`stands_in`), so that it takes part in what all do together.
     """
 
     def __init__(
@@ -54,15 +56,22 @@ class SeededBatchSampler(Sampler[Tensor]):
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
+    @property
+    def stands_in(self) -> bool:
+        """Whether the only example of this process is one of another's."""
+        return not self.shuffle and 0 < self.examples <= self.rank
+
     def __len__(self) -> int:
         if self.shuffle:
             return max(1, self.examples // self.processes // self.batch_size)
+        if self.stands_in:
+            return 1
         return ceil(len(range(self.rank, self.examples, self.processes)) / self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
         start, self.start = self.start, 0
         if not self.shuffle:
-            order = torch.arange(self.examples)[self.rank :: self.processes]
+            order = torch.arange(self.examples)[0 if self.stands_in else self.rank :: self.processes]
             yield from order.split(self.batch_size)[start : len(self)]
             return
         random = torch.Generator().manual_seed(

@@ -73,12 +73,14 @@ class OCR(Task):
     def training_step(self, batch: Labelled, batch_idx: int) -> Tensor:
         x, (symbols, counts) = batch
         logits: Tensor = apply(self.network, self.line.prepare(x))
-        total = ctc_loss(logits, symbols, counts).sum()
-        loss = total / counts.sum()
-        self.record(loss=loss)
         if not self.label_weight:
+            loss = ctc_loss(logits, symbols, counts).sum() / counts.sum()
+            self.record(loss=loss)
             return loss
-        return loss + self.label_weight * label_loss(logits, total).sum() / counts.sum()
+        losses, labels = ctc_and_label_losses(logits, symbols, counts)
+        loss = losses.sum() / counts.sum()
+        self.record(loss=loss)
+        return loss + self.label_weight * labels.sum() / counts.sum()
 
     def eval_step(self, batch: Labelled, batch_idx: int, split: str) -> None:
         x, (symbols, counts) = batch
@@ -135,15 +137,19 @@ def _repeatable(log_probabilities: Tensor, symbols: Tensor, counts: Tensor) -> T
     return -likelihood.masked_fill(likelihood.isinf(), 0) - slope
 
 
-def label_loss(logits: Tensor, total: Tensor) -> Tensor:
-    """Cross-entropy (nats) of the K labels at the steps of each line (B,), as far as they have one, given its text.
+def ctc_and_label_losses(logits: Tensor, symbols: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """CTC (B,), and the cross-entropy (nats, B) of the K labels at the steps of each line, as far as they have one.
+
+    The posterior of the labels is told by the gradient of CTC, which is computed once, for both.
 
     Args:
-        logits: as of `ctc_loss`.
-        total: the sum of what `ctc_loss` gives for them, whose gradient tells the posterior.
+        logits, symbols, counts: as of `ctc_loss`.
     """
-    (slope,) = torch.autograd.grad(total, logits, retain_graph=True)
-    posterior = (
-        logits.detach().float().softmax(dim=2) - slope
-    )  # B, T, 1 + K: of the symbol of each step, given the text
-    return -(posterior[:, :, 1:] * logits[:, :, 1:].float().log_softmax(dim=2)).sum(dim=(1, 2))
+    logits = logits.float()
+    found = logits.detach().requires_grad_()
+    losses = ctc_loss(found, symbols, counts)
+    (slope,) = torch.autograd.grad(losses.sum(), found)
+    with_gradient = losses.detach() + (slope * (logits - logits.detach())).sum(dim=(1, 2))
+    posterior = found.detach().softmax(dim=2) - slope  # B, T, 1 + K: of the symbol of each step, given the text
+    labels = -(posterior[:, :, 1:] * logits[:, :, 1:].log_softmax(dim=2)).sum(dim=(1, 2))
+    return with_gradient, labels
