@@ -26,6 +26,8 @@ LIGHT = (
 )  # fmt: skip
 DOORS = {  # by extra
     "hub": ("zoo/weights/hub.py",),
+    "hf": ("zoo/data/core/arrow.py",),
+    "subwords": ("zoo/spec/subwords.py",),
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),
     "pages": ("zoo/inference/pages/",),

@@ -62,7 +62,11 @@ ALLOWED = {
 }
 
 # And what else, where that is part of the design
-THIRD_PARTIES = {"errors": set(), "spec": {"torch", "numpy", "PIL", "pandas", "scipy"}, "models": {"torch"}}
+THIRD_PARTIES = {
+    "errors": set(),
+    "spec": {"torch", "numpy", "PIL", "pandas", "scipy", "tokenizers"},
+    "models": {"torch"},
+}
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:

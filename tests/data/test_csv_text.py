@@ -161,3 +161,19 @@ def test_a_table_of_texts_names_the_source_that_learns_from_them(tmp_path: Path)
     with pytest.raises(DataError, match=r"use (data=csv_text data\.text=review data\.label=stars)"):
         Csv(path, "stars").setup()
     CsvText(path, text="review", label="stars").setup()  # as it says
+
+
+def test_subwords_are_learned_from_the_training_split_alone(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    train = write(tmp_path / "train.csv", [(text(n), n % 2) for n in range(60)], "text,label")
+    test = write(tmp_path / "test.csv", [("ßßß " + text(n), n % 2) for n in range(100, 110)], "text,label")
+    data = CsvText(train, test_path=test, level="subwords", max_vocab=60)
+    data.setup()
+    learned = data.spec.input
+    assert isinstance(learned, Text)
+    assert len(learned.vocabulary) == 60
+    assert not any("ß" in token for token in learned.vocabulary)
+    codes, _ = data.splits["test"].columns
+    assert codes[0].equal(learned.encode("ßßß " + text(100)).int())  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="max_vocab"):
+        CsvText(train, level="subwords", max_vocab=10**6)

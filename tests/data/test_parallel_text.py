@@ -156,3 +156,19 @@ def test_multi30k() -> None:
     data.setup()
     assert [len(data.splits[split]) for split in ("train", "val", "test")] == [28_999, 1_014, 1_000]
     assert data.splits["train"].lengths is not None
+
+
+def test_subwords_of_each_side(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    en, de = (
+        write(tmp_path / "a.en", [*SOURCES, "It is " + "very " * 30 + "long."]),
+        write(tmp_path / "a.de", [*TARGETS, "Er ist lang."]),
+    )
+    data = setup(en, target_path=de, level="subwords", max_vocab=40, max_length=20)
+    pairs = [pair for split in ("train", "val", "test") for pair in texts(data, split)]
+    assert sorted(pairs) == sorted((one.lower(), other.lower()) for one, other in zip(SOURCES, TARGETS))
+    assert any("1 pairs of" in note and "more than 20" in note for note in data.notes)
+    source, _ = data.splits["val"].columns
+    assert isinstance(data.spec.input, SourceText)
+    first = texts(data, "val")[0][0]
+    assert source[0].equal(data.spec.input.encode(first).int())  # type: ignore[union-attr]

@@ -13,6 +13,7 @@ from zoo.data.csv_text import CsvText
 from zoo.data.dates import Dates
 from zoo.data.distortions import Scan
 from zoo.data.documents import DocumentData, Newsletters, RtPolarityWords, TextFolder, TwentyNewsgroups
+from zoo.data.hugging_face import HuggingFace
 from zoo.data.images import CIFAR10, EMNIST, MNIST, Digits, FashionMNIST, RandomAffine, RandomShift
 from zoo.data.ink import InkData, InkFolder, PenDigits, StrokeAugmentation, StrokeDigits
 from zoo.data.lines import DigitLines, LineFolder, MNISTLines, TextLines
@@ -53,6 +54,7 @@ __all__ = [
     "Examples",
     "FashionMNIST",
     "Frame",
+    "HuggingFace",
     "ImageArrays",
     "ImageFolder",
     "Imdb",

@@ -16,7 +16,7 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns
 from zoo.data.core.vocabulary import TokenisedTexts
 from zoo.errors import DataError, unknown
-from zoo.spec import Spec
+from zoo.spec import Spec, subwords
 from zoo.spec.cells import words
 from zoo.spec.dialect import AUTO, Header
 from zoo.spec.files import read_file, read_text
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TEXT, LABEL, SPLIT = "text", "label", "split"  # columns of a folder's files
 MIN_TEXTS = 10
+AUTO_VOCAB, MAX_WORDS, MAX_SUBWORDS = "auto", 50_000, 8_000  # known words or characters, and subwords
 
 
 class CsvText(DataModule):
@@ -43,9 +44,11 @@ class CsvText(DataModule):
         target_kind: `classes`, `labels` (any number of them a text), `values`, or `auto`: lists and several columns of
             0 and 1 are labels, numbers are values, unless they are up to 20 different whole ones.
         label_separator: between the labels of a cell, such as `;`, where a text has several.
-        level: the tokens are `words` or `characters`.
-        min_freq: tokens that occur less often in the training split are unknown.
-        max_vocab: the largest number of known tokens, of which the most frequent are taken; None for no limit.
+        level: the tokens are `words`, `characters` or `subwords`, which are learned from the training split.
+        min_freq: tokens that occur less often in the training split are unknown; subwords are joined from pieces that
+            stand side by side at least that often.
+        max_vocab: the largest number of known tokens, of which the most frequent are taken; None for no limit; `auto`
+            for 50,000 words or characters, or 8,000 subwords.
         max_length: tokens of a text that are kept, the last ones.
         separator, encoding, header: as in `zoo.data.tables.Csv`.
         val_path, test_path: files of their own for these splits.
@@ -68,7 +71,7 @@ class CsvText(DataModule):
         label_separator: str | None = None,
         level: str = "words",
         min_freq: int = 1,
-        max_vocab: int | None = 50_000,
+        max_vocab: int | str | None = AUTO_VOCAB,
         max_length: int = 400,
         separator: str | None = None,
         encoding: str | None = None,
@@ -88,7 +91,7 @@ class CsvText(DataModule):
         self.label_separator = label_separator
         self.level = check.one_of("level", level, LEVELS)
         self.min_freq = check.whole("min_freq", min_freq)
-        self.max_vocab = None if max_vocab is None else check.whole("max_vocab", max_vocab)
+        self.max_vocab = most_tokens(max_vocab, self.level, MAX_WORDS)
         self.max_length = check.whole("max_length", max_length)
         self.file = {"separator": separator, "encoding": encoding, "header": header}
         self.held_out = {"val": val_path, "test": test_path}
@@ -98,9 +101,14 @@ class CsvText(DataModule):
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         frame = self._frame()
         targets = of_columns(frame, self.labels, self.target_kind, f"{self.path.name}, row", self.label_separator)
-        texts = TokenisedTexts(frame[self.text].tolist(), self.level, self.max_length)
-        self._say_cut(texts)
+        given = frame[self.text].tolist()
+        texts = TokenisedTexts(given, "words" if self.level == "subwords" else self.level, self.max_length)
         rows = self._split(frame[SPLIT].to_numpy(), texts.first_alike(), targets)
+        if self.level == "subwords":
+            assert self.max_vocab is not None
+            learned = subwords.learned((given[row] for row in rows["train"]), self.max_vocab, self.min_freq)
+            texts = TokenisedTexts(given, self.level, self.max_length, learned)
+        self._say_cut(texts)
         text, output = texts.learn(rows["train"], self.min_freq, self.max_vocab), targets.output(rows["train"])
         encoded = targets.encoded(output)
         splits = {split: Examples(texts.encoded(text, part), encoded[part]) for split, part in rows.items()}
@@ -117,16 +125,7 @@ class CsvText(DataModule):
         """Texts and what is learned of them as text, and the split, "" where it is to be drawn; all cells are there."""
         import pandas as pd
 
-        if self.path.is_dir():
-            frame, notes = _of_folder(self.path, self.file["encoding"])
-            parts = [frame]
-            for note in notes:
-                self.note(note)
-            self.text, self.labels = TEXT, [LABEL]
-        else:
-            paths = {"": str(self.path), **{split: path for split, path in self.held_out.items() if path is not None}}
-            parts = [self._read(path).assign(**{SPLIT: split}) for split, path in paths.items()]
-        frame = pd.concat(parts)
+        frame = pd.concat(self._parts())
         blank = frame[self.text].str.strip() == ""
         unlabelled = (frame[self.labels] == "").all(axis=1) & (self.label_separator is None)
         for missing, what in ((blank, "text"), (unlabelled & ~blank, "label")):
@@ -136,6 +135,17 @@ class CsvText(DataModule):
         if len(frame) < MIN_TEXTS:
             raise DataError(f"{self.path.name} has {len(frame)} texts with a label; at least {MIN_TEXTS} are needed")
         return frame
+
+    def _parts(self) -> list[pd.DataFrame]:
+        """The same by files, some cells of which may be empty."""
+        if self.path.is_dir():
+            frame, notes = _of_folder(self.path, self.file["encoding"])
+            for note in notes:
+                self.note(note)
+            self.text, self.labels = TEXT, [LABEL]
+            return [frame]
+        paths = {"": str(self.path), **{split: path for split, path in self.held_out.items() if path is not None}}
+        return [self._read(path).assign(**{SPLIT: split}) for split, path in paths.items()]
 
     def _read(self, path: str) -> pd.DataFrame:
         file = read_file(path, **self.file, text=[self.text or TEXT])
@@ -182,6 +192,19 @@ class CsvText(DataModule):
         parts = {split: firsts[chosen[split]] if not len(held[split]) else held[split] for split in HELD_OUT}
         train = np.isin(alike[source], alike[firsts[chosen["train"]]])
         return {"train": source[train], **parts}
+
+
+def most_tokens(given: int | str | None, level: str, words: int) -> int | None:
+    """The largest number of known tokens, where `auto` stands for so many words or characters, or 8,000 subwords.
+
+    Raises:
+        ValueError: it is out of range.
+    """
+    if given == AUTO_VOCAB:
+        return MAX_SUBWORDS if level == "subwords" else words
+    if level == "subwords":
+        return subwords.MAX_VOCAB if given is None else check.whole("max_vocab", given, 1, subwords.MAX_VOCAB)
+    return None if given is None else check.whole("max_vocab", given)
 
 
 def _firsts(rows: np.ndarray, alike: np.ndarray) -> np.ndarray:

@@ -15,15 +15,17 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions
+from zoo.data.csv_text import AUTO_VOCAB, most_tokens
 from zoo.errors import DataError, unknown
 from zoo.files import quoted
-from zoo.spec import SourceText, Spec, TargetText
+from zoo.spec import SourceText, Spec, TargetText, subwords
 from zoo.spec.files import read_text
 from zoo.spec.text import FIRST, LEVELS, UNKNOWN
 from zoo.spec.translation import COPIED, tokens_of
 
 SPLITS, SIDES = ("train", "val", "test"), ("source", "translation")
 MIN_PAIRS = 10
+MAX_WORDS = 30_000
 LANGUAGES = ("de", "en")
 NAMES = {  # by which a first line of names is known
     *("source", "target", "src", "tgt", "text", "translation", "input", "output"),
@@ -32,10 +34,16 @@ NAMES = {  # by which a first line of names is known
 
 
 class Pair(NamedTuple):
-    """A sentence and its translation, in tokens."""
+    """A sentence and its translation, in tokens and as they were given."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
+    texts: tuple[str, str]
+
+    @property
+    def length(self) -> int:
+        """The tokens of the longer one."""
+        return max(len(self.source), len(self.target))
 
 
 class ParallelText(DataModule):
@@ -50,10 +58,12 @@ class ParallelText(DataModule):
         source, target: columns of a table: names, or numbers from 1; None for the first and the second.
         val_path, val_target_path, test_path, test_target_path: files of their own for these splits; None takes pairs
             of `path`.
-        level: the tokens are `words` (with punctuation marks) or `characters`.
+        level: the tokens are `words` (with punctuation marks), `characters` or `subwords`, which are learned from the
+            training split, for each side.
         lowercase: whether capitals are taken for small letters; translations are then in small letters.
-        min_freq: tokens that occur less often in the training split are unknown.
-        max_vocab: the most tokens of a vocabulary, the most frequent ones; None for no limit.
+        min_freq: tokens that occur less often in the training split are unknown; of subwords as in `CsvText`.
+        max_vocab: the most tokens of a vocabulary, the most frequent ones; None for no limit; `auto` for 30,000 words
+            or characters, or 8,000 subwords.
         max_length: the most tokens of a sentence; pairs with a longer one are left out, and said.
         encoding: text encoding.
         batch_size: pairs a batch.
@@ -79,7 +89,7 @@ class ParallelText(DataModule):
         level: str = "words",
         lowercase: bool = True,
         min_freq: int = 2,
-        max_vocab: int | None = 30_000,
+        max_vocab: int | str | None = AUTO_VOCAB,
         max_length: int = 100,
         encoding: str = "utf-8",
         batch_size: int = 64,
@@ -97,24 +107,32 @@ class ParallelText(DataModule):
         self.level = check.one_of("level", level, LEVELS)
         self.lowercase = lowercase
         self.min_freq = check.whole("min_freq", min_freq)
-        self.max_vocab = None if max_vocab is None else check.whole("max_vocab", max_vocab)
+        self.max_vocab = most_tokens(max_vocab, self.level, MAX_WORDS)
         self.max_length = check.whole("max_length", max_length)
         self.encoding = encoding
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
 
     def expected_specs(self) -> Sequence[Spec]:
-        return [Spec(SourceText(("a",), self.level), TargetText(("b",), self.level, 1))]
+        level = "words" if self.level == "subwords" else self.level  # of those nothing is learned yet
+        return [Spec(SourceText(("a",), level), TargetText(("b",), level, 1))]
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         given = {split: self._read(path, self.target_paths[split]) for split, path in self.paths.items() if path}
         pairs = self._split({split: self._tokenised(split, texts) for split, texts in given.items()})
+        tokenizer = ""
+        if self.level == "subwords":
+            tokenizer, known, pairs = self._in_subwords(pairs)
+        else:
+            trained = pairs["train"]
+            known = [self._vocabulary(side, (pair[place] for pair in trained)) for place, side in enumerate(SIDES)]
         for split, its in pairs.items():
             if not its:
                 raise DataError(f"no pair is left for {split}")
-        known = [self._vocabulary(side, (pair[place] for pair in pairs["train"])) for place, side in enumerate(SIDES)]
         longest = max(len(pair.target) for pair in pairs["train"])
-        source = SourceText(known[0], self.level, lowercase=self.lowercase, max_length=self.max_length)
+        source = SourceText(
+            known[0], self.level, tokenizer=tokenizer, lowercase=self.lowercase, max_length=self.max_length
+        )
         spec = Spec(source, TargetText(known[1], self.level, longest + longest // 4 + 1))
         counts = ", ".join(f"{len(its)} for {split}" for split, its in pairs.items())
         self.note(f"pairs: {counts}; {len(known[0])} {self.level} of the source are known, {len(known[1])} to write")
@@ -192,15 +210,42 @@ class ParallelText(DataModule):
     # Tokens
 
     def _tokenised(self, split: str, texts: Iterable[tuple[str, str]]) -> list[Pair]:
-        pairs = [Pair(*(tuple(tokens_of(text, self.level, self.lowercase)) for text in both)) for both in texts]
-        kept = [pair for pair in pairs if min(map(len, pair)) > 0 and max(map(len, pair)) <= self.max_length]
-        if long := sum(max(map(len, pair)) > self.max_length for pair in pairs):
+        level = "words" if self.level == "subwords" else self.level
+
+        def cut(text: str) -> tuple[str, ...]:
+            return tuple(tokens_of(text, level, self.lowercase))
+
+        pairs = [Pair(cut(source), cut(target), (source, target)) for source, target in texts]
+        return self._short(split, [pair for pair in pairs if pair.source and pair.target], level)
+
+    def _short(self, split: str, pairs: list[Pair], level: str) -> list[Pair]:
+        """The pairs without those that are too long."""
+        kept = [pair for pair in pairs if pair.length <= self.max_length]
+        if long := len(pairs) - len(kept):
             self.note(
-                f"{long} pairs of {self.paths[split]} have a sentence of more than {self.max_length} {self.level} and "
-                "are left out (data.max_length)",
+                f"{long} pairs of {self.paths[split] or self.paths['train']} have a sentence of more than "
+                f"{self.max_length} {level} and are left out (data.max_length)",
                 warn=split != "train",
             )
         return kept
+
+    def _in_subwords(self, pairs: dict[str, list[Pair]]) -> tuple[str, list[tuple[str, ...]], dict[str, list[Pair]]]:
+        """The tokenizer of sources, the subwords of both sides, and the pairs in subwords."""
+        assert self.max_vocab is not None
+        learned = [
+            subwords.learned(
+                (pair.texts[side] for pair in pairs["train"]), self.max_vocab, self.min_freq, self.lowercase
+            )
+            for side in (0, 1)
+        ]
+        tokenizers = [subwords.loaded(each) for each in learned]
+        cut = {}
+        for split, its in pairs.items():
+            encoded = (tokenizers[side].encode_batch([pair.texts[side] for pair in its]) for side in (0, 1))
+            both = zip(*encoded, its)
+            found = [Pair(tuple(source.tokens), tuple(target.tokens), pair.texts) for source, target, pair in both]
+            cut[split] = self._short(split, found, self.level)
+        return learned[0], [subwords.vocabulary_of(each) for each in learned], cut
 
     def _vocabulary(self, side: str, texts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
         counts = Counter(token for text in texts for token in text)

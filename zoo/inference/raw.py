@@ -191,6 +191,8 @@ def _(kind: Strokes) -> list[Port]:
 def _(kind: Text) -> list[Port]:
     meaning = "numbers of tokens: 0 pads, 1 is an unknown token, 2 is the first of the vocabulary"
     details = {"vocabulary": list(kind.vocabulary), "level": kind.level}
+    if kind.tokenizer:
+        details["tokenizer"] = kind.tokenizer
     return [Port("codes", "int64", ("batch", "tokens"), meaning, details), LENGTHS]
 
 

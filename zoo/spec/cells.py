@@ -136,7 +136,13 @@ def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
 
 def is_missing(cells: pd.Series) -> pd.Series:
     """Whether cells are missing, or words for a missing number, date or boolean."""
-    return exact_words(cells).str.lower().isin(MISSING_WORDS).astype(bool) | cells.isna()
+    if cells.dtype != object:
+        return distinct(cells, _are_missing).fillna(True).astype(bool)
+    return _are_missing(cells) | cells.isna()
+
+
+def _are_missing(cells: pd.Series) -> pd.Series:
+    return exact_words(cells).str.lower().isin(MISSING_WORDS).astype("boolean")
 
 
 def days(cells: pd.Series, name: str, form: str = "") -> pd.Series:
@@ -199,9 +205,14 @@ def booleans(cells: pd.Series, name: str) -> np.ndarray:
         SpecError: one is none of these.
     """
     states = {**dict.fromkeys(TRUE_WORDS, 1.0), **dict.fromkeys(FALSE_WORDS, 0.0)}
-    encoded = words(cells).str.lower().map(states)
+
+    def state(cells: pd.Series) -> pd.Series:
+        return words(cells).str.lower().map(states).astype("Float64")
+
+    encoded = state(cells) if cells.dtype == object else distinct(cells, state)
     wrong = encoded.isna() & cells.notna()
-    refuse(cells, wrong & ~is_missing(cells), name, "not a boolean (true, false, yes, no, 1, 0)")
+    if wrong.any():
+        refuse(cells, wrong & ~is_missing(cells), name, "not a boolean (true, false, yes, no, 1, 0)")
     array: np.ndarray = encoded.to_numpy("float64", na_value=float("nan"))
     return array
 

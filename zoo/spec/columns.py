@@ -154,10 +154,11 @@ class Date:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,), text or dates, into (N, 7), NaN if they are missing."""
+        import numpy as np
         import pandas as pd
 
         places, different = pd.factorize(days(cells, self.name, self.form).to_numpy(), use_na_sentinel=False)
-        return self.scaled(torch.from_numpy(different)).numpy()[places]
+        return np.take(self.scaled(torch.from_numpy(different)).float().numpy(), places, axis=0)
 
     def scaled(self, values: Tensor) -> Tensor:
         """Days since 1970 (N,) to (N, 7)."""

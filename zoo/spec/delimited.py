@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+UTF8, MARKED = "utf-8", "utf-8-sig"  # the second one takes longer
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 
 
@@ -92,10 +93,10 @@ def read_delimited(
         source = path.read_bytes().decode(found).encode("utf-8")
     form = find_form(path, head_of(source, "utf-8" if wide else found), separator, found, header, like, names)
     read_as = "utf-8" if wide else found
-    zeros, comments = _check_shape(path, source, form, read_as)
+    zeros, comments, blanks = _check_shape(path, source, form, read_as)
     options: dict[str, Any] = {
         "sep": r"\s+" if form.dialect.separator == BLANKS else form.dialect.separator,
-        "encoding": "utf-8-sig" if codecs.lookup(read_as).name == "utf-8" else read_as,
+        "encoding": read_as if codecs.lookup(read_as).name != UTF8 else MARKED if _is_marked(source) else UTF8,
         "header": None,
         "names": list(range(form.width)),
         "skiprows": [*range(form.records), *comments] if comments else form.records,
@@ -103,13 +104,20 @@ def read_delimited(
         "low_memory": False,
         "keep_default_na": False,
         "na_values": sorted(NOT_A_WORD),
-        "skipinitialspace": True,
+        "skipinitialspace": blanks,  # it takes time
         "decimal": decimal or (like.decimal if like else "."),
     }
     exact = {place: str for place, name in enumerate(form.names) if name in text}
 
     def read(**more: Any) -> pd.DataFrame:
-        return pd.read_csv(io.BytesIO(source) if isinstance(source, bytes) else source, **options, **more)
+        given = io.BytesIO(source) if isinstance(source, bytes) else source
+        try:
+            return pd.read_csv(given, **options, **more)
+        except UnicodeDecodeError:
+            if options["encoding"] != UTF8:
+                raise
+            # It was decoded cell by cell, and the error's place is not that in the file
+            return pd.read_csv(given, **{**options, "encoding": MARKED}, **more)
 
     frame = read(dtype=exact)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
@@ -119,7 +127,8 @@ def read_delimited(
     frame.index += 1
     frame = without_total(_named(frame, form), form.notes)
     truths = frame.select_dtypes("bool").columns  # or "true" is a number in a file of one row, and a word in others
-    frame = frame.astype(dict.fromkeys(truths, str))
+    for name in truths:
+        frame[name] = pd.Series(["False", "True"], dtype="str").take(frame[name].astype("int8")).set_axis(frame.index)
     dialect = Dialect(form.dialect.separator, found, form.dialect.header, options["decimal"])
     return Delimited(frame, dialect, [f"{path.name}: {note}" for note in (*notes, *form.notes)])
 
@@ -163,25 +172,38 @@ def _typed_again(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 # Shape
 
 
-def _check_shape(path: Path, source: Path | bytes, form: Form, encoding: str) -> tuple[dict[int, bool], list[int]]:
+def _check_shape(
+    path: Path, source: Path | bytes, form: Form, encoding: str
+) -> tuple[dict[int, bool], list[int], bool]:
     """Check that each row has as many cells as the header; pandas would fill or shift them.
 
     Returns:
         The places of columns in which digits follow a leading zero (True), or in which whole numbers are written with
-        an exponent (False): pandas would make numbers of them. And the places of rows that are comments.
+        an exponent (False): pandas would make numbers of them. The places of rows that are comments. And whether cells
+        may begin with a blank.
 
     Raises:
         DataError: a row has more or fewer cells; the message names it.
     """
     if form.dialect.separator == BLANKS:
-        return {}, _check_rows(path, source, form, encoding)
-    even = True
+        return {}, _check_rows(path, source, form, encoding), True
+    even, blanks = True, False
     found: dict[int, bool] = {}
     for chunk in _chunks(source, form):
         even = even and not chunk.torn and _is_even(chunk, form.width)
-        for column, zeros in _odd_numbers(chunk, form.dialect.separator).items():
+        begins, first = _begins(chunk)
+        blanks = blanks or bool((first == ord(" ")).any())
+        for column, zeros in _odd_numbers(chunk, begins, first).items():
             found[column] = found.get(column, False) or zeros
-    return found, [] if even else _check_rows(path, source, form, encoding)
+    return found, [] if even else _check_rows(path, source, form, encoding), blanks
+
+
+def _is_marked(source: Path | bytes) -> bool:
+    """Whether a file begins with a byte order mark."""
+    if isinstance(source, bytes):
+        return source.startswith(codecs.BOM_UTF8)
+    with source.open("rb") as file:
+        return file.read(3) == codecs.BOM_UTF8
 
 
 def _bytes(source: Path | bytes, skip: int) -> Any:
@@ -263,21 +285,39 @@ def _is_even(lines: Chunk, width: int) -> bool:
     return bool((counts[filled] == width - 1).all())
 
 
-def _odd_numbers(lines: Chunk, separator: str) -> dict[int, bool]:
-    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False)."""
+def _begins(lines: Chunk) -> tuple[np.ndarray, np.ndarray]:
+    """The places at which cells begin, and the characters there; 0 beyond the end."""
+    import numpy as np
+
+    begins = np.concatenate([[0], lines.separators + 1, lines.ends + 1])
+    return begins, _at(lines.bytes, begins)
+
+
+def _at(chunk: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The characters at some places; 0 beyond the end."""
+    import numpy as np
+
+    return np.where(places < len(chunk), chunk.take(places, mode="clip"), 0)
+
+
+def _odd_numbers(lines: Chunk, begins: np.ndarray, first: np.ndarray) -> dict[int, bool]:
+    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False).
+
+    Args:
+        lines: the lines.
+        begins, first: of their cells, as of `_begins`.
+    """
     import numpy as np
 
     chunk, separators, ends, has_quotes, _ = lines
-    size, padded = len(chunk), np.concatenate([chunk, np.zeros(3, np.uint8)])
-    edges = (chunk == ord(separator)) | (chunk == ord("\n")) | (chunk == ord('"'))
-    zeros = np.flatnonzero(edges & (padded[1 : size + 1] == ord("0")) & _are_digits(padded[2 : size + 2])) + 1
-    if chunk[0] == ord("0") and _are_digits(padded[1:2])[0]:
-        zeros = np.append(zeros, 0)
-    if has_quotes:  # those alone with which a cell begins
-        opened = zeros - (padded[zeros - 1] == ord('"')) - 1
-        zeros = zeros[(opened < 0) | _contains(separators, opened) | _contains(ends, opened)]
+    zeros = begins[first == ord("0")]
+    if has_quotes:
+        within = begins[first == ord('"')] + 1
+        zeros = np.concatenate([zeros, within[_at(chunk, within) == ord("0")]])
+    zeros = zeros[_are_digits(_at(chunk, zeros + 1))]
     powers = np.flatnonzero((chunk | 32) == ord("e"))
-    powers = powers[_are_digits(padded[powers - 1]) & _are_digits(padded[powers + 1]) & (powers > 0)]
+    powers = powers[(powers > 0) & _are_digits(chunk[powers - 1])]
+    powers = powers[_are_digits(_at(chunk, powers + 1))]
     found: dict[int, bool] = {}
     begins = np.concatenate([[0], ends + 1])
     for places, kind in ((zeros, True), (powers, False)):
@@ -290,15 +330,6 @@ def _odd_numbers(lines: Chunk, separator: str) -> dict[int, bool]:
 
 def _are_digits(characters: np.ndarray) -> np.ndarray:
     return (characters - ord("0")) < 10  # of unsigned bytes
-
-
-def _contains(ascending: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Whether each place is one of those in ascending order."""
-    import numpy as np
-
-    if not len(ascending):
-        return np.zeros(len(places), bool)
-    return ascending[np.minimum(np.searchsorted(ascending, places), len(ascending) - 1)] == places
 
 
 def _names_in(cells: pd.Series, zeros: bool) -> bool:

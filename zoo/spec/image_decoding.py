@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -63,15 +64,17 @@ class Decoder:
     image: Image
     draft: bool
 
-    def decode(self, row: int, file: str, place: int, size: int, target: IO[bytes]) -> Decoded:
-        """Write the pixels (C, H, W) of a file to `target`, which has `size` bytes for them from `place` on."""
+    def decode(self, row: int, file: str | bytes, place: int, size: int, target: IO[bytes]) -> Decoded:
+        """Write the pixels (C, H, W) of a file, by its path or its bytes, to `target`, which has `size` bytes for them
+        from `place` on."""
         side = None if self.image.height is None else OVERSAMPLED * max(self.image.size)
         try:
             pixels = self.image.pixels(read_image(file, at_least=side if self.draft else None))
         except SpecError as error:
             return Decoded(row, error=str(error))
         if pixels.numel() != size:
-            return Decoded(row, error=f"cannot read {file} as an image: it changed while it was read")
+            named = "the file" if isinstance(file, bytes) else file
+            return Decoded(row, error=f"cannot read {named} as an image: it changed while it was read")
         target.seek(place)
         target.write(pixels.numpy().tobytes())
         sums, squares = (tuple(numbers.tolist()) for numbers in channel_sums(pixels))
@@ -85,7 +88,7 @@ def channel_sums(pixels: Tensor) -> tuple[Tensor, Tensor]:
     return scaled.sum(1), scaled.square().sum(1)
 
 
-Job = tuple[int, str, int, int]  # arguments of `Decoder.decode`
+Job = tuple[int, str | bytes, int, int]  # arguments of `Decoder.decode`
 
 
 def decode_here(decoder: Decoder, jobs: Iterable[Job], target: IO[bytes]) -> Iterator[Decoded]:
@@ -148,7 +151,7 @@ class _Worker:
             self._send(jobs)
             answers = json.loads(self.process.stdout.readline())
         except (OSError, ValueError):
-            first, last = jobs[0][1], jobs[-1][1]
+            first, last = (job[0] if isinstance(job[1], bytes) else job[1] for job in (jobs[0], jobs[-1]))
             raise SpecError(f"a process that decodes images died between {first} and {last}") from None
         return [Decoded(**answer) for answer in answers]
 
@@ -164,13 +167,22 @@ class _Worker:
 
     def _send(self, message: Any) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.write(json.dumps(message, default=_text_of) + "\n")
         self.process.stdin.flush()
+
+
+def _text_of(data: bytes) -> dict[str, str]:
+    """Bytes as JSON."""
+    return {"base64": b64encode(data).decode()}
+
+
+def _bytes_of(data: dict[str, Any]) -> Any:
+    return b64decode(data["base64"]) if set(data) == {"base64"} else data
 
 
 def serve() -> None:
     """What a process that decodes does: each line of standard input is a list of jobs, answered by one line."""
-    lines = map(json.loads, sys.stdin.buffer)
+    lines = map(partial(json.loads, object_hook=_bytes_of), sys.stdin.buffer)
     setup = next(lines)
     decoder = Decoder(Image(**setup["image"]), setup["draft"])
     with open(setup["target"], "r+b") as target:

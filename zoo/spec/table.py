@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+BLOCK, TOGETHER = 4096, 8  # rows and columns that are put into rows at once
+
 
 _DECIMAL_COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"
 
@@ -169,13 +171,16 @@ class Table(InputKind):
         """
         import numpy as np
 
-        width = sum(len(column.inputs) for column in self.columns)
-        encoded = [np.empty((len(rows), width), np.float32) for rows in parts]
-        for column, place in zip(self.columns, self.slices.values()):
-            numbers = column.encode(hide(frame[column.name], self.na_values)).astype(np.float32)
-            for part, rows in zip(encoded, parts):
-                part[:, place] = numbers[rows]
-        return [torch.from_numpy(part) for part in encoded]
+        encoded = np.empty((len(frame), sum(len(column.inputs) for column in self.columns)), np.float32)
+        place = 0
+        for first in range(0, len(self.columns), TOGETHER):
+            chosen = self.columns[first : first + TOGETHER]
+            given = (column.encode(hide(frame[column.name], self.na_values)).T for column in chosen)
+            group = np.concatenate([numbers.astype(np.float32) for numbers in given])
+            for start in range(0, len(frame), BLOCK):  # that stay in the cache of a CPU
+                encoded[start : start + BLOCK, place : place + len(group)] = group[:, start : start + BLOCK].T
+            place += len(group)
+        return [torch.from_numpy(np.take(encoded, rows, axis=0)) for rows in parts]
 
     def blank(self, encoded: Tensor) -> Tensor:
         """Whether all cells of an encoded row are missing: (N, E) to (N,)."""

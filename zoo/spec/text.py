@@ -1,7 +1,7 @@
-"""Text: words or characters as codes, and codes as text.
+"""Text: words, characters or subwords as codes, and codes as text.
 
 Code 0 is padding; it also marks the beginning and the end of a text. Code 1 is an unknown token, and the vocabulary's
-tokens (words or characters) have codes from 2.
+tokens (words, characters or subwords) have codes from 2.
 
 Shape letters: B batch, T tokens, V codes (those of the vocabulary and the two others).
 """
@@ -22,13 +22,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from zoo.errors import SpecError, unknown
 from zoo.files import quoted
+from zoo.spec import subwords
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
     import numpy as np
 
 PAD, UNKNOWN, FIRST = 0, 1, 2  # codes; FIRST is the code of the vocabulary's first token
-LEVELS = ("words", "characters")
+LEVELS = ("words", "characters", "subwords")
 MAX_TOKENS = 2**20  # in a padded batch: some gigabytes in a usual network
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _NO_SPACE_BEFORE = re.compile(r" (?=[.,;:!?%)\]}…])")
@@ -48,9 +49,11 @@ def _is_word(token: str) -> bool:
 
 
 def join(tokens: Iterable[str], level: str) -> str:
-    """Undo `tokenise` as far as possible."""
+    """Undo `tokenise` as far as possible, or put subwords together."""
     if level == "characters":
         return "".join(tokens)
+    if level == "subwords":
+        return subwords.joined(tokens)
     return _NO_SPACE_AFTER.sub("", _NO_SPACE_BEFORE.sub("", " ".join(tokens)))
 
 
@@ -66,14 +69,15 @@ class Text(InputKind):
 
     Args:
         vocabulary: tokens that the network knows.
-        level: the tokens are `words` (in lower case; also punctuation and symbols) or `characters`.
+        level: the tokens are `words` (in lower case; also punctuation and symbols), `characters` or `subwords`.
         closed: whether other tokens are an error, since nothing was learned about them; punctuation beside words is
             left out. Otherwise they have code 1.
         synonyms: pairs of a phrase that people say and the words of the vocabulary that it stands for, or none.
+        tokenizer: of subwords, the JSON of `zoo.spec.subwords`, which has them in the vocabulary's order.
 
     Raises:
-        SpecError: the vocabulary is empty or has a token twice, the level is unknown, `closed` is not a bool, or
-            synonyms are no such pairs of words.
+        SpecError: the vocabulary is empty or has a token twice, the level is unknown, `closed` is not a bool,
+            synonyms are no such pairs of words, or the tokenizer does not go with the level and the vocabulary.
     """
 
     word: ClassVar[str] = "text"
@@ -84,12 +88,17 @@ class Text(InputKind):
     level: str
     closed: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
+    tokenizer: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
         object.__setattr__(self, "synonyms", _checked_synonyms(self.synonyms, self.vocabulary, self.level))
         if type(self.closed) is not bool:
             raise SpecError(f"closed is true or false, not {self.closed!r}")
+        if self.level == "subwords" and subwords.vocabulary_of(self.tokenizer) != self.vocabulary:
+            raise SpecError("the tokenizer has other subwords than the vocabulary")
+        if self.level != "subwords" and self.tokenizer != "":
+            raise SpecError(f"a tokenizer is for texts of subwords, not of {self.level}")
 
     @property
     def codes(self) -> int:
@@ -97,14 +106,24 @@ class Text(InputKind):
         return len(self.vocabulary) + FIRST
 
     def tokens(self, raw: str) -> list[str]:
-        """The tokens of a text, known or not."""
-        return tokenise(raw, self.level)
+        """The tokens of a text, known or not.
+
+        Raises:
+            SpecError: they are subwords, and the library `tokenizers` is not installed.
+        """
+        if self.level != "subwords":
+            return tokenise(raw, self.level)
+        return subwords.cut(self._subwords, raw)
 
     def example(self) -> str:
+        if self.level == "subwords":
+            return repr(join(self._whole_words[:5] or self.vocabulary[:5], self.level))
         tokens = [token for token in self.vocabulary if token.strip() and self.tokens(token) == [token]]
         return repr(join(tokens[:5] or self.vocabulary, self.level))
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
+        if self.level == "subwords":
+            return (join(random.choice(self._whole_words or self.vocabulary, length), self.level),)
         return (("" if self.level == "characters" else " ").join(random.choice(self.vocabulary, length)),)
 
     def answerable(self, *raw: Any) -> tuple[Any, ...]:
@@ -172,6 +191,17 @@ class Text(InputKind):
     def _phrases(self) -> re.Pattern[str]:
         longest_first = sorted((phrase for phrase, _ in self.synonyms), key=len, reverse=True)
         return re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, longest_first))})(?!\S)")
+
+    @cached_property
+    def _subwords(self) -> Any:
+        return subwords.loaded(self.tokenizer)
+
+    @property
+    def _whole_words(self) -> list[str]:
+        """Subwords that begin a word and are letters, and so mostly words."""
+        return [
+            token for token in self.vocabulary if token[0] == subwords.MARK and token[1:].isalpha() and len(token) > 3
+        ]
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.spec.sentence import split_words
+from zoo.spec.subwords import MARK
 from zoo.spec.text import MAX_TOKENS, UNKNOWN, Text, Tokens
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ class SourceText(Text):
     """A sentence to be translated, stored as codes (T,).
 
     Args:
-        vocabulary, closed: as in `Text`.
-        level: the tokens are `words` (with punctuation marks, as `tokens_of` splits them) or `characters`.
-        lowercase: whether capitals are taken for small letters.
+        vocabulary, closed, tokenizer: as in `Text`.
+        level: the tokens are `words` (with punctuation marks, as `tokens_of` splits them), `characters` or `subwords`.
+        lowercase: whether capitals are taken for small letters; of subwords, the tokenizer says it.
         max_length: the most tokens that the network was made for.
         such_as: a sentence that shows people what it takes; empty for one of the first tokens.
 
@@ -65,12 +66,14 @@ class SourceText(Text):
 
     def tokens(self, raw: str) -> list[str]:
         """The tokens of a sentence, known or not."""
-        return tokens_of(raw, self.level, self.lowercase)
+        return super().tokens(raw) if self.level == "subwords" else tokens_of(raw, self.level, self.lowercase)
 
     def example(self) -> str:
         return repr(self.such_as) if self.such_as else super().example()
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
+        if self.level == "subwords":
+            return super().sample(random, length=min(length, self.max_length), side=side)
         known = [token for token in self.vocabulary if self.tokens(token) == [token]] or list(self.vocabulary)
         separator = "" if self.level == "characters" else " "
         return (separator.join(random.choice(known, min(length, self.max_length))),)
@@ -96,7 +99,9 @@ class SourceText(Text):
         tokens = self.tokens(raw)
         copied = [tokens[place] for place in answer["copied"]]
         pieces = answer["text"].split(COPIED)
-        text = "".join(piece + word for piece, word in zip(pieces, [*copied, ""]))
+        if self.level == "subwords":
+            copied = [token.replace(MARK, " ") for token in copied]
+        text = "".join(piece + word for piece, word in zip(pieces, [*copied, ""])).strip()
         return {**answer, "text": text, "copied": copied}
 
 

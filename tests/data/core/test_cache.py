@@ -77,7 +77,7 @@ def test_processes_decode_the_same(folder: Path, place: str, monkeypatch: pytest
     files = files_in(folder)
     images = decoded(files, SMALL, cache=place, stop=False)
     assert images.usable == [0, 1, 2, 4, 5, 6]
-    assert all(torch.equal(images[row], SMALL.encode(files.path(row))) for row in images.usable)
+    assert all(torch.equal(images[row], SMALL.encode(files.source(row))) for row in images.usable)
     with pytest.raises(DataError, match=r"3\.png is no usable image"):  # the cache knows
         decoded(files, SMALL, cache=place)
 

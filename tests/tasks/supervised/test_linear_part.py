@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.models import MLP
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.spec.columns import Category, Number

@@ -11,7 +11,7 @@ from torch import nn
 
 import zoo
 from zoo import models
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.metrics.generation import frechet_distance
 from zoo.models import Discriminator
 from zoo.spec import Classes, Image, Spec

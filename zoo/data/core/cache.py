@@ -58,8 +58,13 @@ class ImageFiles:
     sizes: np.ndarray
     times: np.ndarray
 
-    def path(self, row: int) -> str:
+    def source(self, row: int) -> str | bytes:
+        """The path of a file, or its bytes."""
         return os.path.join(self.root, self.names[row])
+
+    def told(self, row: int, fault: str) -> str:
+        """What is wrong with a file, which is named."""
+        return fault
 
     @property
     def fingerprint(self) -> str:
@@ -193,7 +198,7 @@ def decoded(
         fault = f"no images can be cached in {where} ({error}); set data.cache to a folder"
         raise DataError(one_line(fault)) from error
     if stop and not images.heights.all():  # an earlier run skipped it
-        file = files.path(int(images.heights.argmin()))
+        file = files.root / files.names[int(images.heights.argmin())]
         raise DataError(f"{file} is no usable image; data.unreadable=skip ignores such files")
     return images
 
@@ -256,15 +261,17 @@ class _Decoding:
         if image.height is not None and image.width is not None:
             pixels = [image.height * image.width] * len(self.files.names)
         else:
-            pixels = [self._pixels(self.files.path(row)) for row in range(len(self.files.names))]
+            pixels = [self._pixels(row) for row in range(len(self.files.names))]
         return image.channels * np.array(pixels, dtype=np.int64)
 
-    def _pixels(self, file: str) -> int:
+    def _pixels(self, row: int) -> int:
+        file = self.files.source(row)
         try:
             width, height = image_size(file)
             if min(height, width) < self.smallest:
+                named = self.files.root / self.files.names[row]
                 size = f"{height} x {width} pixels"
-                raise SpecError(f"{file}, of {size}, is smaller than a patch of {self.smallest}")
+                raise SpecError(f"{named}, of {size}, is smaller than a patch of {self.smallest}")
         except SpecError as error:
             if self.stop:
                 raise _unusable(str(error)) from error
@@ -332,7 +339,7 @@ class _Decoding:
     def _jobs(self, places: np.ndarray) -> Iterator[Job]:
         for row, (place, size) in enumerate(zip(places, self.sizes)):
             if size:
-                yield row, self.files.path(row), int(place), int(size)
+                yield row, self.files.source(row), int(place), int(size)
 
     def _table(self, results: Iterable[Decoded]) -> dict[str, np.ndarray]:
         """What is known of each image, by the name of the column; what was not decoded has height and width 0."""
@@ -342,7 +349,7 @@ class _Decoding:
         for result in results:
             if result.error:
                 if self.stop:
-                    raise _unusable(result.error)
+                    raise _unusable(self.files.told(result.row, result.error))
                 continue
             heights[result.row], widths[result.row] = result.height, result.width
             sums[result.row], squares[result.row] = result.sums, result.squares

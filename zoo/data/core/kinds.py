@@ -200,17 +200,23 @@ def _looks_exact(known: pd.Series) -> pd.Series:
 
 def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     """Refuse a column of numbers with some cells that are none, which would be a category of all those numbers."""
+    import numpy as np
     import pandas as pd
 
-    known = exact_words(cells[~is_missing(cells)])
+    places, different = pd.factorize(cells)  # -1 is missing
+    known = exact_words(pd.Series(different)).mask(is_missing(pd.Series(different)))
+    counts = np.bincount(places[places >= 0], minlength=len(known)) * known.notna().to_numpy(bool)
     is_number = pd.to_numeric(known, errors="coerce").notna()
-    is_like_one = known.str.match(AFFIXED).astype(bool) | known.str.match(_DATED).astype(bool)
+    is_like_one = (known.str.match(AFFIXED) | known.str.match(_DATED)).fillna(False).astype(bool)
     for what, fitting in (("a number", is_number), ("a number, an amount or a date", is_like_one)):
-        if MOSTLY <= fitting.mean() < 1 and known[fitting].nunique() > FEW:
-            cell, row = known[~fitting].iloc[0][:40], known.index[int((~fitting).to_numpy().argmax())]
+        fits = counts[fitting.to_numpy(bool)].sum()
+        if MOSTLY <= fits / counts.sum() < 1 and known[fitting].nunique() > FEW:
+            odd = np.append(~fitting & known.notna(), False)  # the last one is of missing cells
+            row = int(odd[places].argmax())
             raise DataError(
-                f"column '{name}', row {row}: '{cell}' is not {what}, and {fitting.sum()} of {len(known)} cells are; "
-                f"mend it, or give data.na_values=['{cell}'] or {_setting(name, 'category')}"
+                f"column '{name}', row {cells.index[row]}: '{known[places[row]][:40]}' is not {what}, and {fits} of "
+                f"{counts.sum()} cells are; mend it, or give data.na_values=['{known[places[row]][:40]}'] or "
+                f"{_setting(name, 'category')}"
             )
 
 
@@ -251,6 +257,8 @@ def _say_missing(cells: pd.Series, name: str, kind: str, say: Say) -> None:
 
 def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> Kind:
     """The kind of a column of words: a category, unless most rows have their own."""
+    import pandas as pd
+
     count = int(cells.notna().sum())
     if len(known) > FEW and len(known) > count / 4 and is_text(known):
         say(f"column '{name}' is left out: it holds {len(known)} different texts; data=csv_text learns from texts")
@@ -267,13 +275,17 @@ def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> K
             f"{_setting(name, 'category')} keeps it"
         )
         return IGNORED
-    text = words(cells)
-    missing = text.str.lower().isin(MISSING_NAMES)
-    if text.isin(["NA"]).any() and known.str.fullmatch(_COUNTRY).all():
+    different = words(pd.Series(cells.dropna().unique()))
+    codes = different.isin(["NA"]).any() and known.str.fullmatch(_COUNTRY).all()
+    if codes:
         say(f"column '{name}': NA is read as a code like the others ({_listed(known)}), not as a missing cell")
-        missing &= text != "NA"
-    if missing.any():
-        _say_missing(cells.where(missing | cells.isna(), "known"), name, "category", say)
+    if cells.isna().any() or different.str.lower().isin(MISSING_NAMES - ({"na"} if codes else set())).any():
+        text = words(cells)
+        missing = text.str.lower().isin(MISSING_NAMES)
+        if codes:
+            missing &= text != "NA"
+        if missing.any():
+            _say_missing(cells.where(missing | cells.isna(), "known"), name, "category", say)
     return Kind("category")
 
 

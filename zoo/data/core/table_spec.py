@@ -76,7 +76,13 @@ def learn(
     def train(name: str) -> pd.Series:  # one column at a time, since a table may be large
         return frame[name] if rows is None else frame[name].iloc[rows]
 
-    found = [_column(train(name), kinds[str(name)], say) for name in frame.columns if name not in targets]
+    def described(name: str) -> Column | None:
+        of_words = frame[name].dtype.kind not in "iufMmb" and frame[name].dtype != object
+        if rows is not None and of_words and kinds[name].name in ("category", "boolean", "time"):
+            return _column(_different(frame[name], rows), kinds[name], say)
+        return _column(train(name), kinds[name], say)
+
+    found = [described(str(name)) for name in frame.columns if name not in targets]
     columns = tuple(column for column in found if column is not None)
     if not columns:
         raise DataError(_nothing_left(frame, targets))
@@ -206,6 +212,21 @@ def missing_cells(cells: pd.Series, kind: Kind) -> pd.Series:
     if kind.name == "number":
         return cells.isna() if cells.dtype.kind in "iuf" else is_missing(cells)
     return cells.isna() | words(cells).str.lower().isin(MISSING_NAMES).astype(bool)
+
+
+def _different(cells: pd.Series, rows: np.ndarray) -> pd.Series:
+    """The different cells of some rows, a missing one among them."""
+    import numpy as np
+    import pandas as pd
+
+    places, different = pd.factorize(cells)  # -1 is missing
+    counts = np.bincount(places[rows] + 1, minlength=len(different) + 1)
+    return (
+        pd.Series(different)
+        .take(np.flatnonzero(counts[1:]))
+        .reindex([*np.flatnonzero(counts[1:]), *([len(different)] if counts[0] else [])])
+        .rename(cells.name)
+    )
 
 
 def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:

@@ -6,14 +6,17 @@ Shape letters: N texts, S tokens of all texts.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 
 from zoo.data.core.examples import Ragged
 from zoo.errors import DataError
+from zoo.spec import subwords
 from zoo.spec.text import FIRST, UNKNOWN, Text, tokenise
+
+AT_ONCE = 1_000  # texts
 
 
 class TokenisedTexts:
@@ -21,16 +24,16 @@ class TokenisedTexts:
 
     Args:
         texts: the texts.
-        level: `words` or `characters`.
+        level: `words`, `characters` or `subwords`.
         max_length: tokens of a text that are kept, the last ones, which usually hold the conclusion; None for all.
+        tokenizer: of subwords, the JSON of `zoo.spec.subwords`.
     """
 
-    def __init__(self, texts: Sequence[str], level: str, max_length: int | None = None) -> None:
-        self.level = level
+    def __init__(self, texts: Sequence[str], level: str, max_length: int | None = None, tokenizer: str = "") -> None:
+        self.level, self.tokenizer = level, tokenizer
         places: dict[str, int] = {}
         codes, lengths, full = array("i"), [], []
-        for text in texts:
-            tokens = tokenise(text, level)
+        for tokens in self._split(texts):
             full.append(len(tokens))
             kept = tokens[-max_length:] if max_length else tokens
             lengths.append(len(kept))
@@ -48,12 +51,21 @@ class TokenisedTexts:
         keys = (self.codes[start : start + length].tobytes() for start, length in parts)
         return np.array([found.setdefault(key, row) for row, key in enumerate(keys)], np.int64)
 
+    def _split(self, texts: Sequence[str]) -> Iterable[list[str]]:
+        if self.level != "subwords":
+            return (tokenise(text, self.level) for text in texts)
+        loaded = subwords.loaded(self.tokenizer)
+        parts = (texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE))
+        return (each.tokens for part in parts for each in loaded.encode_batch(part, add_special_tokens=False))
+
     def learn(self, rows: np.ndarray, min_freq: int = 1, max_vocab: int | None = None) -> Text:
-        """The spec of texts, whose vocabulary holds the tokens of some rows, the most frequent first.
+        """The spec of texts, whose vocabulary holds the tokens of some rows, the most frequent first, or the subwords.
 
         Raises:
             DataError: no token is that frequent.
         """
+        if self.level == "subwords":
+            return Text(subwords.vocabulary_of(self.tokenizer), self.level, tokenizer=self.tokenizer)
         counts = np.bincount(self.codes[self._places(rows)], minlength=len(self.tokens))
         frequent = np.flatnonzero(counts >= min_freq).tolist()
         frequent.sort(key=lambda place: (-counts[place], self.tokens[place]))

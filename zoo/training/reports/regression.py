@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo import plots
-from zoo.data.core.columns import Examples
+from zoo.data.core.examples import Examples
 from zoo.metrics.calibration import coverage_of, fit_intervals
 from zoo.models import MLP
 from zoo.spec import Calibration
