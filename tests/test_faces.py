@@ -30,7 +30,7 @@ FACES = {
     "zoo.data": """
         Adding Admissions Arrays BinaryRatings BreastCancer CIFAR10 CaptionFolder CharacterData Conll Copying Csv
         CsvRatings CsvSequences CsvSeries CsvText
-        DataModule Dates Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame
+        DataModule Dates Diabetes DigitLines Digits DocumentData EMNIST Examples FashionMNIST Frame HuggingFace
         ImageArrays ImageFolder Imdb InkData InkFolder Joined LineFolder MNIST MNISTLines MovieLens MovingDigits
         Multi30k Newsletters ParallelText PenDigits PhotoAugmentation Photos Ragged RandomAffine RandomFlip RandomShift
         RatingData ReviewText Reviews RtPolarity RtPolarityWords Scan SeriesData Shapes StrokeAugmentation StrokeDigits

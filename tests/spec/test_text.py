@@ -102,7 +102,7 @@ def test_a_text_of_an_older_zoo_is_open() -> None:
     data = Spec(TEXT, Classes(("no", "yes"))).to_json()
     del data["input"]["closed"]
     assert Spec.from_json(data).input == TEXT
-    with pytest.raises(SpecError, match="Text has closed, level, synonyms, vocabulary, not closed, level"):
+    with pytest.raises(SpecError, match="Text has closed, level, synonyms, tokenizer, vocabulary, not closed, level"):
         Spec.from_json({**data, "input": {"kind": "Text", "level": "words", "closed": True}})
 
 

@@ -22,7 +22,7 @@ from zoo.training.run import train
 
 SMALL = ["model=mlp", "data=digits", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "threads=1"]
 QUIET = ["callbacks.progress=null"]
-OF_PROGRESS = re.compile(r"so far$|: done after |^epoch |^trained: ")  # where a machine is slow
+OF_PROGRESS = re.compile(r"so far$|: done after |^epoch |^trained: |^loading: ")  # where a machine is slow
 Fault = Callable[..., Any]
 
 
