@@ -23,12 +23,10 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.benchmarks import Row
+from zoo.benchmarks.cells import made
 from zoo.data.core.data_module import DataModule
 from zoo.hardware import check_gpu, precision
 from zoo.tasks.task import Task
-from zoo.training import batch_size, report
-from zoo.training.compose import compose
-from zoo.training.parts import make_data, make_task
 
 CELLS: dict[str, list[str]] = {
     "cnn classification": ["data=digits"],
@@ -58,7 +56,7 @@ def run(root: Path) -> list[Row]:
     print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     rows = []
     for name, overrides in CELLS.items():
-        data, task = _made(name, overrides)
+        data, task = made(name, "gpu", overrides)
         watch, count = Watch(), Operators()
         _fit(task, data, ROUNDS + 2, BATCHES, watch)
         bare = _bare(task, data) if task.automatic_optimization else []
@@ -70,19 +68,6 @@ def run(root: Path) -> list[Row]:
         print(f"| {' | '.join(map(str, told))} |", flush=True)
         rows.append(Row(f"{name}, examples a second", ours, bare))
     return rows
-
-
-def _made(name: str, overrides: list[str]) -> tuple[DataModule, Task]:
-    model, kind = name.split()
-    cfg = compose([f"model={model}", f"task={kind}", "trainer=gpu", "folder=null", *overrides])
-    L.seed_everything(0, verbose=False)
-    data = make_data(cfg, {})
-    data.prepare_data()
-    data.setup("fit")
-    batch_size.resolve(cfg, data)
-    task = make_task(cfg, data.spec)
-    report.initialise(task, data.splits)
-    return data, task
 
 
 def _fit(task: Task, data: DataModule, epochs: int, batches: int, watch: Callback) -> None:

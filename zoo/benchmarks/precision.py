@@ -16,9 +16,7 @@ import torch
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 
 from zoo.benchmarks import Row
-from zoo.training import report
-from zoo.training.compose import compose
-from zoo.training.parts import make_data, make_task
+from zoo.benchmarks.cells import made
 
 SEEDS = 3
 SETTLED = 100  # steps after which the scaler has found its scale
@@ -75,13 +73,7 @@ def _score(
     name: str, metric: str, epochs: int, overrides: list[str], precision: str, seed: int
 ) -> tuple[float, list[bool]]:
     """The metric after a run, and for each step whether the scaler skipped it."""
-    model, task_name = name.split()
-    cfg = compose([f"model={model}", f"task={task_name}", "trainer=cpu", "folder=null", *overrides])
-    L.seed_everything(seed, verbose=False)
-    data = make_data(cfg, {})
-    data.setup("fit")
-    task = make_task(cfg, data.spec)
-    report.initialise(task, data.splits)
+    data, task = made(name, "cpu", overrides, seed)
     scaler = Scaler() if precision == "16-mixed" else None
     plugin = Precision() if precision == "32-true" else MixedPrecision(precision, "cpu", scaler)  # type: ignore[arg-type]
     trainer = L.Trainer(
