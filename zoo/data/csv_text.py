@@ -102,7 +102,7 @@ class CsvText(DataModule):
         frame = self._frame()
         targets = of_columns(frame, self.labels, self.target_kind, f"{self.path.name}, row", self.label_separator)
         given = frame[self.text].tolist()
-        texts = TokenisedTexts(given, "words" if self.level == "subwords" else self.level, self.max_length)
+        texts = TokenisedTexts(given, first_level(self.level), self.max_length)
         rows = self._split(frame[SPLIT].to_numpy(), texts.first_alike(), targets)
         if self.level == "subwords":
             assert self.max_vocab is not None
@@ -192,6 +192,11 @@ class CsvText(DataModule):
         parts = {split: firsts[chosen[split]] if not len(held[split]) else held[split] for split in HELD_OUT}
         train = np.isin(alike[source], alike[firsts[chosen["train"]]])
         return {"train": source[train], **parts}
+
+
+def first_level(level: str) -> str:
+    """The level at which texts are cut before anything is learned from them: subwords are learned from words."""
+    return "words" if level == "subwords" else level
 
 
 def most_tokens(given: int | str | None, level: str, words: int) -> int | None:

@@ -35,8 +35,9 @@ from zoo.data.core.labelled_files import HELD_OUT, draw_splits
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.targets import TARGET_KINDS, of_columns
 from zoo.data.csv_text import AUTO_VOCAB, SPLIT, CsvText
+from zoo.data.image_columns import SizedImages
 from zoo.data.layouts import NAMED, SPLITS
-from zoo.data.photos import UNREADABLE, SizedImages
+from zoo.data.photos import UNREADABLE
 from zoo.errors import DataError, unknown
 from zoo.files import quoted
 from zoo.spec import Encoded, Image, Spec

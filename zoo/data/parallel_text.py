@@ -15,7 +15,7 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions
-from zoo.data.csv_text import AUTO_VOCAB, most_tokens
+from zoo.data.csv_text import AUTO_VOCAB, first_level, most_tokens
 from zoo.errors import DataError, unknown
 from zoo.files import quoted
 from zoo.spec import SourceText, Spec, TargetText, subwords
@@ -114,7 +114,7 @@ class ParallelText(DataModule):
         self.split_seed = check.seed("split_seed", split_seed)
 
     def expected_specs(self) -> Sequence[Spec]:
-        level = "words" if self.level == "subwords" else self.level  # of those nothing is learned yet
+        level = first_level(self.level)
         return [Spec(SourceText(("a",), level), TargetText(("b",), level, 1))]
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
@@ -210,7 +210,7 @@ class ParallelText(DataModule):
     # Tokens
 
     def _tokenised(self, split: str, texts: Iterable[tuple[str, str]]) -> list[Pair]:
-        level = "words" if self.level == "subwords" else self.level
+        level = first_level(self.level)
 
         def cut(text: str) -> tuple[str, ...]:
             return tuple(tokens_of(text, level, self.lowercase))

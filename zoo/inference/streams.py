@@ -131,7 +131,7 @@ class TableStream:
             taken.append(line)
             cells: list[str] = []
             with suppress(csv.Error):  # a cell is too long
-                cells = (not line.fault and line.text and _parsed([line.text], self._separator)) or []
+                cells = (_parsed([line.text], self._separator) if line.text else None) or []  # no text with a fault
             names = [f"column_{number}" for number in range(1, len(cells) + 1)]
             if {*expected} <= {*cells} and expected:
                 return cells

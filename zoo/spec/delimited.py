@@ -251,20 +251,19 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
             size *= 2
         if start + size < len(data):
             chunk = chunk[: lines[-1] + 1]
-        torn = has_quotes and _is_torn(chunk, outside[: len(chunk)], ord(form.dialect.separator))
+        torn = has_quotes and _is_torn(chunk, quotes[: len(chunk)], outside[: len(chunk)], form.dialect.separator)
         yield Chunk(chunk, np.flatnonzero(separators[: len(chunk)]), lines, has_quotes, torn)
         start += len(chunk)
 
 
-def _is_torn(chunk: np.ndarray, outside: np.ndarray, separator: int) -> bool:
+def _is_torn(chunk: np.ndarray, quotes: np.ndarray, outside: np.ndarray, separator: str) -> bool:
     """Whether a line ends within quotes, and a quote closes before something else than a separator or another quote."""
     import numpy as np
 
-    quotes = chunk == ord('"')
     if not (~outside & (chunk == ord("\n"))).any():
         return False
     after = chunk[np.flatnonzero(quotes[:-1] & outside[:-1]) + 1]
-    return not np.isin(after, [separator, *b'"\r\n ']).all()
+    return not np.isin(after, [ord(separator), *b'"\r\n ']).all()
 
 
 def _is_even(lines: Chunk, width: int) -> bool:
@@ -319,9 +318,9 @@ def _odd_numbers(lines: Chunk, begins: np.ndarray, first: np.ndarray) -> dict[in
     powers = powers[(powers > 0) & _are_digits(chunk[powers - 1])]
     powers = powers[_are_digits(_at(chunk, powers + 1))]
     found: dict[int, bool] = {}
-    begins = np.concatenate([[0], ends + 1])
+    lines_begin = np.concatenate([[0], ends + 1])
     for places, kind in ((zeros, True), (powers, False)):
-        line = begins[np.searchsorted(begins, places, side="right") - 1]
+        line = lines_begin[np.searchsorted(lines_begin, places, side="right") - 1]
         columns = np.searchsorted(separators, places) - np.searchsorted(separators, line)
         for column in np.unique(columns).tolist():
             found[column] = found.get(column, False) or kind

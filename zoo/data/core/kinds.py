@@ -204,7 +204,8 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     import pandas as pd
 
     places, different = pd.factorize(cells)  # -1 is missing
-    known = exact_words(pd.Series(different)).mask(is_missing(pd.Series(different)))
+    known = pd.Series(different)
+    known = exact_words(known).mask(is_missing(known))
     counts = np.bincount(places[places >= 0], minlength=len(known)) * known.notna().to_numpy(bool)
     is_number = pd.to_numeric(known, errors="coerce").notna()
     is_like_one = (known.str.match(AFFIXED) | known.str.match(_DATED)).fillna(False).astype(bool)
@@ -212,11 +213,11 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
         fits = counts[fitting.to_numpy(bool)].sum()
         if MOSTLY <= fits / counts.sum() < 1 and known[fitting].nunique() > FEW:
             odd = np.append(~fitting & known.notna(), False)  # the last one is of missing cells
-            row = int(odd[places].argmax())
+            place = int(odd[places].argmax())
+            cell, row = known[places[place]][:40], cells.index[place]
             raise DataError(
-                f"column '{name}', row {cells.index[row]}: '{known[places[row]][:40]}' is not {what}, and {fits} of "
-                f"{counts.sum()} cells are; mend it, or give data.na_values=['{known[places[row]][:40]}'] or "
-                f"{_setting(name, 'category')}"
+                f"column '{name}', row {row}: '{cell}' is not {what}, and {fits} of {counts.sum()} cells are; "
+                f"mend it, or give data.na_values=['{cell}'] or {_setting(name, 'category')}"
             )
 
 

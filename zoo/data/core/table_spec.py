@@ -221,12 +221,8 @@ def _different(cells: pd.Series, rows: np.ndarray) -> pd.Series:
 
     places, different = pd.factorize(cells)  # -1 is missing
     counts = np.bincount(places[rows] + 1, minlength=len(different) + 1)
-    return (
-        pd.Series(different)
-        .take(np.flatnonzero(counts[1:]))
-        .reindex([*np.flatnonzero(counts[1:]), *([len(different)] if counts[0] else [])])
-        .rename(cells.name)
-    )
+    kept = [*np.flatnonzero(counts[1:]), *([len(different)] if counts[0] else [])]  # beyond the last one is missing
+    return pd.Series(different).reindex(kept).rename(cells.name)
 
 
 def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:

@@ -139,7 +139,7 @@ class Regression(Supervised):
             network.linear.weight.copy_(weight.T.repeat_interleave(each, dim=1))
             network.linear.bias.copy_(bias.repeat_interleave(each))
 
-    def _gated(self) -> MLP | None:
+    def gated(self) -> MLP | None:
         """The network, where validation says how much it adds to its linear part; the ends of quantiles add all."""
         network = self.trained_network
         has_part = isinstance(network, MLP) and network.linear is not None and not self.values.quantiles
@@ -150,7 +150,7 @@ class Regression(Supervised):
         self.pending = []
 
     def on_validation_epoch_end(self) -> None:
-        if (network := self._gated()) is not None:
+        if (network := self.gated()) is not None:
             network.gate.copy_(self.gain.compute())
             for base, correction, targets in self.pending:
                 self._measure(base + network.gate * correction, targets)
@@ -168,7 +168,7 @@ class Regression(Supervised):
     def eval_step(self, batch: Labelled, batch_idx: int, split: str) -> None:
         x, targets = batch[:2]
         prepared: Any = self.spec.input.prepare(x)
-        network = self._gated() if split == "val" else None
+        network = self.gated() if split == "val" else None
         if network is None:
             return self._measure(apply(self.trained_network, prepared).float(), targets)
         base, correction = (part.float() for part in network.parts(prepared))

@@ -120,8 +120,8 @@ def _(task: Regression, evaluation: Evaluation) -> list[str]:
 
 
 def _linear_notes(task: Regression) -> list[str]:
-    network = task.trained_network
-    if not isinstance(network, MLP) or network.linear is None or task.values.quantiles:
+    network = task.gated()
+    if network is None:
         return []
     kept = ", ".join(f"{share:.0%}" for share in network.gate.tolist())
     return [f"The network adds to a linear regression; by validation, {kept} of what it adds is kept."]
