@@ -229,7 +229,9 @@ def _centres(scenes: Scenes, random: torch.Generator) -> Tensor:
     across = jitter[:, :, 0] * 3
     left = torch.stack([along, across], dim=2)
     above = torch.stack([across, along], dim=2)
-    front = jitter[:, :1] * 5 + jitter[:, 1:] * torch.tensor([[1.0], [0.0]])  # one place, and a little beside it
+    angle, distance = torch.pi * jitter[:, 1, 0], 4.5 + 0.7 * jitter[:, 1, 1]  # over the other's edge: both can be seen
+    beside = distance[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
+    front = jitter[:, :1] * 5 + torch.stack([beside, torch.zeros_like(beside)], dim=1)
     placed = torch.where(
         (relation == 0)[:, None, None], left, torch.where((relation == 1)[:, None, None], above, front)
     )
