@@ -53,7 +53,8 @@ class RandomAffine:
         degrees: largest angle, in either direction, up to 180.
         scale: largest fraction by which an image grows or shrinks, at least 0 and below 1.
         pixels: largest shift in each direction; it may be a fraction of a pixel.
-        shear: largest slant, in either direction: by how much of its height an image leans over, at least 0 and below 1.
+        shear: largest slant, in either direction: the share of its height by which an image leans over, at least 0 and
+            below 1.
         aspect: largest fraction by which the width alone grows or shrinks, at least 0 and below 1.
 
     Raises:
