@@ -72,7 +72,7 @@ class Colourisation(Restoration):
         discriminator: Callable[[int], PatchDiscriminator],
         adversarial: AdversarialOptions = DEFAULTS,
         adversarial_weight: float = 0.0,
-        rebalancing: float = 0.5,
+        rebalancing: float = 0.1,
         evaluator: Evaluator | None = None,
     ) -> None:
         if evaluator is not None:
