@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from zoo.metrics.classification import METRICS
-from zoo.metrics.meanings import MEANINGS, better, meaning, title
+from zoo.metrics.meanings import MEANINGS, better, meaning, rounded, title
 
 
 def test_every_metric_of_the_published_weights_has_a_meaning() -> None:
@@ -39,3 +39,12 @@ def test_a_baseline_is_better_where_its_metric_is(name: str) -> None:
     assert title(name) == f"{name} (higher is better)"
     assert better("test/log_z") is None
     assert better("nonsense") is None
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    assert [rounded(x) for x in (0.96126, 8534.77, 10269.03, -237750.81)] == ["0.9613", "8535", "10269", "-237751"]
+    assert [rounded(x, 2) for x in (0.00234, 7.04, 499.8)] == ["0.0023", "7", "500"]
+    assert rounded(12345.6, sign="+") == "+12346"
+    assert rounded(0.5, sign="+") == "+0.5"
+    assert rounded(float("nan")) == "nan"
+    assert rounded(1.5e20) == "1.5e+20"

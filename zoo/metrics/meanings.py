@@ -166,6 +166,18 @@ def title(metric: str) -> str:
     return metric + {"min": " (lower is better)", "max": " (higher is better)", None: ""}[better(metric)]
 
 
+def rounded(value: float, digits: int = 4, sign: str = "-") -> str:
+    """A number of so many significant digits, as people write it: 0.9613, and 10269, not 1.027e+04.
+
+    Args:
+        value: the number.
+        digits: significant ones; a number that has more before its point is written whole.
+        sign: "+" also where the number is positive, as in a format.
+    """
+    is_whole = 10**digits <= abs(value) < 1e15
+    return f"{value:{sign}.{0 if is_whole else digits}{'f' if is_whole else 'g'}}"
+
+
 def _metric_of(name: str) -> str:
     """The metric that a name such as `test/psnr`, `rmse of the mean` or `knn_accuracy_pca` is of; empty for none."""
     bare = name.rpartition("/")[2]
