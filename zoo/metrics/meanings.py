@@ -11,7 +11,8 @@ MEANINGS = {
     "absolute_error": "Mean absolute error of the outputs; lower is better.",
     "accuracy": "The fraction of examples, or of steps, whose most likely label is right; 1 is best.",
     "as_asked": "The fraction of generated images that a classifier reads as the class that was asked for; 1 is best.",
-    "auroc": "The probability that an unusual example scores higher than a usual one; 1 is best, 0.5 is chance.",
+    "auroc": "The probability that an example of a class gets a higher score for it than an example of another one; of "
+    "anomalies, that an unusual example scores higher than a usual one. 1 is best, 0.5 is chance.",
     "average_precision": "Mean precision over all recalls, 0 to 1; the share of the class is chance; higher is better.",
     "balanced_accuracy": (
         "Mean over the classes of the fraction that is found, 0 to 1; 1 / classes is chance; higher is better."
