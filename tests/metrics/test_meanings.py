@@ -22,6 +22,10 @@ def test_the_glossary_says_the_same(root: Path) -> None:
         assert f"### {name} {text}" in glossary
 
 
+def test_a_meaning_fits_into_a_cell_of_a_table() -> None:
+    assert [name for name, text in MEANINGS.items() if "|" in text or "\n" in text] == []
+
+
 def test_of_a_baseline_it_is_said_what_is_compared() -> None:
     assert meaning("baseline/bicubic_psnr") == "Of a simpler method: `psnr`."
     assert meaning("baseline/accuracy of a bag of words") == "Of a simpler method: `accuracy`."

@@ -83,7 +83,7 @@ MEANINGS = {
     "reconstruction": "The mean squared difference of an example and its image by way of the hidden units; 0 is best.",
     "rmse": "The root of the mean squared error, in the value's own unit; 0 is best.",
     "seconds": "The seconds that the training took.",
-    "smape": "Mean of 2 |error| / (|true| + |forecast|), 0 to 2; lower is better.",
+    "smape": "Mean of twice the error over true value plus forecast, all without their signs: 0 to 2; lower is better.",
     "squared_error": "Mean squared error of the outputs; lower is better.",
     "ssim": "Structural similarity: of brightness, contrast and structure in small windows; 1 is best.",
     "sum_of_squares": "Squared errors, summed over an example's outputs; lower is better.",
