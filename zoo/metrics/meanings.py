@@ -11,7 +11,8 @@ MEANINGS = {
     "absolute_error": "Mean absolute error of the outputs; lower is better.",
     "accuracy": "The fraction of examples, or of steps, whose most likely label is right; 1 is best.",
     "as_asked": "The fraction of generated images that a classifier reads as the class that was asked for; 1 is best.",
-    "auroc": "The probability that an unusual example scores higher than a usual one; 1 is best, 0.5 is chance.",
+    "auroc": "The probability that an example of a class gets a higher score for it than an example of another one; of "
+    "anomalies, that an unusual example scores higher than a usual one. 1 is best, 0.5 is chance.",
     "average_precision": "Mean precision over all recalls, 0 to 1; the share of the class is chance; higher is better.",
     "balanced_accuracy": (
         "Mean over the classes of the fraction that is found, 0 to 1; 1 / classes is chance; higher is better."
@@ -24,6 +25,7 @@ MEANINGS = {
     ),
     "cer": "Character error rate: edits (insertions, deletions, substitutions) for each true character; 0 is best.",
     "classes": "The fraction of classes that generated images show about as often as real ones do; 1 is best.",
+    "colourfulness": "How colourful images are (Hasler and Süsstrunk): 0 is grey, 15 slightly, 59 quite colourful.",
     "exact": "The fraction of captions, translations or sets of labels that are right as a whole; 1 is best.",
     "f1": "Harmonic mean of precision and recall, 0 to 1; higher is better.",
     "false_positive_rate": "The fraction of usual examples that are above the threshold of anomalies; 0 is best.",
@@ -79,10 +81,11 @@ MEANINGS = {
         "Of anomalies, the fraction that is above the threshold; of real images, the fraction that lies among "
         "generated ones in the space of features. 1 is best."
     ),
+    "recognised": "The fraction of coloured images that a classifier answers as it does the true ones; 1 is best.",
     "reconstruction": "The mean squared difference of an example and its image by way of the hidden units; 0 is best.",
     "rmse": "The root of the mean squared error, in the value's own unit; 0 is best.",
     "seconds": "The seconds that the training took.",
-    "smape": "Mean of 2 |error| / (|true| + |forecast|), 0 to 2; lower is better.",
+    "smape": "Mean of twice the error over true value plus forecast, all without their signs: 0 to 2; lower is better.",
     "squared_error": "Mean squared error of the outputs; lower is better.",
     "ssim": "Structural similarity: of brightness, contrast and structure in small windows; 1 is best.",
     "sum_of_squares": "Squared errors, summed over an example's outputs; lower is better.",
@@ -90,6 +93,7 @@ MEANINGS = {
         "The fraction of tokens and ends of translations that are the likeliest after the true ones; 1 is best."
     ),
     "top5_accuracy": "Fraction of examples whose class is among the five likeliest; higher is better.",
+    "true_colourfulness": "`colourfulness` of the true images, which that of the coloured ones should come near.",
     "weighted_quantile_loss": "Pinball loss of the quantiles, divided by the sum of the true values; lower is better.",
     "wer": "Word error rate: edits of words for each true word; 0 is best.",
     "words": "The fraction of the caption's words that a captioner reads back from the image; 1 is best.",
@@ -115,6 +119,7 @@ HIGHER_IS_BETTER = {
     "read_by_cnn",
     "read_by_lstm",
     "recall",
+    "recognised",
     "ssim",
     "token_accuracy",
     "top5_accuracy",
@@ -164,6 +169,18 @@ def better(metric: str) -> Way | None:
 def title(metric: str) -> str:
     """A metric's name, and which way of it is better."""
     return metric + {"min": " (lower is better)", "max": " (higher is better)", None: ""}[better(metric)]
+
+
+def rounded(value: float, digits: int = 4, sign: str = "-") -> str:
+    """A number of so many significant digits, as people write it: 0.9613, and 10269, not 1.027e+04.
+
+    Args:
+        value: the number.
+        digits: significant ones; a number that has more before its point is written whole.
+        sign: "+" also where the number is positive, as in a format.
+    """
+    is_whole = 10**digits <= abs(value) < 1e15
+    return f"{value:{sign}.{0 if is_whole else digits}{'f' if is_whole else 'g'}}"
 
 
 def _metric_of(name: str) -> str:
