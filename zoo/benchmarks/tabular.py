@@ -22,7 +22,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.svm import SVC, SVR
 from torch import Tensor
 
@@ -40,13 +39,11 @@ BATCH_SIZE = 64
 MOST = 2000  # rows of a table; of a longer one so many are drawn
 CLASSIFIERS = {
     "logistic regression": partial(LogisticRegression, max_iter=1000),
-    "MLPClassifier": partial(MLPClassifier, max_iter=1000, random_state=0),
     "gradient boosting": partial(HistGradientBoostingClassifier, random_state=0),
     "SVM": partial(SVC, C=10),
 }
 REGRESSORS = {
     "ridge": Ridge,
-    "MLPRegressor": partial(MLPRegressor, max_iter=1000, random_state=0),
     "gradient boosting": partial(HistGradientBoostingRegressor, random_state=0),
     "SVM": partial(SVR, C=10),
 }
@@ -102,29 +99,33 @@ def run(root: Path) -> list[Row]:
 
 def sources() -> Iterator[Source]:
     """The tables that scikit-learn generates or ships, and those of statsmodels, where it is installed."""
-    for name, data in {"breast_cancer": BreastCancer(), "wine": Wine(), "diabetes": Diabetes()}.items():
-        yield Source(name, data.read(), data.targets[0], classes=name != "diabetes", seen=True)
-    yield _generated("friedman1", make_friedman1(500, noise=1.0, random_state=SEED), seen=True)
     yield _generated("friedman2", make_friedman2(500, noise=125.0, random_state=SEED))
     yield _generated("friedman3", make_friedman3(500, noise=0.1, random_state=SEED))
     yield Source("iris", load_iris(as_frame=True).frame, "target", classes=True)
+    yield from _of_statsmodels()
     yield Source("digits", load_digits(as_frame=True).frame, "target", classes=True)
+    yield _generated("friedman1", make_friedman1(500, noise=1.0, random_state=SEED), seen=True)
+    for name, data in {"diabetes": Diabetes(), "breast_cancer": BreastCancer(), "wine": Wine()}.items():
+        yield Source(name, data.read(), data.targets[0], classes=name != "diabetes", seen=True)
+
+
+def _of_statsmodels() -> Iterator[Source]:
     try:
         import statsmodels.datasets as shipped
     except ImportError:
         print("statsmodels is not installed, and its tables are left out", flush=True)
         return
-    star98 = shipped.star98.load_pandas()
-    share = star98.endog.iloc[:, 0] / star98.endog.sum(axis=1)
-    yield Source("star98", star98.exog.assign(share=share), "share", classes=False, seen=True)
     yield _shipped("engel", shipped.engel, "foodexp")
     yield _shipped("ccard", shipped.ccard, "AVGEXP")
     yield _shipped("grunfeld", shipped.grunfeld, "invest", category="firm")
+    yield _shipped("anes96", shipped.anes96, "vote", classes=True)
+    yield _shipped("modechoice", shipped.modechoice, "choice", category="mode", ignored="individual", classes=True)
     yield _shipped("randhie", shipped.randhie, "mdvis")
     affairs = shipped.fair.load_pandas().data
     yield Source("fair", _drawn(affairs.assign(affairs=affairs["affairs"] > 0)), "affairs", classes=True)
-    yield _shipped("anes96", shipped.anes96, "vote", classes=True)
-    yield _shipped("modechoice", shipped.modechoice, "choice", category="mode", ignored="individual", classes=True)
+    star98 = shipped.star98.load_pandas()
+    share = star98.endog.iloc[:, 0] / star98.endog.sum(axis=1)
+    yield Source("star98", star98.exog.assign(share=share), "share", classes=False, seen=True)
 
 
 def _generated(name: str, made: tuple[np.ndarray, np.ndarray], *, seen: bool = False) -> Source:

@@ -127,13 +127,13 @@ def _quantiles(values: Tensor) -> Tensor:
 
 @contextmanager
 def _evaluated(network: nn.Module) -> Iterator[None]:
-    """A network in eval mode, with recurrent layers in the mode in which cuDNN passes gradients through; then as it
-    was."""
+    """A network in eval mode, but for recurrent layers, so that cuDNN passes gradients through, and for parts with a
+    gate, which is open in training; then as it was."""
     modes = {part: part.training for part in network.modules()}
     network.eval()
     for part in modes:
-        if isinstance(part, nn.RNNBase):  # of one layer, and so the same
-            part.training = True
+        if isinstance(part, nn.RNNBase) or "gate" in dict(part.named_buffers(recurse=False)):
+            part.training = True  # of this part alone: its dropout stays off
     try:
         yield
     finally:
