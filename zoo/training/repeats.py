@@ -128,7 +128,7 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
     kind = "seeds" if what == "seeds" else "folds, each of them tested by the network of a run that has not seen it"
     averaged = all(run is not kept for run in runs)
     if averaged:
-        which = "averages what they predict, and is tested as they are"
+        which = "averages what they predict, and is tested on the same examples"
     else:
         which = f"is that of {kept.folder.name}, which has the best {kept.monitor} of them, {kept.score:.4g}"
     columns = ["mean", "standard deviation", "least", "most", *(["the ensemble"] if averaged else []), "what it is"]
