@@ -2,10 +2,10 @@
 
 Windows that follow each other share most of their steps, so a validation split holds few errors that are independent of
 each other: 577 windows of 24 steps are 24. The linear part is fitted in seconds, so the training split adds its errors
-by cross-fitting: each fifth is predicted by a fit to the others (as in cross-conformal prediction: Vovk, "Cross-conformal
-predictors", 2015). Where the network adds to the linear part, these are made as much smaller as its errors are on
-validation (a ratio estimate: Cochran, "Sampling techniques", 1977). What is left of small numbers is met as in an
-interval for the next of n normal values: by the ratio of Student's quantile to the normal one.
+by cross-fitting: each fifth is predicted by a fit to the others (as in cross-conformal prediction: Vovk,
+"Cross-conformal predictors", 2015). Where the network adds to the linear part, these are made as much smaller as its
+errors are on validation (a ratio estimate: Cochran, "Sampling techniques", 1977). What is left of small numbers is met
+as in an interval for the next of n normal values: by the ratio of Student's quantile to the normal one.
 
 Shape letters: N windows, H steps of the horizon, V values, Q quantiles.
 """
@@ -85,9 +85,9 @@ def _cross_fitted(task: Forecasting, evaluation: Evaluation) -> tuple[Tensor, Te
         return None
     ends = task.forecast.by_quantile(torch.cat(evaluation.predictions("val")))  # N, H, V, Q
     central = ends[..., ends.shape[-1] // 2]
-    share = _size((central - val[1]) / its_spread) / _size((linear - val[1]) / its_spread)
+    share = (_size((central - val[1]) / its_spread) / _size((linear - val[1]) / its_spread)).nan_to_num(1.0)
     future = train[1][rows]
-    values = future + share * (values - future)
+    values = torch.where(future.isnan(), values, future + share * (values - future))
     reach = ((ends - central[..., None]) / its_spread[..., None]).mean(dim=0)
     return (values[..., None] + reach * spread[..., None]).flatten(2), future
 
