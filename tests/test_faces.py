@@ -16,7 +16,7 @@ FACES = {
     """,
     "zoo.models": """
         CNN CRNN GRU LSTM MLP MODELS NETWORKS RBM RNN
-        Captioner ClassRBM Colouriser Discriminator Ensemble Forecaster FrameReader FreeEnergyRBM Generator Handwriter
+        Captioner ClassRBM Colouriser Discriminator Forecaster FrameReader FreeEnergyRBM Generator Handwriter
         ImageReader Inpainter LabelledRBM LanguageModel Model PatchDiscriminator PhotoCNN RatingRBM RowReader
         SequenceCNN SuperResolver Tagger TextCNN TextClassifier TopicRBM Translator UNet ValueRBM
         apply build create_model defaults list_models register_model

@@ -7,7 +7,7 @@ import torch
 
 from zoo import models
 from zoo.errors import SpecError
-from zoo.models.ensemble import mean_of_classes, mean_of_labels
+from zoo.models.ensemble import Ensemble, mean_of_classes, mean_of_labels
 from zoo.spec import Classes, Features, MultiLabel, Spec, Table, Values
 from zoo.spec.columns import Number
 
@@ -26,7 +26,7 @@ def test_probabilities_of_classes_and_of_labels_are_averaged() -> None:
 def test_an_ensemble_is_the_mean_of_its_members(output: Classes | MultiLabel | Values) -> None:
     spec = Spec(TABLE, output)
     ensemble = models.build("mlp", spec, num_members=3, hidden_sizes=[4]).eval()
-    assert isinstance(ensemble, models.Ensemble)
+    assert isinstance(ensemble, Ensemble)
     x = torch.randn(6, 2)
     each = torch.stack([member(x) for member in ensemble.members])
     kind = {Classes: lambda y: y.softmax(dim=-1), MultiLabel: torch.sigmoid, Values: lambda y: y}[type(output)]
@@ -35,6 +35,6 @@ def test_an_ensemble_is_the_mean_of_its_members(output: Classes | MultiLabel | V
 
 def test_what_has_no_mean_is_refused() -> None:
     with pytest.raises(SpecError, match="averaged"):
-        models.Ensemble(Spec(TABLE, Features()), [])
+        Ensemble(Spec(TABLE, Features()), [])
     with pytest.raises(ValueError, match="num_members"):
         models.build("mlp", Spec(TABLE, Classes(("x", "y"))), num_members=0)

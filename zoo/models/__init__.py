@@ -60,7 +60,6 @@ __all__ = [
     "ClassRBM",
     "Colouriser",
     "Discriminator",
-    "Ensemble",
     "Forecaster",
     "FrameReader",
     "FreeEnergyRBM",

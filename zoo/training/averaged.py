@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from zoo.models import Ensemble
+from zoo.models.ensemble import Ensemble
 from zoo.progress import busy
 from zoo.training import report, run_length
 from zoo.training.parts import find_start, make_data, make_task, make_trainer

@@ -23,7 +23,7 @@ from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
 from zoo.files import quoted
 from zoo.hardware import precision
-from zoo.models.ensemble import average_for
+from zoo.models.ensemble import Ensemble, average_for
 from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
@@ -76,7 +76,7 @@ def find_start(cfg: DictConfig) -> Artefact | None:
     start = load(cfg.init_from)
     if start.model != cfg.model.name:
         raise ConfigError(f"init_from: {cfg.init_from} is a {start.model}, not a {cfg.model.name}")
-    if isinstance(start.network, models.Ensemble):
+    if isinstance(start.network, Ensemble):
         raise ConfigError(f"init_from: {cfg.init_from} averages several networks; start from that of one of its runs")
     for name, value in start.options.items():
         if not any(part.lstrip("+").startswith(f"model.{name}=") for part in overrides_given(cfg)):
