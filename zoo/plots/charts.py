@@ -20,6 +20,7 @@ READABLE_CLASSES = 40  # more than that, and names and counts would run into eac
 READABLE_COLUMNS = 30
 READABLE_POINTS = 2000
 SPLITS = {"val": "C0", "train": "C1"}  # the colour of each, in all panels
+FEW_TICKS = 4  # intervals between numbers of six figures, so that they do not run into each other
 
 
 def learning_curves(metrics: Path, path: Path, title: Callable[[str], str] = str) -> None:
@@ -96,6 +97,7 @@ def predicted_against_true(
         axes.plot(extremes, extremes, color="grey", linewidth=1)
         axes.scatter(x, y, s=12, alpha=0.6)
         axes.set(title=name, xlabel="true", ylabel="predicted")
+        axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
 
@@ -107,6 +109,7 @@ def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path)
         axes.axhline(0, color="grey", linewidth=1)
         axes.scatter(predicted[:, column], true[:, column] - predicted[:, column], s=12, alpha=0.6)
         axes.set(title=name, xlabel="predicted", ylabel="true - predicted")
+        axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from zoo.errors import ConfigError, unknown
 from zoo.files import replacing
-from zoo.metrics.meanings import meaning
+from zoo.metrics.meanings import meaning, rounded
 from zoo.training import folder as folders
 from zoo.training.averaged import average
 from zoo.training.recipe import command, overrides_given, title
@@ -119,7 +119,8 @@ def _metrics(runs: Sequence[TrainedArtefact]) -> dict[str, list[float]]:
 def _summary(runs: Sequence[TrainedArtefact]) -> str:
     rows = {name: values for name, values in _metrics(runs).items() if name.startswith("test/")}
     parts = (
-        f"{name} {statistics.fmean(values):.4g} ± {statistics.pstdev(values):.2g}" for name, values in rows.items()
+        f"{name} {rounded(statistics.fmean(values))} ± {rounded(statistics.pstdev(values), 2)}"
+        for name, values in rows.items()
     )
     return f"Over {len(runs)} runs: {', '.join(parts)}"
 
@@ -130,7 +131,7 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
     if averaged:
         which = "averages what they predict, and is tested on the same examples"
     else:
-        which = f"is that of {kept.folder.name}, which has the best {kept.monitor} of them, {kept.score:.4g}"
+        which = f"is that of {kept.folder.name}, which has the best {kept.monitor} of them, {rounded(kept.score)}"
     columns = ["mean", "standard deviation", "least", "most", *(["the ensemble"] if averaged else []), "what it is"]
     lines = [
         f"# {title(cfg)}: {len(runs)} runs",
@@ -149,10 +150,10 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
     for name, values in _metrics(runs).items():
         numbers = [statistics.fmean(values), statistics.pstdev(values), min(values), max(values)]
         numbers += [kept.metrics.get(name, math.nan)] if averaged else []
-        cells = " | ".join(f"{number:.4g}" for number in numbers)
+        cells = " | ".join(rounded(number) for number in numbers)
         lines.append(f"| {name} | {cells} | {meaning(name)} |")
     lines += ["", "## Runs", "", f"| run | {kept.monitor} |", "|---|---|"]
     rows = [*runs, kept] if averaged else runs
-    lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {run.score:.4g} |" for run in rows]
+    lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {rounded(run.score)} |" for run in rows]
     with replacing(path) as file:
         file.write("\n".join([*lines, ""]).encode())

@@ -127,18 +127,23 @@ def _quantiles(values: Tensor) -> Tensor:
 
 @contextmanager
 def _evaluated(network: nn.Module) -> Iterator[None]:
-    """A network in eval mode, but for recurrent layers, so that cuDNN passes gradients through, and for parts with a
-    gate, which is open in training; then as it was."""
+    """A network in eval mode, with recurrent layers in the mode in which cuDNN passes gradients through, and with the
+    gates beside a linear part open, as they are in training; then as it was."""
     modes = {part: part.training for part in network.modules()}
+    gates = {buffer: buffer.clone() for name, buffer in network.named_buffers() if name.split(".")[-1] == "gate"}
     network.eval()
+    for gate in gates:
+        gate.fill_(1.0)
     for part in modes:
-        if isinstance(part, nn.RNNBase) or "gate" in dict(part.named_buffers(recurse=False)):
-            part.training = True  # of this part alone: its dropout stays off
+        if isinstance(part, nn.RNNBase):  # of one layer, and so the same
+            part.training = True
     try:
         yield
     finally:
         for part, mode in modes.items():
             part.training = mode
+        for gate, value in gates.items():
+            gate.copy_(value)
 
 
 def _write(path: Path, epoch: int, found: Mapping[str, Mapping[str, list[float]]]) -> None:
