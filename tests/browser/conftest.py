@@ -19,7 +19,7 @@ import zoo
 from zoo.serve import doors
 from zoo.serve.demo import DemoApp
 from zoo.serve.request_limits import Limits
-from zoo.spec import Forecast, Ratings, Recommendations, Series, Spec
+from zoo.spec import Forecast, Image, Ratings, Recommendations, Series, Spec
 from zoo.weights.artefact import Artefact
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -40,13 +40,15 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of the page, with published weights, and two networks that are not trained."""
+    """The address of a server of the page, with published weights, and networks that are not trained."""
     folder = tmp_path_factory.mktemp("models")
     series = Spec(Series(("load",), (5.0,), (2.0,)), Forecast(("load",), (5.0,), (2.0,), 6))
     ratings = Spec(Ratings(TITLES, (1, 2, 3)), Recommendations(TITLES, (1, 2, 3)))
-    for name, model, spec in (("load", "lstm", series), ("films", "rbm", ratings)):
+    half = (0.5,)
+    colours = Spec(Image(1, None, None, half, half), Image(3, None, None, 3 * half, 3 * half))
+    for name, model, spec in (("load", "lstm", series), ("films", "rbm", ratings), ("colours", "gan", colours)):
         zoo.save(Artefact(model, {}, spec, zoo.models.build(model, spec)), folder / f"{name}.safetensors")
-    mine = OmegaConf.create([str(folder / "load.safetensors"), str(folder / "films.safetensors")])
+    mine = OmegaConf.create([str(folder / f"{name}.safetensors") for name in ("load", "films", "colours")])
     with serving(DemoApp([*doors._models(None), *doors._models(mine)], Limits())) as address:
         yield address
 

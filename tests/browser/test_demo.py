@@ -175,6 +175,27 @@ def test_a_photograph_is_enlarged_and_compared(visit: Callable[[str], Any], tmp_
     page.get_by_text("Shrunk to").wait_for()
 
 
+def test_a_grey_photograph_is_coloured_by_points(visit: Callable[[str], Any], tmp_path: Path) -> None:
+    page = visit("colours")
+    grey = np.random.default_rng(0).integers(90, 160, (40, 60), dtype=np.uint8)
+    page.locator("input[type=file]").set_input_files(png(tmp_path, grey))
+    answer(page)
+    canvas = page.get_by_label("click where you know the colour")
+    page.get_by_label("colour of the next point").fill("#cc2211")
+    box = canvas.bounding_box()
+    with page.expect_response("**/predict") as replied:
+        canvas.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.5})
+    ((x, y, colour),) = replied.value.request.post_data_json["options"]["hints"]
+    assert (x, y, colour) == (pytest.approx(15, abs=1), pytest.approx(20, abs=1), "#cc2211")
+    image = PIL.Image.fromarray(image_of(replied.value.json()["answers"][0]))
+    np.testing.assert_allclose(np.asarray(image.convert("L")).astype(int), grey.astype(int), atol=1)
+    red, _, blue = image.getpixel((x // 2 * 2, y // 2 * 2))
+    assert red > blue + 20
+    with page.expect_request("**/predict") as asked:
+        press(page, "Undo")
+    assert asked.value.post_data_json["options"]["hints"] == []
+
+
 def test_words_that_count(visit: Callable[[str], Any]) -> None:
     page = visit("lstm.rt_polarity")
     text = "a warm and funny film, dull only once"

@@ -408,6 +408,27 @@ def test_random_affine_of_nothing_changes_nothing() -> None:
 def test_random_affine_repeats_the_edge_and_keeps_to_its_ranges() -> None:
     bright = torch.full((50, 1, 6, 6), 200, dtype=torch.uint8)
     assert (RandomAffine(degrees=180, scale=0.5, pixels=3)(bright) == 200).all()
-    for wrong in ({"degrees": -1}, {"degrees": 181}, {"scale": 1.0}, {"pixels": -0.5}):
-        with pytest.raises(ValueError, match=r"degrees|scale|pixels"):
+    for wrong in (
+        {"degrees": -1},
+        {"degrees": 181},
+        {"scale": 1.0},
+        {"pixels": -0.5},
+        {"shear": 1.0},
+        {"aspect": -0.1},
+    ):
+        with pytest.raises(ValueError, match=r"degrees|scale|pixels|shear|aspect"):
             RandomAffine(**wrong)
+
+
+def test_random_affine_slants_and_widens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a square: its width grows by the aspect alone, and a slant moves rows by their distance from the middle."""
+    image = torch.zeros(2, 1, 40, 60, dtype=torch.uint8)
+    image[:, :, 12:28, 22:38] = 200
+    drawn = iter([torch.full((4, 2), 0.5), torch.tensor([[0.5, 1.0], [1.0, 0.5]])])  # lean and width of two images
+    monkeypatch.setattr(torch, "rand", lambda *size, **kwargs: next(drawn))
+    wide, slanted = RandomAffine(shear=0.4, aspect=0.25)(image).float()[:, 0]
+    assert wide.sum() / image[0].sum() == pytest.approx(1.25, rel=0.03)
+    assert slanted.sum() / image[1].sum() == pytest.approx(1.0, rel=0.03)
+    columns = torch.arange(60.0)
+    middles = (slanted @ columns / slanted.sum(dim=1))[14:26]
+    torch.testing.assert_close(middles.diff().abs(), torch.full((11,), 0.4), rtol=0, atol=0.02)

@@ -11,7 +11,7 @@ from torch import nn
 import zoo
 from zoo.models import SequenceCNN, TextCNN, build
 from zoo.models.cnn1d import DilatedBlock
-from zoo.spec import Classes, Labels, Series, Spec, Text, Values
+from zoo.spec import Classes, Labels, Series, Spec, Strokes, Text, Values
 from zoo.spec.text import PAD
 
 
@@ -111,6 +111,12 @@ SERIES = Series(("x", "y"), (0.0, 0.0), (1.0, 1.0))
 def test_what_a_spec_asks_for(spec: Spec, shape: tuple[int, ...]) -> None:
     network = build("cnn", spec, hidden_size=8, num_layers=2)
     assert network(torch.randn(5, 9, 2), torch.tensor([9, 3, 9, 1, 2])).shape == shape
+
+
+def test_strokes_are_read_as_the_spec_prepares_them() -> None:
+    spec = Spec(Strokes(points=16), Classes(("dash", "cross")))
+    x = spec.input.prepare(spec.input.collate([spec.input.encode([[[0, 0], [9, 1]]])] * 3))
+    assert build("cnn", spec, hidden_size=8, num_layers=2)(x).shape == (3, 2)
 
 
 def test_without_a_head() -> None:

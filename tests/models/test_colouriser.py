@@ -118,3 +118,14 @@ def test_what_is_no_hint_is_refused(hints: object, fault: str) -> None:
 def test_what_no_option_can_be_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(SpecError, match=next(iter(options))):
         network().generate(torch.zeros(1, 1, 10, 20), **options)
+
+
+def test_the_size_at_which_colours_are_computed_is_the_network_s() -> None:
+    torch.manual_seed(0)
+    network = Colouriser(width=8, depth=1, side=16).eval()
+    x = torch.rand(1, 1, 40, 60).mul(255).round() / 127.5 - 1
+    with torch.inference_mode():
+        assert torch.equal(network.generate(x), network.generate(x, side=16))
+        assert not torch.equal(network.generate(x), network.generate(x, side=60))
+    with pytest.raises(ValueError, match="side"):
+        Colouriser(width=8, depth=1, side=3)

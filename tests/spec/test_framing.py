@@ -38,7 +38,7 @@ def disc(side: int, row: float, column: float, radius: float) -> Tensor:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light on black", "dark on white"])
 @pytest.mark.parametrize("side", [24, 64])
-@pytest.mark.parametrize(("name", "at_least"), [("cnn.mnist", 0.95), ("mlp.mnist", 0.90), ("cnn.digits", 0.95)])
+@pytest.mark.parametrize(("name", "at_least"), [("cnn.mnist", 0.95), ("mlp.mnist", 0.92), ("cnn.digits", 0.95)])
 def test_digits_of_other_people_are_read(name: str, at_least: float, side: int, dark: bool) -> None:
     images, labels = drawn(300, side)
     answers = zoo.load(name)(list(255 - images if dark else images))

@@ -256,7 +256,7 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
         (["model=gan", "task=classification"], "gan goes from masked image"),
         (
             ["model=cnn", "task=tagging"],
-            "cnn goes from image, text or series to classes, labels or values",
+            "cnn goes from image, text, strokes or series to classes, labels or values",
         ),
         (["model=mlp", "task=hybrid"], "contrastive divergence trains RBMs, model=rbm, and no Classifier"),
         (["model.dropout=2"], "model: dropout must be at least 0 and below 1, got 2"),

@@ -45,7 +45,7 @@ class RandomShift:
 
 
 class RandomAffine:
-    """Rotate, scale and shift each image of a batch (B, C, H, W) of uint8 at random, about its centre.
+    """Rotate, scale, slant and shift each image of a batch (B, C, H, W) of uint8 at random, about its centre.
 
     Pixels are interpolated bilinearly, and edge pixels are repeated.
 
@@ -53,24 +53,36 @@ class RandomAffine:
         degrees: largest angle, in either direction, up to 180.
         scale: largest fraction by which an image grows or shrinks, at least 0 and below 1.
         pixels: largest shift in each direction; it may be a fraction of a pixel.
+        shear: largest slant, in either direction: the share of its height by which an image leans over, at least 0 and
+            below 1.
+        aspect: largest fraction by which the width alone grows or shrinks, at least 0 and below 1.
 
     Raises:
         ValueError: a number is out of range.
     """
 
-    def __init__(self, degrees: float = 0.0, scale: float = 0.0, pixels: float = 0.0) -> None:
+    def __init__(
+        self, degrees: float = 0.0, scale: float = 0.0, pixels: float = 0.0, shear: float = 0.0, aspect: float = 0.0
+    ) -> None:
         self.degrees = check.between("degrees", degrees, 0, 180)
         self.scale = check.fraction("scale", scale, one=False)
         self.pixels = check.at_least_zero("pixels", pixels)
+        self.shear = check.fraction("shear", shear, one=False)
+        self.aspect = check.fraction("aspect", aspect, one=False)
 
     def __call__(self, batch: Tensor) -> Tensor:
         count, _, height, width = batch.shape
         angle, scale, right, down = torch.rand(4, count, device=batch.device) * 2 - 1  # -1..1
         angle, scale = angle * math.radians(self.degrees), 1 + scale * self.scale
         cosine, sine = angle.cos() / scale, angle.sin() / scale
+        lean, wide = torch.zeros(count, device=batch.device), torch.ones(count, device=batch.device)
+        if self.shear or self.aspect:  # else no more random numbers are drawn
+            lean, wide = torch.rand(2, count, device=batch.device) * 2 - 1
+            lean, wide = lean * self.shear, 1 / (1 + wide * self.aspect)
         # affine_grid counts from -1 to 1 each way, so that pixels are not square in it
-        rows = [cosine, -sine * height / width, right * (2 * self.pixels / width)]
-        rows += [sine * width / height, cosine, down * (2 * self.pixels / height)]
+        across, upright = cosine * wide, sine * wide
+        rows = [across, (across * lean - sine) * height / width, right * (2 * self.pixels / width)]
+        rows += [upright * width / height, upright * lean + cosine, down * (2 * self.pixels / height)]
         where = functional.affine_grid(torch.stack(rows, 1).view(count, 2, 3), list(batch.shape), align_corners=False)
         moved = functional.grid_sample(batch.float(), where, padding_mode="border", align_corners=False)
         return moved.round().to(batch.dtype)

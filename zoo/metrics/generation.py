@@ -51,6 +51,17 @@ def generation_metrics(evaluator: Evaluator, condition: object) -> ClassifierMet
     raise ConfigError(f"an evaluator is a cnn from image to classes, or for texts a captioner, not {evaluator.spec}")
 
 
+def evaluator_input(evaluator: Evaluator, images: Tensor) -> tuple[Any, Tensor]:
+    """The evaluator's network, and what it takes for uint8 images (B, C, H, W) of any size, grey or in colour."""
+    kind: Any = evaluator.spec.input
+    if images.shape[1] != kind.channels:
+        images = images.float().mean(dim=1, keepdim=True).expand(-1, kind.channels, -1, -1)
+    if kind.height is not None and images.shape[-2:] != kind.size:
+        images = functional.interpolate(images.float(), size=kind.size, mode="bicubic", antialias=True)
+        images = images.clamp(0, 255)
+    return evaluator.network.to(images.device), kind.prepare(images)
+
+
 class EvaluatorMetric(Metric):
     """A metric with an evaluator, which follows it to its device but is no part of the task's weights."""
 
@@ -59,16 +70,6 @@ class EvaluatorMetric(Metric):
     def __init__(self, evaluator: Evaluator) -> None:
         super().__init__()
         self._evaluator = [evaluator]  # in a list, and so not found by torch
-
-    def evaluator_input(self, images: Tensor) -> tuple[Any, Tensor]:
-        """The evaluator's network, and what it takes for uint8 images (B, C, H, W) of any size, grey or in colour."""
-        kind: Any = self._evaluator[0].spec.input
-        if images.shape[1] != kind.channels:
-            images = images.float().mean(dim=1, keepdim=True).expand(-1, kind.channels, -1, -1)
-        if kind.height is not None and images.shape[-2:] != kind.size:
-            images = functional.interpolate(images.float(), size=kind.size, mode="bicubic", antialias=True)
-            images = images.clamp(0, 255)
-        return self._evaluator[0].network.to(images.device), kind.prepare(images)
 
 
 class ClassifierMetrics(EvaluatorMetric):
@@ -101,7 +102,7 @@ class ClassifierMetrics(EvaluatorMetric):
             (real, self.real, self.real_classes),
             (fake, self.fake, self.fake_classes),
         ):
-            network, x = self.evaluator_input(images)
+            network, x = evaluator_input(self._evaluator[0], images)
             found = network.forward_features(x)
             features.append(found.float())
             classes.append(network.classifier(found).argmax(dim=1))
@@ -145,7 +146,7 @@ class CaptionerMetrics(EvaluatorMetric):
         """Add uint8 images (B, C, H, W), real and fake, and their true captions (B, R, T)."""
         self.count += len(real)
         for images, prefix in ((fake, ""), (real, "real_")):
-            network, x = self.evaluator_input(images)
+            network, x = evaluator_input(self._evaluator[0], images)
             agreement = caption_agreement(network.generate(x)[0], captions)
             for name, values in ((f"{prefix}exact", agreement == 1), (f"{prefix}words", agreement)):
                 setattr(self, name, getattr(self, name) + values.float().sum())

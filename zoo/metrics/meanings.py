@@ -25,6 +25,7 @@ MEANINGS = {
     ),
     "cer": "Character error rate: edits (insertions, deletions, substitutions) for each true character; 0 is best.",
     "classes": "The fraction of classes that generated images show about as often as real ones do; 1 is best.",
+    "colourfulness": "How colourful images are (Hasler and Süsstrunk): 0 is grey, 15 slightly, 59 quite colourful.",
     "exact": "The fraction of captions, translations or sets of labels that are right as a whole; 1 is best.",
     "f1": "Harmonic mean of precision and recall, 0 to 1; higher is better.",
     "false_positive_rate": "The fraction of usual examples that are above the threshold of anomalies; 0 is best.",
@@ -80,6 +81,7 @@ MEANINGS = {
         "Of anomalies, the fraction that is above the threshold; of real images, the fraction that lies among "
         "generated ones in the space of features. 1 is best."
     ),
+    "recognised": "The fraction of coloured images that a classifier answers as it does the true ones; 1 is best.",
     "reconstruction": "The mean squared difference of an example and its image by way of the hidden units; 0 is best.",
     "rmse": "The root of the mean squared error, in the value's own unit; 0 is best.",
     "seconds": "The seconds that the training took.",
@@ -91,6 +93,7 @@ MEANINGS = {
         "The fraction of tokens and ends of translations that are the likeliest after the true ones; 1 is best."
     ),
     "top5_accuracy": "Fraction of examples whose class is among the five likeliest; higher is better.",
+    "true_colourfulness": "`colourfulness` of the true images, which that of the coloured ones should come near.",
     "weighted_quantile_loss": "Pinball loss of the quantiles, divided by the sum of the true values; lower is better.",
     "wer": "Word error rate: edits of words for each true word; 0 is best.",
     "words": "The fraction of the caption's words that a captioner reads back from the image; 1 is best.",
@@ -116,6 +119,7 @@ HIGHER_IS_BETTER = {
     "read_by_cnn",
     "read_by_lstm",
     "recall",
+    "recognised",
     "ssim",
     "token_accuracy",
     "top5_accuracy",

@@ -34,7 +34,20 @@ from zoo.models.photo_cnn import PhotoCNN
 from zoo.models.precision import in_float32
 from zoo.models.rnn.forecasting import forecaster
 from zoo.models.rnn.steps import Tagger
-from zoo.spec import Classes, Forecast, Image, Labels, MultiLabel, Series, Spec, Text, TextLine, Transcript, Values
+from zoo.spec import (
+    Classes,
+    Forecast,
+    Image,
+    Labels,
+    MultiLabel,
+    Series,
+    Spec,
+    Strokes,
+    Text,
+    TextLine,
+    Transcript,
+    Values,
+)
 
 WIDTHS = (16, 32, 64)  # of the stages of a classifier
 STEPS = 2  # of CTC for each step of the LSTM; otherwise narrow letters would have less than one
@@ -247,15 +260,16 @@ def build(
     token_dropout: float | None = None,
     embedding_dropout: float | None = None,
 ) -> nn.Module:
-    """The network for a spec: image, text or series → classes; line of text → transcript; series → forecast; ….
+    """The network for a spec: image, text, strokes or series → classes; line → transcript; series → forecast; ….
 
     Args:
         spec: what goes in and out.
         dropout: of each network.
         widths, blocks: of images and lines of text, as in `CNN` and `CRNN`.
         photo: of images, whether it is a `PhotoCNN`, for small colour photographs; it has `widths` and no `blocks`.
-        hidden_size, num_layers: of lines, as in `CRNN`; of series, as in `SequenceCNN`; the former of texts, too.
-        kernel_size, causal, pool: of series, as in `SequenceCNN`.
+        hidden_size, num_layers: of lines, as in `CRNN`; of series and strokes, as in `SequenceCNN`; the former of
+            texts, too.
+        kernel_size, causal, pool: of series and strokes, as in `SequenceCNN`.
         embedding_dim, token_dropout, embedding_dropout: of texts, as in `TextCNN`.
 
     An option that is None has the default of the network's class.
@@ -276,8 +290,9 @@ def build(
         return Tagger(_made(SequenceCNN, {**options, "pool": "none"}, len(source.names), len(wanted.names)))
     if isinstance(source, Series) and isinstance(wanted, Forecast):
         return forecaster(source, wanted, partial(_made, SequenceCNN, {"pool": "last", **options}))
-    if isinstance(source, Series) and isinstance(wanted, Classes | MultiLabel | Values):
-        return _made(SequenceCNN, options, len(source.names), wanted.outputs)
+    if isinstance(source, Series | Strokes) and isinstance(wanted, Classes | MultiLabel | Values):
+        features = source.num_features if isinstance(source, Strokes) else len(source.names)
+        return _made(SequenceCNN, options, features, wanted.outputs)
     if type(source) is Image and isinstance(wanted, Classes | MultiLabel | Values):
         if options.pop("photo", False):
             photo_cnn.check_size(source, widths or photo_cnn.WIDTHS)
@@ -285,8 +300,8 @@ def build(
         smallest = -(-min(source.size) // 2 ** len(widths or WIDTHS))  # of the last feature map; rounded up
         return _made(CNN, {"grid": min(4, smallest), **options}, source.channels, wanted.outputs)
     raise SpecError(
-        "cnn goes from image, text or series to classes, labels or values, from series to labels of its steps or "
-        f"forecast, or from line of text to transcript, not {spec}"
+        "cnn goes from image, text, strokes or series to classes, labels or values, from series to labels of its steps "
+        f"or forecast, or from line of text to transcript, not {spec}"
     )
 
 

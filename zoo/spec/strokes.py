@@ -46,6 +46,7 @@ class Strokes(InputKind):
 
     word: ClassVar[str] = "strokes"
     takes: ClassVar[tuple[str, ...]] = ("strokes",)
+    num_features: ClassVar[int] = 5  # of each way from point to point, as the network takes it
 
     points: int = 64
 

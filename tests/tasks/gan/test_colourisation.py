@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -99,6 +100,8 @@ def test_it_learns_that_dark_is_blue_and_bright_is_red(trainer: Callable[..., L.
     of_grey = -10 * ((grey - images) / 255).square().flatten(1).mean(dim=1).log10().mean()
     assert metrics["test/psnr"] > of_grey + 3
     assert metrics["test/colourfulness"] > metrics["test/true_colourfulness"] / 2
+    assert metrics["test/loss"] < math.log(NUM_CLASSES) / 2  # where all classes are alike it is the logarithm
+    assert task.monitor == "val/loss"
 
 
 def test_the_baselines_are_grey_and_of_the_mean_colour() -> None:

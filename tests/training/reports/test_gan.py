@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -16,11 +17,11 @@ from zoo.data.image_columns import WholeImages
 from zoo.data.images import Digits
 from zoo.data.photos import Photos
 from zoo.data.shapes import Shapes
-from zoo.errors import DataError, SpecError
+from zoo.errors import ConfigError, DataError, SpecError
 from zoo.metrics.restoration import RestorationMetrics
 from zoo.models import Discriminator, PatchDiscriminator
-from zoo.spec import Spec
-from zoo.tasks.gan import Degradation, Downscale, Generation, Grey, Mask, Restoration
+from zoo.spec import Classes, Image, Spec
+from zoo.tasks.gan import Colourisation, Degradation, Downscale, Generation, Grey, Mask, Restoration
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports.gan import fixed_batch, restored_images, view
@@ -81,6 +82,38 @@ def test_baselines_are_those_of_the_test_s_own_holes(digits: Digits) -> None:
         quality.update(Mask().baselines(degraded)["mean_fill"] / 255, target / 255, region)
     found = report.baselines(task, Evaluation(task, digits.splits, batch_size=32))
     assert found == {f"mean_fill_{name}": value for name, value in quality.compute().items()}
+
+
+class Brightness(torch.nn.Module):
+    """Two classes: whether red is the brightest on average."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        red, green, blue = x.mean(dim=(2, 3)).unbind(dim=1)
+        return torch.stack([torch.maximum(green, blue), red], dim=1)
+
+
+def test_what_an_evaluator_recognises_is_counted_beside_grey() -> None:
+    """Of red and blue squares; in grey no channel is the brightest, and the classifier says the first class."""
+    colours = torch.tensor([[250, 20, 20], [20, 20, 250], [200, 60, 0], [0, 90, 200], [255, 0, 40]], dtype=torch.uint8)
+    examples = Examples(colours.view(5, 3, 1, 1).expand(-1, -1, 16, 16).contiguous())
+    image = Image(3, 16, 16, (0.5,) * 3, (0.5,) * 3)
+    evaluator: Any = SimpleNamespace(spec=Spec(image, Classes(("other", "red"))), network=Brightness())
+    task = colourisation(Spec(image, image), evaluator)
+    task.restore = lambda degraded: colours.view(5, 3, 1, 1).roll(1, dims=0).expand(-1, -1, 16, 16)  # type: ignore[method-assign]
+    evaluation = Evaluation(task, {"test": examples}, batch_size=32)
+    assert report.split_metrics(task, evaluation) == {"recognised": 1 / 5}  # red other red other red, moved on by one
+    assert report.baselines(task, evaluation)["grey_recognised"] == 2 / 5
+    without = colourisation(Spec(image, image), None)
+    assert report.split_metrics(without, Evaluation(without, {"test": examples}, batch_size=32)) == {}
+    with pytest.raises(ConfigError, match="evaluator"):
+        colourisation(Spec(image, image), SimpleNamespace(spec=Spec(image, image)))
+
+
+def colourisation(spec: Spec, evaluator: Any) -> Colourisation:
+    torch.manual_seed(0)
+    discriminator = partial(PatchDiscriminator, width=8, depth=1)
+    build = partial(models.build, "gan", width=8, depth=1)
+    return Colourisation(spec, build, ADAM, discriminator=discriminator, evaluator=evaluator)
 
 
 def test_what_is_shown_comes_from_all_of_the_test_split(digits: Digits, tmp_path: Path) -> None:

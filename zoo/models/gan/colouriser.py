@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from zoo import check
 from zoo.errors import SpecError
 from zoo.files import quoted
 from zoo.models.gan.lab import NUM_CLASSES, annealed_mean, colour_classes, grey_lightness, lab_to_rgb, rgb_to_lab
@@ -35,6 +36,8 @@ class Colouriser(nn.Module):
     Args:
         width: channels of the U-Net over cells of 2 x 2 pixels, a multiple of 8; they double with each halving.
         depth: number of halvings of the U-Net.
+        side: height and width up to which `generate` computes colours at full size, where it is not told. Things should
+            be about as large there as in the images of the training.
 
     Raises:
         ValueError: a number is out of range.
@@ -42,12 +45,13 @@ class Colouriser(nn.Module):
 
     classes: Tensor
 
-    def __init__(self, *, width: int = 32, depth: int = 2) -> None:
+    def __init__(self, *, width: int = 32, depth: int = 2, side: int = 256) -> None:
         super().__init__()
         self.unet = UNet(7, FEATURES, width=width, depth=depth)  # four grey pixels, and a hint of three numbers
         self.head = nn.Sequential(nn.SiLU(), nn.Conv2d(FEATURES, NUM_CLASSES, kernel_size=1))
         self.register_buffer("classes", colour_classes())
         self.min_size = 2 ** (depth + 1)
+        self.side = check.whole("side", side, self.min_size)
         self.num_stages = depth + 1
 
     def forward(self, x: Tensor, hints: Tensor | None = None) -> Tensor:
@@ -82,19 +86,18 @@ class Colouriser(nn.Module):
         *,
         hints: Sequence[Sequence[int | str]] = (),
         temperature: float = TEMPERATURE,
-        side: int = 256,
+        side: int | None = None,
     ) -> Tensor:
         """As `forward`, in whole steps of 1/255, whose luminance is that of x even after rounding.
 
-        Colours vary slowly: those of a larger image are computed at a smaller size, and enlarged. Things should be
-        about as large there as in the images of the training.
+        Colours vary slowly: those of a larger image are computed at a smaller size, and enlarged.
 
         Args:
             x: (B, 1, H, W) in -1..1.
             hints: points whose colour is known, such as [[40, 25, "#3366cc"]]: pixels from the left and from the top,
                 and red, green and blue; of each, the hue and saturation count.
             temperature: 1 for the mean of the colours that are likely, which is pale; 0 for the likeliest.
-            side: height and width up to which colours are computed at full size.
+            side: height and width up to which colours are computed at full size; None for the network's own.
 
         Raises:
             SpecError: a hint is no such point, or lies outside the image; temperature or side is out of range.
@@ -102,6 +105,7 @@ class Colouriser(nn.Module):
         height, width = x.shape[-2:]
         if type(temperature) not in (int, float) or not 0 <= temperature <= 1:
             raise SpecError(f"temperature is a number from 0 to 1, not {quoted(temperature)}")
+        side = self.side if side is None else side
         if type(side) is not int or side < self.min_size:
             raise SpecError(f"side is a whole number of at least {self.min_size}, not {quoted(side)}")
         points = checked_hints(hints, height, width)

@@ -204,7 +204,7 @@ def build(
         if isinstance(given, Video):
             return VideoReader(network(embedding_dim, outputs, pool=pool), FrameReader(given.channels, embedding_dim))
         if isinstance(given, Strokes):
-            return network(5, outputs, pool=pool)
+            return network(given.num_features, outputs, pool=pool)
     raise SpecError(
         f"{cell} goes from text to text or ink, from source text to translation, from image to text, from video, "
         "series or sentence to labels of their steps, from series to forecast, or from text, image, video, strokes, "

@@ -33,13 +33,13 @@ class Model {
   }
 
   /** The answers to several inputs, null where there is none, and their errors. */
-  predict(inputs) {
-    return this.json("predict", { inputs });
+  predict(inputs, options = {}) {
+    return this.json("predict", { inputs, options });
   }
 
   /** The answer to one input. */
-  async answer(input) {
-    return (await this.predict([input])).answers[0];
+  async answer(input, options) {
+    return (await this.predict([input], options)).answers[0];
   }
 }
 
@@ -62,9 +62,9 @@ async function showModel(name) {
     (outputs[model.output.kind] ?? outputs.any)(model, answer, host, input);
   };
   let latest = 0; // of several questions only the last one's answer is shown
-  const submit = (input) => work(result, async () => {
+  const submit = (input, options) => work(result, async () => {
     const number = ++latest;
-    const answer = await model.answer(input);
+    const answer = await model.answer(input, options);
     if (number !== latest) return;
     show(answer, input);
     result.scrollIntoView({ block: "nearest", behavior: "smooth" });

@@ -1,6 +1,6 @@
 // What some models have besides a question and an answer: words that count, CSV files, dreams.
 import { dropArea } from "./drawing.js";
-import { h, panel, work } from "./dom.js";
+import { button, h, panel, work } from "./dom.js";
 
 /** The panels that a model has besides its own. */
 export function besides(model, parts) {
@@ -104,7 +104,6 @@ function dreaming(model) {
     if (drawing) again(drawing.src, "It begins with your drawing.");
     else count.textContent = "Draw something first.";
   };
-  const button = (text, action) => h("button", { onclick: action }, text);
   const host = panel(
     "Dream",
     h("p", { class: "soft" }, "A step draws all hidden units, then all pixels from them; shown are the pixels' probabilities."),

@@ -58,3 +58,7 @@ export async function work(panel, action) {
 export function panel(title, ...children) {
   return h("section", { class: "panel" }, h("h2", {}, title), ...children);
 }
+
+export function button(text, action, go = false) {
+  return h("button", { type: "button", class: go ? "go" : null, onclick: action }, text);
+}

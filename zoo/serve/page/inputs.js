@@ -1,6 +1,7 @@
 // A panel for each kind of input: it hands what it is given to `submit`.
 import { brightness, centred, dataOf, drawing, dropArea, inverted, loaded, scaled } from "./drawing.js";
-import { fail, h, panel, work } from "./dom.js";
+import { button, fail, h, panel, work } from "./dom.js";
+import { colours } from "./colours.js";
 
 const IMAGES = "image/png,image/jpeg,image/gif,image/bmp,image/webp,image/tiff";
 const SHOWN = 280; // pixels of a canvas to draw on
@@ -14,10 +15,6 @@ const EXAMPLES = {
   positive: "a quiet triumph, warm and funny, that never feels too long",
 };
 
-function button(text, action, go = false) {
-  return h("button", { type: "button", class: go ? "go" : null, onclick: action }, text);
-}
-
 function samples(model, host, taken) {
   let number = 0;
   const next = () => work(host(), async () => taken((await model.sample(number++)).sample));
@@ -27,6 +24,7 @@ function samples(model, host, taken) {
 /** Draw or drop an image of one size, or drop one of any size. */
 function image(model, { submit, result }) {
   const { height, width, channels, mean, ink } = model.input; // with ink, the server frames a drawing itself
+  if (channels === 1 && model.output.kind === "Image") return colours(model, { submit, result }, IMAGES, LARGEST);
   const preview = h("div");
   const note = h("p", { class: "soft" });
   const send = async (address, said = "") => {

@@ -10,22 +10,24 @@ Shape letters: B batch, Q classes of colour, H height, W width; h and w: cells, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchmetrics import MeanMetric, Metric
 
 from zoo import check
-from zoo.errors import SpecError
+from zoo.errors import ConfigError, SpecError
 from zoo.metrics.colour import ColourMetrics
+from zoo.metrics.generation import Evaluator
 from zoo.models.gan import PatchDiscriminator
 from zoo.models.gan.colouriser import Colouriser, cell_means
 from zoo.models.gan.lab import NUM_CLASSES, colour_classes, rgb_to_lab, soft_classes
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
-from zoo.spec import Encoded, Spec
+from zoo.spec import Classes, Encoded, Image, Spec
 from zoo.tasks.gan.adversarial import DEFAULTS, AdversarialOptions, GeneratorOutput
 from zoo.tasks.gan.degradations import Grey
 from zoo.tasks.gan.restoration import Restoration, images_of
@@ -41,20 +43,24 @@ class Colourisation(Restoration):
     The generator minimises the cross-entropy of the classes of each cell (nats, weighted), plus its adversarial loss.
     Half of the training images have hints: the true colours of some cells. Tests have none.
 
-    Logs, besides what `Restoration` does, the cross-entropy `train/loss`, and of `val` and `test` the `colourfulness`
-    of what was coloured and that of the true images, `true_colourfulness`.
+    Logs, besides what `Restoration` does, the cross-entropy `loss`, and of `val` and `test` the `colourfulness` of what
+    was coloured and that of the true images, `true_colourfulness`. The best checkpoint is that of the least `val/loss`:
+    distances of pixels are least where images stay pale.
 
     Args:
         spec, build, optimizer, discriminator, adversarial, adversarial_weight: as in `Restoration`.
         rebalancing: how much more rare colours count, from 0 (all alike) to below 1 (nearly as much more as they are
             rarer).
+        evaluator: a classifier of such images, by which the report counts how many that were coloured it takes for
+            what it takes the true ones for; None for no such count.
 
     Raises:
         SpecError: the data has no images in colour, or the network is no colouriser.
-        ConfigError: the images are too small for the discriminator.
+        ConfigError: the images are too small for the discriminator, or the evaluator classifies no images.
         ValueError: an option is out of range.
     """
 
+    monitor = "val/loss"
     prior: Tensor
 
     def __init__(
@@ -66,8 +72,13 @@ class Colourisation(Restoration):
         discriminator: Callable[[int], PatchDiscriminator],
         adversarial: AdversarialOptions = DEFAULTS,
         adversarial_weight: float = 0.0,
-        rebalancing: float = 0.5,
+        rebalancing: float = 0.1,
+        evaluator: Evaluator | None = None,
     ) -> None:
+        if evaluator is not None:
+            seen, said = evaluator.spec.input, evaluator.spec.output
+            if type(seen) is not Image or not isinstance(said, Classes):
+                raise ConfigError(f"the evaluator of colours goes from image to classes, not {evaluator.spec}")
         self.rebalancing = check.fraction("rebalancing", rebalancing, one=False)
         super().__init__(
             spec,
@@ -79,6 +90,8 @@ class Colourisation(Restoration):
             adversarial_weight=adversarial_weight,
         )
         self.quality = ColourMetrics()
+        self.eval_loss = MeanMetric()
+        self.evaluators = [] if evaluator is None else [evaluator]  # in a list, and so no part of the task's weights
         self.register_buffer("prior", torch.full((NUM_CLASSES,), 1 / NUM_CLASSES))
 
     def fit_prior(self, batches: Iterable[Tensor]) -> None:
@@ -107,6 +120,16 @@ class Colourisation(Restoration):
         image = self.image.prepare(target)
         restored = network.from_logits(x, logits, hints) if self.adversarial_weight else image  # nobody looks at it
         return GeneratorOutput(restored, image, (region,), None, loss, {"loss": loss})
+
+    def eval_step(self, batch: Sequence[Encoded], batch_idx: int, split: str) -> None:
+        super().eval_step(batch, batch_idx, split)
+        grey, target, _ = self.degradation(images_of(batch))
+        network: Any = self.trained_network
+        true = cell_means(rgb_to_lab(target / 255)[:, 1:])
+        self.eval_loss.update(self._cross_entropy(network.logits(self._input(grey)), true), weight=len(grey))
+
+    def eval_metrics(self, split: str) -> Mapping[str, Metric]:
+        return {**super().eval_metrics(split), "loss": self.eval_loss}
 
     def baselines(self, degraded: Tensor) -> dict[str, Tensor]:
         """Grey images, and such of the mean colour of the training images, uint8 (B, 3, H, W)."""

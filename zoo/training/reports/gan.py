@@ -18,6 +18,7 @@ from zoo import plots
 from zoo.data.core.examples import Batch, Examples
 from zoo.data.image_columns import WholeImages
 from zoo.errors import DataError
+from zoo.metrics.generation import Evaluator, evaluator_input
 from zoo.metrics.restoration import RestorationMetrics
 from zoo.spec import Label, Text, Tokens
 from zoo.tasks.gan import Colourisation, Generation, Restoration
@@ -28,6 +29,7 @@ SHOWN = 12  # images of a plot
 CONDITIONS, EACH = 10, 5  # generated images of a plot: so many classes or sentences, so many images of each
 CHECKED = 64  # images that are read together
 COUNTED = 2048  # training images, at most, whose colours are counted
+CLASSIFIED = 2000  # test images, at most, of which an evaluator tells what they show
 VIEW = 96  # pixels each way of a plot's images; larger ones are cut or shrunk
 
 
@@ -108,6 +110,45 @@ def _(task: Restoration, evaluation: Evaluation) -> dict[str, float]:
         for method, quality in found.items()
         for name, value in quality.compute().items()
     }
+
+
+@report.baselines.register
+def _(task: Colourisation, evaluation: Evaluation) -> dict[str, float]:
+    found = report.baselines.dispatch(Restoration)(task, evaluation)
+    return found | {f"{method}_recognised": share for method, share in recognised(task, evaluation).items() if method}
+
+
+@report.split_metrics.register
+def _(task: Colourisation, evaluation: Evaluation) -> dict[str, float]:
+    found = recognised(task, evaluation)
+    return {"recognised": found[""]} if found else {}
+
+
+def recognised(task: Colourisation, evaluation: Evaluation) -> dict[str, float]:
+    """The fraction of test images that the evaluator takes for what it takes the true ones for, once the network ("")
+    or a simple method, by its name, coloured them; nothing without an evaluator."""
+
+    @torch.no_grad()
+    def find() -> dict[str, float]:
+        test = evaluation.splits["test"]
+        rows = torch.linspace(0, len(test) - 1, min(CLASSIFIED, len(test))).long()
+        alike: dict[str, int] = {}
+        for evaluator in task.evaluators:
+            for part in rows.split(_batch_size(evaluation) or CHECKED):
+                degraded, target, _ = task.degrade(move_data_to_device(test.__getitems__(part), task.device), 0)
+                true = _classified(evaluator, target)
+                for method, images in {"": task.restore(degraded), **task.baselines(degraded)}.items():
+                    alike[method] = alike.get(method, 0) + int((_classified(evaluator, images) == true).sum())
+        return {method: count / len(rows) for method, count in alike.items()}
+
+    return evaluation.once("recognised", find)
+
+
+def _classified(evaluator: Evaluator, images: Tensor) -> Tensor:
+    """The class (B,) that an evaluator takes each of uint8 images (B, C, H, W) for."""
+    network, x = evaluator_input(evaluator, images)
+    classes: Tensor = network(x).argmax(dim=1)
+    return classes
 
 
 @report.plots.register
