@@ -12,9 +12,11 @@ import os
 import random
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +216,30 @@ class Forks:
             process = self.start(*command, cwd=cwd, out=out, err=err, **environment)
             process.join()
             return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
+
+    def two_machines(self, *command: object, cwd: Path, said: Path) -> list[int]:
+        """The exit codes of two processes, told by SLURM that they are one job of two machines.
+
+        What they print lands in `0.txt` and `1.txt` of the folder `said`.
+        """
+        told = {"NTASKS": "2", "NNODES": "2", "NTASKS_PER_NODE": "1", "JOB_ID": "1", "JOB_NAME": "zoo"}
+        told |= {"LOCALID": "0", "NODELIST": "localhost"}
+        environment = {f"SLURM_{name}": value for name, value in told.items()} | {"MASTER_PORT": str(self.free_port())}
+        started = []
+        for number in range(2):
+            own = {f"SLURM_{name}": str(number) for name in ("PROCID", "NODEID")}
+            file = said / f"{number}.txt"
+            started.append(self.start(*command, cwd=cwd, out=file, err=file, **environment, **own))
+            time.sleep(1.1)  # so that a folder named by the second would be another one
+        for process in started:
+            process.join(1200)
+        return [process.exitcode for process in started]
+
+    @staticmethod
+    def free_port() -> int:
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -42,7 +41,12 @@ def test_two_processes_train_one_network(
     told.mkdir()
     common: dict[str, str] = {}
     if started_by == "the test":  # and tell it what Lightning would
-        common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "NODE_RANK": "0"}
+        common = {
+            "MASTER_ADDR": "localhost",
+            "MASTER_PORT": str(forks.free_port()),
+            "WORLD_SIZE": "2",
+            "NODE_RANK": "0",
+        }
         common["ZOO_RUN_FOLDER"] = str(run)
     processes = [
         forks.start(
@@ -64,12 +68,6 @@ def test_two_processes_train_one_network(
     assert {folder.name for folder in tmp_path.iterdir()} == {"run", "told"}
     artefact = zoo.load(tmp_path / "run" / "model.safetensors")
     assert artefact.metrics == {name: value for name, value in seen.items() if "/" in name}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return int(free.getsockname()[1])
 
 
 MACHINES = [
@@ -98,10 +96,10 @@ def check_that_they_saw_one_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_machines_by_torchrun(machines: list[Any], tmp_path: Path) -> None:
+def test_two_machines_by_torchrun(machines: list[Any], tmp_path: Path, forks: Any) -> None:
     """By the command of docs/machines.md."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-id=test"]
-    command += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{free_port()}"]
+    command += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{forks.free_port()}"]
     started = []
     for number in range(2):
         with (tmp_path / f"{number}.txt").open("wb") as said:
@@ -118,17 +116,6 @@ def test_two_machines_by_torchrun(machines: list[Any], tmp_path: Path) -> None:
 
 def test_two_machines_by_slurm(machines: list[Any], tmp_path: Path, forks: Any) -> None:
     """By what srun tells each process of a job of two machines."""
-    told = {"NTASKS": "2", "NNODES": "2", "NTASKS_PER_NODE": "1", "JOB_ID": "1", "JOB_NAME": "zoo"}
-    told |= {"LOCALID": "0", "NODELIST": "localhost"}
-    environment = {f"SLURM_{name}": value for name, value in told.items()} | {"MASTER_PORT": str(free_port())}
-    started = []
-    for number in range(2):
-        own = {f"SLURM_{name}": str(number) for name in ("PROCID", "NODEID")}
-        said = tmp_path / f"{number}.txt"
-        started.append(forks.start(*machines, cwd=tmp_path / "shared", out=said, err=said, **environment, **own))
-        time.sleep(1.1)  # so that a folder named by the second would be another one
-    for process in started:
-        process.join(1200)
-    codes = [process.exitcode for process in started]
+    codes = forks.two_machines(*machines, cwd=tmp_path / "shared", said=tmp_path)
     assert codes == [0, 0], [(tmp_path / f"{number}.txt").read_text()[-2000:] for number in range(2)]
     check_that_they_saw_one_run(tmp_path)
