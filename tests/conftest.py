@@ -194,8 +194,12 @@ class Forks:
         self.server = multiprocessing.get_context("forkserver")
         self.server.set_forkserver_preload(["zoo.cli", "zoo.training.doors", "zoo.plots", "matplotlib.pyplot"])
 
-    def start(self, *command: object, cwd: Path, out: Path, err: Path, **environment: str) -> Any:
-        """A process of a Python program and its arguments, with what it prints in two files."""
+    def start(self, *command: object, cwd: Path, out: Path, err: Path, daemon: bool = True, **environment: str) -> Any:
+        """A process of a Python program and its arguments, with what it prints in two files.
+
+        Args:
+            daemon: it ends with the tests, and `multiprocessing` starts no process for it.
+        """
         inherited = {
             name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")
         }
@@ -205,7 +209,7 @@ class Forks:
             "folder": str(cwd),
             "outputs": [str(out), str(err)],
         }
-        process = self.server.Process(target=runpy.run_path, args=(str(TESTS / "in_a_fork.py"), given), daemon=True)
+        process = self.server.Process(target=runpy.run_path, args=(str(TESTS / "in_a_fork.py"), given), daemon=daemon)
         process.start()
         return process
 
@@ -213,8 +217,11 @@ class Forks:
         """What a Python program comes to, given its arguments."""
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            process = self.start(*command, cwd=cwd, out=out, err=err, **environment)
-            process.join()
+            process = self.start(*command, cwd=cwd, out=out, err=err, daemon=False, **environment)
+            try:
+                process.join()
+            finally:
+                process.kill()
             return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
 
     def two_machines(self, *command: object, cwd: Path, said: Path) -> list[int]:
