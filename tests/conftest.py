@@ -12,9 +12,11 @@ import os
 import random
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -192,8 +194,12 @@ class Forks:
         self.server = multiprocessing.get_context("forkserver")
         self.server.set_forkserver_preload(["zoo.cli", "zoo.training.doors", "zoo.plots", "matplotlib.pyplot"])
 
-    def start(self, *command: object, cwd: Path, out: Path, err: Path, **environment: str) -> Any:
-        """A process of a Python program and its arguments, with what it prints in two files."""
+    def start(self, *command: object, cwd: Path, out: Path, err: Path, daemon: bool = True, **environment: str) -> Any:
+        """A process of a Python program and its arguments, with what it prints in two files.
+
+        Args:
+            daemon: it ends with the tests, and `multiprocessing` starts no process for it.
+        """
         inherited = {
             name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")
         }
@@ -203,7 +209,7 @@ class Forks:
             "folder": str(cwd),
             "outputs": [str(out), str(err)],
         }
-        process = self.server.Process(target=runpy.run_path, args=(str(TESTS / "in_a_fork.py"), given), daemon=True)
+        process = self.server.Process(target=runpy.run_path, args=(str(TESTS / "in_a_fork.py"), given), daemon=daemon)
         process.start()
         return process
 
@@ -211,9 +217,36 @@ class Forks:
         """What a Python program comes to, given its arguments."""
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            process = self.start(*command, cwd=cwd, out=out, err=err, **environment)
-            process.join()
+            process = self.start(*command, cwd=cwd, out=out, err=err, daemon=False, **environment)
+            try:
+                process.join()
+            finally:
+                process.kill()
             return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
+
+    def two_machines(self, *command: object, cwd: Path, said: Path) -> list[int]:
+        """The exit codes of two processes, told by SLURM that they are one job of two machines.
+
+        What they print lands in `0.txt` and `1.txt` of the folder `said`.
+        """
+        told = {"NTASKS": "2", "NNODES": "2", "NTASKS_PER_NODE": "1", "JOB_ID": "1", "JOB_NAME": "zoo"}
+        told |= {"LOCALID": "0", "NODELIST": "localhost"}
+        environment = {f"SLURM_{name}": value for name, value in told.items()} | {"MASTER_PORT": str(self.free_port())}
+        started = []
+        for number in range(2):
+            own = {f"SLURM_{name}": str(number) for name in ("PROCID", "NODEID")}
+            file = said / f"{number}.txt"
+            started.append(self.start(*command, cwd=cwd, out=file, err=file, **environment, **own))
+            time.sleep(1.1)  # so that a folder named by the second would be another one
+        for process in started:
+            process.join(1200)
+        return [process.exitcode for process in started]
+
+    @staticmethod
+    def free_port() -> int:
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

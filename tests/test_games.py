@@ -69,5 +69,5 @@ def test_it_gets_better_and_draws_it(game: ModuleType, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_in_the_end_it_is_hardly_beaten(game: ModuleType) -> None:
-    _, progress = game.learn(4000, every=4000)
-    assert min(progress[-1][1:]) > 0.98
+    _, progress = game.learn(2500, every=2500)
+    assert min(progress[-1][1:]) > 0.95

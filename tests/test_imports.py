@@ -22,7 +22,7 @@ ALLOWED = {
     "errors": set(),
     "check": {"errors"},
     "files": {"errors"},
-    "settings": {"errors"},
+    "settings": {"check", "errors"},
     "renamed": set(),
     "private": set(),
     "progress": set(),

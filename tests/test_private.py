@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, R2Score
 from torchmetrics.classification import BinaryAUROC
 
 from zoo import private
@@ -246,11 +246,13 @@ def test_a_network_is_compiled_within_alone() -> None:
 
 def test_a_metric_is_emptied_and_keeps_its_types() -> None:
     """Until torchmetrics gathers what one process has not seen in the types of the others."""
-    curve, mean = BinaryAUROC(), MeanMetric()
+    curve, mean, explained = BinaryAUROC(), MeanMetric(), R2Score(multioutput="raw_values")
     curve.update(torch.tensor([0.2, 0.7]), torch.tensor([0, 1]))
     mean.update(torch.tensor([1.0, 2.0]))
-    for metric in (curve, mean):
+    explained.update(torch.eye(2), torch.ones(2, 2))
+    for metric in (curve, mean, explained):
         private.empty_states(metric)
+    assert explained.sum_error.tolist() == [0, 0]
     assert [(part.shape, part.dtype) for part in (*curve.preds, *curve.target)] == [
         (torch.Size([0]), torch.float32),
         (torch.Size([0]), torch.long),

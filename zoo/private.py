@@ -318,16 +318,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def empty_states(metric: Any) -> None:
-    """Leave a metric as if it had seen nothing, but with lists of empty tensors of its types and sizes.
+    """Leave a metric as if it had seen nothing, but with states of its types and sizes, and lists of empty tensors.
 
-    torchmetrics 1.9 puts float32 (0,) for what a process has not seen, and gathers that with tensors of other types.
+    torchmetrics 1.9 puts float32 (0,) for what a process has not seen, and gathers that with tensors of other types. It
+    starts sums of several values from one zero.
     """
-    from torchmetrics import Metric
-
-    for part in metric.modules():
-        for name, start in part._defaults.items() if isinstance(part, Metric) else ():
-            kept = getattr(part, name)
-            setattr(part, name, [one[:0] for one in kept] if isinstance(start, list) else start.clone().to(kept.device))
+    for name, start in metric._defaults.items():
+        kept = getattr(metric, name)
+        empty = [one[:0] for one in kept] if isinstance(start, list) else torch.zeros_like(kept) + start.to(kept)
+        setattr(metric, name, empty)
 
 
 @contextmanager

@@ -13,14 +13,15 @@ from zoo.training.run import train
 from zoo.training.trained import TrainedArtefact
 
 TINY = "data.train_size=64", "data.val_size=16", "data.test_size=16", "data.batch_size=16"
+PHOTOS = "model.width=8", "task.discriminator.width=8", "data.batch_size=4", "data.stride=64"
 RBM = "model.num_hidden=8", "task.particles=8"
 CELLS: dict[str, list[str]] = {
     "cnn-classification": ["data=digits"],
     "cnn-regression": ["data=image_folder", "data.patch=null", "data.size=16"],
     "cnn-ocr": ["data.train_size=32", "data.eval_size=4", "data.batch_size=4", "model.hidden_size=8"],
     "gan-inpainting": ["data=digits", "model.width=8", "task.discriminator.width=8"],
-    "gan-super_resolution": ["model.width=8", "model.blocks=1", "task.discriminator.width=8", "data.batch_size=4"],
-    "gan-colourisation": ["model.width=8", "task.discriminator.width=8", "data.batch_size=4"],
+    "gan-super_resolution": ["model.blocks=1", *PHOTOS],
+    "gan-colourisation": list(PHOTOS),
     "gan-generation": ["data=digits", "model.width=8"],
     "gan-text_to_image": ["model.width=8", *TINY],
     "mlp-classification": ["data=breast_cancer", "model.ensemble_size=2"],
@@ -40,7 +41,7 @@ SEQUENCES = {
     "tagging": TINY,
     "forecasting": ("data.length=400", "data.context_length=24", "data.horizon=4"),
     "language_modelling": ("data.sentences=60", "data.context_length=16"),
-    "handwriting": ("data.lines=64", "data.points=12", "task.readers=[]", *TINY),
+    "handwriting": ("data.lines=64", "data.points=6", "task.readers=[]", *TINY),
     "memory": ("data.length=10", *TINY),
     "classification": ("data=digits",),
     "regression": ("data=diabetes",),

@@ -126,6 +126,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
     """Gives a context with a CUDA device of fake tensors, which gives the `Operators` within it."""
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)  # autocast is
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # as it is; each operator asks, and a library loads
     real = torch.Generator
     chosen = lambda device="cpu": Generator() if torch.device(device).type == "cuda" else real(device)  # noqa: E731
     monkeypatch.setattr(torch, "Generator", chosen)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ def main(out: str, *overrides: str) -> None:
         seen["waited"] &= ready.exists()
         setup(data, stage)
 
+    rank_zero_only.rank = int(os.environ.get("RANK", rank_zero_only.rank))  # where torchrun forks, not of its parent
     Digits.prepare_data, Digits.setup = prepare_slowly, note_and_setup
     trained = zoo.train(*overrides)
     weights = b"".join(value.numpy().tobytes() for value in trained.network.state_dict().values())

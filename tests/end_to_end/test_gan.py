@@ -44,7 +44,7 @@ def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
 @pytest.mark.parametrize(
     "task", [pytest.param(task, marks=[] if task == "generation" else pytest.mark.slow) for task in TASKS]
 )
-def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str) -> None:
+def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str, request: pytest.FixtureRequest) -> None:
     """From a checkpoint within the first epoch: both optimizers, the average, and all that is drawn at random."""
     overrides = [f"task={task}", *TASKS[task]]
     keep = "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, every_n_train_steps: 4, save_top_k: -1, "
@@ -57,6 +57,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str) -> None
     assert sorted(file.name for file in (whole / "samples").iterdir()) == ["00000.png", "00001.png"]
     first = min((whole / "way").iterdir(), key=lambda file: int(file.stem))
     shutil.copytree(whole / "way", whole.parent / "resumed")
+    request.getfixturevalue("blank_plots")  # of which the first run's were looked at
     resumed = run("resumed", *overrides, f"resume={whole.parent / 'resumed' / first.name}")
     states = [torch.load(folder / "last.ckpt", weights_only=True)["state_dict"] for folder in (whole, resumed)]
     assert any(name.startswith("discriminator.") for name in states[0])

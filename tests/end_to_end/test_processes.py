@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed.run
 
 import zoo
 
@@ -42,7 +40,12 @@ def test_two_processes_train_one_network(
     told.mkdir()
     common: dict[str, str] = {}
     if started_by == "the test":  # and tell it what Lightning would
-        common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "NODE_RANK": "0"}
+        common = {
+            "MASTER_ADDR": "localhost",
+            "MASTER_PORT": str(forks.free_port()),
+            "WORLD_SIZE": "2",
+            "NODE_RANK": "0",
+        }
         common["ZOO_RUN_FOLDER"] = str(run)
     processes = [
         forks.start(
@@ -66,12 +69,6 @@ def test_two_processes_train_one_network(
     assert artefact.metrics == {name: value for name, value in seen.items() if "/" in name}
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return int(free.getsockname()[1])
-
-
 MACHINES = [
     "model=cnn", "data=digits", "epochs=1", "model.widths=[4,8]", "data.batch_size=128",
     "trainer=ddp", "trainer.accelerator=cpu", "trainer.num_nodes=2", "trainer.devices=1",
@@ -86,7 +83,8 @@ def machines(root: Path, tmp_path: Path) -> list[Any]:
     return [root / "tests" / "end_to_end" / "fit_on_two_machines.py", tmp_path / "seen", *MACHINES]
 
 
-def check_that_they_saw_one_run(tmp_path: Path) -> None:
+def check_that_they_saw_one_run(tmp_path: Path, codes: list[int]) -> None:
+    assert codes == [0, 0], [(tmp_path / f"{number}.txt").read_text()[-2000:] for number in range(2)]
     seen, shared = tmp_path / "seen", tmp_path / "shared"
     first, second = (json.loads((seen / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
     assert first["weights"] == second["weights"]
@@ -98,37 +96,23 @@ def check_that_they_saw_one_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_machines_by_torchrun(machines: list[Any], tmp_path: Path) -> None:
-    """By the command of docs/machines.md."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-id=test"]
-    command += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{free_port()}"]
+def test_two_machines_by_torchrun(machines: list[Any], tmp_path: Path, forks: Any) -> None:
+    """By the command of docs/machines.md, which runs the script in a fork of its own and so spares the imports."""
+    command = [Path(torch.distributed.run.__file__), "--run-path", "--start-method=fork"]
+    command += ["--nnodes=2", "--nproc-per-node=1", "--rdzv-id=test"]
+    command += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{forks.free_port()}"]
     started = []
     for number in range(2):
-        with (tmp_path / f"{number}.txt").open("wb") as said:
-            started.append(subprocess.Popen([*command, *machines], cwd=tmp_path / "shared", stdout=said, stderr=said))
+        said = tmp_path / f"{number}.txt"
+        started.append(forks.start(*command, *machines, cwd=tmp_path / "shared", out=said, err=said, daemon=False))
         time.sleep(1.1)  # so that a folder named by the second would be another one
-    try:
-        codes = [process.wait(timeout=1200) for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    assert codes == [0, 0], [(tmp_path / f"{number}.txt").read_text()[-2000:] for number in range(2)]
-    check_that_they_saw_one_run(tmp_path)
+    for process in started:
+        process.join(1200)
+        process.kill()
+    check_that_they_saw_one_run(tmp_path, [process.exitcode for process in started])
 
 
 def test_two_machines_by_slurm(machines: list[Any], tmp_path: Path, forks: Any) -> None:
     """By what srun tells each process of a job of two machines."""
-    told = {"NTASKS": "2", "NNODES": "2", "NTASKS_PER_NODE": "1", "JOB_ID": "1", "JOB_NAME": "zoo"}
-    told |= {"LOCALID": "0", "NODELIST": "localhost"}
-    environment = {f"SLURM_{name}": value for name, value in told.items()} | {"MASTER_PORT": str(free_port())}
-    started = []
-    for number in range(2):
-        own = {f"SLURM_{name}": str(number) for name in ("PROCID", "NODEID")}
-        said = tmp_path / f"{number}.txt"
-        started.append(forks.start(*machines, cwd=tmp_path / "shared", out=said, err=said, **environment, **own))
-        time.sleep(1.1)  # so that a folder named by the second would be another one
-    for process in started:
-        process.join(1200)
-    codes = [process.exitcode for process in started]
-    assert codes == [0, 0], [(tmp_path / f"{number}.txt").read_text()[-2000:] for number in range(2)]
-    check_that_they_saw_one_run(tmp_path)
+    codes = forks.two_machines(*machines, cwd=tmp_path / "shared", said=tmp_path)
+    check_that_they_saw_one_run(tmp_path, codes)

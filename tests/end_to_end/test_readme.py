@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +34,12 @@ def test_the_first_command_in_short(root: Path, tmp_path: Path, forks: Any) -> N
 
 
 @pytest.mark.slow
-def test_the_first_command(root: Path, tmp_path: Path) -> None:
-    """The default inpainter beats filling the hole with the mean shade (l1 of about 0.28) by far."""
-    command = [sys.executable, str(root / "scripts" / "train.py"), "model=gan"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600, check=False)
+def test_the_first_command_learns(root: Path, tmp_path: Path, forks: Any) -> None:
+    """In a fifth of its epochs the default inpainter beats filling the hole with the mean shade by far."""
+    done = forks.run(root / "scripts" / "train.py", "model=gan", "epochs=14", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-    inpaint = check_inpainter(done.stdout, tmp_path)
-    assert inpaint.metrics["test/l1"] < 0.12
+    metrics = check_inpainter(done.stdout, tmp_path).metrics
+    assert metrics["test/l1"] < metrics["baseline/mean_fill_l1"] / 2
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/commands.md"])

@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from zoo.estimators import MLPClassifier, MLPRegressor, RBMAnomalyDetector, RBMTransformer
 
 # Images, texts and series are no tables of numbers, of which the checks are: test_estimators.py is about all seven
-MLP: dict[str, Any] = {"epochs": 20, "batch_size": 16, "ensemble_size": 1, "validation_fraction": 0.0}
+MLP: dict[str, Any] = {"epochs": 8, "batch_size": 16, "ensemble_size": 1, "validation_fraction": 0.0}
 CHECKED = [
     MLPClassifier([16], **MLP),
     MLPRegressor([16], **MLP),

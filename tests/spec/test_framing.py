@@ -36,8 +36,7 @@ def disc(side: int, row: float, column: float, radius: float) -> Tensor:
     return (((y - row) ** 2 + (x - column) ** 2 <= radius**2) * 255).to(torch.uint8)[None, None]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light on black", "dark on white"])
-@pytest.mark.parametrize("side", [24, 64])
+@pytest.mark.parametrize(("side", "dark"), [(24, False), (64, True)], ids=["light on black", "dark on white"])
 @pytest.mark.parametrize(("name", "at_least"), [("cnn.mnist", 0.95), ("mlp.mnist", 0.92), ("cnn.digits", 0.95)])
 def test_digits_of_other_people_are_read(name: str, at_least: float, side: int, dark: bool) -> None:
     images, labels = drawn(300, side)

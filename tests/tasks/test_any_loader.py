@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+from torchmetrics import Metric
 
 from zoo import models
 from zoo.models import Discriminator, PatchDiscriminator
@@ -266,7 +267,9 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.parametrize("name", CASES)
-def test_a_plain_loader_of_tuples_will_do(name: str, trainer: Callable[..., L.Trainer]) -> None:
+def test_a_plain_loader_of_tuples_will_do(
+    monkeypatch: pytest.MonkeyPatch, name: str, trainer: Callable[..., L.Trainer]
+) -> None:
     torch.manual_seed(0)
     task, examples = CASES[name]()
     loader = DataLoader(examples, batch_size=BATCH)
@@ -283,6 +286,19 @@ def test_a_plain_loader_of_tuples_will_do(name: str, trainer: Callable[..., L.Tr
     assert answers is not None
     assert len(answers) == SIZE // BATCH
     assert all(len(answer) == BATCH for answer in answers)
+    loader.batch_sampler.stands_in = True  # type: ignore[union-attr]
+    monkeypatch.setattr(L.Trainer, "val_dataloaders", loader)
+    check_that_a_stand_in_leaves_no_trace(task, examples)
+
+
+def check_that_a_stand_in_leaves_no_trace(task: Task, examples: list[Any]) -> None:
+    """What is validated for want of an example of its own is in no metric, shown or not."""
+    with torch.inference_mode():
+        task.validation_step(next(iter(DataLoader(examples, batch_size=BATCH))), 0)
+    for metric in task.modules():
+        for name, start in metric._defaults.items() if isinstance(metric, Metric) else ():
+            state: Any = getattr(metric, name)
+            assert not any(map(len, state)) if isinstance(start, list) else (state == start.to(state)).all()
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:You defined a `validation_step`")

@@ -15,7 +15,9 @@ TRUE = torch.randn(300, 1, generator=torch.Generator().manual_seed(0)).double()
 
 
 def outcomes(noise: float, seed: int, examples: str = "a") -> Outcomes:
-    errors = noise * torch.randn(300, 1, generator=torch.Generator().manual_seed(seed))
+    """Of answers whose root mean squared error is `noise`."""
+    errors = torch.randn(300, 1, generator=torch.Generator().manual_seed(seed))
+    errors *= noise / errors.square().mean().sqrt()
     return Outcomes("values", {"true": TRUE, "answers": TRUE + errors}, examples)
 
 

@@ -87,8 +87,11 @@ def train(*overrides: str, **settings: Any) -> Any:
     return zoo.train(*overrides, **{**SMALL, **settings})
 
 
-def test_the_same_weights_as_on_the_command_line(root: Path, tmp_path: Path, forks: Any) -> None:
-    names = ["model=cnn", "model.widths=[4,8]", "data=digits", "epochs=2", "threads=1", "trainer=cpu", "seed=7"]
+def test_the_same_weights_as_on_the_command_line(
+    root: Path, tmp_path: Path, forks: Any, pytestconfig: pytest.Config
+) -> None:
+    names = ["model=cnn", "model.widths=[4,8]", "data=digits", "epochs=2", "threads=1", "trainer=cpu"]
+    names += [f"seed={7 + pytestconfig.getoption('seed_shift')}"]  # by which a fork shifts none
     names += ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
     done = forks.run(root / "scripts" / "train.py", *names, "folder=commanded", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]

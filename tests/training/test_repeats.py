@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import zoo
 from zoo import ConfigError
 from zoo.data.tables import Wine
+from zoo.errors import SpecError
+from zoo.inference.evaluate import measure
 from zoo.training.compare import compare
 
 SMALL = ["model=mlp", "data=wine", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "callbacks.progress=null"]
@@ -31,6 +34,34 @@ def test_seeds_give_mean_and_spread_and_the_best_is_kept(tmp_path: Path) -> None
     assert "seeds=2" in card
     found = compare([tmp_path / "seed_42", tmp_path / "seed_43"], tmp_path / "compared", ["accuracy"])
     assert found["accuracy"][str(tmp_path / "seed_43")].difference is not None
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_the_ensemble_of_seeds_averages_their_probabilities(tmp_path: Path) -> None:
+    kept = zoo.train(*SMALL, "task.optimizer.lr=0.05", seeds=2, keep="ensemble", folder=str(tmp_path))
+    members = [zoo.load(tmp_path / f"seed_{seed}" / "model.safetensors").network for seed in (42, 43)]
+    loaded = zoo.load(tmp_path / "model.safetensors")
+    data = Wine()
+    data.setup()
+    rows, labels = data.splits["test"].columns
+    prepared: Any = data.spec.input.prepare(rows)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        probabilities = torch.stack([member(prepared).softmax(dim=1) for member in members]).mean(dim=0)
+        torch.testing.assert_close(loaded.network(prepared).exp(), probabilities)
+    accuracy = (probabilities.argmax(dim=1) == labels).float().mean()
+    assert kept.metrics["test/accuracy"] == pytest.approx(float(accuracy))
+    assert loaded.metrics == kept.metrics
+    assert {"mean/test/accuracy", "baseline/accuracy of logistic regression"} <= kept.metrics.keys()
+    assert loaded.calibration.temperature is not None
+    assert zoo.load(tmp_path / "ensemble" / "model.safetensors").metrics["test/loss"] == kept.metrics["test/loss"]
+    again = measure(loaded, tmp_path)
+    assert again["test/loss"] == pytest.approx(kept.metrics["test/loss"])
+    card = (tmp_path / "card.md").read_text()
+    assert "the ensemble" in card
+    assert "[ensemble](ensemble/card.md)" in card
+    assert "keep=ensemble" in (tmp_path / "ensemble" / "card.md").read_text()
+    with pytest.raises(ConfigError, match="averages several"):
+        zoo.train(*SMALL, init_from=str(tmp_path / "model.safetensors"), folder=str(tmp_path / "next"))
 
 
 def test_folds_test_each_row_once() -> None:
@@ -54,11 +85,15 @@ def test_folds_test_each_row_once() -> None:
         ({"seeds": 2, "folds": 2}, "not both"),
         ({"folds": 2, "resume": "last.ckpt"}, "resume"),
         ({"folds": 2, "data": "digits"}, "folds are for tables"),
+        ({"keep": "ensemble"}, "give seeds"),
+        ({"seeds": 2, "keep": "all"}, "unknown keep"),
+        ({"folds": 2, "keep": "ensemble"}, "give seeds"),
+        ({"seeds": 2, "keep": "ensemble", "model": "gan", "data": "digits"}, "cannot be averaged"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        zoo.train(
-            *(one for one in SMALL if one.partition("=")[0] not in settings), folder=str(tmp_path / "a"), **settings
-        )
+    of_mlp = "model.hidden_sizes" if "model" in settings else ""
+    mine = [one for one in SMALL if one.partition("=")[0] not in {*settings, of_mlp}]
+    with pytest.raises((ConfigError, SpecError), match=said):
+        zoo.train(*mine, folder=str(tmp_path / "a"), **settings)
     assert not (tmp_path / "a").exists()

@@ -17,10 +17,12 @@ from typing import Any
 
 from torch import nn
 
+from zoo import check
 from zoo.errors import ConfigError, unknown
 from zoo.models import cnn, gan, mlp, rbm, rnn
 from zoo.models.cnn import CNN, CRNN
 from zoo.models.cnn1d import SequenceCNN, TextCNN
+from zoo.models.ensemble import Ensemble
 from zoo.models.gan import Colouriser, Discriminator, Generator, Inpainter, PatchDiscriminator, SuperResolver, UNet
 from zoo.models.mlp import MLP
 from zoo.models.networks import NETWORKS
@@ -133,15 +135,25 @@ def create_model(name: str, **options: Any) -> nn.Module:
     return network(**options)
 
 
-def build(name: str, spec: Spec, **options: Any) -> nn.Module:
+def build(name: str, spec: Spec, *, num_members: int | None = None, **options: Any) -> nn.Module:
     """The network of a technique for a spec, untrained.
+
+    Args:
+        name: of the technique.
+        spec: what the network takes and gives.
+        num_members: so many networks in an `Ensemble`; None for one network, which is none.
+        **options: of the technique.
 
     Raises:
         ConfigError: no such model.
         SpecError: the technique does not fit the spec.
         TypeError, ValueError: an option that is unknown or out of range.
     """
-    return find(name).build(spec, **options)
+    technique = find(name).build
+    if num_members is None:
+        return technique(spec, **options)
+    check.whole("num_members", num_members)
+    return Ensemble(spec, [technique(spec, **options) for _ in range(num_members)])
 
 
 def defaults(name: str, spec: Spec) -> dict[str, Any]:

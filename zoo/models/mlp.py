@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
+from zoo.models.ensemble import mean_of_classes
 from zoo.spec import Classes, Image, MultiLabel, Spec, Table, Values
 
 CLIP = 3.0  # standard deviations, for numbers of tables
@@ -197,7 +198,7 @@ class Classifier(MLP):
     """An MLP whose outputs are logits; an ensemble averages probabilities, not logits."""
 
     def combine(self, outputs: Tensor) -> Tensor:
-        return outputs.log_softmax(dim=-1).logsumexp(dim=1) - math.log(self.ensemble_size)
+        return mean_of_classes(outputs)
 
 
 class EnsembleLinear(nn.Module):

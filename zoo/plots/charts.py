@@ -19,6 +19,7 @@ from torch import Tensor
 READABLE_CLASSES = 40  # more than that, and names and counts would run into each other
 READABLE_COLUMNS = 30
 READABLE_POINTS = 2000
+SPLITS = {"val": "C0", "train": "C1"}  # the colour of each, in all panels
 FEW_TICKS = 4  # intervals between numbers of six figures, so that they do not run into each other
 
 
@@ -175,7 +176,7 @@ def histograms(groups: Mapping[str, Tensor], threshold: float, xlabel: str, path
 
 def _curves(axes: Axes, title: str, splits: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     for split, points in splits.items():
-        axes.plot(*zip(*points), label=split, marker="." if len(points) < 40 else None)
+        axes.plot(*zip(*points), label=split, color=SPLITS.get(split), marker="." if len(points) < 40 else None)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("epoch")
     axes.grid(alpha=0.3)

@@ -85,18 +85,23 @@ class Task(L.LightningModule, ABC):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self.eval_step(batch, batch_idx, "val")
-        self._leave_out_stand_in("val", self.trainer.val_dataloaders)
+        self.leave_out_stand_in("val")
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         with torch.autocast(self.device.type, enabled=False):  # as the artefact will compute
             self.eval_step(batch, batch_idx, "test")
-        self._leave_out_stand_in("test", self.trainer.test_dataloaders)
+        self.leave_out_stand_in("test")
 
-    def _leave_out_stand_in(self, split: str, loader: Any) -> None:
-        """Empty the metrics of a process that has no example of its own, but in types and sizes that others have."""
+    def leave_out_stand_in(self, split: str) -> None:
+        """Empty every metric of a process that has no example of its own, but in types and sizes that others have.
+
+        To be called wherever examples are added to metrics.
+        """
+        loader = self.trainer.val_dataloaders if split == "val" else self.trainer.test_dataloaders
         if getattr(getattr(loader, "batch_sampler", None), "stands_in", False):
-            for metric in self.eval_metrics(split).values():
-                private.empty_states(metric)
+            for metric in self.modules():
+                if isinstance(metric, Metric):
+                    private.empty_states(metric)
 
     def predict_step(self, batch: Any, batch_idx: int = 0) -> Any:
         """What the trained network gives for the inputs of a batch, in float32."""

@@ -23,6 +23,7 @@ from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError, SpecError, ZooError
 from zoo.files import quoted
 from zoo.hardware import precision
+from zoo.models.ensemble import Ensemble, average_for
 from zoo.settings import type_errors
 from zoo.spec import Spec
 from zoo.tasks.task import Task
@@ -75,6 +76,8 @@ def find_start(cfg: DictConfig) -> Artefact | None:
     start = load(cfg.init_from)
     if start.model != cfg.model.name:
         raise ConfigError(f"init_from: {cfg.init_from} is a {start.model}, not a {cfg.model.name}")
+    if isinstance(start.network, Ensemble):
+        raise ConfigError(f"init_from: {cfg.init_from} averages several networks; start from that of one of its runs")
     for name, value in start.options.items():
         if not any(part.lstrip("+").startswith(f"model.{name}=") for part in overrides_given(cfg)):
             OmegaConf.update(cfg, f"model.{name}", value, force_add=True)
@@ -91,7 +94,8 @@ def make_task(cfg: DictConfig, spec: Spec, start: Artefact | None = None, level:
         level: at which the log says what was taken over from that.
 
     Raises:
-        ConfigError, SpecError: a value that cannot work, or data that does not fit.
+        ConfigError, SpecError: a value that cannot work, or data that does not fit; or with `keep=ensemble` one whose
+            networks cannot be averaged.
     """
 
     def build(spec: Spec) -> nn.Module:
@@ -109,6 +113,8 @@ def make_task(cfg: DictConfig, spec: Spec, start: Artefact | None = None, level:
         return network
 
     task: Task = _instantiate(cfg, "task", spec=spec, build=build)
+    if cfg.keep == "ensemble":
+        average_for(task.spec)
     try:
         task.finetune(plain(cfg.freeze), cfg.layer_decay)
     except ValueError as error:

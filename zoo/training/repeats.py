@@ -1,4 +1,7 @@
-"""Several runs of one command, by seeds or by folds: the mean of each metric with its spread, and the best is kept."""
+"""Several runs of one command, by seeds or by folds: the mean of each metric with its spread.
+
+The best network is kept, or one that averages all.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, unknown
 from zoo.files import replacing
 from zoo.metrics.meanings import meaning, rounded
 from zoo.training import folder as folders
+from zoo.training.averaged import average
 from zoo.training.recipe import command, overrides_given, title
 from zoo.training.run import Given, train
 from zoo.training.trained import TrainedArtefact, keep
@@ -23,6 +27,7 @@ from zoo.training.trained import TrainedArtefact, keep
 log = logging.getLogger(__name__)
 
 MOST = 100
+KEPT = ("best", "ensemble")
 
 
 def train_all(cfg: DictConfig, given: Given) -> TrainedArtefact:
@@ -30,12 +35,14 @@ def train_all(cfg: DictConfig, given: Given) -> TrainedArtefact:
 
     The folder of several runs holds one for each, `card.md` with the mean and the standard deviation of each metric,
     and the `model.safetensors` of the best by validation, whose metrics have `mean/test/…` and `std/test/…` besides.
+    With `keep=ensemble` it is of a network that averages all, which has a folder like a run's.
 
     Raises:
         ConfigError: both are given, or one makes no sense; or what a run raises.
     """
     if cfg.seeds is None and cfg.folds is None:
         return train(cfg, given)
+    given = replace(given, several=True)
     what, count = _several(cfg)
     wanted, chosen = folders.choose(cfg.folder, None, f"runs/{cfg.choices.model}_{cfg.choices.task}_{cfg.choices.data}")
     with folders.claimed(wanted, chosen) as folder:
@@ -43,14 +50,18 @@ def train_all(cfg: DictConfig, given: Given) -> TrainedArtefact:
         for one, its in _runs(cfg, given, what, count, folder):
             log.info("Run %d of %d: %s", len(runs) + 1, count, Path(one.folder).name)
             runs.append(train(one, its))
-        best = _best(runs)
-        _write_card(folder / "card.md", cfg, what, runs, best)
+            if cfg.keep == "ensemble" and runs[-1].spec.to_json() != runs[0].spec.to_json():
+                raise ConfigError("keep=ensemble: the data differs from seed to seed; leave keep away")
+        kept = _best(runs)
+        if cfg.keep == "ensemble":
+            kept = average(_alone(cfg, folder / "ensemble"), given, runs)
+        _write_card(folder / "card.md", cfg, what, runs, kept)
         for name, values in _metrics(runs).items():
-            best.metrics |= {f"mean/{name}": statistics.fmean(values), f"std/{name}": statistics.pstdev(values)}
-        best.folder = folder
-        keep(best)
+            kept.metrics |= {f"mean/{name}": statistics.fmean(values), f"std/{name}": statistics.pstdev(values)}
+        kept.folder = folder
+        keep(kept)
     log.info("%s", _summary(runs))
-    return best
+    return kept
 
 
 def _several(cfg: DictConfig) -> tuple[str, int]:
@@ -61,6 +72,10 @@ def _several(cfg: DictConfig) -> tuple[str, int]:
     count = cfg[what]
     if type(count) is not int or not 2 <= count <= MOST:
         raise ConfigError(f"{what} must be a whole number from 2 to {MOST}, got {count}")
+    if cfg.keep not in KEPT:
+        raise ConfigError(unknown("keep", str(cfg.keep), KEPT))
+    if cfg.keep == "ensemble" and what == "folds":
+        raise ConfigError("keep=ensemble: each fold tests what the networks of the others have learned; give seeds")
     if cfg.resume is not None:
         raise ConfigError(f"{what}: several runs are not resumed; give resume=… for one of them")
     if cfg.trainer.devices not in (1, "auto") or cfg.trainer.strategy == "ddp":
@@ -70,19 +85,23 @@ def _several(cfg: DictConfig) -> tuple[str, int]:
 
 def _runs(cfg: DictConfig, given: Given, what: str, count: int, folder: Path) -> Iterator[tuple[DictConfig, Given]]:
     """The config of each run, and what it is given."""
-    own = [part for part in overrides_given(cfg) if part.partition("=")[0] not in ("seeds", "folds", "seed", "folder")]
+    of_all = ("seeds", "folds", "keep", "seed", "folder")
+    own = [part for part in overrides_given(cfg) if part.partition("=")[0] not in of_all]
     for number in range(count):
-        one = copy.deepcopy(cfg)
-        one.seeds = one.folds = None
+        seed = cfg.seed + number if what == "seeds" else cfg.seed
+        one = _alone(cfg, folder / (f"seed_{seed}" if what == "seeds" else f"fold_{number + 1}"))
+        one.seed = seed
+        one.choices.overrides = [*own, f"seed={seed}"]
         its = given if given.data is None else replace(given, data=copy.deepcopy(given.data))
-        if what == "seeds":
-            one.seed = cfg.seed + number
-            one.folder = str(folder / f"seed_{one.seed}")
-        else:
-            its = replace(its, fold=(number, count))
-            one.folder = str(folder / f"fold_{number + 1}")
-        one.choices.overrides = [*own, f"seed={one.seed}"]
-        yield one, its
+        yield one, its if what == "seeds" else replace(its, fold=(number, count))
+
+
+def _alone(cfg: DictConfig, folder: Path) -> DictConfig:
+    """The config of one run of several, in a folder of its own."""
+    one = copy.deepcopy(cfg)
+    one.seeds = one.folds = None
+    one.folder = str(folder)
+    return one
 
 
 def _best(runs: Sequence[TrainedArtefact]) -> TrainedArtefact:
@@ -106,13 +125,18 @@ def _summary(runs: Sequence[TrainedArtefact]) -> str:
     return f"Over {len(runs)} runs: {', '.join(parts)}"
 
 
-def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedArtefact], best: TrainedArtefact) -> None:
+def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedArtefact], kept: TrainedArtefact) -> None:
     kind = "seeds" if what == "seeds" else "folds, each of them tested by the network of a run that has not seen it"
+    averaged = all(run is not kept for run in runs)
+    if averaged:
+        which = "averages what they predict, and is tested on the same examples"
+    else:
+        which = f"is that of {kept.folder.name}, which has the best {kept.monitor} of them, {rounded(kept.score)}"
+    columns = ["mean", "standard deviation", "least", "most", *(["the ensemble"] if averaged else []), "what it is"]
     lines = [
         f"# {title(cfg)}: {len(runs)} runs",
         "",
-        f"{len(runs)} {kind}. `model.safetensors` is that of {best.folder.name}, which has the best {best.monitor} of "
-        f"them, {rounded(best.score)}.",
+        f"{len(runs)} {kind}. `model.safetensors` {which}.",
         "",
         "## Command",
         "",
@@ -120,14 +144,16 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
         "",
         "## Metrics",
         "",
-        "| metric | mean | standard deviation | least | most | what it is |",
-        "|---|---|---|---|---|---|",
+        f"| metric | {' | '.join(columns)} |",
+        "|---" * (len(columns) + 1) + "|",
     ]
     for name, values in _metrics(runs).items():
-        numbers = (statistics.fmean(values), statistics.pstdev(values), min(values), max(values))
+        numbers = [statistics.fmean(values), statistics.pstdev(values), min(values), max(values)]
+        numbers += [kept.metrics.get(name, math.nan)] if averaged else []
         cells = " | ".join(rounded(number) for number in numbers)
         lines.append(f"| {name} | {cells} | {meaning(name)} |")
-    lines += ["", "## Runs", "", f"| run | {runs[0].monitor} |", "|---|---|"]
-    lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {rounded(run.score)} |" for run in runs]
+    lines += ["", "## Runs", "", f"| run | {kept.monitor} |", "|---|---|"]
+    rows = [*runs, kept] if averaged else runs
+    lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {rounded(run.score)} |" for run in rows]
     with replacing(path) as file:
         file.write("\n".join([*lines, ""]).encode())

@@ -57,6 +57,7 @@ class Given:
         seconds: that its training took before, of a run that goes on.
         fold: its number, from 0, and how many there are; None for the usual splits.
         test: whether to test, draw and write a card once the network is kept; a trial of a sweep does not.
+        several: whether it is one of several runs, whose networks may be averaged.
     """
 
     data: DataModule | None = None
@@ -66,6 +67,7 @@ class Given:
     seconds: float = 0.0
     fold: tuple[int, int] | None = None
     test: bool = True
+    several: bool = False
 
 
 def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
@@ -84,7 +86,7 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
         DataError: data that is missing or damaged, likewise.
     """
     with left_as_found(), _within_memory():
-        _check_whole(cfg)
+        _check_whole(cfg, given)
         if cfg.trainer.get("accelerator") in ("gpu", "cuda"):
             check_gpu(cfg.trainer.get("devices"), cfg.trainer.get("precision"))
         if cfg.compile:
@@ -155,7 +157,7 @@ def _fit_and_keep(
         if not given.test:
             artefact.network.cpu().eval()
             return artefact
-        measured = _test(trainer, task, data)
+        measured = test(trainer, task, data)
     if torch.distributed.is_initialized():  # or gloo's thread that frees a tensor as Python ends aborts the process
         torch.distributed.destroy_process_group()
     artefact.metrics = {**measured, **artefact.metrics}
@@ -198,7 +200,9 @@ def _smaller(task: Task, data: DataModule) -> str:
     return f"give data.batch_size={half}{same if task.automatic_optimization else ''}"
 
 
-def _check_whole(cfg: DictConfig) -> None:
+def _check_whole(cfg: DictConfig, given: Given) -> None:
+    if cfg.keep != "best" and not given.several:
+        raise ConfigError(f"keep={quoted(cfg.keep)} is for several runs: give seeds=5, or leave it away")
     for several in ("seeds", "folds"):
         if cfg[several] is not None:
             raise ConfigError(
@@ -330,7 +334,8 @@ def _score(trainer: L.Trainer, task: Task) -> tuple[str, str, float]:
     return task.monitor, task.mode, float(trainer.callback_metrics.get(task.monitor, math.nan))
 
 
-def _test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
+def test(trainer: L.Trainer, task: Task, data: DataModule) -> dict[str, float]:
+    """The metrics of the test split that the task logs."""
     try:
         attempt("the test", lambda: trainer.test(task, data, verbose=False), None, has_bar=True)
     except SystemExit as stop:

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Joined, Ragged
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
+from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec
 
 COUNT = 23
@@ -286,6 +287,15 @@ def test_the_data_module_knows_its_process(data: Numbers) -> None:
         data.trainer = SimpleNamespace(global_rank=rank, world_size=2, strategy=ON_CPU)  # type: ignore[assignment]
         validated.append(flat(served(data.val_dataloader())))
     assert validated == [[100, 102, 104, 106], [101, 103, 105]]
+
+
+def test_fewer_examples_than_processes_are_refused_at_once(data: Numbers) -> None:
+    processes = len(data.splits["train"]) + 1
+    for rank in (0, processes - 1):
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=processes, strategy=ON_CPU)  # type: ignore[assignment]
+        with pytest.raises(DataError, match=f"fewer than the {processes} processes"):
+            data.train_dataloader()
+        assert len(data.val_dataloader()) == 1  # whatever there is to validate on
 
 
 # Augmentation and options

@@ -24,8 +24,11 @@ from zoo.errors import SpecError
 from zoo.models.rnn import Forecaster
 from zoo.spec import Calibration, Forecast, Series, Spec
 from zoo.tasks.sequence import Forecasting
+from zoo.tasks.sequence.linear import cross_fitted
 from zoo.training import report
 from zoo.training.report import Evaluation
+from zoo.training.reports.forecast_intervals import _cross_fitted
+from zoo.training.reports.forecast_windows import some
 from zoo.training.reports.simpler_forecasts import PENALTIES, simpler_forecasts
 
 BUILD = partial(models.build, "lstm", hidden_size=16)
@@ -145,6 +148,24 @@ def test_intervals_of_few_windows_are_wider_and_hold_what_they_are_made_to_hold(
         assert evaluation.kept["cross-fitted"] > 50
         held.append(report.split_metrics(task, evaluation)["interval_coverage"])
     assert 0.85 < sum(held) / len(held) <= 1
+
+
+def test_errors_on_training_shrink_as_those_on_validation_do() -> None:
+    """Where the network adds to the linear part."""
+    random = torch.Generator().manual_seed(0)
+    train, val = (windows(torch.randn(count, generator=random)) for count in (200, 60))
+    task = Forecasting(CONTEXT, BUILD, ADAM)
+    evaluation = Evaluation(task, {"train": train, "val": val, "test": val}, 64)
+    report.initialise(task, evaluation.splits)
+    context, future = val.__getitems__(torch.arange(len(val)))
+    linear = task.network.base(task.series.prepare(context))
+    central = future + 0.25 * (linear - future)
+    evaluation._predictions["val"] = [central.repeat_interleave(3, dim=2)]
+    found = _cross_fitted(task, evaluation)
+    rows, values = cross_fitted(task.network, task.series, *(some(part, 1_000) for part in (train, val)))
+    assert found is not None
+    torch.testing.assert_close(found[1], train.__getitems__(rows)[1])
+    torch.testing.assert_close(task.forecast.central(found[0]) - found[1], 0.25 * (values - found[1]))
 
 
 def test_missing_values_count_for_nothing() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, TensorDataset
 
 from zoo import models
 from zoo.data.core.examples import Examples
@@ -82,6 +82,16 @@ def test_validation_says_how_much_is_kept_and_metrics_are_of_that() -> None:
     outputs = network.eval()(COLUMNS.prepare(x_val)).detach()
     assert metrics["val/loss"] == pytest.approx(float((outputs - y_val).square().mean()), rel=1e-5)
     assert metrics["val/rmse"] == pytest.approx(20 * float((outputs - y_val).square().mean().sqrt()), rel=1e-5)
+    _says_nothing_of_a_stand_in(task, trainer, x_val, y_val)
+
+
+def _says_nothing_of_a_stand_in(task: Regression, trainer: L.Trainer, x: Tensor, y: Tensor) -> None:
+    rows = BatchSampler(SequentialSampler(range(1)), 1, drop_last=False)
+    rows.stands_in = True  # type: ignore[attr-defined]
+    trainer.validate(task, DataLoader(TensorDataset(x, y), batch_sampler=rows), verbose=False)
+    assert not task.gain.sums.any()
+    assert not task.rmse.sum_squared_error.any()
+    assert task.network.gate.item() == 0  # type: ignore[operator]  # but for what other processes say
 
 
 def test_it_is_for_values_of_tables() -> None:

@@ -36,10 +36,9 @@ def test_words_and_pairs_are_counted() -> None:
 @pytest.mark.slow
 def test_an_lstm_beats_a_bag_of_words_where_order_decides(trainer: Callable[..., L.Trainer]) -> None:
     L.seed_everything(0, verbose=False)
-    data = Reviews()
+    data = Reviews(train_size=6000, val_size=64, test_size=500)
     data.setup()
-    build, adam = partial(models.build, "lstm", hidden_size=64), partial(torch.optim.AdamW, lr=5e-3)
-    task = Sentiment(data.spec, build, TrainingOptions(adam, max_grad_norm=1.0))
+    task = Sentiment(data.spec, partial(BUILD, embedding_dim=64), TrainingOptions(ADAM, max_grad_norm=1.0))
     run = trainer(max_epochs=12)
     run.fit(task, data)
     run.test(task, data, verbose=False)

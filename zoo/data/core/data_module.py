@@ -14,7 +14,7 @@ import torch
 from zoo import check
 from zoo.data.core.examples import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 from zoo.hardware import fits_on_gpu
 from zoo.spec import Encoded, Spec
 
@@ -99,6 +99,9 @@ class DataModule(L.LightningDataModule, ABC):
     def _loader(self, split: str, *, shuffle: bool) -> ResumableLoader:
         examples = self.splits[split]
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if shuffle and len(examples) < processes:
+            fault = f"each process takes part of the examples of training, which are {len(examples)}, fewer than the"
+            raise DataError(f"{fault} {processes} processes; give fewer (trainer.devices, trainer.num_nodes)")
         batches = SeededBatchSampler(
             len(examples),
             self.batch_size,

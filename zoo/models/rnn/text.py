@@ -5,13 +5,13 @@ Shape letters: B batch, T tokens, V codes, E embedding, H units, D directions, K
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from zoo import check
+from zoo.models.ensemble import mean_of_classes
 from zoo.models.rnn.beam_search import write
 from zoo.models.rnn.recurrent import POOLS, SequenceDropout, Stack
 from zoo.spec.text import PAD
@@ -169,7 +169,7 @@ class TextClassifier(nn.Module):
         if len(members) == 1:
             return members[0]
         logits = torch.stack(members, dim=1)  # B, M, K
-        return logits if self.training else logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(len(members))
+        return logits if self.training else mean_of_classes(logits)
 
     def forward_features(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The vector that the output layers see of each text, of all members side by side."""

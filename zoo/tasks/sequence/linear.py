@@ -1,8 +1,8 @@
 """The linear part of a forecaster, fitted in closed form: a mean of ridge regressions on lags.
 
 Each regression predicts how far the next values are from a centre: zero (the mean of the training split), the mean of
-the window, its last value, or the season before. The regressions, and the season before as it is, are weighted by how
-well they predict the validation split: by the inverse of their squared errors.
+the window, its last value, or the season before. The regressions, and the last value and the season before as they are,
+are weighted by how well they predict the validation split: by the inverse of their squared errors.
 
 Shape letters: N windows, T steps, L lags, F numbers, H steps of the horizon, V values, G numbers known of each step, D
 regressors.
@@ -23,7 +23,7 @@ from zoo.tasks.sequence.seasons import season_of
 
 Windows = tuple[Any, Tensor]  # as a batch holds them: the encoded context, and the next values, standardised
 
-LEVELS = 3  # centres of any series
+LAST = 2  # the place among centres of the last value, after which there may be the season before
 FOLDS = 5
 
 
@@ -39,8 +39,8 @@ def fit_linear(network: Forecaster, series: Series, train: Windows, val: Windows
         season = season_of(x[..., column], y[..., value])
         centres = _centres(x, column, y.shape[1], season)
         candidates = [_regression(x, known, y[..., value], centre) for centre in centres]
-        if len(centres) > LEVELS:  # the season before, as it is
-            candidates.append((centres[-1], torch.zeros_like(candidates[0][1]), torch.zeros_like(candidates[0][2])))
+        for centre in centres[LAST:]:  # as it is
+            candidates.append((centre, torch.zeros_like(candidates[0][1]), torch.zeros_like(candidates[0][2])))
         wrong = [_predict(x_val, known_val, *one) - y_val[..., value] for one in candidates]
         shares = 1 / torch.stack([errors.square().mean().clamp(min=1e-12) for errors in wrong])
         shares = shares / shares.sum()

@@ -155,6 +155,7 @@ class Regression(Supervised):
             for base, correction, targets in self.pending:
                 self._measure(base + network.gate * correction, targets)
             self.pending = []
+            self.leave_out_stand_in("val")
         super().on_validation_epoch_end()
 
     def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:

@@ -1,10 +1,11 @@
 """The intervals of forecasts: conformal prediction from the errors on windows that the forecast was not fitted to.
 
 Windows that follow each other share most of their steps, so a validation split holds few errors that are independent of
-each other: 577 windows of 24 steps are 24. Where the values are those of the linear part, which is fitted in seconds,
-the training split adds its own by cross-fitting: each fifth is predicted by a fit to the others (as in cross-conformal
-prediction: Vovk, "Cross-conformal predictors", 2015). What is left of small numbers is met as in an interval for the
-next of n normal values: by the ratio of Student's quantile to the normal one.
+each other: 577 windows of 24 steps are 24. The linear part is fitted in seconds, so the training split adds its errors
+by cross-fitting: each fifth is predicted by a fit to the others (as in cross-conformal prediction: Vovk,
+"Cross-conformal predictors", 2015). Where the network adds to the linear part, these are made as much smaller as its
+errors are on validation (a ratio estimate: Cochran, "Sampling techniques", 1977). What is left of small numbers is met
+as in an interval for the next of n normal values: by the ratio of Student's quantile to the normal one.
 
 Shape letters: N windows, H steps of the horizon, V values, Q quantiles.
 """
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from zoo.metrics.calibration import conformal_quantile, rows_by_step
+from zoo.models import apply
 from zoo.models.rnn import Forecaster
 from zoo.spec import Calibration
 from zoo.spec.values import expected_error
@@ -62,27 +64,37 @@ def _(task: Forecasting, evaluation: Evaluation) -> Calibration | None:
 
 @torch.no_grad()
 def _cross_fitted(task: Forecasting, evaluation: Evaluation) -> tuple[Tensor, Tensor] | None:
-    """The outputs (M, H, V Q) for windows of training whose values the linear part gives without having seen them, and
-    the true values (M, H, V); None where the values are not those of the linear part, or the split is too short.
+    """The outputs (M, H, V Q) for windows of training whose values the linear part gives without having seen them, as
+    near the true values as the network would be; and these (M, H, V). None without a linear part, or of a short split.
 
     The ends are as far from the values as they are on average on validation: the network has learned those of its
     training windows from the errors themselves.
     """
     network = task.trained_network
-    if not isinstance(network, Forecaster) or network.linear is None or bool(network.gate):
+    if not isinstance(network, Forecaster) or network.linear is None:
         return None
     train, val = some(evaluation.splits["train"], FITTED), some(evaluation.splits["val"], len(evaluation.splits["val"]))
     device = task.device
     task.cpu()
     rows, values = cross_fitted(network, task.series, train, val)
-    spread, its_spread = (task.spread(task.series.prepare(context)) for context in (train[0][rows], val[0]))
+    prepared = task.series.prepare(val[0])
+    linear = apply(network.base, prepared)
+    spread, its_spread = task.spread(task.series.prepare(train[0][rows])), task.spread(prepared)
     task.to(device)
     if not len(rows):
         return None
     ends = task.forecast.by_quantile(torch.cat(evaluation.predictions("val")))  # N, H, V, Q
-    middle = ends.shape[-1] // 2
-    reach = ((ends - ends[..., middle : middle + 1]) / its_spread[..., None]).mean(dim=0)
-    return (values[..., None] + reach * spread[..., None]).flatten(2), train[1][rows]
+    central = ends[..., ends.shape[-1] // 2]
+    share = (_size((central - val[1]) / its_spread) / _size((linear - val[1]) / its_spread)).nan_to_num(1.0)
+    future = train[1][rows]
+    values = torch.where(future.isnan(), values, future + share * (values - future))
+    reach = ((ends - central[..., None]) / its_spread[..., None]).mean(dim=0)
+    return (values[..., None] + reach * spread[..., None]).flatten(2), future
+
+
+def _size(errors: Tensor) -> Tensor:
+    """The root of the mean square (H, V) of errors (N, H, V), those that are missing apart."""
+    return errors.square().nanmean(dim=0).sqrt().clamp(min=1e-9)
 
 
 def _small_number(count: float, coverage: float) -> float:

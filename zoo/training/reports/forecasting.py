@@ -122,6 +122,8 @@ def _(task: Forecasting, evaluation: Evaluation) -> list[str]:
         kind = "the quantiles of the network" if task.forecast.quantiles else "its errors"
         added = evaluation.kept.get("cross-fitted")
         more = f" and {added} of training, each predicted by a linear part that was fitted to others" if added else ""
+        if added and bool(task.trained_network.gate):
+            more += " (with errors made as much smaller as the network's are on validation)"
         lines += [
             "## Intervals",
             f"An interval is made to hold {evaluation.calibration.coverage:.0%} of the true values, by conformal "
