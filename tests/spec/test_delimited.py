@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from zoo import DataError, SpecError
-from zoo.spec.delimited import CHUNK, Delimited, read_delimited
+from zoo.spec.delimited import LINES, Delimited, read_delimited
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import read_table
 
@@ -137,7 +137,7 @@ def test_truths_are_words_in_every_row(tmp_path: Path) -> None:
 
 def test_a_ragged_row_far_down_is_found_with_quotes_and_line_ends_about(tmp_path: Path) -> None:
     row = 'x,"a ""quoted"" cell,\nof two lines",3\n'
-    rows = CHUNK // len(row) + 10
+    rows = LINES // len(row) + 10
     assert len(read(tmp_path, "a,b,c\n" + row * rows).frame) == rows
     with pytest.raises(DataError, match=rf"row {rows + 1} \(line {2 * rows + 2}\) has 2 cells, and the header has 3"):
         read(tmp_path, "a,b,c\n" + row * rows + "1,2\n")
