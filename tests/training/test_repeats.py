@@ -54,6 +54,7 @@ def test_folds_test_each_row_once() -> None:
         ({"seeds": 2, "folds": 2}, "not both"),
         ({"folds": 2, "resume": "last.ckpt"}, "resume"),
         ({"folds": 2, "data": "digits"}, "folds are for tables"),
+        ({"folds": 2, "data": "csv", "data.path": "a.csv", "data.target": "y", "data.test_path": "b.csv"}, "test_path"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
