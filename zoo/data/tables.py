@@ -23,6 +23,7 @@ from zoo.data.core.splits import split_fractions, split_groups, split_in_order, 
 from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
 from zoo.data.core.targets import TARGET_KINDS
 from zoo.errors import ConfigError, DataError, SpecError, unknown
+from zoo.private import give_freed_memory_back
 from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.columns import Number
@@ -329,6 +330,7 @@ class Csv(TableData):
         for note in file.notes:
             self.note(note)
         self.dialect = file.dialect
+        give_freed_memory_back()
         return file.frame
 
 
