@@ -28,21 +28,21 @@ def widths(given: Sequence[int], least: int, most: int) -> None:
 
 def positive(name: str, value: Number) -> Number:
     """A finite number above 0."""
-    if not _is_number(value) or not 0 < value < math.inf:
+    if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be above 0 and finite, got {value}")
     return value
 
 
 def at_least_zero(name: str, value: Number) -> Number:
     """A finite number of at least 0."""
-    if not _is_number(value) or not 0 <= value < math.inf:
+    if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(f"{name} must be at least 0 and finite, got {value}")
     return value
 
 
 def fraction(name: str, value: Number, *, zero: bool = True, one: bool = True) -> Number:
     """A number from 0 to 1, the ends with or without."""
-    inside = _is_number(value) and (value >= 0 if zero else value > 0) and (value <= 1 if one else value < 1)
+    inside = is_number(value) and (value >= 0 if zero else value > 0) and (value <= 1 if one else value < 1)
     if not inside:
         low, high = "at least 0" if zero else "above 0", "at most 1" if one else "below 1"
         raise ValueError(f"{name} must be {low} and {high}, got {value}")
@@ -51,7 +51,7 @@ def fraction(name: str, value: Number, *, zero: bool = True, one: bool = True) -
 
 def between(name: str, value: Number, low: float, high: float) -> Number:
     """A number from `low` to `high`."""
-    if not _is_number(value) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
     return value
 
@@ -69,5 +69,6 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> Any:
     return value
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a number, and no truth value."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

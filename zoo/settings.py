@@ -10,6 +10,8 @@ from pydoc import ErrorDuringImport, locate
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from zoo.check import is_number
+
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
 
 
@@ -28,7 +30,7 @@ def type_errors(described: Any, name: str) -> Iterator[str]:
         if argument in hints and not _fits(value, hints[argument]):
             wanted, shown = _told(hints[argument]), "null" if value is None else value
             quotes = f"; what looks like a number is text in quotes: {setting}=\"'{value}'\""
-            yield f"{setting} must be {wanted}, got {shown}{quotes if 'text' in wanted and _is_number(value) else ''}"
+            yield f"{setting} must be {wanted}, got {shown}{quotes if 'text' in wanted and is_number(value) else ''}"
         yield from type_errors(value, setting)
 
 
@@ -117,7 +119,3 @@ def _told(hint: Any) -> str:
     if kind in (Mapping, dict):
         return f"{_told(inner[1])} by name"
     return WORDS.get(hint, "something with a _target_")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -28,6 +28,7 @@ def make(tmp_path: Path) -> Make:
 
 
 CATS_AND_DOGS = ("cats/0.png", "cats/1.png", "dogs/0.png", "dogs/more/1.jpg")
+CLASSES = "2 folders are taken as the classes: cats/, dogs/"
 
 
 def test_folders_are_classes(make: Make) -> None:
@@ -35,7 +36,7 @@ def test_folders_are_classes(make: Make) -> None:
     assert list(found.files.names) == list(CATS_AND_DOGS)
     assert found.folders == ("cats", "cats", "dogs", "dogs")
     assert found.splits is None
-    assert found.notes == ()
+    assert found.notes == (CLASSES,)
 
 
 def test_the_order_is_that_of_paths(make: Make) -> None:
@@ -48,7 +49,7 @@ def test_hidden_files_and_those_that_systems_leave_are_passed_over(make: Make) -
     litter = (".ipynb_checkpoints/0.png", "__MACOSX/cats/0.png", "cats/._0.png", "cats/Thumbs.db", ".cache/x/1.png")
     found = layout(make(*CATS_AND_DOGS, *litter))
     assert list(found.files.names) == list(CATS_AND_DOGS)
-    assert found.notes == ()
+    assert found.notes == (CLASSES,)
 
 
 @pytest.mark.parametrize("ending", ["pgm", "PPM", "jfif", "tif", "webp", "JPG", "bmp"])
@@ -57,8 +58,9 @@ def test_images_have_many_endings(make: Make, ending: str) -> None:
 
 
 def test_other_files_are_counted_and_said(make: Make) -> None:
-    (note,) = layout(make(*CATS_AND_DOGS, "readme.txt", "cats/x.heic", "dogs/y.heic")).notes
+    note, classes = layout(make(*CATS_AND_DOGS, "readme.txt", "cats/x.heic", "dogs/y.heic")).notes
     assert note == "3 files are no images and are passed over: 2 .heic, 1 .txt"
+    assert classes == CLASSES
     with pytest.raises(DataError, match=r"has no images .*1 \.heic"):
         layout(make("z/a.heic") / "z")
 

@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from zoo.metrics.classification import METRICS
-from zoo.metrics.meanings import MEANINGS, better, meaning, title
+from zoo.metrics.meanings import MEANINGS, better, meaning, rounded, title
 
 
 def test_every_metric_of_the_published_weights_has_a_meaning() -> None:
@@ -20,6 +20,10 @@ def test_the_glossary_says_the_same(root: Path) -> None:
     glossary = " ".join((root / "docs" / "glossary.md").read_text("utf-8").split())
     for name, text in MEANINGS.items():
         assert f"### {name} {text}" in glossary
+
+
+def test_a_meaning_fits_into_a_cell_of_a_table() -> None:
+    assert [name for name, text in MEANINGS.items() if "|" in text or "\n" in text] == []
 
 
 def test_of_a_baseline_it_is_said_what_is_compared() -> None:
@@ -39,3 +43,12 @@ def test_a_baseline_is_better_where_its_metric_is(name: str) -> None:
     assert title(name) == f"{name} (higher is better)"
     assert better("test/log_z") is None
     assert better("nonsense") is None
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    assert [rounded(x) for x in (0.96126, 8534.77, 10269.03, -237750.81)] == ["0.9613", "8535", "10269", "-237751"]
+    assert [rounded(x, 2) for x in (0.00234, 7.04, 499.8)] == ["0.0023", "7", "500"]
+    assert rounded(12345.6, sign="+") == "+12346"
+    assert rounded(0.5, sign="+") == "+0.5"
+    assert rounded(float("nan")) == "nan"
+    assert rounded(1.5e20) == "1.5e+20"

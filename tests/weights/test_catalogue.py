@@ -150,6 +150,13 @@ def test_the_text_that_its_page_gives_can_be_answered(name: str) -> None:
 # Finding them
 
 
+def test_a_negated_judgement_is_its_opposite() -> None:
+    polarity = zoo.load("lstm.rt_polarity")
+    praise = ["not bad at all", "not a bad film", "never boring", "a quiet triumph"]
+    blame = ["not good at all", "not a good film", "never funny", "a tedious mess"]
+    assert [answer["label"] for answer in polarity(praise + blame)] == ["positive"] * 4 + ["negative"] * 4
+
+
 def test_what_is_listed_can_be_loaded() -> None:
     (weights,) = zoo.list_weights("cnn.digits")
     assert zoo.load(weights).metrics == weights.metrics

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -47,7 +48,7 @@ def run(root: Path) -> list[Row]:
     for seed in SEEDS:
         results[EXAMPLE].append(_train_example(root, seed))
         for name, override in RUNS.items():
-            metrics = train(override, root, seed)
+            metrics = train([override], root, seed)
             results[name].append((metrics["train/seconds"], metrics["test/accuracy"]))
     print(
         "| run | seconds | fraction of the example's epoch | test accuracy over seeds |", "|---|---|---|---|", sep="\n"
@@ -62,10 +63,10 @@ def run(root: Path) -> list[Row]:
     return [Row(override, times[name], times[EXAMPLE]) for name, override in RUNS.items()]
 
 
-def train(override: str, root: Path, seed: int) -> dict[str, float]:
-    """The metrics of `python scripts/train.py override`, run in a process of its own."""
+def train(overrides: Sequence[str], root: Path, seed: int) -> dict[str, float]:
+    """The metrics of `python scripts/train.py` with these overrides, run in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = [override, f"seed={seed}", f"data.root={root.resolve()}", f"hydra.run.dir={folder}"]
+        settings = [*overrides, f"seed={seed}", f"data.root={root.resolve()}", f"hydra.run.dir={folder}"]
         subprocess.run([sys.executable, "-m", "zoo", "train", *settings], check=True, stdout=subprocess.DEVNULL)
         return zoo.load(Path(folder) / "model.safetensors").metrics
 

@@ -158,8 +158,9 @@ def _with_classes(found: Layout, tops: Sequence[str], *, needed: bool) -> Layout
         return replace(found, notes=(*found.notes, note))
     chosen = [row for row, top in enumerate(tops) if top]
     kept = only(found, chosen)
-    notes = (*found.notes, f"{beside} and are passed over") if strays else found.notes
-    return replace(kept, folders=tuple(tops[row] for row in chosen), notes=notes)
+    passed = (f"{beside} and are passed over",) if strays else ()
+    note = f"{len(classes)} folders are taken as the classes: {_some([f'{top}/' for top in sorted(classes)])}"
+    return replace(kept, folders=tuple(tops[row] for row in chosen), notes=(*found.notes, *passed, note))
 
 
 def only(found: Layout, rows: Sequence[int]) -> Layout:

@@ -127,7 +127,7 @@ def generate_reviews(count: int, random: Random, *, depths: tuple[int, ...], res
 
 
 def generate_fragments(count: int, random: Random) -> list[tuple[str, bool]]:
-    """Short judgements as reviews begin them, plain ("a witty comedy") or negated ("never boring"), half of each.
+    """Short judgements as reviews begin them, plain ("a witty comedy") or, one in four, negated ("never boring").
 
     Args:
         count: number of fragments, which may repeat.
@@ -138,7 +138,7 @@ def generate_fragments(count: int, random: Random) -> list[tuple[str, bool]]:
     """
     fragments = []
     for index in range(count):
-        negated, positive = index % 2 == 1, random.random() < 0.5
+        negated, positive = index % 4 == 3, random.random() < 0.5
         text = random.choice(NEGATED if negated else PLAIN).format(
             adjective=random.choice(ADJECTIVES[positive != negated]),
             verb=random.choice(VERBS[positive != negated]),

@@ -86,8 +86,8 @@ class RtPolarity(DataModule):
         fold: the fold for test, 0 to 9.
         min_freq: words that occur less often in the training split are unknown.
         val_fraction: fraction of the nine other folds for validation, above 0 and below 1.
-        fragments: short generated judgements that are added to the training split, half of them negated. The reviews
-            hold too few plain negations ("never boring") to learn from.
+        fragments: short generated judgements that are added to the training split, a quarter of them negated. The
+            reviews hold too few plain negations ("never boring") to learn from.
         batch_size: sentences a batch.
 
     Raises:

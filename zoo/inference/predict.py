@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
 from zoo.inference.inputs import Example, Failures, inputs_of, joined, message, read_examples
+from zoo.metrics.meanings import rounded
 from zoo.progress import track
 from zoo.spec import Image, Ink, Table, drawing
 from zoo.weights.artefact import Artefact
@@ -194,7 +195,7 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
         named = {name: value for name, value in row.items() if not isinstance(value, dict) or "value" in value}
         shown = dict(_flat(named))
         cells = cells or [list(shown)]
-        cells.append([f"{value:.4g}" if isinstance(value, float) else _text(value) for value in shown.values()])
+        cells.append([rounded(value) if isinstance(value, float) else _text(value) for value in shown.values()])
     widths = [max(map(len, column)) for column in zip(*cells)]
     for line in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=file)

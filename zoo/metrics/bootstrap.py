@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoo.metrics.meanings import rounded
+
 CONFIDENCE = 0.95
 DRAWS = 1000
 Score = Callable[[Tensor], float]  # of the rows that were drawn
@@ -32,7 +34,7 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} (95 % interval {self.low:.4g} to {self.high:.4g})"
+        return f"{rounded(self.value)} (95 % interval {rounded(self.low)} to {rounded(self.high)})"
 
 
 def bootstrap_mean(outcomes: Tensor, draws: int = DRAWS) -> Interval:

@@ -11,7 +11,8 @@ MEANINGS = {
     "absolute_error": "Mean absolute error of the outputs; lower is better.",
     "accuracy": "The fraction of examples, or of steps, whose most likely label is right; 1 is best.",
     "as_asked": "The fraction of generated images that a classifier reads as the class that was asked for; 1 is best.",
-    "auroc": "The probability that an unusual example scores higher than a usual one; 1 is best, 0.5 is chance.",
+    "auroc": "The probability that an example of a class gets a higher score for it than an example of another one; of "
+    "anomalies, that an unusual example scores higher than a usual one. 1 is best, 0.5 is chance.",
     "average_precision": "Mean precision over all recalls, 0 to 1; the share of the class is chance; higher is better.",
     "balanced_accuracy": (
         "Mean over the classes of the fraction that is found, 0 to 1; 1 / classes is chance; higher is better."
@@ -82,7 +83,7 @@ MEANINGS = {
     "reconstruction": "The mean squared difference of an example and its image by way of the hidden units; 0 is best.",
     "rmse": "The root of the mean squared error, in the value's own unit; 0 is best.",
     "seconds": "The seconds that the training took.",
-    "smape": "Mean of 2 |error| / (|true| + |forecast|), 0 to 2; lower is better.",
+    "smape": "Mean of twice the error over true value plus forecast, all without their signs: 0 to 2; lower is better.",
     "squared_error": "Mean squared error of the outputs; lower is better.",
     "ssim": "Structural similarity: of brightness, contrast and structure in small windows; 1 is best.",
     "sum_of_squares": "Squared errors, summed over an example's outputs; lower is better.",
@@ -164,6 +165,18 @@ def better(metric: str) -> Way | None:
 def title(metric: str) -> str:
     """A metric's name, and which way of it is better."""
     return metric + {"min": " (lower is better)", "max": " (higher is better)", None: ""}[better(metric)]
+
+
+def rounded(value: float, digits: int = 4, sign: str = "-") -> str:
+    """A number of so many significant digits, as people write it: 0.9613, and 10269, not 1.027e+04.
+
+    Args:
+        value: the number.
+        digits: significant ones; a number that has more before its point is written whole.
+        sign: "+" also where the number is positive, as in a format.
+    """
+    is_whole = 10**digits <= abs(value) < 1e15
+    return f"{value:{sign}.{0 if is_whole else digits}{'f' if is_whole else 'g'}}"
 
 
 def _metric_of(name: str) -> str:

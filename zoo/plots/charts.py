@@ -19,6 +19,7 @@ from torch import Tensor
 READABLE_CLASSES = 40  # more than that, and names and counts would run into each other
 READABLE_COLUMNS = 30
 READABLE_POINTS = 2000
+FEW_TICKS = 4  # intervals between numbers of six figures, so that they do not run into each other
 
 
 def learning_curves(metrics: Path, path: Path, title: Callable[[str], str] = str) -> None:
@@ -95,6 +96,7 @@ def predicted_against_true(
         axes.plot(extremes, extremes, color="grey", linewidth=1)
         axes.scatter(x, y, s=12, alpha=0.6)
         axes.set(title=name, xlabel="true", ylabel="predicted")
+        axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
 
@@ -106,6 +108,7 @@ def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path)
         axes.axhline(0, color="grey", linewidth=1)
         axes.scatter(predicted[:, column], true[:, column] - predicted[:, column], s=12, alpha=0.6)
         axes.set(title=name, xlabel="predicted", ylabel="true - predicted")
+        axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
 

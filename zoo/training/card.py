@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from zoo.data.core.data_module import DataModule
-from zoo.metrics.meanings import meaning
+from zoo.metrics.meanings import meaning, rounded
 from zoo.training.recipe import command, overrides_given, title
 from zoo.weights.artefact import Artefact
 
@@ -40,7 +40,7 @@ def card(
         "",
         "| metric | value | what it is |",
         "|---|---|---|",
-        *(f"| {name} | {value:.4g} | {meaning(name)} |" for name, value in artefact.metrics.items()),
+        *(f"| {name} | {rounded(value)} | {meaning(name)} |" for name, value in artefact.metrics.items()),
         "",
         *(line for note in notes for line in (note, "")),
         "## Use",

@@ -27,7 +27,7 @@ from zoo import plots
 from zoo.errors import ArtefactError, ConfigError, unknown
 from zoo.files import one_line, quoted, replacing
 from zoo.metrics.bootstrap import CONFIDENCE, Interval
-from zoo.metrics.meanings import meaning, title
+from zoo.metrics.meanings import meaning, rounded, title
 from zoo.progress import busy
 from zoo.training.doors import said
 from zoo.training.outcomes import FILE, Outcomes, load_outcomes
@@ -199,8 +199,9 @@ def as_text(runs: Sequence[Run], found: Mapping[str, Mapping[str, Compared]]) ->
 
 def _row(one: Compared, first: bool) -> str:
     value, difference = one.value, one.difference
-    within = "–" if math.isnan(value.low) else f"{value.low:.4g} to {value.high:.4g}"
+    within = "–" if math.isnan(value.low) else f"{rounded(value.low)} to {rounded(value.high)}"
     if first or difference is None:
-        return f"{value.value:.4g} | {within} | – | –"
-    ahead = f"{difference.value:+.4g} ({difference.low:+.4g} to {difference.high:+.4g})"
-    return f"{value.value:.4g} | {within} | {ahead} | {'yes' if difference.excludes_zero else 'no: within chance'}"
+        return f"{rounded(value.value)} | {within} | – | –"
+    ahead, low, high = (rounded(end, sign="+") for end in (difference.value, difference.low, difference.high))
+    is_real = "yes" if difference.excludes_zero else "no: within chance"
+    return f"{rounded(value.value)} | {within} | {ahead} ({low} to {high}) | {is_real}"

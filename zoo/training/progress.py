@@ -10,6 +10,7 @@ import rich
 from lightning.pytorch import callbacks
 
 from zoo import private
+from zoo.metrics.meanings import rounded
 from zoo.progress import Clock, knows_all_letters, say
 
 
@@ -94,7 +95,7 @@ class ProgressLines(callbacks.ProgressBar):
     def _metrics(self, trainer: L.Trainer) -> str:
         found = _without_version(self.get_metrics(trainer, trainer.lightning_module))
         return ", ".join(
-            f"{name} {value if isinstance(value, str) else f'{value:.4g}'}" for name, value in found.items()
+            f"{name} {value if isinstance(value, str) else rounded(value)}" for name, value in found.items()
         )
 
     def _say(self, place: str, trainer: L.Trainer) -> None:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from zoo.errors import ConfigError
 from zoo.files import replacing
-from zoo.metrics.meanings import meaning
+from zoo.metrics.meanings import meaning, rounded
 from zoo.training import folder as folders
 from zoo.training.recipe import command, overrides_given, title
 from zoo.training.run import Given, train
@@ -100,7 +100,8 @@ def _metrics(runs: Sequence[TrainedArtefact]) -> dict[str, list[float]]:
 def _summary(runs: Sequence[TrainedArtefact]) -> str:
     rows = {name: values for name, values in _metrics(runs).items() if name.startswith("test/")}
     parts = (
-        f"{name} {statistics.fmean(values):.4g} ± {statistics.pstdev(values):.2g}" for name, values in rows.items()
+        f"{name} {rounded(statistics.fmean(values))} ± {rounded(statistics.pstdev(values), 2)}"
+        for name, values in rows.items()
     )
     return f"Over {len(runs)} runs: {', '.join(parts)}"
 
@@ -111,7 +112,7 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
         f"# {title(cfg)}: {len(runs)} runs",
         "",
         f"{len(runs)} {kind}. `model.safetensors` is that of {best.folder.name}, which has the best {best.monitor} of "
-        f"them, {best.score:.4g}.",
+        f"them, {rounded(best.score)}.",
         "",
         "## Command",
         "",
@@ -124,9 +125,9 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
     ]
     for name, values in _metrics(runs).items():
         numbers = (statistics.fmean(values), statistics.pstdev(values), min(values), max(values))
-        cells = " | ".join(f"{number:.4g}" for number in numbers)
+        cells = " | ".join(rounded(number) for number in numbers)
         lines.append(f"| {name} | {cells} | {meaning(name)} |")
     lines += ["", "## Runs", "", f"| run | {runs[0].monitor} |", "|---|---|"]
-    lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {run.score:.4g} |" for run in runs]
+    lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {rounded(run.score)} |" for run in runs]
     with replacing(path) as file:
         file.write("\n".join([*lines, ""]).encode())

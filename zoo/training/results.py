@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from zoo import plots
 from zoo.data.core.data_module import DataModule
 from zoo.files import one_line, replacing
-from zoo.metrics.meanings import title
+from zoo.metrics.meanings import rounded, title
 from zoo.progress import busy
 from zoo.tasks.task import Task
 from zoo.training import report
@@ -65,7 +65,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     heading = f"# {title_of(cfg)}\n\nThe rest could not be written.\n"
     text = attempt("the card", lambda: card(cfg, artefact, data, notes, captions), heading)
     attempt("to write the card", lambda: _write_text(folder / "card.md", text), None)
-    log.info(", ".join(f"{name} {value:.4g}" for name, value in artefact.metrics.items()))
+    log.info(", ".join(f"{name} {rounded(value)}" for name, value in artefact.metrics.items()))
     log.info("Results: %s; see card.md and %s", folder, ", ".join(captions))
     log.info('Use it: zoo.load("%s")(%s)', folder / "model.safetensors", artefact.spec.input.example())
 

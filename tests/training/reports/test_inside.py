@@ -242,6 +242,16 @@ def test_a_recurrent_layer_is_looked_at_in_the_mode_that_cudnn_needs(digits: Dig
     assert {name: part.training for name, part in task.network.named_modules()} == modes
 
 
+def test_what_is_added_to_a_linear_part_is_looked_at_where_none_of_it_is_kept() -> None:
+    table = Table((Number("x", 0.0, 1.0, False), Number("y", 0.0, 1.0, False)))
+    task = Regression(Spec(table, Values(("z",), (0.0,), (1.0,))), partial(models.build, "mlp", linear=True), ADAM)
+    nn.init.normal_(task.network.output.weight)
+    task.network.gate.zero_()
+    found = layers.layer_quantiles(task, Examples(torch.randn(8, 2), torch.randn(8, 1)).__getitems__(torch.arange(8)))
+    assert all(layers.GRADIENTS in its for its in found.values())
+    assert task.network.gate == 0
+
+
 def test_the_last_rows_of_an_epoch_count(tmp_path: Path) -> None:
     """As after a run that went on from a checkpoint of the epoch before."""
     for epoch, value in ((1, 1.0), (2, 9.0), (2, 2.0)):

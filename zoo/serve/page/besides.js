@@ -96,7 +96,8 @@ function dreaming(model) {
   const again = (image, said) => {
     [state, steps, running] = [image, 0, false];
     count.textContent = said;
-    picture.removeAttribute("src");
+    if (image) picture.src = image;
+    else picture.removeAttribute("src");
   };
   const drawn = () => {
     const drawing = document.querySelector("main figure img");

@@ -194,6 +194,7 @@ def _calibration_notes(task: Classification, evaluation: Evaluation) -> list[str
         for one in (Calibration(), calibration)
     )
     lines = temperature_notes(calibration.temperature, after, before)
+    lines.append("The loss beside simpler methods is with the temperature, and `test/loss` without it.")
     if calibration.threshold is not None:
         name = task.names[task.positive]
         chosen = calibration.threshold if task.positive == 1 else 1 - calibration.threshold

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from zoo.metrics.bootstrap import bootstrap
-from zoo.metrics.meanings import better
+from zoo.metrics.meanings import better, rounded
 
 HEADING = "## Beside simpler methods"
 BEST_IMAGES = "training images"  # no method to be better than: they show what can be reached
@@ -24,13 +24,13 @@ def table(methods: Mapping[str, Scores]) -> str:
     names = list(next(iter(methods.values())))
     lines = [f"| method | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for method, scores in methods.items():
-        lines.append(f"| {method} | " + " | ".join(f"{scores[name]:.4g}" for name in names) + " |")
+        lines.append(f"| {method} | " + " | ".join(rounded(scores[name]) for name in names) + " |")
     return "\n".join(lines)
 
 
 def cell(value: float) -> str:
     """A number of a table; a dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:.4g}"
+    return "–" if math.isnan(value) else rounded(value)
 
 
 def sentence(
@@ -58,9 +58,10 @@ def sentence(
     verdict = f"**The network is not shown to be better than {best}**"
     if found.excludes_zero:
         verdict = f"The network is better than {best}" if found.low > 0 else f"**The network is worse than {best}**"
-    values = f"{network[metric]:.4g} on {count} test examples, and that of the other is {simpler[best][metric]:.4g}"
-    ahead = f"ahead by {found.value:.4g}" if found.value >= 0 else f"behind by {-found.value:.4g}"
-    ends = f"95 % interval over test examples: {found.low:.4g} to {found.high:.4g}"
+    own, other = rounded(network[metric]), rounded(simpler[best][metric])
+    values = f"{own} on {count} test examples, and that of the other is {other}"
+    ahead = f"ahead by {rounded(found.value)}" if found.value >= 0 else f"behind by {rounded(-found.value)}"
+    ends = f"95 % interval over test examples: {rounded(found.low)} to {rounded(found.high)}"
     return f"{verdict}: its {metric.replace('_', ' ')} is {values}. It is {ahead} ({ends})."
 
 
@@ -83,7 +84,7 @@ def verdicts(metrics: Scores) -> list[str]:
         best = max(simpler, key=lambda method: sign * simpler[method])
         is_better = sign * (value - simpler[best]) > 0
         word = "better than" if is_better else "**not better than**"
-        lines.append(f"The network's {metric}, {value:.4g}, is {word} that of {best}, {simpler[best]:.4g}.")
+        lines.append(f"The network's {metric}, {rounded(value)}, is {word} that of {best}, {rounded(simpler[best])}.")
     return lines
 
 

@@ -140,7 +140,7 @@ def _sentence(test: Test, simpler: Mapping[str, Tensor]) -> str:
     best, own = min(mase, key=mase.__getitem__), float(errors(test.value, test)["mase"].mean())
     count = math.ceil(len(test.true) / test.true.shape[1])
     if count < COMPARED:
-        few = f"{count} windows of the test split do not overlap, which are too few to tell which is better"
+        few = f"test windows that do not overlap are too few ({count}) to tell which is better"
         return f"The MASE of the network is {own:.4g}, and that of {best} {mase[best]:.4g}: {few}."
     difference = ((simpler[best] - test.true).abs() - (test.value - test.true).abs()) / test.scale
     means = difference.nanmean(dim=(1, 2))[:: test.true.shape[1]]

@@ -127,10 +127,13 @@ def _quantiles(values: Tensor) -> Tensor:
 
 @contextmanager
 def _evaluated(network: nn.Module) -> Iterator[None]:
-    """A network in eval mode, with recurrent layers in the mode in which cuDNN passes gradients through; then as it
-    was."""
+    """A network in eval mode, with recurrent layers in the mode in which cuDNN passes gradients through, and with the
+    gates beside a linear part open, as they are in training; then as it was."""
     modes = {part: part.training for part in network.modules()}
+    gates = {buffer: buffer.clone() for name, buffer in network.named_buffers() if name.split(".")[-1] == "gate"}
     network.eval()
+    for gate in gates:
+        gate.fill_(1.0)
     for part in modes:
         if isinstance(part, nn.RNNBase):  # of one layer, and so the same
             part.training = True
@@ -139,6 +142,8 @@ def _evaluated(network: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes.items():
             part.training = mode
+        for gate, value in gates.items():
+            gate.copy_(value)
 
 
 def _write(path: Path, epoch: int, found: Mapping[str, Mapping[str, list[float]]]) -> None:
