@@ -135,7 +135,7 @@ def read_delimited(
     return Delimited(frame, dialect, [f"{path.name}: {note}" for note in (*notes, *form.notes)])
 
 
-def _read_in_parts(read: Callable[..., pd.DataFrame], exact: Mapping[int, str]) -> pd.DataFrame:
+def _read_in_parts(read: Callable[..., pd.DataFrame], exact: Mapping[int, type[str]]) -> pd.DataFrame:
     """The table, whose cells pandas turns into numbers or text some rows at a time, which takes half the memory.
 
     A column whose parts may differ in type, or in the rounding of large whole numbers, is read again as one.
