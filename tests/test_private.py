@@ -184,6 +184,21 @@ def test_glibc_gives_freed_memory_back() -> None:
     assert kept < given_back / 10
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_glibc_keeps_gaps_between_blocks_until_it_is_asked() -> None:
+    blocks = [bytearray(60_000) for _ in range(4000)]
+    blocks = blocks[::8]  # what lies between them is free
+    kept = _resident()
+    private.give_freed_memory_back()
+    assert _resident() < kept - 100 * 2**20
+    assert len(blocks) == 500
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks what there is not")
 def test_adam_asks_for_gpus_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []

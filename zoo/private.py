@@ -290,6 +290,16 @@ def keep_freed_memory() -> None:
             library.mallopt(parameter, size)
 
 
+def give_freed_memory_back() -> None:
+    """Have glibc give the memory of freed blocks back to the system.
+
+    Reading a file in pieces with pandas leaves gaps that no large block fits into: 344 of 842 MB after 450 MB of a CSV
+    file.
+    """
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
 def look_for_gpus_once() -> None:
     """Say so where there is no GPU: in torch 2.15 Adam asks in each step, and NVIDIA's library is then loaded anew.
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from zoo import DataError, SpecError
-from zoo.spec.delimited import CHUNK, Delimited, read_delimited
+from zoo.spec import delimited
+from zoo.spec.delimited import LINES, Delimited, read_delimited
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import read_table
 
@@ -137,7 +138,7 @@ def test_truths_are_words_in_every_row(tmp_path: Path) -> None:
 
 def test_a_ragged_row_far_down_is_found_with_quotes_and_line_ends_about(tmp_path: Path) -> None:
     row = 'x,"a ""quoted"" cell,\nof two lines",3\n'
-    rows = CHUNK // len(row) + 10
+    rows = LINES // len(row) + 10
     assert len(read(tmp_path, "a,b,c\n" + row * rows).frame) == rows
     with pytest.raises(DataError, match=rf"row {rows + 1} \(line {2 * rows + 2}\) has 2 cells, and the header has 3"):
         read(tmp_path, "a,b,c\n" + row * rows + "1,2\n")
@@ -160,3 +161,16 @@ def test_what_is_read_equals_pandas(tmp_path: Path) -> None:
 def test_an_impossible_dialect(data: Any) -> None:
     with pytest.raises(SpecError):
         dialect_from(data)
+
+
+def test_cells_of_later_parts_decide_as_those_of_the_first_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pandas reads 65,536 rows of four columns at a time, each with a type of its own."""
+    rows, last = 300_000, ["0.5", "abc", "True", "0.5"]
+    columns = [["1"] * rows, ["1"] * rows, [""] * rows, [str(2**53 + 1 + 2 * row) for row in range(rows)]]
+    lines = [",".join(cells) for cells in zip(*columns)]
+    path = tmp_path / "late.csv"
+    path.write_text("\n".join(["fraction,word,truth,large", *lines, ",".join(last)]) + "\n")
+    found = read_delimited(path).frame
+    monkeypatch.setattr(delimited, "_read_in_parts", lambda read, exact: read(dtype=exact, low_memory=False))
+    pd.testing.assert_frame_equal(found, read_delimited(path).frame, check_exact=True)
+    assert [cells.dtype.kind for _, cells in found.items()] == ["f", "O", "O", "f"]

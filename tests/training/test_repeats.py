@@ -89,6 +89,7 @@ def test_folds_test_each_row_once() -> None:
         ({"seeds": 2, "keep": "all"}, "unknown keep"),
         ({"folds": 2, "keep": "ensemble"}, "give seeds"),
         ({"seeds": 2, "keep": "ensemble", "model": "gan", "data": "digits"}, "cannot be averaged"),
+        ({"folds": 2, "data": "csv", "data.path": "a.csv", "data.target": "y", "data.test_path": "b.csv"}, "test_path"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(tmp_path: Path, settings: dict[str, Any], said: str) -> None:

@@ -29,15 +29,20 @@ import pandas as pd
 import torch
 
 from zoo import models
-from zoo.data import CsvRatings, CsvSeries, CsvText, ImageFolder
+from zoo.data import CaptionFolder, CsvRatings, CsvSequences, CsvSeries, CsvText, HuggingFace, ImageFolder, VideoFolder
 from zoo.data.reviews import generate_reviews
 from zoo.data.tables import Csv
 from zoo.tasks.rbm import Recommendation
 
 ROUNDS = 3
-SIZES = {"table": 100_000, "texts": 20_000, "ratings": 500_000, "series": 100_000, "images": 1_500}  # and ten times
+SIZES = {  # and ten times
+    "table": 100_000, "texts": 20_000, "ratings": 500_000, "series": 100_000, "images": 1_500, "captions": 500,
+    "videos": 50, "sequences": 50_000, "hf": 50_000,
+}  # fmt: skip
+FRAMES = 16  # of a video
 USERS, FILMS, RATINGS = 138_493, 26_744, 20_000_263  # of MovieLens 20M
-STEPS = 50  # of training on so many ratings
+STEPS = 50  # of training on so many ratings, and of a sequence
+FOLDERS = ("images", "captions", "videos")
 
 # What is read
 
@@ -84,11 +89,43 @@ def images(path: Path, count: int) -> None:
         Image.fromarray(pixels).save(path / ("cat", "dog")[number % 2] / f"{number}.jpg")
 
 
+def captions(path: Path, count: int) -> None:
+    """Images, and a sentence on each."""
+    images(path, count)
+    names = [f"{('cat', 'dog')[number % 2]}/{number}.jpg" for number in range(count)]
+    sentences = [each.text for each in generate_reviews(count, Random(0), depths=(0, 1, 2), reserved=False)]
+    pd.DataFrame({"image": names, "caption": sentences}).to_csv(path / "captions.csv", index=False)
+
+
+def videos(path: Path, count: int) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for number in range(count):
+        folder = path / ("left", "right")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        frames = random.integers(0, 255, (FRAMES, 48, 48, 3), dtype=np.uint8)
+        first, *others = map(Image.fromarray, frames)
+        first.save(folder / f"{number}.webp", save_all=True, append_images=others)
+
+
+def sequences(path: Path, rows: int) -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(rows, 3)).round(4), columns=list("xyz"))
+    gesture = np.arange(rows) // STEPS
+    frame.assign(id=gesture, target=np.array(["circle", "line"])[gesture % 2]).to_csv(path, index=False)
+
+
+def parquet(path: Path, rows: int) -> None:
+    table(path, rows)
+    pd.read_csv(path).to_parquet(path.with_suffix(".parquet"))
+
+
 # Contestants
 
 
 def _pandas(path: Path) -> None:
-    pd.read_csv(path, low_memory=False)
+    pd.read_csv(path)
 
 
 def _sparse(path: Path) -> None:
@@ -106,6 +143,20 @@ def _torchvision(path: Path) -> None:
     loader = torch.utils.data.DataLoader(Folder(str(path), v2.Compose(steps)), batch_size=64, num_workers=2)
     for _ in loader:
         pass
+
+
+def _pillow(path: Path) -> None:
+    """All frames of all videos, at the size of ours."""
+    from PIL import Image, ImageSequence
+
+    for file in sorted(path.glob("*/*.webp")):
+        with Image.open(file) as video:
+            np.stack([np.asarray(frame.convert("RGB").resize((32, 32))) for frame in ImageSequence.Iterator(video)])
+
+
+def _hugging_face(path: Path) -> None:
+    name, cache = str(path.with_suffix(".parquet")), str(path.parent / "cache")
+    HuggingFace(name, target="y", cache=cache).setup()
 
 
 def _images(path: Path) -> None:
@@ -138,6 +189,10 @@ OURS: dict[str, Callable[[Path], Any]] = {
     "series": lambda path: CsvSeries(str(path), "time", ["a"], context_length=48, horizon=12).setup(),
     "images": _images,
     "images again": _images,
+    "captions": lambda path: CaptionFolder(str(path), size=32, cache=str(path.parent / "cache")).setup(),
+    "videos": lambda path: VideoFolder(str(path), size=32).setup(),
+    "sequences": lambda path: CsvSequences(str(path), target="target").setup(),
+    "hf": _hugging_face,
     "movielens": _movielens,
 }
 THEIRS: dict[str, tuple[str, Callable[[Path], Any]]] = {
@@ -147,9 +202,14 @@ THEIRS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "series": ("pandas.read_csv", _pandas),
     "images": ("torchvision's ImageFolder and a DataLoader of 2 workers", _torchvision),
     "images again": ("torchvision's ImageFolder and a DataLoader of 2 workers", _torchvision),
+    "captions": ("torchvision's ImageFolder and a DataLoader of 2 workers", _torchvision),
+    "videos": ("Pillow", _pillow),
+    "sequences": ("pandas.read_csv", _pandas),
+    "hf": ("pandas.read_parquet", lambda path: pd.read_parquet(path.with_suffix(".parquet"))),
 }
 MAKERS: dict[str, Callable[[Path, int], None]] = {
-    "table": table, "texts": texts, "ratings": ratings, "series": series, "images": images,
+    "table": table, "texts": texts, "ratings": ratings, "series": series, "images": images, "captions": captions,
+    "videos": videos, "sequences": sequences, "hf": parquet,
 }  # fmt: skip
 
 
@@ -159,7 +219,7 @@ def run(root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind, rows in SIZES.items():
             for size in (rows, 10 * rows):
-                path = Path(folder) / f"{kind}_{size}" / ("images" if kind == "images" else "data.csv")
+                path = Path(folder) / f"{kind}_{size}" / ("images" if kind in FOLDERS else "data.csv")
                 path.parent.mkdir()
                 MAKERS[kind](path, size)
                 rounds = ROUNDS if size == rows else 1
@@ -186,7 +246,7 @@ def _rows(kind: str, path: Path, row: str, rounds: int) -> None:
     measured: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
     for _ in range(rounds):
         for who, runs in measured.items():
-            if kind == "images" and who == "ours":
+            if kind in FOLDERS and who == "ours":
                 shutil.rmtree(path.parent / "cache", ignore_errors=True)
             runs.append(_run(who, kind, path))
     for place, unit in enumerate(("seconds", "MB")):

@@ -23,6 +23,7 @@ from zoo.data.core.splits import split_fractions, split_groups, split_in_order, 
 from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
 from zoo.data.core.targets import TARGET_KINDS
 from zoo.errors import ConfigError, DataError, SpecError, unknown
+from zoo.private import give_freed_memory_back
 from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.columns import Number
@@ -122,9 +123,10 @@ class TableData(DataModule):
         """The whole table."""
 
     def take_fold(self, number: int, count: int) -> None:
-        """Test on the fold of this number, from 0, of so many; all rows are tested in one of them."""
-        if self.split_by is not None or self.group is not None:
-            raise ConfigError("folds are drawn at random: they do not go with data.split_by or data.group")
+        """Test on the fold of this number, from 0, of so many; all rows are tested in one of them.
+
+        By `split_by`, a fold is tested on what follows its training rows, and the earliest rows are never tested.
+        """
         self.fold = number, count
 
     def read_held_out(self) -> dict[str, pd.DataFrame]:
@@ -243,9 +245,9 @@ class TableData(DataModule):
         if self.split_by is not None:
             cells, kind = frame[self.split_by], kinds[self.split_by]
             when = days(cells, self.split_by, kind.form) if kind.name == "date" else numbers(cells, self.split_by)
-            return split_in_order(when, fractions, self.split_by)
+            return split_in_order(when, fractions, self.split_by, self.fold)
         if self.group is not None:
-            return split_groups(words(frame[self.group]), fractions, self.split_seed)
+            return split_groups(words(frame[self.group]), fractions, self.split_seed, self.fold)
         return split_rows(labels, len(frame), fractions, self.split_seed, self.fold)
 
 
@@ -317,12 +319,18 @@ class Csv(TableData):
     def read_held_out(self) -> dict[str, pd.DataFrame]:
         return {split: self._read(path) for split, path in self.held_out.items() if path is not None}
 
+    def take_fold(self, number: int, count: int) -> None:
+        if self.held_out["test"] is not None:
+            raise ConfigError("folds are tested on rows of data.path: they do not go with data.test_path")
+        super().take_fold(number, count)
+
     def _read(self, path: str) -> pd.DataFrame:
         options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
         file = read_with_decimals(path, options, self.notation["decimal"])
         for note in file.notes:
             self.note(note)
         self.dialect = file.dialect
+        give_freed_memory_back()
         return file.frame
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import codecs
 import io
 import mmap
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,6 @@ from zoo.spec.cells import NOT_A_WORD, exact_words
 from zoo.spec.dialect import (
     AUTO,
     BLANKS,
-    CHUNK,
     Dialect,
     Form,
     Header,
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 
 UTF8, MARKED = "utf-8", "utf-8-sig"  # the second one takes longer
+LINES = 2**18  # bytes of them that are looked at together, and stay in the cache of a CPU
+SMALLEST_PART = 2**18  # cells that pandas turns into numbers or text together, or more
+LARGEST_WHOLE = 2**53  # up to which float64 has all whole numbers
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 
 
@@ -101,7 +104,6 @@ def read_delimited(
         "names": list(range(form.width)),
         "skiprows": [*range(form.records), *comments] if comments else form.records,
         "index_col": False,
-        "low_memory": False,
         "keep_default_na": False,
         "na_values": sorted(NOT_A_WORD),
         "skipinitialspace": blanks,  # it takes time
@@ -119,7 +121,7 @@ def read_delimited(
             # It was decoded cell by cell, and the error's place is not that in the file
             return pd.read_csv(given, **{**options, "encoding": MARKED}, **more)
 
-    frame = read(dtype=exact)
+    frame = _read_in_parts(read, exact)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
     for place, cells in read(dtype=dict.fromkeys(named, str), usecols=named).items() if named else ():
         if zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
@@ -131,6 +133,36 @@ def read_delimited(
         frame[name] = pd.Series(["False", "True"], dtype="str").take(frame[name].astype("int8")).set_axis(frame.index)
     dialect = Dialect(form.dialect.separator, found, form.dialect.header, options["decimal"])
     return Delimited(frame, dialect, [f"{path.name}: {note}" for note in (*notes, *form.notes)])
+
+
+def _read_in_parts(read: Callable[..., pd.DataFrame], exact: Mapping[int, type[str]]) -> pd.DataFrame:
+    """The table, whose cells pandas turns into numbers or text some rows at a time, which takes half the memory.
+
+    A column whose parts may differ in type, or in the rounding of large whole numbers, is read again as one.
+
+    Args:
+        read: pandas' reading, which takes more options of it.
+        exact: columns that are text.
+    """
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)
+        frame = read(dtype=exact)
+    if frame.size < SMALLEST_PART:
+        return frame
+    mixed = [place for place, cells in frame.items() if place not in exact and _may_be_mixed(cells)]
+    for place, cells in read(usecols=mixed, low_memory=False).items() if mixed else ():
+        frame[place] = cells
+    return frame
+
+
+def _may_be_mixed(cells: pd.Series) -> bool:
+    import pandas as pd
+
+    if cells.dtype == object:
+        return pd.api.types.infer_dtype(cells) != "string"
+    return cells.dtype.kind == "f" and bool(cells.abs().max() >= LARGEST_WHOLE)
 
 
 def _named(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
@@ -191,9 +223,8 @@ def _check_shape(
     found: dict[int, bool] = {}
     for chunk in _chunks(source, form):
         even = even and not chunk.torn and _is_even(chunk, form.width)
-        begins, first = _begins(chunk)
-        blanks = blanks or bool((first == ord(" ")).any())
-        for column, zeros in _odd_numbers(chunk, begins, first).items():
+        blanks = blanks or bool(_beginning_with(" ", chunk).any())
+        for column, zeros in _odd_numbers(chunk).items():
             found[column] = found.get(column, False) or zeros
     return found, [] if even else _check_rows(path, source, form, encoding), blanks
 
@@ -220,7 +251,8 @@ def _bytes(source: Path | bytes, skip: int) -> Any:
 
 
 class Chunk(NamedTuple):
-    """Whole lines: their bytes, and the places of separators and of ends of lines that stand in no quotes.
+    """Whole lines: their bytes, and the places of separators and of ends of lines that stand in no quotes; `between`
+    says of each byte whether it is one of either.
 
     `torn` says that there are cells of several lines, and quotes that seem to close a cell in the midst of it.
     """
@@ -228,6 +260,7 @@ class Chunk(NamedTuple):
     bytes: np.ndarray
     separators: np.ndarray
     ends: np.ndarray
+    between: np.ndarray
     quoted: bool
     torn: bool
 
@@ -237,7 +270,7 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
 
     data, start = _bytes(source, form.lines), 0
     while start < len(data):
-        size = CHUNK
+        size = LINES
         while True:
             chunk = np.frombuffer(data[start : start + size], np.uint8)
             separators, ends = chunk == ord(form.dialect.separator), chunk == ord("\n")
@@ -249,11 +282,11 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
             if start + size >= len(data) or len(lines):
                 break
             size *= 2
-        if start + size < len(data):
-            chunk = chunk[: lines[-1] + 1]
-        torn = has_quotes and _is_torn(chunk, quotes[: len(chunk)], outside[: len(chunk)], form.dialect.separator)
-        yield Chunk(chunk, np.flatnonzero(separators[: len(chunk)]), lines, has_quotes, torn)
-        start += len(chunk)
+        count = lines[-1] + 1 if start + size < len(data) else len(chunk)
+        chunk, separators, ends = chunk[:count], separators[:count], ends[:count]
+        torn = has_quotes and _is_torn(chunk, quotes[:count], outside[:count], form.dialect.separator)
+        yield Chunk(chunk, np.flatnonzero(separators), lines, separators | ends, has_quotes, torn)
+        start += count
 
 
 def _is_torn(chunk: np.ndarray, quotes: np.ndarray, outside: np.ndarray, separator: str) -> bool:
@@ -284,39 +317,24 @@ def _is_even(lines: Chunk, width: int) -> bool:
     return bool((counts[filled] == width - 1).all())
 
 
-def _begins(lines: Chunk) -> tuple[np.ndarray, np.ndarray]:
-    """The places at which cells begin, and the characters there; 0 beyond the end."""
+def _beginning_with(character: str, lines: Chunk) -> np.ndarray:
+    """Whether a cell begins at a place with a character (N,)."""
+    places = lines.bytes == ord(character)
+    places[1:] &= lines.between[:-1]
+    return places
+
+
+def _odd_numbers(lines: Chunk) -> dict[int, bool]:
+    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False)."""
     import numpy as np
 
-    begins = np.concatenate([[0], lines.separators + 1, lines.ends + 1])
-    return begins, _at(lines.bytes, begins)
-
-
-def _at(chunk: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The characters at some places; 0 beyond the end."""
-    import numpy as np
-
-    return np.where(places < len(chunk), chunk.take(places, mode="clip"), 0)
-
-
-def _odd_numbers(lines: Chunk, begins: np.ndarray, first: np.ndarray) -> dict[int, bool]:
-    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False).
-
-    Args:
-        lines: the lines.
-        begins, first: of their cells, as of `_begins`.
-    """
-    import numpy as np
-
-    chunk, separators, ends, has_quotes, _ = lines
-    zeros = begins[first == ord("0")]
-    if has_quotes:
-        within = begins[first == ord('"')] + 1
-        zeros = np.concatenate([zeros, within[_at(chunk, within) == ord("0")]])
-    zeros = zeros[_are_digits(_at(chunk, zeros + 1))]
-    powers = np.flatnonzero((chunk | 32) == ord("e"))
-    powers = powers[(powers > 0) & _are_digits(chunk[powers - 1])]
-    powers = powers[_are_digits(_at(chunk, powers + 1))]
+    chunk, separators, ends, *_ = lines
+    digits = (chunk - ord("0")) < 10  # of unsigned bytes
+    begins = _beginning_with("0", lines)
+    if lines.quoted:
+        begins[1:] |= _beginning_with('"', lines)[:-1] & (chunk[1:] == ord("0"))
+    zeros = _places(begins[:-1] & digits[1:])
+    powers = _places(((chunk[1:-1] | 32) == ord("e")) & digits[:-2] & digits[2:]) + 1
     found: dict[int, bool] = {}
     lines_begin = np.concatenate([[0], ends + 1])
     for places, kind in ((zeros, True), (powers, False)):
@@ -327,8 +345,11 @@ def _odd_numbers(lines: Chunk, begins: np.ndarray, first: np.ndarray) -> dict[in
     return found
 
 
-def _are_digits(characters: np.ndarray) -> np.ndarray:
-    return (characters - ord("0")) < 10  # of unsigned bytes
+def _places(where: np.ndarray) -> np.ndarray:
+    """The places that are true; mostly there is none, which is found ten times as fast."""
+    import numpy as np
+
+    return np.flatnonzero(where) if where.any() else np.zeros(0, np.int64)
 
 
 def _names_in(cells: pd.Series, zeros: bool) -> bool:

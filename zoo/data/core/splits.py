@@ -87,10 +87,14 @@ def split_rows(
     return {split: random.permutation(np.concatenate(part)) for split, part in parts.items()}
 
 
-def split_in_order(when: pd.Series, fractions: tuple[float, float], name: str) -> dict[str, np.ndarray]:
+def split_in_order(
+    when: pd.Series, fractions: tuple[float, float], name: str, fold: tuple[int, int] | None = None
+) -> dict[str, np.ndarray]:
     """Positions of the rows (N,) of each split, by time: the first for training, the last for test.
 
-    Rows of one time are in one split.
+    Rows of one time are in one split. Of a fold, its number and how many there are, the test rows are one of so many
+    equal parts that follow each other up to the last row; later rows are in no split. The first part, which is as
+    large, is never tested (as scikit-learn's TimeSeriesSplit has it).
 
     Raises:
         DataError: a time is missing, or there are too few different ones.
@@ -101,28 +105,43 @@ def split_in_order(when: pd.Series, fractions: tuple[float, float], name: str) -
         raise DataError(f"column '{name}', row {when.index[int(when.isna().to_numpy().argmax())]}: the cell is missing")
     values = when.to_numpy()
     order = np.argsort(values, kind="stable")
-    val, test = held_out_sizes(len(values), fractions)
-    ends = [np.searchsorted(values[order], values[order[len(values) - held]]) for held in (val + test, test)]
+    end, (val, test) = len(values), held_out_sizes(len(values), fractions)
+    if fold is not None:
+        test = len(values) // (fold[1] + 1)
+        end -= test * (fold[1] - 1 - fold[0])
+        val, _ = held_out_sizes(end, fractions)
+    places = [max(0, end - val - test), end - test, *([end] if end < len(values) else [])]
+    ends = [np.searchsorted(values[order], values[order[place]]) for place in places]
     parts = dict(zip(("train", "val", "test"), np.split(order, ends)))
     if not all(map(len, parts.values())):
         raise DataError(f"column '{name}' has too few different values to split the rows by it")
     return parts
 
 
-def split_groups(groups: pd.Series, fractions: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
-    """Positions of the rows (N,) of each split, drawn at random by their groups; no group is in two splits.
+def split_groups(
+    groups: pd.Series, fractions: tuple[float, float], seed: int, fold: tuple[int, int] | None = None
+) -> dict[str, np.ndarray]:
+    """Positions of the rows (N,) of each split, drawn at random by their groups; no group is in two splits. Of a fold,
+    its number and how many there are, the test rows are those of its own groups.
 
     Raises:
-        DataError: there are fewer than three groups.
+        DataError: there are fewer than three groups, or fewer than folds.
     """
     import numpy as np
     import pandas as pd
 
     codes, names = pd.factorize(groups, use_na_sentinel=False)
-    if len(names) < 3:
-        raise DataError(f"column '{groups.name}' has {len(names)} groups; three splits need at least 3")
+    least = 3 if fold is None else max(3, fold[1])
+    if len(names) < least:
+        of = "three splits" if fold is None else f"{fold[1]} folds"
+        raise DataError(f"column '{groups.name}' has {len(names)} groups; {of} need at least {least}")
     random = np.random.default_rng(seed)
     order = random.permutation(len(names))
     val, test = held_out_sizes(len(names), fractions)
+    if fold is not None:
+        first, last = (place * len(names) // fold[1] for place in (fold[0], fold[0] + 1))
+        test, others = last - first, np.concatenate([order[:first], order[last:]])
+        val = min(val, len(others) - 1)
+        order = np.concatenate([others[:val], order[first:last], others[val:]])
     chosen = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
     return {split: random.permutation(np.flatnonzero(np.isin(codes, part))) for split, part in chosen.items()}

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNSEEN = -1  # the code of a class that no training row has
 MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
 
@@ -69,12 +70,17 @@ def learn(
         DataError: the target never changes, or no other column has information.
         SpecError: a cell does not have its column's kind.
     """
+    import pandas as pd
+
     targets = [target] if isinstance(target, str) else list(target)
     if kinds is None:
         kinds = column_kinds.find(frame, {}, say, targets=targets)
 
+    index = frame.index if rows is None else frame.index.take(rows)
+
     def train(name: str) -> pd.Series:  # one column at a time, since a table may be large
-        return frame[name] if rows is None else frame[name].iloc[rows]
+        cells = frame[name]
+        return cells if rows is None else pd.Series(cells.array.take(rows), index, name=name, copy=False)
 
     def described(name: str) -> Column | None:
         of_words = frame[name].dtype.kind not in "iufMmb" and frame[name].dtype != object
@@ -116,13 +122,28 @@ def split_examples(
 
     Raises:
         SpecError: a cell does not have its column's kind.
+        DataError: a row has a class that no training row has.
     """
     assert isinstance(spec.input, Table)
     encoded = dict(zip(rows, spec.input.encode_parts(frame, list(rows.values()))))
     targets = _targets(frame, spec, [target] if isinstance(target, str) else list(target), kinds)
     if targets is None:
         return {split: Examples(part) for split, part in encoded.items()}
+    if isinstance(spec.output, Classes):
+        _refuse_unseen(frame[target if isinstance(target, str) else target[0]], rows, targets)
     return {split: Examples(part, targets[torch.from_numpy(rows[split])]) for split, part in encoded.items()}
+
+
+def _refuse_unseen(cells: pd.Series, rows: Mapping[str, np.ndarray], codes: Tensor) -> None:
+    """Refuse rows of a class that no training row has, such as one of a later time or of another group."""
+    for split, places in rows.items():
+        unseen = (codes[torch.from_numpy(places)] == UNSEEN).nonzero()
+        if len(unseen):
+            place = places[int(unseen[0])]
+            raise DataError(
+                f"the target '{cells.name}', row {cells.index[place]}: {cells.iloc[place]!r} is in the {split} split "
+                "and in no training row; leave such rows out, or split in another way"
+            )
 
 
 def _targets(
@@ -133,7 +154,7 @@ def _targets(
 
     if isinstance(spec.output, Classes):
         codes = {name: code for code, name in enumerate(spec.output.names)}
-        labels = distinct(frame[targets[0]], lambda cells: words(cells).map(codes).astype("int64"))
+        labels = distinct(frame[targets[0]], lambda cells: words(cells).map(codes).fillna(UNSEEN).astype("int64"))
         return torch.from_numpy(labels.to_numpy("int64", copy=True))
     if isinstance(spec.output, MultiLabel):
         marks = [booleans(frame[name], name) for name in targets]  # -1 and 1
