@@ -273,6 +273,9 @@ def test_settings_that_differ_are_named(make: Make, folder: Path) -> None:
     checkpoints.check_settings(checkpoint, path, {"seed": 1})
     with pytest.raises(ConfigError, match="was trained with seed=1, not seed=2"):
         checkpoints.check_settings(checkpoint, path, {"seed": 2})
+    checkpoint["hyper_parameters"] = {"model": {"width": 8}}
+    with pytest.raises(ConfigError, match=r"was trained with no model\.side, not model\.side=64"):
+        checkpoints.check_settings(checkpoint, path, {"model": {"width": 8, "side": 64}})
     checkpoint["hyper_parameters"] = {"seed": torch.zeros(2), "task": {"optimizer": {"lr": "\x07" * 999}}}
     with pytest.raises(ConfigError, match="seed"):
         checkpoints.check_settings(checkpoint, path, {"seed": 1})

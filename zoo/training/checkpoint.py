@@ -73,8 +73,8 @@ def check_settings(checkpoint: Mapping[str, Any], path: Path, settings: Mapping[
             if name not in then:
                 raise Fault(f"its part {SETTINGS} lacks {name}")
             if not _same(then[name], now):
-                key, was, wanted = _difference(name, then[name], now)
-                raise Fault(f"it was trained with {key}={quoted(was)}, not {key}={quoted(wanted)}")
+                was, wanted = _difference(name, then[name], now)
+                raise Fault(f"it was trained with {was}, not {wanted}")
 
 
 def check(
@@ -208,13 +208,16 @@ def _same(then: Any, now: Any) -> bool:
     return isinstance(then, (bool, int, float, str, type(None))) and then == now
 
 
-def _difference(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
-    """The first setting within settings that differs."""
+def _difference(name: str, then: Any, now: Any) -> tuple[str, str]:
+    """The first setting within settings that differs, as it was and as it is."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in now:
-            if key in then and not _same(then[key], now[key]):
-                return _difference(f"{name}.{key}", then[key], now[key])
-    return name, then, now
+            part = f"{name}.{key}"
+            if key not in then:  # of another version
+                return f"no {part}", f"{part}={quoted(now[key])}"
+            if not _same(then[key], now[key]):
+                return _difference(part, then[key], now[key])
+    return f"{name}={quoted(then)}", f"{name}={quoted(now)}"
 
 
 # Parts

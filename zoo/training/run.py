@@ -350,5 +350,6 @@ def _summary(cfg: DictConfig, task: Task, data: DataModule, trainer: L.Trainer) 
     return (
         f"{title(cfg)} ({counts}): {task.spec}, "
         f"{parameters:,} parameters, "
-        f"{trainer.max_epochs} epochs, {trainer.precision} on {trainer.accelerator.name()}"
+        f"{trainer.max_epochs} epoch{'s' * (trainer.max_epochs != 1)}, "
+        f"{trainer.precision} on {trainer.accelerator.name()}"
     )
