@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from zoo.errors import SpecError
 from zoo.spec.kind import InputKind
@@ -78,7 +77,8 @@ class Ratings(InputKind):
 
     def prepare(self, batch: Tensor) -> Tensor:
         """Turn codes (B, G) into one-hot groups of K numbers, zeros for a missing rating: float32 (B, G K)."""
-        return functional.one_hot(batch.long(), len(self.scale) + 1)[:, :, 1:].flatten(1).float()
+        codes = torch.arange(1, len(self.scale) + 1, device=batch.device)
+        return (batch[:, :, None] == codes).flatten(1).float()
 
     @cached_property
     def _places(self) -> dict[str, int]:

@@ -26,6 +26,7 @@ from zoo.tasks.task import NetworkBuilder, Task
 
 BINARIZE = ("sample", "threshold", "none")
 CHUNK = 2048  # examples at a time, where the means of all training data are taken
+AT_ONCE = 2**25  # and numbers in them
 BASE_RATES = 0.01, 0.99  # between which the base rates lie where parallel tempering starts
 INERTIA = 0.99  # of the running means that center the gradient
 
@@ -251,11 +252,16 @@ class ContrastiveDivergence(Task):
 
     # The start at the data's means
 
+    @property
+    def chunk(self) -> int:
+        """How many examples are looked at together, where means of all are taken."""
+        return max(1, min(CHUNK, AT_ONCE // len(self.visible_mean)))
+
     def on_train_start(self) -> None:
         """Start the visible biases at the data's means; a run that resumes and a trained network have done so."""
         if not self.visible_mean.isnan().any():
             return
-        mean, variance = self.moments(in_order(self.trainer.train_dataloader))
+        mean, variance = self.moments(in_order(self.trainer.train_dataloader, self.chunk))
         self.visible_mean.copy_(mean)
         if not any(parameter.any() for parameter in self.network.visible.parameters()):
             self.network.visible.start(mean, variance)
@@ -304,8 +310,8 @@ class ContrastiveDivergence(Task):
             )
 
 
-def in_order(loader: Any) -> Iterable[Any]:
-    """Batches of all that a loader holds, in the order of its dataset where it has one."""
+def in_order(loader: Any, size: int) -> Iterable[Any]:
+    """Batches of all that a loader holds, of `size` and in the order of its dataset where it has one."""
     if (
         not isinstance(loader, DataLoader)
         or isinstance(loader.dataset, IterableDataset)
@@ -314,7 +320,7 @@ def in_order(loader: Any) -> Iterable[Any]:
         return loader
     generator = torch.Generator()  # or torch would draw a seed for the workers, and others' numbers would change
     workers = loader.num_workers
-    return DataLoader(loader.dataset, CHUNK, collate_fn=loader.collate_fn, num_workers=workers, generator=generator)
+    return DataLoader(loader.dataset, size, collate_fn=loader.collate_fn, num_workers=workers, generator=generator)
 
 
 def check_loss_weights(discriminative: float, generative: float) -> None:

@@ -28,7 +28,7 @@ from zoo.tasks.rbm import (
     Hybrid,
     TopicModelling,
 )
-from zoo.tasks.rbm.contrastive_divergence import CHUNK, prepared
+from zoo.tasks.rbm.contrastive_divergence import prepared
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports.baseline_models import knn_accuracy, lda_perplexity
@@ -51,7 +51,7 @@ SAME = 1e-6  # share of the largest number by which points differ at least, or t
 def inputs(task: ContrastiveDivergence, evaluation: Evaluation, split: str) -> Tensor:
     """The visible vectors (N, V) of a split, not binarized and without labels, on the CPU."""
     network: Any = task.network
-    batches = evaluation.batches(split, CHUNK)
+    batches = evaluation.batches(split, task.chunk)
     return torch.cat([network.vector(prepared(task.spec.input, batch[0])).cpu() for batch in batches])
 
 
@@ -59,7 +59,7 @@ def base_rates(task: ContrastiveDivergence, evaluation: Evaluation) -> Tensor:
     """The means (V,) of the training data; a network that was trained elsewhere comes without them."""
     if task.visible_mean.isfinite().all():
         return task.visible_mean
-    return task.moments(evaluation.batches("train", CHUNK))[0]
+    return task.moments(evaluation.batches("train", task.chunk))[0]
 
 
 def in_the_plane(points: Tensor, *, perplexity: float, metric: str = "euclidean") -> Tensor:
