@@ -230,11 +230,11 @@ def test_the_means_are_those_of_any_loader(patterns: Digits) -> None:
     task = feature_learning(patterns.spec)
     indexed, plain = DataLoader(split, 7, True, collate_fn=lambda batch: batch), DataLoader(tuples, 64, True)
     state = torch.random.get_rng_state()
-    means = [task.moments(in_order(loader))[0] for loader in (indexed, plain)]
+    means = [task.moments(in_order(loader, task.chunk))[0] for loader in (indexed, plain)]
     assert torch.equal(*means)
     assert torch.equal(torch.random.get_rng_state(), state)
     halves = [split.__getitems__(range(start, start + 1000)) for start in (0, 1000)]
-    means += [task.moments(in_order(loader))[0] for loader in (DataLoader(Stream(tuples), 100), halves)]
+    means += [task.moments(in_order(loader, task.chunk))[0] for loader in (DataLoader(Stream(tuples), 100), halves)]
     expected = split.columns[0].flatten(1).float().mean(dim=0) / 255
     for mean in means:
         torch.testing.assert_close(mean, expected)
