@@ -9,6 +9,7 @@ that rises and falls with the clock, so that it is done when ours was. A row is 
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -64,11 +65,12 @@ def _train_resnet(images: Tensor, labels: Tensor, seconds: float) -> tuple[nn.Mo
     network = resnet18(num_classes=int(labels.max()) + 1).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), LR, momentum=0.9, weight_decay=5e-4, nesterov=True)
     moves = v2.RandomCrop(images.shape[-1], padding=4, padding_mode="reflect")
-    start, batches = time.perf_counter(), 0
-    order = torch.randperm(len(images)).split(BATCH)
+    start, batches, epoch = time.perf_counter(), 0, math.ceil(len(images) / BATCH)
     while (share := (time.perf_counter() - start) / seconds) < 1:
         optimizer.param_groups[0]["lr"] = LR * min(share / 0.2, (1 - share) / 0.8)
-        rows = order[batches % len(order)]
+        if batches % epoch == 0:
+            order = torch.randperm(len(images)).split(BATCH)
+        rows = order[batches % epoch]
         x = _normalised(moves(images[rows]))
         x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x, x.flip(3))
         with _autocast():
@@ -77,9 +79,7 @@ def _train_resnet(images: Tensor, labels: Tensor, seconds: float) -> tuple[nn.Mo
         loss.backward()
         optimizer.step()
         batches += 1
-        if batches % len(order) == 0:
-            order = torch.randperm(len(images)).split(BATCH)
-    return network, batches / len(order)
+    return network, batches / epoch
 
 
 @torch.inference_mode()

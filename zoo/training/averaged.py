@@ -27,7 +27,6 @@ def average(cfg: DictConfig, given: Given, runs: Sequence[TrainedArtefact]) -> T
         cfg: the config of the command.
         given: what its runs were given.
         runs: that were trained by it, with different seeds.
-
     """
     Path(cfg.folder).mkdir(exist_ok=True)
     with left_as_found():

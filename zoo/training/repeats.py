@@ -127,7 +127,7 @@ def _summary(runs: Sequence[TrainedArtefact]) -> str:
 
 def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedArtefact], kept: TrainedArtefact) -> None:
     kind = "seeds" if what == "seeds" else "folds, each of them tested by the network of a run that has not seen it"
-    averaged = all(run is not kept for run in runs)
+    averaged = cfg.keep == "ensemble"
     if averaged:
         which = "averages what they predict, and is tested on the same examples"
     else:
