@@ -84,3 +84,11 @@ def test_a_mistake_is_named(tmp_path: Path, table: pd.DataFrame, change: dict, o
     table.to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(DataError, match=fault):
         CsvSequences(str(tmp_path / "a.csv"), **options).setup()
+
+
+def test_a_step_without_a_time_is_named(tmp_path: Path, table: pd.DataFrame) -> None:
+    table["t"] = table["t"].astype(float)
+    table.iloc[4, 1] = np.nan
+    table.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match="'t', row 5: the time of a step is missing"):
+        CsvSequences(str(tmp_path / "a.csv"), id="who", target="kind", time="t").setup()

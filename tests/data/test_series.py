@@ -285,3 +285,8 @@ def test_a_fraction_of_a_series_is_its_beginning() -> None:
     part.setup()
     last, _ = part.splits["test"].__getitems__(torch.tensor([len(part.splits["test"]) - 1]))
     assert torch.equal(last[0, :, 0], whole.read().values[175:195, 0].float())  # type: ignore[call-overload]
+
+
+def test_a_name_within_that_of_a_known_column_is_another() -> None:
+    data = CsvSeries("shops.csv", "time", "sales", inputs=["day", "holiday"], future="holiday")
+    assert (data.inputs, data.future) == (["day"], ["holiday"])

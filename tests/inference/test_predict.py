@@ -22,7 +22,7 @@ import zoo
 from zoo.cli import LOADING
 from zoo.data.images import Digits
 from zoo.errors import ConfigError, DataError, SpecError
-from zoo.inference.predict import predict
+from zoo.inference.predict import WRITERS, predict
 from zoo.models import build
 from zoo.spec import (
     Classes,
@@ -415,3 +415,13 @@ def test_handwriting_is_saved_in_three_forms(predicted: Callable[..., Any], tmp_
     assert rows[0]["strokes"] == zoo.load(tmp_path / "writer")("7", seed=3)["strokes"]
     with pytest.raises(ConfigError, match="folder"):
         predicted(*given)
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_an_answer_may_have_more_parts_than_the_first_or_fewer(layout: str) -> None:
+    rows = [{"input": "1", "text": "a"}, {"input": "2", "text": "b", "copied": [1]}, {"input": "3"}]
+    file = io.StringIO()
+    WRITERS[layout](iter(rows), file)
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 3 + (layout != "jsonl")
+    assert [("2" in line, "b" in line) for line in lines].count((True, True)) == 1

@@ -87,6 +87,13 @@ def test_a_threshold_is_the_best_of_all_by_its_criterion() -> None:
     assert choose_threshold(0.3, probabilities, positive) == 0.3
 
 
+def test_a_criterion_out_of_reach_is_come_near() -> None:
+    probabilities = torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    positive = torch.tensor([False, True, True, False, False, False])  # precision 0, 1/2, 2/3, 1/2, 2/5, 1/3
+    assert choose_threshold({"precision": 0.9}, probabilities, positive) == pytest.approx(0.65)
+    assert choose_threshold({"false_positive_rate": 0.1}, probabilities, positive) == pytest.approx(0.65)
+
+
 def test_each_label_gets_the_threshold_that_it_would_get_by_itself() -> None:
     probabilities = torch.rand(200, 3, generator=generator(0))
     labels = (torch.rand(200, 3, generator=generator(1)) < probabilities).float()

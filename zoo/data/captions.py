@@ -42,8 +42,8 @@ class CaptionFolder(DataModule):
 
     Args:
         root: the folder.
-        captions: the table; None for `captions.csv` or `captions.txt` in the folder. One of its columns names the
-            images, one may be called `split`, and all others hold captions.
+        captions: the table; None for `captions.csv`, `captions.txt` or `labels.csv` in the folder. One of its columns
+            names the images, one may be called `split`, and all others hold captions.
         size: S, height and width of an image.
         fit: how images of other proportions are resized: `stretch`, `crop` or `pad`.
         min_freq: words that occur less often in the training split are unknown.

@@ -143,7 +143,8 @@ class CsvSequences(DataModule):
             if missing := [name for name in self.columns or names if name not in frame]:
                 raise DataError(f"{path.name} has no column '{missing[0]}', which {found.paths[0].name} has")
         if self.time is not None:
-            frames = [frame.iloc[np.argsort(self._times(frame[self.time], self.time))] for frame in frames]
+            orders = [np.argsort(self._times(frame[self.time], self.time), kind="stable") for frame in frames]
+            frames = [frame.iloc[order] for frame, order in zip(frames, orders)]
             frames = [frame.drop(columns=self.time) for frame in frames]
         return pd.concat(frames), np.array(list(map(len, frames))), found.splits, found.targets
 
@@ -158,6 +159,8 @@ class CsvSequences(DataModule):
             values = numbers(cells, name) if cells.dtype.kind in "iuf" else days(cells, name)
         except SpecError as error:
             raise DataError(str(error)) from error
+        if values.isna().any():
+            raise DataError(f"column '{name}', row {values.index[values.isna()][0]}: the time of a step is missing")
         return values.to_numpy()
 
     def _numbers_of(self, frame: pd.DataFrame) -> list[str]:

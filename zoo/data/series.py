@@ -134,8 +134,8 @@ class CsvSeries(SeriesData):
         self.path = path
         self.time = time
         self.targets = [targets] if isinstance(targets, str) else list(targets)
-        self.inputs = None if inputs is None else [name for name in inputs if name not in future]
         self.future = [future] if isinstance(future, str) else list(future)
+        self.inputs = None if inputs is None else [name for name in inputs if name not in self.future]
         self.calendar = [calendar] if isinstance(calendar, str) and calendar != AUTO else calendar
         for name in self.calendar if isinstance(self.calendar, list | tuple) else ():
             check.one_of("calendar", name, PERIODS)
