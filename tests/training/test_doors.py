@@ -160,7 +160,7 @@ def test_rows_of_numbers() -> None:
     assert train(data=(inputs, classes), epochs=30).metrics["test/accuracy"] > 0.8
     values = train(data=(torch.from_numpy(inputs), torch.from_numpy(inputs[:, :1] * 7 + 3)), epochs=30)
     assert values.metrics["test/r2"] > 0.8
-    named = train(data=(pd.DataFrame(inputs, columns=list("abc")), pd.Series(classes, name="level")))
+    named = train(data=(pd.DataFrame(inputs, columns=list("abc")), pd.Series(classes, name="level")), epochs=1)
     assert [column.name for column in named.spec.input.columns] == ["a", "b", "c"]
 
 
