@@ -58,17 +58,21 @@ def shift_seeds(shift: int) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Take up the fixtures, but where xdist hands the tests out to other processes."""
     if not session.config.pluginmanager.hasplugin("dsession"):
-        spec = importlib.util.spec_from_file_location("fixtures", TESTS / "fixtures.py")
+        spec = importlib.util.spec_from_file_location("tests.fixtures", TESTS / "fixtures.py")
         assert spec is not None
         assert spec.loader is not None
         spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
-        session.config.pluginmanager.register(module, "fixtures")
+        session.config.pluginmanager.register(module, "tests.fixtures")
 
 
 def pytest_collection_finish() -> None:
     """What is there now stays: the garbage collector need not look at it again."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
