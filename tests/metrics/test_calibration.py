@@ -55,7 +55,7 @@ def costs(probabilities: Tensor, positive: Tensor, threshold: float, cost: float
 
 
 def test_a_threshold_is_the_best_of_all_by_its_criterion() -> None:
-    probabilities, positive = scored(200)
+    probabilities, positive = scored(80)
     tried = [0.0, *probabilities.tolist()]
 
     def rates(threshold: float) -> dict[str, float]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hydra
@@ -87,6 +89,12 @@ def train(*overrides: str, **settings: Any) -> Any:
     return zoo.train(*overrides, **{**SMALL, **settings})
 
 
+def called(trained: Any, **names: Any) -> Any:
+    """Overrides and arguments of the call in Python that stands in the card of a run, with these names."""
+    (call,) = re.findall(r"(?m)^    (zoo\.train\(.*\))$", (trained.folder / "card.md").read_text(encoding="utf-8"))
+    return eval(call, {"zoo": SimpleNamespace(train=lambda *overrides, **parts: (overrides, parts)), **names})
+
+
 def test_the_same_weights_as_on_the_command_line(
     root: Path, tmp_path: Path, forks: Any, pytestconfig: pytest.Config
 ) -> None:
@@ -149,6 +157,9 @@ def test_a_data_frame_is_as_a_csv_file(frame: pd.DataFrame, tmp_path: Path) -> N
     assert given(frame[:3]) == read(frame[:3])
     for file in ("card.md", "train.log"):
         assert "frame: DataFrame 60 x 7" in (given.folder / file).read_text(encoding="utf-8")
+    overrides, parts = called(given, frame=frame)
+    assert parts == {"data": frame}
+    assert {"model=mlp", "data.target=price"} <= {*overrides}
     with pytest.raises(zoo.DataError, match=r"^the data was given in Python \('DataFrame 60 x 7'\)"):
         measure(zoo.load(given.folder / "model.safetensors"), tmp_path)
 
@@ -160,7 +171,7 @@ def test_rows_of_numbers() -> None:
     assert train(data=(inputs, classes), epochs=30).metrics["test/accuracy"] > 0.8
     values = train(data=(torch.from_numpy(inputs), torch.from_numpy(inputs[:, :1] * 7 + 3)), epochs=30)
     assert values.metrics["test/r2"] > 0.8
-    named = train(data=(pd.DataFrame(inputs, columns=list("abc")), pd.Series(classes, name="level")))
+    named = train(data=(pd.DataFrame(inputs, columns=list("abc")), pd.Series(classes, name="level")), epochs=1)
     assert [column.name for column in named.spec.input.columns] == ["a", "b", "c"]
 
 
@@ -178,6 +189,8 @@ def test_images_as_arrays(images: tuple[np.ndarray, np.ndarray], form: str) -> N
     trained = train(data=(given, names), epochs=4, **{"model.widths": [8], "data.batch_size": 32})
     assert trained.spec.output.names == ("dark", "grey", "light")
     assert trained.spec.input.channels == (3 if "3" in form else 1)
+    card = (trained.folder / "card.md").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^\| (\w+) \| \d+ \|$", card) == ["train", "val", "test"]
     answers = trained(list(pixels[:60]))
     assert sum(answer["label"] == name for answer, name in zip(answers, names)) > 45
 
@@ -192,6 +205,7 @@ def test_a_data_module(digits: Digits, tmp_path: Path) -> None:
 def test_a_network_of_ones_own(images: tuple[np.ndarray, np.ndarray]) -> None:
     trained = train(model=tiny, data=images, **{"task.optimizer.lr": 0.1})
     assert trained.folder.parent.name == "tiny_classification_image_arrays"
+    assert called(trained, images=images[0], labels=images[1], tiny=tiny)[1] == {"model": tiny, "data": images}
     again = zoo.load(trained.folder / "model.safetensors")
     assert again(images[0][0]) == trained(images[0][0])
     assert train(model=tiny, data=images).model == "tiny"  # the same builder, once more

@@ -191,7 +191,9 @@ def given_as(data: Any) -> tuple[str, dict[str, Any]]:
 
 
 def describe(given: Any) -> str:
-    """An object in a few words: `DataFrame 60 x 5`."""
+    """An object in a few words: `DataFrame 60 x 5`; a name is its own."""
+    if isinstance(given, str):
+        return given
     shape = getattr(given, "shape", None)
     if shape is None:
         return f"{type(given).__name__} {len(given)}" if hasattr(given, "__len__") else type(given).__name__

@@ -107,15 +107,22 @@ def numbers(cells: pd.Series, name: str, notation: Notation = PLAIN) -> pd.Serie
 
 def _numbers(cells: pd.Series, notation: Notation) -> pd.Series:
     """Cells as float64, NaN if they are no numbers."""
-    import pandas as pd
-
     if cells.dtype == object and notation != PLAIN:  # numbers as such, beside text
         is_text = cells.map(lambda cell: isinstance(cell, str)).astype(bool)
-        values = pd.to_numeric(cells.mask(is_text), errors="coerce").astype("float64")
+        values = _floats(cells.mask(is_text))
         values[is_text] = _numbers(cells[is_text].astype("string"), notation)
         return values
-    text = cells if notation == PLAIN else written_plainly(cells.astype("string"), notation)
-    return pd.Series(pd.to_numeric(text, errors="coerce")).astype("float64")
+    return _floats(cells if notation == PLAIN else written_plainly(cells.astype("string"), notation))
+
+
+def _floats(cells: pd.Series) -> pd.Series:
+    """Cells in plain notation as float64, NaN if they are no numbers, and infinite if they are too large."""
+    import pandas as pd
+
+    try:
+        return pd.Series(pd.to_numeric(cells, errors="coerce")).astype("float64")
+    except OverflowError:  # by a whole number of Python, which has no bounds
+        return pd.Series(pd.to_numeric(cells.astype("str"), errors="coerce")).astype("float64")
 
 
 def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
