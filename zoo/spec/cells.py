@@ -115,12 +115,23 @@ def _numbers(cells: pd.Series, notation: Notation) -> pd.Series:
         values[is_text] = _numbers(cells[is_text].astype("string"), notation)
         return values
     text = cells if notation == PLAIN else written_plainly(cells.astype("string"), notation)
-    return pd.Series(pd.to_numeric(text, errors="coerce")).astype("float64")
+    values = pd.Series(pd.to_numeric(text, errors="coerce")).astype("float64")
+    if notation == PLAIN and (left := values.isna() & cells.notna()).any():
+        values[left] = pd.to_numeric(with_minus(cells[left].astype("string")), errors="coerce").astype("float64")
+    return values
+
+
+def with_minus(text: pd.Series) -> pd.Series:
+    """Numbers below zero, as accounts and typesetters write them: (12.50), 12.50- and \u221212.50 are -12.50."""
+    text = text.str.replace("\u2212", "-", regex=False)
+    text = text.str.replace(r"^\s*\(([^()+-]*\d[^()+-]*)\)\s*$", r"-\1", regex=True)
+    return text.str.replace(r"^\s*([^()+-]*\d)\s*-\s*$", r"-\1", regex=True)
 
 
 def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
     """Numbers in a notation, as Python writes them; what is not in this notation becomes missing."""
     decimal, thousands, unit = map(re.escape, notation)
+    text = with_minus(text)
     if notation.unit:
         text = text.str.replace(rf"^\s*([+-]?)\s*{unit}\s*", r"\1", regex=True)
         text = text.str.replace(rf"\s*{unit}\s*$", "", regex=True)
