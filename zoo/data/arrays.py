@@ -16,6 +16,7 @@ from zoo.data.tables import TableData
 from zoo.errors import DataError
 from zoo.files import quoted
 from zoo.spec import Classes, Image, Spec
+from zoo.spec.cells import plain_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,7 @@ class Frame(TableData):
         names = [str(name) for name in frame.columns]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"two columns of the DataFrame are called {quoted(twice)}; each has a name of its own")
-        self.frame = frame.set_axis(names, axis=1)
+        self.frame = plain_columns(frame.set_axis(names, axis=1))
 
     def read(self) -> pd.DataFrame:
         return self.frame

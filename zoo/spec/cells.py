@@ -5,10 +5,11 @@ What is learned from a file and what is asked for later, in a file, a stream or 
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
 
@@ -44,6 +45,45 @@ class Notation(NamedTuple):
 
 PLAIN = Notation()
 TIME_OF_DAY = r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?$"
+
+
+def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with NumPy's types, text and dates alone, as files have them.
+
+    A length of time becomes seconds, a month or quarter its first day, and a list or an object within a cell JSON.
+    """
+    plain = [_plain_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    changed = {place: cells for place, cells in enumerate(plain) if cells is not None}
+    if not changed:
+        return frame
+    import pandas as pd
+
+    columns = [changed.get(place, frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return pd.concat(columns, axis=1).set_axis(frame.columns, axis=1)
+
+
+def _plain_column(cells: pd.Series) -> pd.Series | None:
+    """A column of plain types; None if it is one."""
+    import pandas as pd
+
+    if isinstance(cells.dtype, pd.ArrowDtype):
+        import pyarrow
+
+        cells = pyarrow.array(cells.array).to_pandas().set_axis(cells.index)
+        return cells if (plain := _plain_column(cells)) is None else plain
+    if isinstance(cells.dtype, pd.PeriodDtype):
+        return cells.dt.to_timestamp()
+    if cells.dtype.kind == "m":
+        return cells.dt.total_seconds()
+    if cells.dtype == object and not cells.map(lambda cell: isinstance(cell, Hashable)).all():
+        return cells.map(lambda cell: cell if isinstance(cell, Hashable) else _json(cell))
+    return None
+
+
+def _json(cell: Any) -> str:
+    return json.dumps(
+        cell, ensure_ascii=False, default=lambda part: part.tolist() if hasattr(part, "tolist") else str(part)
+    )
 
 
 def distinct(cells: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
