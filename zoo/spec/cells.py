@@ -67,9 +67,10 @@ def _plain_column(cells: pd.Series) -> pd.Series | None:
     import pandas as pd
 
     if isinstance(cells.dtype, pd.ArrowDtype):
-        import pyarrow
-
-        cells = pyarrow.array(cells.array).to_pandas().set_axis(cells.index)
+        numeric = cells.dtype.kind in "iufb"
+        cells = (
+            cells.convert_dtypes(dtype_backend="numpy_nullable") if numeric else cells.astype(object).infer_objects()
+        )
         return cells if (plain := _plain_column(cells)) is None else plain
     if isinstance(cells.dtype, pd.PeriodDtype):
         return cells.dt.to_timestamp()

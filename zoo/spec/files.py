@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"  # how such files begin
-PACKED = {GZIP: gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+PACKED: dict[bytes, Any] = {GZIP: gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 WORKBOOK = "an Excel workbook; save its sheet as CSV"
 
 
