@@ -30,7 +30,7 @@ DESCRIBED, NAMES_FILES = (
     ("metadata.csv", "metadata.jsonl"),
     b"file_name",
 )  # tables of the Hugging Face Hub, their column
-TABLES = (".csv", ".tsv", ".jsonl", ".xlsx")  # endings of files that may be tables of labels
+TABLES = (".csv", ".tsv", ".txt", ".jsonl")  # endings of files that may be tables of labels
 NAMED = 5  # files, folders or endings that a message names
 FEW = 3  # images beside folders of images that are strays, or one of a hundred
 
