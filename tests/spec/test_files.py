@@ -164,5 +164,7 @@ def test_types_that_files_do_not_have_become_those_that_they_have(tmp_path: Path
     arrow = plain_columns(plain.convert_dtypes(dtype_backend="pyarrow"))
     assert [arrow[name].isna().tolist() for name in plain] == [[False, True]] * 3
     assert [arrow[name].iloc[0] for name in plain] == [1, True, "x"]
+    plain.set_index("t").to_parquet(tmp_path / "indexed.parquet")
+    assert list(read_table(tmp_path / "indexed.parquet").columns) == ["t", "n", "b"]
     frame.drop(columns="month").to_parquet(tmp_path / "table.parquet")
     assert read_table(tmp_path / "table.parquet")["list"].tolist()[0] == "[1, 2]"

@@ -151,7 +151,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        frame = pd.read_parquet(path).reset_index(drop=True)
+        frame = pd.read_parquet(path)
+        frame = frame.reset_index(drop=frame.index.names == [None])  # of pandas, which has a name where it is a column
     except ImportError as error:
         raise DataError(f"reading Parquet takes pyarrow: {install('parquet')}") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
