@@ -259,7 +259,7 @@ SPOILT = np.full((9, 4, 4), np.nan)
         ({"seed": object()}, zoo.ConfigError, "seed: a setting is a number, text, true, false, null, or lists and"),
         ({"model": 5}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),
         ({"model": lambda spec: None}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),
-        ({"data": 5}, zoo.DataError, "data is a name, a DataFrame, a data module of zoo.data, or a pair of arrays"),
+        ({"data": 5}, zoo.DataError, "data is a name, a DataFrame or rows of one, a pair of arrays"),
         ({"data": "frame", "target": "x"}, zoo.DataError, "data of Python is wanted, as in zoo.train(data=…)"),
         ({"data": "module"}, zoo.ConfigError, "data=module is for Python: zoo.train(data=…)"),
         ({"data": (np.zeros((9, 4, 4), "uint8"), [0] * 8)}, zoo.DataError, "9 images and 8 labels; there is one of"),
@@ -317,3 +317,16 @@ def test_train_is_a_function_once_all_is_imported() -> None:
             importlib.import_module(module.name)
     assert callable(zoo.train)
     assert zoo.train.__module__ == "zoo"
+
+
+def test_a_place_is_no_data_and_the_line_says_how_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text("a,b\n1,2\n")
+    for place, source in ((tmp_path / "houses.csv", "csv"), (tmp_path, "image_folder")):
+        for given in (place, str(place)):
+            with pytest.raises(zoo.ConfigError, match=f'is a place: zoo.train.data="{source}"'):
+                zoo.train(data=given, target="b")
+
+
+def test_a_network_is_given_by_what_makes_it() -> None:
+    with pytest.raises(zoo.ConfigError, match=r"not 'Linear'; def mine\(spec\)"):
+        zoo.train(model=nn.Linear(2, 2), data="digits")
