@@ -53,6 +53,13 @@ def test_a_table_without_a_header_keeps_its_first_row(root: Path) -> None:
         assert any("column 'column_1' names the images" in note for note in found.notes)
 
 
+def test_captions_with_commas_beside_a_tab(root: Path) -> None:
+    _, labels = read(
+        root, "\n".join(f"{number:02}.png#0\tA dog, {'brown' if number % 2 else 'white'}, runs" for number in range(4))
+    )
+    assert labels.names == ("A dog, brown, runs", "A dog, white, runs")
+
+
 def test_commas_before_fractions(root: Path) -> None:
     _, labels = read(root, "file;age\n00;1,5\n01;2,5\n02;4")
     assert labels.kind == "values"

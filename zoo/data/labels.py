@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOOKED_AT = 100  # rows, to tell which column names files
-SEPARATORS = ",;\t| "
 WITH_COMMA = r"[+-]?\d+(?:,\d+)?"  # a number, in a file whose separator is none
 
 
@@ -89,7 +88,8 @@ def _cells(path: Path, *, header: bool) -> pd.DataFrame:
     try:
         with path.open("rb") as file:
             start = file.readline().decode("utf-8-sig", errors="replace")
-        separator = max(SEPARATORS, key=lambda sign: (sign != " ") * start.count(sign) or (sign == " ") * 0.5)
+        likely = max(",;|", key=start.count)  # captions have commas in them, beside a tab
+        separator = "\t" if "\t" in start else likely if likely in start else " "
         frame = pd.read_csv(
             path,
             sep=r"\s+" if separator == " " else separator,
