@@ -174,6 +174,18 @@ def test_several_series_in_a_file(tmp_path: Path, interleaved: bool) -> None:
         data.spec.input.encode(path)
 
 
+@pytest.mark.parametrize(("name", "form"), [("clock", "{}:00"), ("hour", "{}")])
+def test_a_time_of_day_beside_the_date_tells_no_series_apart(name: str, form: str, tmp_path: Path) -> None:
+    path = csv(
+        tmp_path,
+        [day[:10] for day in HOURS],
+        sales=list(range(120)),
+        **{name: [form.format(n % 24) for n in range(120)]},
+    )
+    with pytest.raises(DataError, match=f"column '{name}' holds times of day: write one column of both"):
+        CsvSeries(path, "time", "sales", context_length=2, horizon=1).setup()
+
+
 def changed(place: int, value: object) -> list[object]:
     return [*HOURS[:place], value, *HOURS[place + 1 :]]
 

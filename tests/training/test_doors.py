@@ -35,7 +35,7 @@ SMALL: dict[str, Any] = {"epochs": 1, "threads": 1, "trainer": "cpu", "callbacks
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plots: None) -> None:
     """Runs leave their folders in one of the test's own, and models of the test are forgotten after it."""
     monkeypatch.chdir(tmp_path)
-    for name in ("tiny", "narrow", "broken", "nothing", "rows"):
+    for name in ("tiny", "narrow", "broken", "nothing", "rows", "sure", "tied"):
         monkeypatch.setitem(MODELS, name, MODELS["cnn"])
         monkeypatch.delitem(MODELS, name)
 
@@ -273,7 +273,7 @@ SPOILT = np.full((9, 4, 4), np.nan)
         ({"seed": object()}, zoo.ConfigError, "seed: a setting is a number, text, true, false, null, or lists and"),
         ({"model": 5}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),
         ({"model": lambda spec: None}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),
-        ({"data": 5}, zoo.DataError, "data is a name, a DataFrame, a data module of zoo.data, or a pair of arrays"),
+        ({"data": 5}, zoo.DataError, "data is a name, a DataFrame or rows of one, a pair of arrays"),
         ({"data": "frame", "target": "x"}, zoo.DataError, "data of Python is wanted, as in zoo.train(data=…)"),
         ({"data": "module"}, zoo.ConfigError, "data=module is for Python: zoo.train(data=…)"),
         ({"data": (np.zeros((9, 4, 4), "uint8"), [0] * 8)}, zoo.DataError, "9 images and 8 labels; there is one of"),
@@ -282,7 +282,7 @@ SPOILT = np.full((9, 4, 4), np.nan)
         ({"data": (np.zeros((9, 4, 4), int), [0] * 9)}, zoo.DataError, "images are uint8 (0..255) or floats (0..1),"),
         ({"data": (np.zeros((9, 4, 4, 4), "u1"), [0] * 9)}, zoo.DataError, "images are N x H x W, or N x H x W x C"),
         ({"data": (np.zeros((9, 3, 4, 3), "u1"), [0] * 9)}, zoo.DataError, "images of 9 x 3 x 4 x 3 (uint8) may have"),
-        ({"data": (np.zeros((9, 4, 4), "u1"), [0.5] * 9)}, zoo.DataError, "labels are whole numbers or texts, not"),
+        ({"data": (np.zeros((9, 4, 4), "u1"), [0.5] * 9)}, zoo.DataError, "column 'value' has the same value"),
         ({"data": (np.zeros((9, 4, 4), "u1"), [0] * 9)}, zoo.DataError, "all images have the same label: 0"),
         ({"data": (np.zeros((9, 4, 4), "u1"), [0] * 8 + [1])}, zoo.DataError, "label 1 has 1 images; each needs at"),
         ({"data": (np.zeros((9, 4, 4), "u1"), [0, 1, 2] * 3)}, zoo.DataError, "all pixels of the training images are"),
@@ -331,3 +331,49 @@ def test_train_is_a_function_once_all_is_imported() -> None:
             importlib.import_module(module.name)
     assert callable(zoo.train)
     assert zoo.train.__module__ == "zoo"
+
+
+def test_a_place_is_no_data_and_the_line_says_how_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text("a,b\n1,2\n")
+    for place, source in ((tmp_path / "houses.csv", "csv"), (tmp_path, "image_folder")):
+        for given in (place, str(place)):
+            with pytest.raises(zoo.ConfigError, match=f'is a place: zoo.train.data="{source}"'):
+                zoo.train(data=given, target="b")
+
+
+def test_a_network_is_given_by_what_makes_it() -> None:
+    with pytest.raises(zoo.ConfigError, match=r"not 'Linear'; def mine\(spec\)"):
+        zoo.train(model=nn.Linear(2, 2), data="digits")
+
+
+def sure(spec: Any) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(30, 3), nn.Softmax(dim=1))
+
+
+class Tied(nn.Module):
+    """Two layers of one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(30, 30), nn.Linear(30, 30, bias=False), nn.Linear(30, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.second(self.first(images.flatten(1)).relu()))
+
+
+def tied(spec: Any) -> nn.Module:
+    return Tied()
+
+
+def test_a_network_of_probabilities_is_told(images: Any) -> None:
+    with pytest.raises(zoo.ConfigError, match=r"model: sure gives probabilities.* leave out its softmax"):
+        train(model=sure, data=images)
+
+
+def test_weights_that_are_tied_are_kept(images: Any) -> None:
+    trained = train(model=tied, data=images)
+    loaded = zoo.load(trained.folder / "model.safetensors")
+    assert loaded(images[0][0]) == trained(images[0][0])
+    weights = loaded.network.state_dict()
+    assert torch.equal(weights["first.weight"], weights["second.weight"])

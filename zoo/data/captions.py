@@ -112,7 +112,8 @@ class CaptionFolder(DataModule):
         table = self.table or next((self.root / name for name in NAMES if (self.root / name).is_file()), None)
         if table is None:
             raise DataError(f"{self.root} has no {NAMES[0]}; data.captions=FILE is a table of images and captions")
-        frame, rows = read_labels(table), rows_of_names(found, table)
+        rows = rows_of_names(found, table)
+        frame = read_labels(table, rows)
         naming = naming_column(frame, rows, table, "images")
         split = split_column(frame, naming)
         texts = [name for name in frame if name not in (naming, split)]
@@ -122,7 +123,7 @@ class CaptionFolder(DataModule):
         splits: dict[int, str] = {}
         told = [""] * len(frame) if split is None else splits_of(frame[split], table)
         for (line, name), its, sentences in zip(frame[naming].items(), told, frame[texts].to_numpy().tolist()):
-            row = rows.get(plain_name(name))
+            row = rows.get(plain_name(name, rows))
             if row is None:
                 raise DataError(f"{table}, line {line}: {quoted(name)} is no image of the folder, or one of several")
             captions.setdefault(row, []).extend(text for text in sentences if tokenise(text, "words"))

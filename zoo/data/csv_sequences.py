@@ -21,6 +21,7 @@ from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Series, Spec
 from zoo.spec.cells import days, numbers, words
+from zoo.spec.dialect import AUTO, Header
 from zoo.spec.files import read_file
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class CsvSequences(DataModule):
         time: a column of numbers or dates by which the steps are ordered; None for the order of rows.
         target_kind: `classes`, `labels`, `values` or `auto`, as in `zoo.data.csv_text.CsvText`.
         label_separator: between the labels of a cell.
-        separator, encoding: as in `zoo.data.tables.Csv`.
+        separator, encoding, header: as in `zoo.data.tables.Csv`.
         batch_size: sequences a batch.
         val_fraction, test_fraction: fractions of the sequences, above 0.
         split_seed: seed of the split, from 0 to 2**32 - 1.
@@ -64,6 +65,7 @@ class CsvSequences(DataModule):
         label_separator: str | None = None,
         separator: str | None = None,
         encoding: str | None = None,
+        header: Header = AUTO,
         batch_size: int = 32,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
@@ -77,7 +79,7 @@ class CsvSequences(DataModule):
         self.time = time
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.label_separator = label_separator
-        self.file = {"separator": separator, "encoding": encoding}
+        self.file = {"separator": separator, "encoding": encoding, "header": header}
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
 
