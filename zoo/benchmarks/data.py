@@ -1,23 +1,20 @@
 """Time and memory of reading one's own data, beside pandas and torchvision, and for ten times the data.
 
-All data is generated. Each run is a process of its own; contestants take turns, three times and once with ten times the
-data, and the median counts. Memory is the largest resident size above that after the imports. A line of JSON for each
-row: what both took, the ratio of ours to theirs, and the lowest and highest of ours.
+All data is generated; `size=0.1` gives a tenth of it. Each run is a process of its own; contestants take turns, three
+times and once with ten times the data, and the median counts. Memory is the largest resident size above that after the
+imports.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
-import platform
 import resource
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -29,12 +26,14 @@ import pandas as pd
 import torch
 
 from zoo import models
+from zoo.benchmarks import Row
 from zoo.data import CaptionFolder, CsvRatings, CsvSequences, CsvSeries, CsvText, HuggingFace, ImageFolder, VideoFolder
 from zoo.data.reviews import generate_reviews
 from zoo.data.tables import Csv
 from zoo.tasks.rbm import Recommendation
 
 ROUNDS = 3
+LEAST = 40  # examples
 SIZES = {  # and ten times
     "table": 100_000, "texts": 20_000, "ratings": 500_000, "series": 100_000, "images": 1_500, "captions": 500,
     "videos": 50, "sequences": 50_000, "hf": 50_000,
@@ -213,73 +212,70 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
 }  # fmt: skip
 
 
-def run(root: Path) -> None:
-    """Print the lines."""
-    print(json.dumps({"cpu": _cpu(), "threads": torch.get_num_threads(), "precision": "32-true"}), flush=True)
+def run(root: Path, size: float = 1.0) -> list[Row]:
+    """Print the table, and give its rows.
+
+    Args:
+        root: not used; all data is generated.
+        size: of the data, as a share of what is usual.
+    """
+    print("| data | seconds | theirs | MB | theirs | beside |\n|---|---|---|---|---|---|", flush=True)
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for kind, rows in SIZES.items():
-            for size in (rows, 10 * rows):
-                path = Path(folder) / f"{kind}_{size}" / ("images" if kind in FOLDERS else "data.csv")
-                path.parent.mkdir()
-                MAKERS[kind](path, size)
-                rounds = ROUNDS if size == rows else 1
-                _rows(kind, path, f"{kind} of {size:,}", rounds)
+        for kind, usual in SIZES.items():
+            for times, rounds in ((1, ROUNDS), (10, 1)):
+                count = times * max(LEAST, round(size * usual))
+                path = Path(folder) / f"{kind}_{count}" / ("images" if kind in FOLDERS else "data.csv")
+                path.parent.mkdir(exist_ok=True)
+                _in_a_process(MAKERS[kind], path, count)
+                rows += _rows(kind, path, f"{kind} of {count:,}", rounds)
                 if kind == "images":
-                    _rows("images again", path, f"{kind} of {size:,}, a second run", rounds)
-        path = Path(folder) / "movielens.csv"
-        ratings(path, RATINGS, USERS, FILMS)
-        seconds, megabytes = _run("ours", "movielens", path)
-        row = f"ratings of MovieLens 20M's size, read and {STEPS} steps"
-        print(json.dumps({"row": f"{row}: seconds", "ours": seconds, "theirs": None, "ratio": None, "spread": None}))
-        print(json.dumps({"row": f"{row}: MB", "ours": megabytes, "theirs": None, "ratio": None, "spread": None}))
+                    rows += _rows("images again", path, f"{kind} of {count:,}, a second run", rounds)
+        path, count = Path(folder) / "movielens.csv", round(size * RATINGS)
+        _in_a_process(ratings, path, count, max(2, round(size * USERS)), FILMS)
+        rows += _rows("movielens", path, f"ratings of {FILMS:,} films, {count:,}, and {STEPS} steps", 1)
+    return rows
 
 
-def _cpu() -> str:
-    """The name of this machine's processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
-
-
-def _rows(kind: str, path: Path, row: str, rounds: int) -> None:
-    """Print the time and the memory of both, in turns."""
-    measured: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
+def _rows(kind: str, path: Path, name: str, rounds: int) -> list[Row]:
+    """The time and the memory of both, in turns."""
+    beside, theirs = THEIRS.get(kind, ("", None))
+    mine: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
     for _ in range(rounds):
-        for who, runs in measured.items():
-            if kind in FOLDERS and who == "ours":
-                shutil.rmtree(path.parent / "cache", ignore_errors=True)
-            runs.append(_run(who, kind, path))
-    for place, unit in enumerate(("seconds", "MB")):
-        ours, theirs = ([run[place] for run in measured[who]] for who in ("ours", "theirs"))
-        middle, other = statistics.median(ours), statistics.median(theirs)
-        line = {
-            "ours": middle,
-            "theirs": other,
-            "ratio": round(middle / max(other, 1e-3), 2),
-            "beside": THEIRS[kind][0],
-        }
-        print(json.dumps({"row": f"{row}: {unit}", **line, "spread": [min(ours), max(ours)]}), flush=True)
+        if kind in FOLDERS:
+            shutil.rmtree(path.parent / "cache", ignore_errors=True)
+        mine.append(_in_a_process(OURS[kind], path))
+        others += [] if theirs is None else [_in_a_process(theirs, path)]
+    rows = [
+        Row(f"{name}: {unit}", [each[place] for each in mine], [each[place] for each in others])
+        for place, unit in enumerate(("seconds", "MB"))
+    ]
+    cells = [f"{statistics.median(part):.3g}" if part else "" for row in rows for part in (row.ours, row.theirs)]
+    print(f"| {name} | {' | '.join(cells)} | {beside} |", flush=True)
+    return rows
 
 
-def _run(who: str, kind: str, path: Path) -> tuple[float, float]:
-    """Seconds and megabytes of a contestant, in a process of its own."""
-    command = [sys.executable, "-m", "zoo.benchmarks.data", who, kind, str(path)]
-    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
-    answer = subprocess.run(command, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"}, **quiet)  # type: ignore[call-overload]
-    seconds, megabytes = json.loads(answer.stdout.splitlines()[-1])
+def _in_a_process(step: Callable[..., Any], *arguments: Any) -> tuple[float, float]:
+    """Seconds and megabytes of a step in a process of its own, which has all imports already."""
+    fork: Any = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    process = fork.Process(target=_measure, args=(sender, step, arguments))
+    process.start()
+    sender.close()
+    try:
+        seconds, megabytes = receiver.recv()
+    finally:
+        process.join()
     return seconds, megabytes
 
 
-def main(who: str, kind: str, path: str) -> None:
-    """Run one contestant, and print its seconds and megabytes."""
-    contestant = OURS[kind] if who == "ours" else THEIRS[kind][1]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    contestant(Path(path))
+def _measure(sender: Any, step: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """Send the seconds of a step, and the megabytes of its largest resident size above that at its start."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    step(*arguments)
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([round(seconds, 2), round((after - before) / 1024)]))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sender.send((seconds, max(1.0, (after - before) / 1024)))
