@@ -297,7 +297,7 @@ def freed_memory_given_back() -> Iterator[None]:
     pandas reads a file in pieces and joins them column by column. The pieces of a column are freed by then, but lie
     in gaps that no large block fits into.
     """
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    library: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
         yield
         return
