@@ -189,9 +189,13 @@ def test_glibc_keeps_gaps_between_blocks_until_it_is_asked() -> None:
     blocks = [bytearray(60_000) for _ in range(4000)]
     blocks = blocks[::8]  # what lies between them is free
     kept = _resident()
-    private.give_freed_memory_back()
-    assert _resident() < kept - 100 * 2**20
-    assert len(blocks) == 500
+    with private.freed_memory_given_back():
+        assert _resident() > kept - 50 * 2**20
+        larger = [bytearray(100_000) for _ in range(2000)]
+        larger = larger[::8]
+        assert _resident() < kept + 50 * 2**20
+    assert _resident() < kept - 50 * 2**20
+    assert len(blocks) == 500 == 2 * len(larger)
 
 
 def _resident() -> int:

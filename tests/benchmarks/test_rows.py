@@ -37,6 +37,8 @@ def test_a_suite_ends_in_one_line_of_json_a_row(
     assert [json.loads(row)["row"] for row in rows] == ["perceptron", "cnn"]
     with pytest.raises(ConfigError, match=r"trainin'.*'training'"):
         benchmarks.run(OmegaConf.create({"suite": "trainin", "root": "."}))
+    with pytest.raises(ConfigError, match="size"):
+        benchmarks.run(OmegaConf.create({"suite": "training", "root": ".", "size": 0.1}))
 
 
 @pytest.mark.parametrize("suite", benchmarks.SUITES)

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from zoo import DataError
+from zoo.data.core.table_data import TableData
 from zoo.data.tables import (
     Admissions,
     BreastCancer,
     Csv,
     Diabetes,
-    TableData,
     Wine,
     generate_admissions,
 )

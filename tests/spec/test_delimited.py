@@ -181,6 +181,9 @@ def test_cells_of_later_parts_decide_as_those_of_the_first_do(tmp_path: Path, mo
     path = tmp_path / "late.csv"
     path.write_text("\n".join(["fraction,word,truth,large", *lines, ",".join(last)]) + "\n")
     found = read_delimited(path).frame
-    monkeypatch.setattr(delimited, "_read_in_parts", lambda read, exact: read(dtype=exact, low_memory=False))
-    pd.testing.assert_frame_equal(found, read_delimited(path).frame, check_exact=True)
+    monkeypatch.setattr(delimited, "LARGE", 0)
+    in_one_thread = read_delimited(path).frame
+    monkeypatch.setattr(delimited, "_read_in_parts", lambda read, exact, places: read(dtype=exact, low_memory=False))
+    for parts in (found, in_one_thread):
+        pd.testing.assert_frame_equal(parts, read_delimited(path).frame, check_exact=True)
     assert [cells.dtype.kind for _, cells in found.items()] == ["f", "O", "O", "f"]

@@ -7,17 +7,19 @@ was measured of ours and of theirs, in turns: machines are noisy, and what count
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import pkgutil
 import platform
 import statistics
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo import check
 from zoo.errors import ConfigError, unknown
 from zoo.progress import busy
 
@@ -66,14 +68,27 @@ def run(cfg: DictConfig) -> None:
     """Print the table of a suite, and its rows as lines of JSON, as `conf/benchmark.yaml` describes.
 
     Raises:
-        ConfigError: there is no such suite.
+        ConfigError: there is no such suite, or it has one size alone.
     """
     if cfg.suite not in SUITES:
         raise ConfigError(unknown("suite", cfg.suite, SUITES))
     with quiet(), busy(f"the suite {cfg.suite}"):
-        rows: Iterable[Row] = importlib.import_module(f"{__name__}.{cfg.suite}").run(Path(cfg.root))
+        suite = importlib.import_module(f"{__name__}.{cfg.suite}").run
+        rows: Iterable[Row] = suite(Path(cfg.root), **_size(cfg, suite))
         print(f"\n{machine()}")
         print("\n".join(row.json() for row in rows), flush=True)
+
+
+def _size(cfg: DictConfig, suite: Callable[..., Iterable[Row]]) -> dict[str, float]:
+    """The argument `size` of a suite, if it was given."""
+    if (size := cfg.get("size")) is None:
+        return {}
+    if "size" not in inspect.signature(suite).parameters:
+        raise ConfigError(f"size: the suite {cfg.suite} has one size alone")
+    try:
+        return {"size": check.positive("size", size)}
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 @contextmanager

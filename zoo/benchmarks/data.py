@@ -1,18 +1,17 @@
 """Time and memory of reading one's own data, beside pandas and torchvision, and for ten times the data.
 
-All data is generated. Each run is a process of its own; contestants take turns, three times and once with ten times the
-data, and the median counts. Memory is the largest resident size above that after the imports, and at least 1 MB.
+All data is generated; `size=0.1` gives a tenth of it. Each run is a process of its own; contestants take turns, three
+times and once with ten times the data, and the median counts. Memory is the largest resident size above that after the
+imports.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import resource
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +33,7 @@ from zoo.data.tables import Csv
 from zoo.tasks.rbm import Recommendation
 
 ROUNDS = 3
+LEAST = 40  # examples
 SIZES = {  # and ten times
     "table": 100_000, "texts": 20_000, "ratings": 500_000, "series": 100_000, "images": 1_500, "captions": 500,
     "videos": 50, "sequences": 50_000, "hf": 50_000,
@@ -212,67 +212,70 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
 }  # fmt: skip
 
 
-def run(root: Path) -> list[Row]:
-    """Print a line for each row, and give the rows."""
-    measured = []
-    with tempfile.TemporaryDirectory() as folder:
-        for kind, rows in SIZES.items():
-            for size in (rows, 10 * rows):
-                path = Path(folder) / f"{kind}_{size}" / ("images" if kind in FOLDERS else "data.csv")
-                path.parent.mkdir()
-                MAKERS[kind](path, size)
-                rounds = ROUNDS if size == rows else 1
-                measured += _rows(kind, path, f"{kind} of {size:,}", rounds)
-                if kind == "images":
-                    measured += _rows("images again", path, f"{kind} of {size:,}, a second run", rounds)
-        path = Path(folder) / "movielens.csv"
-        ratings(path, RATINGS, USERS, FILMS)
-        alone = _run("ours", "movielens", path)
-        measured += _shown(f"ratings of MovieLens 20M's size, read and {STEPS} steps", [alone], [])
-    return measured
+def run(root: Path, size: float = 1.0) -> list[Row]:
+    """Print the table, and give its rows.
 
-
-def _rows(kind: str, path: Path, row: str, rounds: int) -> list[Row]:
-    """The time and the memory of both, in turns."""
-    measured: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
-    for _ in range(rounds):
-        for who, runs in measured.items():
-            if kind in FOLDERS and who == "ours":
-                shutil.rmtree(path.parent / "cache", ignore_errors=True)
-            runs.append(_run(who, kind, path))
-    return _shown(f"{row}, beside {THEIRS[kind][0]}", measured["ours"], measured["theirs"])
-
-
-def _shown(row: str, ours: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]]) -> list[Row]:
-    """A row of seconds and one of megabytes; both are printed."""
+    Args:
+        root: not used; all data is generated.
+        size: of the data, as a share of what is usual.
+    """
+    print("| data | seconds | theirs | MB | theirs | beside |\n|---|---|---|---|---|---|", flush=True)
     rows = []
-    for place, unit in enumerate(("seconds", "MB")):
-        mine, others = ([run[place] for run in runs] for runs in (ours, theirs))
-        medians = [f"{statistics.median(numbers):.2f}" for numbers in (mine, others) if numbers]
-        print(f"{row}: {' beside '.join(medians)} {unit}", flush=True)
-        rows.append(Row(f"{row}: {unit}", mine, others))
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, usual in SIZES.items():
+            for times, rounds in ((1, ROUNDS), (10, 1)):
+                count = times * max(LEAST, round(size * usual))
+                path = Path(folder) / f"{kind}_{count}" / ("images" if kind in FOLDERS else "data.csv")
+                path.parent.mkdir(exist_ok=True)
+                _in_a_process(MAKERS[kind], path, count)
+                rows += _rows(kind, path, f"{kind} of {count:,}", rounds)
+                if kind == "images":
+                    rows += _rows("images again", path, f"{kind} of {count:,}, a second run", rounds)
+        path, count = Path(folder) / "movielens.csv", round(size * RATINGS)
+        _in_a_process(ratings, path, count, max(2, round(size * USERS)), FILMS)
+        rows += _rows("movielens", path, f"ratings of {FILMS:,} films, {count:,}, and {STEPS} steps", 1)
     return rows
 
 
-def _run(who: str, kind: str, path: Path) -> tuple[float, float]:
-    """Seconds and megabytes of a contestant, in a process of its own."""
-    command = [sys.executable, "-m", "zoo.benchmarks.data", who, kind, str(path)]
-    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
-    answer = subprocess.run(command, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"}, **quiet)  # type: ignore[call-overload]
-    seconds, megabytes = json.loads(answer.stdout.splitlines()[-1])
+def _rows(kind: str, path: Path, name: str, rounds: int) -> list[Row]:
+    """The time and the memory of both, in turns."""
+    beside, theirs = THEIRS.get(kind, ("", None))
+    mine: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        if kind in FOLDERS:
+            shutil.rmtree(path.parent / "cache", ignore_errors=True)
+        mine.append(_in_a_process(OURS[kind], path))
+        others += [] if theirs is None else [_in_a_process(theirs, path)]
+    rows = [
+        Row(f"{name}: {unit}", [each[place] for each in mine], [each[place] for each in others])
+        for place, unit in enumerate(("seconds", "MB"))
+    ]
+    cells = [f"{statistics.median(part):.3g}" if part else "" for row in rows for part in (row.ours, row.theirs)]
+    print(f"| {name} | {' | '.join(cells)} | {beside} |", flush=True)
+    return rows
+
+
+def _in_a_process(step: Callable[..., Any], *arguments: Any) -> tuple[float, float]:
+    """Seconds and megabytes of a step in a process of its own, which has all imports already."""
+    fork: Any = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    process = fork.Process(target=_measure, args=(sender, step, arguments))
+    process.start()
+    sender.close()
+    try:
+        seconds, megabytes = receiver.recv()
+    finally:
+        process.join()
     return seconds, megabytes
 
 
-def main(who: str, kind: str, path: str) -> None:
-    """Run one contestant, and print its seconds and megabytes."""
-    contestant = OURS[kind] if who == "ours" else THEIRS[kind][1]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    contestant(Path(path))
+def _measure(sender: Any, step: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """Send the seconds of a step, and the megabytes of its largest resident size above that at its start."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    step(*arguments)
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([seconds, max(1, round((after - before) / 1024))]))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sender.send((seconds, max(1.0, (after - before) / 1024)))

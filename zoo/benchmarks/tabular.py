@@ -27,8 +27,9 @@ from torch import Tensor
 
 from zoo.benchmarks import Row
 from zoo.data.core.examples import Examples
+from zoo.data.core.table_data import TableData
 from zoo.data.core.table_spec import examples, learn
-from zoo.data.tables import BreastCancer, Diabetes, TableData, Wine
+from zoo.data.tables import BreastCancer, Diabetes, Wine
 from zoo.estimators.estimator import held_out
 from zoo.estimators.fitting import fit
 from zoo.spec import Classes, Spec, Table

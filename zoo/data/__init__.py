@@ -8,6 +8,8 @@ from zoo.data.captions import CaptionFolder
 from zoo.data.conll import Conll
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Joined, Ragged
+from zoo.data.core.rating_data import RatingData
+from zoo.data.core.table_data import TableData
 from zoo.data.csv_sequences import CsvSequences
 from zoo.data.csv_text import CsvText
 from zoo.data.dates import Dates
@@ -19,11 +21,11 @@ from zoo.data.ink import InkData, InkFolder, PenDigits, StrokeAugmentation, Stro
 from zoo.data.lines import DigitLines, LineFolder, MNISTLines, TextLines
 from zoo.data.parallel_text import Multi30k, ParallelText
 from zoo.data.photos import ImageFolder, Photos
-from zoo.data.ratings import BinaryRatings, CsvRatings, MovieLens, RatingData
+from zoo.data.ratings import BinaryRatings, CsvRatings, MovieLens
 from zoo.data.sequences import Adding, Copying, MovingDigits
 from zoo.data.series import CsvSeries, SeriesData, Waves
 from zoo.data.shapes import Shapes
-from zoo.data.tables import Admissions, BreastCancer, Csv, Diabetes, TableData, Wine
+from zoo.data.tables import Admissions, BreastCancer, Csv, Diabetes, Wine
 from zoo.data.text import CharacterData, Imdb, Reviews, ReviewText, RtPolarity, TextFile
 from zoo.data.videos import VideoFolder
 

@@ -12,8 +12,8 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
 from zoo.data.core.splits import random_split, split_fractions
+from zoo.data.core.table_data import TableData
 from zoo.data.core.targets import TARGET_KINDS, Targets
-from zoo.data.tables import TableData
 from zoo.errors import DataError
 from zoo.files import quoted
 from zoo.spec import Image, Spec

@@ -1,16 +1,11 @@
 """Ratings of items by users: generated likes, MovieLens, and any CSV file of ratings.
 
-An example is a user: a row of codes, one for each item (`zoo.spec.ratings`), and a second such row of held-out ratings.
-Only ratings are stored, not pairs of a user and an item without one.
-
-Shape letters: U users, G items.
+Shape letters: U users, G items, S ratings.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +14,9 @@ import torch
 from torch import Tensor
 
 from zoo import check
-from zoo.data.core.data_module import DataModule
-from zoo.data.core.examples import Examples
+from zoo.data.core.rating_data import Rated, RatingData
 from zoo.data.core.sparse import SparseRows, last_of_each, with_zeros
 from zoo.errors import DataError, SpecError, unknown
-from zoo.spec import Ratings, Recommendations, Spec
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.dialect import AUTO, Header
 from zoo.spec.files import read_file, read_text
@@ -34,69 +27,6 @@ if TYPE_CHECKING:
 MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 MOVIELENS_MD5 = "0e33842e24a9c977be4e0107933c0723"
 MAX_STEPS = 20  # a column of more different numbers is not a scale
-
-
-@dataclass(frozen=True)
-class Rated:
-    """All ratings: titles of the G items, the scale, and codes (U, G); `test` is for an official test set, and `times`
-    hold when each rating was made (S,), if that decides which are held out."""
-
-    titles: tuple[str, ...]
-    scale: tuple[float, ...]
-    codes: SparseRows
-    test: SparseRows | None = None
-    times: Tensor | None = None
-
-
-class RatingData(DataModule):
-    """Ratings, some of which are held out for each user, to be predicted from the user's other ratings.
-
-    Training has one column of codes (U, G). Validation and test have two: the known ratings and the held-out ones. The
-    test's known ratings include those that are held out for validation.
-
-    Args:
-        batch_size: users a batch.
-        val_ratings, test_ratings: held-out ratings of each user, at most half of them; `test_ratings` has no effect if
-            there is an official test set.
-        split_seed: seed of the choice of held-out ratings, from 0 to 2**32 - 1.
-
-    Raises:
-        ValueError: an option is out of range.
-        DataError: there are too few ratings.
-    """
-
-    def __init__(
-        self, batch_size: int = 20, *, val_ratings: int = 3, test_ratings: int = 3, split_seed: int = 0
-    ) -> None:
-        super().__init__(batch_size)
-        self.val_ratings = check.whole("val_ratings", val_ratings, 1, 2**20)
-        self.test_ratings = check.whole("test_ratings", test_ratings, 1, 2**20)
-        self.split_seed = check.seed("split_seed", split_seed)
-
-    def expected_specs(self) -> Sequence[Spec]:
-        titles, scale = ("one", "two"), (0, 1)
-        return [Spec(Ratings(titles, scale), Recommendations(titles, scale))]
-
-    @abstractmethod
-    def read(self) -> Rated:
-        """All ratings."""
-
-    def load(self) -> tuple[Spec, dict[str, Examples]]:
-        rated = self.read()
-        random = torch.Generator().manual_seed(self.split_seed)
-        known, test, times = rated.codes, rated.test, rated.times
-        if test is None:
-            known, test, out = known.held_out(self.test_ratings, random, times)
-            times = None if times is None else times[~out]
-        train, val, _ = known.held_out(self.val_ratings, random, times)
-        for split, codes in (("training", train), ("validation", val), ("test", test)):
-            if not len(codes.codes):
-                raise DataError(f"there are too few ratings: none is left for {split}")
-        try:
-            spec = Spec(Ratings(rated.titles, rated.scale), Recommendations(rated.titles, rated.scale))
-        except SpecError as error:
-            raise DataError(str(error)) from error
-        return spec, {"train": Examples(train), "val": Examples(train, val), "test": Examples(known, test)}
 
 
 class BinaryRatings(RatingData):
@@ -258,28 +188,26 @@ class CsvRatings(RatingData):
         self.file = {"separator": separator, "encoding": encoding, "header": header}
 
     def read(self) -> Rated:
-        import pandas as pd
-
         frame = self._frame()
         ratings, scale = self._clicks(frame) if self.clicks else self._ratings(frame)
         known = ratings.notna().to_numpy()
         if not known.all():
             frame, ratings = frame[known], ratings[known]
         times = None if self.time is None else self._times(frame[self.time], self.time)
-        user, item, codes = pd.factorize(frame[self.columns[0]])[0], frame[self.columns[1]], ratings.to_numpy("uint8")
-        del frame, ratings
-        places, different = pd.factorize(item)
-        names = pd.factorize(pd.Series(different).astype(str).str.strip(), sort=True)
-        pairs = torch.from_numpy(user.astype("int64")), torch.from_numpy(names[0].astype("int64")[places])
-        shape = int(user.max()) + 1, len(names[1])
+        codes = torch.from_numpy(ratings.to_numpy("uint8", copy=True))
+        del ratings
+        users, number = _numbered(frame[self.columns[0]])
+        items, titles = _titled(frame[self.columns[1]])
+        del frame  # of 20 million ratings half a gigabyte
+        shape = number, len(titles)
         if times is not None:  # a rating that was given again counts by its last time
             order = times.argsort(stable=True)
-            pairs, codes = (pairs[0][order], pairs[1][order]), codes[order.numpy()]
-            times = last_of_each(times[order], *pairs, shape)
-        rows = SparseRows.of_pairs(*pairs, torch.from_numpy(codes), shape)
+            users, items, codes = users[order], items[order], codes[order]
+            times = last_of_each(times[order], users, items, shape)
+        rows = SparseRows.of_pairs(users, items, codes, shape)
         if self.clicks:
             rows, times = with_zeros(rows, torch.Generator().manual_seed(self.split_seed), times)
-        return Rated(tuple(names[1].tolist()), scale, rows, times=times)
+        return Rated(titles, scale, rows, times=times)
 
     def _frame(self) -> pd.DataFrame:
         file = read_file(self.path, **self.file)
@@ -394,6 +322,24 @@ class CsvRatings(RatingData):
                 f"{rest[0]:g} to {rest[-1]:g} and seems to mean 'not rated': data.scale=[{scale}] leaves such rows "
                 f"out, and data.scale=[{first:g},{scale}] keeps them"
             )
+
+
+def _numbered(cells: pd.Series) -> tuple[Tensor, int]:
+    """The number of each cell among the different ones, in the order of their first places, int32 (S,); and how many
+    there are."""
+    import pandas as pd
+
+    codes, different = pd.factorize(cells)
+    return torch.from_numpy(codes.astype("int32")), len(different)
+
+
+def _titled(cells: pd.Series) -> tuple[Tensor, tuple[str, ...]]:
+    """The place of each cell's title, int32 (S,), and the titles in their order."""
+    import pandas as pd
+
+    codes, different = pd.factorize(cells)
+    places, titles = pd.factorize(pd.Series(different).astype(str).str.strip(), sort=True)
+    return torch.from_numpy(places.astype("int32")[codes]), tuple(titles.tolist())
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class CsvSeries(SeriesData):
             refuses the file. Inputs are masked with `mask`, and filled otherwise.
         timezone: of times whose clocks are changed twice a year, such as Europe/Berlin.
         context_length, horizon, batch_size, val_fraction, test_fraction, until, log: as in `SeriesData`.
-        na_values, decimal, thousands, dates: as in `zoo.data.tables.TableData`.
+        na_values, decimal, thousands, dates: as in `zoo.data.core.table_data.TableData`.
         separator, encoding, header: as in `zoo.data.tables.Csv`.
 
     Raises:

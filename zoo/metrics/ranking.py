@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.retrieval import retrieval_normalized_dcg
 from torchmetrics.utilities import dim_zero_cat
 
 from zoo import check
@@ -45,13 +44,27 @@ class NDCG(Metric):
 
     def update(self, scores: Tensor, gains: Tensor, mask: Tensor) -> None:
         """Add rows of items: their scores, their gains (whole numbers from 0) and which of them count, all (B, G)."""
-        for row in range(len(mask)):
-            row_scores, row_gains = scores[row, mask[row]], gains[row, mask[row]]
-            if row_gains.any():
-                self.values.append(retrieval_normalized_dcg(row_scores, row_gains, self.top_k)[None])
+        gains = gains.double().masked_fill(~mask, 0)
+        ideal = self._dcg(gains, gains, mask)
+        chosen = ideal > 0
+        self.values.append((self._dcg(scores, gains, mask)[chosen] / ideal[chosen]).float())
+
+    def _dcg(self, scores: Tensor, gains: Tensor, mask: Tensor) -> Tensor:
+        """The discounted cumulative gain of each row (B,); the discount of an item is the mean of those of its equals.
+
+        Those are the places in the row's ranking of the items whose scores are the same.
+        """
+        discounts = 1 / torch.arange(2, scores.shape[1] + 2, device=scores.device).double().log2()
+        discounts[self.top_k :] = 0
+        before = torch.cat([discounts.new_zeros(1), discounts.cumsum(0)])
+        keys = (-scores).masked_fill(~mask, torch.inf).contiguous()
+        ranking = keys.sort(dim=1).values
+        first, end = (torch.searchsorted(ranking, keys, right=right) for right in (False, True))
+        return (gains * (before[end] - before[first]) / (end - first)).sum(dim=1)
 
     def compute(self) -> Tensor:
-        return dim_zero_cat(self.values).mean() if len(self.values) else torch.zeros((), device=self.device)
+        values = dim_zero_cat(self.values) if len(self.values) else torch.zeros(0, device=self.device)
+        return values.mean() if len(values) else values.sum()
 
 
 class _RowMean(Metric):

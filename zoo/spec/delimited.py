@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 UTF8, MARKED = "utf-8", "utf-8-sig"  # the second one takes longer
 LINES = 2**18  # bytes of them that are looked at together, and stay in the cache of a CPU
+LARGE = 2**28  # bytes of a file above which memory counts more than the time to read it
 SMALLEST_PART = 2**18  # cells that pandas turns into numbers or text together, or more
 LARGEST_WHOLE = 2**53  # up to which float64 has all whole numbers
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
@@ -122,7 +123,7 @@ def read_delimited(
             # It was decoded cell by cell, and the error's place is not that in the file
             return pd.read_csv(given, **{**options, "encoding": MARKED}, **more)
 
-    frame = _read_in_parts(read, exact)
+    frame = _read_in_parts(read, exact, range(form.width) if path.stat().st_size > LARGE else None)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
     huge = [place for place, cells in frame.items() if names and cells.dtype.kind == "f" and cells.abs().max() == inf]
     again = [*named, *huge]  # what is too large for a float is refused, and quoted as it is written
@@ -138,7 +139,9 @@ def read_delimited(
     return Delimited(frame, dialect, [f"{path.name}: {note}" for note in (*notes, *form.notes)])
 
 
-def _read_in_parts(read: Callable[..., pd.DataFrame], exact: Mapping[int, type[str]]) -> pd.DataFrame:
+def _read_in_parts(
+    read: Callable[..., pd.DataFrame], exact: Mapping[int, type[str]], places: Sequence[int] | None
+) -> pd.DataFrame:
     """The table, whose cells pandas turns into numbers or text some rows at a time, which takes half the memory.
 
     A column whose parts may differ in type, or in the rounding of large whole numbers, is read again as one.
@@ -146,12 +149,14 @@ def _read_in_parts(read: Callable[..., pd.DataFrame], exact: Mapping[int, type[s
     Args:
         read: pandas' reading, which takes more options of it.
         exact: columns that are text.
+        places: of all columns; where they are given, pandas does not map the file to read it in threads, whose parts
+            would all be in memory beside the whole.
     """
     import pandas as pd
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-        frame = read(dtype=exact)
+        frame = read(dtype=exact, usecols=places)
     if frame.size < SMALLEST_PART:
         return frame
     mixed = [place for place, cells in frame.items() if place not in exact and _may_be_mixed(cells)]

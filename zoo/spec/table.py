@@ -172,7 +172,7 @@ class Table(InputKind):
         """
         import numpy as np
 
-        place, count = np.full(len(frame), -1), 0  # of a row among those of all parts
+        place, count = np.full(len(frame), -1, np.int32), 0  # of a row among those of all parts
         for rows in parts:
             place[rows] = np.arange(count, count := count + len(rows))
         encoded = np.empty((count, sum(len(column.inputs) for column in self.columns)), np.float32)

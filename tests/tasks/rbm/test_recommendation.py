@@ -14,6 +14,7 @@ import torch
 from omegaconf import DictConfig
 from sklearn.metrics import ndcg_score
 from torch.nn import functional
+from torch.utils.data import DataLoader
 
 import zoo
 from zoo import models
@@ -23,7 +24,7 @@ from zoo.data.ratings import BinaryRatings
 from zoo.errors import SpecError
 from zoo.models.rbm import RatingRBM
 from zoo.optim.options import TrainingOptions
-from zoo.tasks.rbm import DivergenceOptions, Recommendation
+from zoo.tasks.rbm import ContrastiveDivergence, DivergenceOptions, Recommendation
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports.baseline_models import item_and_user_effects
@@ -54,6 +55,46 @@ def test_expected_ratings_are_those_of_the_joint_distribution() -> None:
         filled[:, item] = torch.eye(3)
         shares = (-rbm.free_energy(filled.flatten(1))).softmax(dim=0)
         assert answers[person, item].item() == pytest.approx((shares @ rbm.scale).item(), abs=1e-5)
+
+
+def test_codes_tell_the_hidden_units_what_one_hot_ratings_do() -> None:
+    rbm = spread(RatingRBM(30, 7, scale=(1, 2, 5)))
+    codes = torch.randint(0, 4, (9, 30), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    codes[4] = 0
+    v = functional.one_hot(codes.long(), 4)[:, :, 1:].float().flatten(1)
+    torch.testing.assert_close(rbm.hidden_input_of(codes), rbm.hidden_input(v), atol=1e-5, rtol=1e-5)
+
+
+def test_items_are_predicted_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = spread(RatingRBM(30, 7))
+    v = functional.one_hot(torch.randint(0, 6, (9, 30)), 6)[:, :, 1:].float().flatten(1)
+    whole = rbm(v)
+    monkeypatch.setattr("zoo.models.rbm.ratings.CACHED", 4 * 5 * 7)
+    torch.testing.assert_close(rbm(v), whole, equal_nan=True)
+
+
+def test_many_items_are_measured_alike(likes: BinaryRatings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only what was held out is predicted, its errors and ranks are those of whole rows."""
+    task = Recommendation(likes.spec, NETWORK, SGD).eval()
+    spread(task.network)
+    batches = list(DataLoader(likes.splits["test"], 50, collate_fn=lambda batch: batch))[:4]
+    found = []
+    for limit in (2**20, 0):
+        monkeypatch.setattr("zoo.tasks.rbm.recommendation.MANY", limit)
+        monkeypatch.setattr("zoo.tasks.rbm.recommendation.RANKED_USERS", limit)
+        with torch.no_grad():
+            for number, batch in enumerate(batches):
+                task.eval_step(batch, number, "test")
+        found.append([task.rmse.compute(), task.ndcg.compute()])
+        task.rmse.reset(), task.ndcg.reset()
+    torch.testing.assert_close(*found)
+
+
+def test_ratings_are_counted_as_one_hot_vectors_would_be(likes: BinaryRatings) -> None:
+    task = Recommendation(likes.spec, NETWORK, SGD)
+    batches = list(DataLoader(likes.splits["train"], 400, collate_fn=lambda batch: batch))
+    for counted, summed in zip(task.moments(batches), ContrastiveDivergence.moments(task, batches), strict=True):
+        assert torch.equal(counted, summed)
 
 
 def test_only_what_is_asked_and_not_given_counts(likes: BinaryRatings) -> None:

@@ -28,13 +28,9 @@ class SparseRows:
     @classmethod
     def of_pairs(cls, rows: Tensor, places: Tensor, codes: Tensor, shape: tuple[int, int]) -> SparseRows:
         """Codes (S,) by their rows and places; the last one counts where a pair occurs several times."""
-        order = (rows * shape[1] + places).argsort(stable=True)
-        keys = (rows * shape[1] + places)[order]
-        last = torch.ones(len(keys), dtype=torch.bool)
-        last[:-1] = keys[1:] != keys[:-1]
-        chosen = order[last]
-        counts = rows[chosen].bincount(minlength=shape[0])
-        return cls(_ends(counts), places[chosen].int(), codes[chosen].to(torch.uint8), shape[1])
+        last = _last_of_pairs(rows, places, shape)
+        counts = rows[last].bincount(minlength=shape[0])
+        return cls(_ends(counts), places[last].int(), codes[last].to(torch.uint8), shape[1])
 
     @classmethod
     def of_dense(cls, codes: Tensor) -> SparseRows:
@@ -143,7 +139,12 @@ def _first_of_each(rows: Tensor, count: int) -> Tensor:
 
 def last_of_each(values: Tensor, rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
     """The last value of each pair of a row and a place, in the order of `SparseRows.of_pairs`."""
-    keys = rows * shape[1] + places
-    order = keys.argsort(stable=True)
-    last = torch.cat([keys[order][1:] != keys[order][:-1], torch.ones(1, dtype=torch.bool)])
-    return values[order][last]
+    return values[_last_of_pairs(rows, places, shape)]
+
+
+def _last_of_pairs(rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Where each pair of a row and a place stands last, in the order of rows and places."""
+    keys, order = (rows.long() * shape[1] + places).sort(stable=True)
+    last = torch.ones(len(keys), dtype=torch.bool)
+    last[:-1] = keys[1:] != keys[:-1]
+    return order[last]

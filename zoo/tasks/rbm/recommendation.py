@@ -11,7 +11,7 @@ Shape letters: B batch, G items, K values of the scale, T targets.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -101,6 +101,17 @@ class Recommendation(ContrastiveDivergence):
         self.mrr = ReciprocalRank()
         self.scale = spec.input.scale
 
+    def moments(self, batches: Iterable[Any]) -> tuple[Tensor, Tensor]:
+        """As in contrastive divergence; 0 and 1 are counted, since most of the one-hot vectors is 0."""
+        users, total = 0, torch.zeros_like(self.visible_mean, dtype=torch.long)
+        for batch in batches:
+            codes = self.transfer_batch_to_device(batch, self.device, 0)[0]
+            rows, places = codes.nonzero().unbind(1)
+            ones = places * len(self.scale) + codes[rows, places].long() - 1
+            users, total = users + len(codes), total + ones.bincount(minlength=len(total))
+        mean = total.float() / users
+        return mean, mean - mean.square()
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         codes, v = batch[0], self.vectors(batch)
         error = self.conditional_error(v, codes)
@@ -135,26 +146,25 @@ class Recommendation(ContrastiveDivergence):
 
     def eval_step(self, batch: Any, batch_idx: int, split: str) -> None:
         network: Any = self.trained_network
-        codes = batch[1].long()
-        held_out = codes > 0
+        places, codes = held_out(batch)
         ranks_all = split == "test" and batch_idx * len(codes) < RANKED_USERS
-        if ranks_all or codes.numel() * len(self.scale) <= MANY:
-            answers: Tensor = network(self.vectors(batch))
+        if ranks_all or batch[1].numel() * len(self.scale) <= MANY:
+            of_all: Tensor = network(self.vectors(batch))
+            answers = of_all.gather(1, places)
         else:
-            answers = self.asked(network, self.vectors(batch), held_out)
-        self.rmse.update(answers[held_out], network.scale[codes[held_out] - 1])
+            answers = self.answers(batch, places)
+        self.rmse.update(answers[codes > 0], network.scale[codes[codes > 0] - 1])
         if split == "test":
-            self.ndcg.update(answers, gains(codes), held_out)
+            self.ndcg.update(answers, gains(codes), codes > 0)
         if ranks_all:
-            scores = answers.nan_to_num(nan=-math.inf)  # of what is known already
-            self.recall.update(scores, self.liked(codes))
-            self.mrr.update(scores, self.liked(codes))
+            scores, liked = of_all.nan_to_num(nan=-math.inf), self.liked(batch[1])  # but of what is known already
+            self.recall.update(scores, liked)
+            self.mrr.update(scores, liked)
 
-    def asked(self, network: Any, v: Tensor, held_out: Tensor) -> Tensor:
-        """The expected ratings of held-out items alone, NaN of the others: (B, G)."""
-        places = held_out.int().topk(max(1, int(held_out.sum(dim=1).max())), dim=1).indices  # B, T
-        expected = network.expected(network.conditional(v, places))
-        return torch.full(held_out.shape, math.nan, device=v.device).scatter(1, places, expected)
+    def answers(self, batch: Any, places: Tensor) -> Tensor:
+        """The expected ratings of some items (B, T), which each user has not rated: (B, T)."""
+        network: Any = self.trained_network
+        return network.expected(network.logits(network.hidden_input_of(batch[0]), places))
 
     def liked(self, codes: Tensor) -> Tensor:
         """Whether ratings (B, G), as codes, are in the upper half of the scale."""
@@ -166,6 +176,13 @@ class Recommendation(ContrastiveDivergence):
         if split != "test":
             return {"rmse": self.rmse}
         return {"rmse": self.rmse, "ndcg": self.ndcg, "recall": self.recall, "mrr": self.mrr}
+
+
+def held_out(batch: Any) -> tuple[Tensor, Tensor]:
+    """The places of each user's held-out ratings (B, T), ascending, and their codes, 0 where a user has fewer."""
+    counts = (batch[1] > 0).sum(dim=1)
+    places = batch[1].topk(max(1, int(counts.max())), dim=1).indices.sort(dim=1).values
+    return places, batch[1].gather(1, places).long()
 
 
 def gains(codes: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo import plots
 from zoo.metrics.ranking import NDCG, Recall, ReciprocalRank
 from zoo.tasks.rbm import Recommendation
-from zoo.tasks.rbm.recommendation import RANKED, RANKED_USERS, gains
+from zoo.tasks.rbm.recommendation import RANKED, RANKED_USERS, gains, held_out
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports.baseline_models import MAX_NEIGHBOURS, item_and_user_effects, item_neighbours
@@ -31,14 +31,12 @@ USERS = 3  # whose recommendations the card shows
 @torch.no_grad()
 def _(task: Recommendation, evaluation: Evaluation) -> dict[str, Tensor]:
     """The squared errors of each user's held-out ratings, and how many these are."""
-    network: Any = task.eval().trained_network
+    scale = task.eval().network.scale
     found = []
     for batch in evaluation.batches("test"):
-        codes: Tensor = batch[1].long()  # type: ignore[union-attr]
-        held_out = codes > 0
-        answers = task.asked(network, task.vectors(batch), held_out)
-        errors = torch.where(held_out, answers - network.scale[(codes - 1).clamp(min=0)], 0)
-        found.append(torch.stack([errors.square().sum(dim=1), held_out.sum(dim=1).float()], dim=1).cpu())
+        places, codes = held_out(batch)
+        errors = (task.answers(batch, places) - scale[(codes - 1).clamp(min=0)]).masked_fill(codes == 0, 0)
+        found.append(torch.stack([errors.square().sum(dim=1), (codes > 0).sum(dim=1).float()], dim=1).cpu())
     return {"rmse": torch.cat(found)}
 
 
@@ -46,21 +44,23 @@ def _(task: Recommendation, evaluation: Evaluation) -> dict[str, Tensor]:
 def _(task: Recommendation, evaluation: Evaluation) -> dict[str, float]:
     """The effects of items and users, item neighbourhoods, and the order of items by how many users rated them."""
     columns: Any = evaluation.splits["test"].columns
-    known, held_out = columns
-    users, items, scale = held_out.owners, held_out.places.long(), task.network.scale.cpu()
+    known, asked = columns
+    users, items, scale = asked.owners, asked.places.long(), task.network.scale.cpu()
     effects = mean, of_item, of_user = item_and_user_effects(known, scale)
-    truths = scale[held_out.codes.long() - 1]
+    truths = scale[asked.codes.long() - 1]
     errors = {"item_and_user_effects": mean + of_item[items] + of_user[users] - truths}
     if known.width <= MAX_NEIGHBOURS:
-        errors["item_neighbours"] = item_neighbours(known, held_out, scale, effects) - truths
+        errors["item_neighbours"] = item_neighbours(known, asked, scale, effects) - truths
     popularity = known.places.long().bincount(minlength=known.width).float()
     ranking, recall, rank = NDCG(RANKED), Recall(RANKED), ReciprocalRank()
-    for rows in torch.arange(len(held_out)).split(evaluation.batch_size):
-        codes, given = (column.index_select(0, rows).long() for column in (held_out, known))
-        ranking.update(popularity.expand(len(rows), -1), gains(codes), codes > 0)
+    for rows in torch.arange(len(known)).split(evaluation.batch_size):
+        batch = tuple(column.index_select(0, rows) for column in columns)
+        places, codes = held_out(batch)
+        ranking.update(popularity[places], gains(codes), codes > 0)
         if rows[0] < RANKED_USERS:
+            scores = popularity.expand(len(codes), -1).masked_fill(batch[0] > 0, -1)
             for metric in (recall, rank):
-                metric.update(popularity.expand(len(rows), -1).masked_fill(given > 0, -1), task.liked(codes))
+                metric.update(scores, task.liked(batch[1]))
     return {
         **{f"rmse_{name}": float(its.square().mean().sqrt()) for name, its in errors.items()},
         "ndcg_popularity": float(ranking.compute()),
