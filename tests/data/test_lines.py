@@ -164,7 +164,7 @@ def test_half_of_the_training_lines_may_be_of_a_running_text(tmp_path: Path) -> 
     for split in ("val", "test"):  # which are as they are without the file
         assert torch.equal(data.splits[split].columns[1].values, without.splits[split].columns[1].values)
     (tmp_path / "short.txt").write_text("a few words", encoding="utf-8")
-    with pytest.raises(DataError, match="short.txt has 3 words"):
+    with pytest.raises(DataError, match=r"short\.txt has 3 words"):
         TextLines(train_size=1, texts=str(tmp_path / "short.txt")).setup()
 
 
