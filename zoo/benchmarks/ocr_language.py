@@ -27,7 +27,7 @@ from zoo.data.fonts import Font, distinct, fonts_of
 from zoo.data.phrases import ALPHABET
 from zoo.spec.files import read_text
 
-COUNT = 150  # lines
+COUNT = 60  # lines
 LONGEST = 60  # characters, in whole words
 SIZES = (11, 14, 18, 24)  # pixels of an em
 MARGIN = 5
@@ -38,7 +38,7 @@ def run(root: Path) -> list[Row]:
     torch.set_num_threads(1)
     sentences = [line.strip() for line in read_text(root / "text.txt").splitlines() if line.strip()]
     lines, texts = _lines(sentences[-COUNT:], fonts_of(root, ALPHABET))
-    lexicon = sorted({word for line in sentences[:-COUNT] for word in re.findall(r"[^\W\d_]+", line)})
+    lexicon = sorted({word for line in sentences[:-COUNT] for word in re.findall(r"[^\W\d_]+", line.lower())})
     model = root / "language_model.safetensors"
     artefact = zoo.load("cnn.ocr")
     print(f"{len(texts)} lines; a lexicon of {len(lexicon)} words\n")
