@@ -12,8 +12,15 @@ os.environ.clear()
 os.environ.update(environment)  # type: ignore[name-defined]  # noqa: F821
 ranks = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # which Lightning reads as it is imported
 rank_zero_only.rank = next((int(os.environ[name]) for name in ranks if name in os.environ), 0)
-for stream, path in enumerate(outputs, 1):  # type: ignore[name-defined]  # noqa: F821
-    with open(path, "a") as file:
-        os.dup2(file.fileno(), stream)
+for number, path in enumerate(streams):  # type: ignore[name-defined]  # noqa: F821
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT if number else os.O_RDONLY)
+    os.dup2(opened, number)
+    os.close(opened)
+encoding = os.environ.get("PYTHONIOENCODING")  # which Python reads as it starts
+sys.stdin = open(0, closefd=False)  # noqa: SIM115
+sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, closefd=False)  # type: ignore[misc]  # noqa: SIM115
+sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]  # noqa: SIM115
+    2, "w", 1, encoding=encoding, errors="backslashreplace", closefd=False
+)
 sys.argv = arguments  # type: ignore[name-defined]  # noqa: F821
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -73,7 +73,7 @@ def _hints(target: Any) -> dict[str, Any]:
     """The type hints of a class or function by name, those of options records among them; none where there is none."""
     try:
         found: Any = locate(target) if isinstance(target, str) else None
-    except ErrorDuringImport:  # of which Hydra tells
+    except ErrorDuringImport:  # of which the part tells when it is made
         return {}
     if found is None:
         return {}
@@ -97,7 +97,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in WORDS:
         return type(value) in ((int, float) if hint is float else (hint,))
     if isinstance(value, dict) and "_target_" in value:
-        return True  # Hydra builds it
+        return True  # a part, which is made by its own settings
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
         return any(_fits(value, one) for one in inner)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -35,3 +37,11 @@ def test_a_suite_ends_in_one_line_of_json_a_row(
     assert [json.loads(row)["row"] for row in rows] == ["perceptron", "cnn"]
     with pytest.raises(ConfigError, match=r"trainin'.*'training'"):
         benchmarks.run(OmegaConf.create({"suite": "trainin", "root": "."}))
+
+
+@pytest.mark.parametrize("suite", benchmarks.SUITES)
+def test_every_suite_gives_its_rows(suite: str, root: Path) -> None:
+    code = ast.parse((root / "zoo" / "benchmarks" / f"{suite}.py").read_text(encoding="utf-8"))
+    (found,) = (node for node in code.body if isinstance(node, ast.FunctionDef) and node.name == "run")
+    assert found.returns is not None
+    assert ast.unparse(found.returns) == "list[Row]"

@@ -71,3 +71,15 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, fault: str)
     (tmp_path / "a.conll").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=fault):
         Conll(str(tmp_path / "a.conll")).setup()
+
+
+def test_a_word_may_be_the_sign_of_comments(tmp_path: Path) -> None:
+    """In CoNLL-2000 it stands for pounds: # 300 million."""
+    file = tmp_path / "chunks.txt"
+    file.write_text("\n\n".join(f"# by hand\nabout{n} IN B-NP\n# # B-NP\n# made up\n{n} CD I-NP" for n in range(20)))
+    data = Conll(str(file), min_freq=1)
+    data.setup()
+    assert isinstance(data.spec.input, Sentence)
+    assert "#" in data.spec.input.vocabulary
+    assert data.spec.output.names == ("B-NP", "I-NP")
+    assert len(data.splits["test"][0][0]) == 3

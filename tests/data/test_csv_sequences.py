@@ -59,11 +59,13 @@ def test_a_folder_with_a_table_of_labels(tmp_path: Path) -> None:
     assert data.spec.output.restore(target[None]).item() == pytest.approx(round(values[0, 0].item()) / 3, abs=1e-4)
 
 
-def test_a_folder_of_classes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["auto", None])
+def test_a_folder_of_classes(header: str | None, tmp_path: Path) -> None:
     for number in range(COUNT):
         (tmp_path / "ab"[number % 2]).mkdir(exist_ok=True)
-        steps(number)[["x", "y"]].to_csv(tmp_path / "ab"[number % 2] / f"{number}.csv", index=False)
-    data = CsvSequences(str(tmp_path))
+        path = tmp_path / "ab"[number % 2] / f"{number}.csv"
+        steps(number)[["x", "y"]].to_csv(path, index=False, header=header is not None)
+    data = CsvSequences(str(tmp_path), header=header)
     data.setup()
     assert data.spec.output == Classes(("a", "b"))
     assert sum(map(len, data.splits.values())) == COUNT
@@ -84,3 +86,11 @@ def test_a_mistake_is_named(tmp_path: Path, table: pd.DataFrame, change: dict, o
     table.to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(DataError, match=fault):
         CsvSequences(str(tmp_path / "a.csv"), **options).setup()
+
+
+def test_a_step_without_a_time_is_named(tmp_path: Path, table: pd.DataFrame) -> None:
+    table["t"] = table["t"].astype(float)
+    table.iloc[4, 1] = np.nan
+    table.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match="'t', row 5: the time of a step is missing"):
+        CsvSequences(str(tmp_path / "a.csv"), id="who", target="kind", time="t").setup()

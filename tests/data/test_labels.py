@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from zoo.data.core.targets import Targets
 from zoo.data.labels import of_table
-from zoo.data.layouts import Layout, layout
+from zoo.data.layouts import Layout, layout, table_of
 from zoo.errors import DataError
 from zoo.spec import Classes, Values
 
@@ -27,7 +28,11 @@ def read(root: Path, text: str, target: str | list[str] | None = None, kind: str
     return of_table(layout(root, "images"), root / "labels.csv", target, kind)
 
 
-@pytest.mark.parametrize("name", ["images/{:02}.png", "{:02}.png", "{:02}", "./images/{:02}.png", "images\\{:02}.png"])
+NAMES = ["images/{:02}.png", "{:02}.png", "{:02}", "./images/{:02}.png", "images\\{:02}.png"]
+NAMES += ["/home/me/images/{:02}.png", "C:\\data\\{:02}.png", "{:02}.png#0"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_column_names_the_images_in_some_way(root: Path, name: str, separator: str) -> None:
     rows = [f"{kind}{separator}{name.format(number)}" for number, kind in ((4, "dog"), (1, "cat"), (3, "dog"))]
@@ -38,6 +43,38 @@ def test_a_column_names_the_images_in_some_way(root: Path, name: str, separator:
     assert labels.output([0, 1]) == Classes(("cat", "dog"))
     assert any("'picture' names the images, and learned is 'label'" in note for note in found.notes)
     assert any("3 images are not in labels.csv" in note for note in found.notes)
+
+
+def test_a_table_without_a_header_keeps_its_first_row(root: Path) -> None:
+    for separator in (",", " ", "\t"):
+        found, labels = read(root, "\n".join(f"{number:02}.png{separator}{'ab'[number % 2]}" for number in range(4)))
+        assert labels.names == ("a", "b")
+        assert labels.codes.tolist() == [0, 1, 0, 1]
+        assert any("column 'column_1' names the images" in note for note in found.notes)
+
+
+def test_captions_with_commas_beside_a_tab(root: Path) -> None:
+    _, labels = read(
+        root, "\n".join(f"{number:02}.png#0\tA dog, {'brown' if number % 2 else 'white'}, runs" for number in range(4))
+    )
+    assert labels.names == ("A dog, brown, runs", "A dog, white, runs")
+
+
+def test_commas_before_fractions(root: Path) -> None:
+    _, labels = read(root, "file;age\n00;1,5\n01;2,5\n02;4")
+    assert labels.kind == "values"
+    assert labels.codes.tolist() == [[1.5], [2.5], [4.0]]
+
+
+def test_json_lines_of_the_hub(root: Path) -> None:
+    rows = [{"file_name": f"images/{number:02}.png", "labels": ["x", "y"][: number + 1]} for number in range(2)]
+    (root / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert table_of(root) == root / "metadata.jsonl"
+    _, labels = of_table(layout(root, "images"), root / "metadata.jsonl", None, "auto")
+    assert labels.names == ("x", "y")
+    assert labels.codes.tolist() == [[1, 0], [1, 1]]
+    (root / "metadata.jsonl").write_text('{"camera": "brown"}')
+    assert table_of(root) is None
 
 
 def test_numbers_are_values_and_few_whole_ones_classes(root: Path) -> None:
@@ -74,7 +111,7 @@ def test_a_column_gives_the_splits(root: Path) -> None:
         ("file,label\n00,a\n01,a", "the same for all examples: 'a'"),
         ("file,age\n00,1.5\n01,old", None),
         ("file\n00\n01", "no column to learn"),
-        ("file,a,b\n00,x,y\n01,y,x", r"several columns that are no numbers \(a, b\).*such as a"),
+        ("file,a,b\n00,x,y\n01,y,x", r"several columns, and not all are numbers \(a, b\).*=a"),
         ("file,label,split\n00,a,train\n01,b,dev9", "line 3: 'dev9' is no split"),
         ("file,label", "has no rows"),
     ],

@@ -75,6 +75,21 @@ def test_folders_called_train_and_test_are_the_splits(make: Make, val: str) -> N
     assert "splits" in found.notes[0]
 
 
+@pytest.mark.parametrize("word", ["{}_set", "{}-data", "{} images", "{}set"])
+def test_splits_may_be_called_sets(make: Make, word: str) -> None:
+    train, test = word.format("training"), word.format("Test")
+    found = layout(make(*(f"{split}/{kind}/0.png" for split in (train, test) for kind in ("cats", "dogs"))))
+    assert found.splits == ("test", "test", "train", "train")
+    assert found.folders == ("cats", "dogs") * 2
+
+
+def test_a_folder_within_a_folder_is_looked_into(make: Make) -> None:
+    found = layout(make(*(f"pets/images/{name}" for name in CATS_AND_DOGS)))
+    assert found.folders == ("cats", "cats", "dogs", "dogs")
+    assert found.notes == ("all images are in pets/", "all images are in images/", CLASSES)
+    assert list(found.files.names) == list(CATS_AND_DOGS)
+
+
 def test_splits_need_no_classes(make: Make) -> None:
     found = layout(make("train/0.png", "train/1.png", "test/0.png"))
     assert found.splits == ("test", "train", "train")

@@ -174,6 +174,18 @@ def test_several_series_in_a_file(tmp_path: Path, interleaved: bool) -> None:
         data.spec.input.encode(path)
 
 
+@pytest.mark.parametrize(("name", "form"), [("clock", "{}:00"), ("hour", "{}")])
+def test_a_time_of_day_beside_the_date_tells_no_series_apart(name: str, form: str, tmp_path: Path) -> None:
+    path = csv(
+        tmp_path,
+        [day[:10] for day in HOURS],
+        sales=list(range(120)),
+        **{name: [form.format(n % 24) for n in range(120)]},
+    )
+    with pytest.raises(DataError, match=f"column '{name}' holds times of day: write one column of both"):
+        CsvSeries(path, "time", "sales", context_length=2, horizon=1).setup()
+
+
 def changed(place: int, value: object) -> list[object]:
     return [*HOURS[:place], value, *HOURS[place + 1 :]]
 
@@ -285,3 +297,8 @@ def test_a_fraction_of_a_series_is_its_beginning() -> None:
     part.setup()
     last, _ = part.splits["test"].__getitems__(torch.tensor([len(part.splits["test"]) - 1]))
     assert torch.equal(last[0, :, 0], whole.read().values[175:195, 0].float())  # type: ignore[call-overload]
+
+
+def test_a_name_within_that_of_a_known_column_is_another() -> None:
+    data = CsvSeries("shops.csv", "time", "sales", inputs=["day", "holiday"], future="holiday")
+    assert (data.inputs, data.future) == (["day"], ["holiday"])

@@ -54,6 +54,17 @@ def test_columns_are_typed(tmp_path: Path) -> None:
     assert found == {"size": "number", "city": "category", "new": "boolean", "sold": "date", "mixed": "number"}
 
 
+@pytest.mark.parametrize("ticked", ["x", "1", "yes"])
+def test_a_box_that_is_ticked_or_not_tells_something(ticked: str, tmp_path: Path) -> None:
+    data = csv(tmp_path, frame(ticked=[ticked, None] * 30))
+    assert kinds(data)["ticked"] == ("boolean" if ticked == "yes" else "category")
+    rows = [
+        {"size": 100, "city": "Rome", "new": "yes", "sold": "2020-01-01", "ticked": cell} for cell in (ticked, None)
+    ]
+    first, second = data.spec.input.prepare(data.spec.input.encode(rows))
+    assert not torch.equal(first, second)
+
+
 def test_kinds_can_be_overridden(tmp_path: Path) -> None:
     rank = np.arange(ROWS) % 4
     data = csv(tmp_path, frame(rank=rank), kinds={"rank": "category", "sold": "ignore", "new": "category"})

@@ -13,7 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 import zoo
-from zoo.training.run import train
+from zoo.training.run import Given, train
 
 Run = Callable[..., Path]
 PHOTOS = ["data.stride=64", "data.batch_size=16", "data.augment.rotate90=true"]
@@ -31,8 +31,11 @@ TASKS = {
 def run(compose: Callable[..., DictConfig], tmp_path: Path) -> Run:
     """Trains with some overrides; gives the run's folder."""
 
-    def run(name: str, *overrides: str) -> Path:
-        train(compose("train", "model=gan", "trainer=cpu", f"folder={tmp_path / name}", *SMALL, *overrides))
+    def run(name: str, *overrides: str, test: bool = True) -> Path:
+        train(
+            compose("train", "model=gan", "trainer=cpu", f"folder={tmp_path / name}", *SMALL, *overrides),
+            Given(test=test),
+        )
         return tmp_path / name
 
     return run
@@ -58,7 +61,8 @@ def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str, request
     first = min((whole / "way").iterdir(), key=lambda file: int(file.stem))
     shutil.copytree(whole / "way", whole.parent / "resumed")
     request.getfixturevalue("blank_plots")  # of which the first run's were looked at
-    resumed = run("resumed", *overrides, f"resume={whole.parent / 'resumed' / first.name}")
+    onward = f"resume={whole.parent / 'resumed' / first.name}"
+    resumed = run("resumed", *overrides, onward, test=False)
     states = [torch.load(folder / "last.ckpt", weights_only=True)["state_dict"] for folder in (whole, resumed)]
     assert any(name.startswith("discriminator.") for name in states[0])
     for name, value in states[0].items():
@@ -69,7 +73,9 @@ def test_a_resumed_run_equals_the_uninterrupted_one(run: Run, task: str, request
 @pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize("task", ["super_resolution", "colourisation"])
 def test_restorers_take_images_of_any_size(run: Run, tmp_path: Path, task: str) -> None:
-    restore = zoo.load(run(task, f"task={task}", *TASKS[task], "epochs=1") / "model.safetensors")
+    few = ["epochs=1", "++trainer.limit_train_batches=3", "++trainer.limit_val_batches=1"]
+    folder = run(task, f"task={task}", *TASKS[task], *few, test=False)
+    restore = zoo.load(folder / "model.safetensors")
     sizes = [(40, 31), (17, 90)]
     images = [np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
     PIL.Image.fromarray(images[0]).save(tmp_path / "photo.png")

@@ -76,6 +76,7 @@ def test_a_photograph_keeps_its_proportions(compose: Callable[..., DictConfig], 
     ("settings", "message"),
     [
         (["model=cnn.digits", "label=x"], "unknown label 'x'"),
+        (["model=cnn.digits", "steps=0"], "steps must be"),
         (["model=cnn.digits", "stage=3"], "stage is a whole number from 0 to 2"),
         (["model=cnn.digits", "stage=0", "channel=16"], "channel is a whole number from 0 to 15"),
         (["model=cnn.digits", "channel=1"], "give stage"),

@@ -75,6 +75,7 @@ def test_data_that_is_not_there(compose: Compose, tmp_path: Path, capsys: pytest
     assert "cnn.mnist" in skipped
     with pytest.raises(DataError, match="MNIST is not in"):
         evaluate(compose("use/evaluate", "weights=cnn.mnist", f"root={tmp_path}", "accelerator=cpu"))
+    assert capsys.readouterr().out == ""  # and no header of a table without rows
 
 
 def test_other_data_than_it_was_trained_on(tmp_path: Path) -> None:
@@ -302,7 +303,7 @@ def test_a_recipe_keeps_no_path_of_this_machine(
         cfg = compose(
             "train", "model=mlp", "data=csv", f"data.path={path}", "data.target=y", "trainer=cpu", f"folder={tmp_path}"
         )
-        cfg.choices = {"overrides": [f"data.path={path}", "data.target=y"]}
+        cfg.choices = {"overrides": [f"data.path={path}", "data.target=y", "callbacks.progress=null"]}
         return _recipe(cfg)
 
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))

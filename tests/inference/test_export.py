@@ -277,6 +277,7 @@ def test_the_example_of_the_docs(
     assert "image; uint8; ['batch', 1, 'height', 'width']" in done.stderr
 
 
+@pytest.mark.slow
 def test_8_bits_and_what_they_cost(
     compose: Callable[..., DictConfig],
     tmp_path: Path,

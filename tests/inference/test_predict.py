@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ import zoo
 from zoo.cli import LOADING
 from zoo.data.images import Digits
 from zoo.errors import ConfigError, DataError, SpecError
-from zoo.inference.predict import predict
+from zoo.inference.predict import WRITERS, predict
 from zoo.models import build
 from zoo.spec import (
     Classes,
@@ -179,28 +178,37 @@ def test_a_file_that_does_not_fit_is_one_error(
     assert capsys.readouterr().out == ""
 
 
-def test_rows_are_scored_as_they_come(root: Path, masses: Path) -> None:
+def pipe(path: Path) -> Path:
+    """A named pipe, through which a process reads or writes as through one of a shell."""
+    os.mkfifo(path)
+    return path
+
+
+def test_rows_are_scored_as_they_come(root: Path, masses: Path, tmp_path: Path, forks: Any) -> None:
     """The answer to a row is there before the next one is sent; a bad row is told, and the others are answered."""
     header, *rows = masses.read_text(encoding="utf-8").splitlines()
     wrong = rows[2].replace(rows[2].split(",")[2], "large", 1)
     blank = "," * (header.count(",") - 1) + ",0"  # but for the diagnosis, of which it knows nothing
-    script = [sys.executable, str(root / "scripts" / "predict.py"), "model=rbm.anomaly_breast_cancer", "format=jsonl"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([*script, "batch_size=1"], text=True, bufsize=1, **pipes) as running:
-        running.stdin.write(f"{header}\n")
+    script = [root / "scripts" / "predict.py", "model=rbm.anomaly_breast_cancer", "format=jsonl", "batch_size=1"]
+    stdin, out, err = pipe(tmp_path / "in"), pipe(tmp_path / "out"), tmp_path / "err"
+    running = forks.start(*script, cwd=tmp_path, stdin=stdin, out=out, err=err)
+    with stdin.open("w", buffering=1) as given, out.open() as said:
+        given.write(f"{header}\n")
         answers = []
         for row in rows[:2]:
-            running.stdin.write(f"{row}\n")
-            answers.append(json.loads(running.stdout.readline()))
-        rest, complaints = running.communicate("\n".join([wrong, "1,2", blank, rows[3]]))
-    answers += [json.loads(line) for line in rest.splitlines()]
+            given.write(f"{row}\n")
+            answers.append(json.loads(said.readline()))
+        given.write("\n".join([wrong, "1,2", blank, rows[3]]))
+        given.close()
+        answers += [json.loads(line) for line in said]
+    running.join()
     expected = zoo.load("rbm.anomaly_breast_cancer")(masses)
     assert [answer["input"] for answer in answers] == ["1", "2", "6"]
     for answer, row in zip(answers, (0, 1, 3)):
         assert answer["score"] == pytest.approx(expected[row]["score"], abs=1e-4)
         assert answer["anomaly"] is expected[row]["anomaly"]
-    assert running.returncode == 1
-    lines = [line for line in complaints.splitlines() if line != LOADING]  # which a busy machine adds
+    assert running.exitcode == 1
+    lines = [line for line in err.read_text().splitlines() if line != LOADING]  # which a busy machine adds
     assert len(lines) == 3
     assert "row 3: 'large' is not a number" in lines[0]
     assert lines[1] == f"line 5: row 4 has 2 cells, and the header has {header.count(',') + 1}"
@@ -277,16 +285,16 @@ def test_mistakes(
         predicted("model=cnn.digits", f"input='{scans}/*.png'", *overrides)
 
 
-def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, tmp_path: Path) -> None:
+def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, tmp_path: Path, forks: Any) -> None:
     """`… | head -1`, on more answers than a pipe holds."""
-    (tmp_path / "names.txt").write_text("\n".join([str(next(scans.iterdir()))] * 1000), encoding="utf-8")
-    script = f"{sys.executable} {root / 'scripts' / 'predict.py'} model=cnn.digits format=jsonl < names.txt"
-    command = f"set -o pipefail; {script} | head -1"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert json.loads(done.stdout)["label"]
-    assert (done.stderr.replace(f"{LOADING}\n", ""), done.returncode) == ("", 0)
+    names, out, err = tmp_path / "names.txt", pipe(tmp_path / "out"), tmp_path / "err"
+    names.write_text("\n".join([str(next(scans.iterdir()))] * 1000), encoding="utf-8")
+    script = root / "scripts" / "predict.py", "model=cnn.digits", "format=jsonl"
+    running = forks.start(*script, cwd=tmp_path, stdin=names, out=out, err=err)
+    with out.open() as said:
+        assert json.loads(said.readline())["label"]
+    running.join()
+    assert (err.read_text().replace(f"{LOADING}\n", ""), running.exitcode) == ("", 0)
 
 
 def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Path) -> None:
@@ -415,3 +423,13 @@ def test_handwriting_is_saved_in_three_forms(predicted: Callable[..., Any], tmp_
     assert rows[0]["strokes"] == zoo.load(tmp_path / "writer")("7", seed=3)["strokes"]
     with pytest.raises(ConfigError, match="folder"):
         predicted(*given)
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_an_answer_may_have_more_parts_than_the_first_or_fewer(layout: str) -> None:
+    rows = [{"input": "1", "text": "a"}, {"input": "2", "text": "b", "copied": [1]}, {"input": "3"}]
+    file = io.StringIO()
+    WRITERS[layout](iter(rows), file)
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 3 + (layout != "jsonl")
+    assert [("2" in line, "b" in line) for line in lines].count((True, True)) == 1

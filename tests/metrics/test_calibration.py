@@ -55,7 +55,7 @@ def costs(probabilities: Tensor, positive: Tensor, threshold: float, cost: float
 
 
 def test_a_threshold_is_the_best_of_all_by_its_criterion() -> None:
-    probabilities, positive = scored(200)
+    probabilities, positive = scored(80)
     tried = [0.0, *probabilities.tolist()]
 
     def rates(threshold: float) -> dict[str, float]:
@@ -85,6 +85,13 @@ def test_a_threshold_is_the_best_of_all_by_its_criterion() -> None:
     assert found["false_positive_rate"] <= 0.05
     assert found["recall"] == pytest.approx(max(o["recall"] for o in every if o["false_positive_rate"] <= 0.05))
     assert choose_threshold(0.3, probabilities, positive) == 0.3
+
+
+def test_a_criterion_out_of_reach_is_come_near() -> None:
+    probabilities = torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    positive = torch.tensor([False, True, True, False, False, False])  # precision 0, 1/2, 2/3, 1/2, 2/5, 1/3
+    assert choose_threshold({"precision": 0.9}, probabilities, positive) == pytest.approx(0.65)
+    assert choose_threshold({"false_positive_rate": 0.1}, probabilities, positive) == pytest.approx(0.65)
 
 
 def test_each_label_gets_the_threshold_that_it_would_get_by_itself() -> None:

@@ -16,7 +16,8 @@ from torch.nn import functional
 import zoo
 from zoo.errors import ConfigError, SpecError
 from zoo.models import MODELS, build, find
-from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec
+from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec, Text, Values
+from zoo.weights.samples import random_inputs
 
 
 def test_every_model_has_a_fitting_spec_to_be_tested_with(fitting: dict[str, Any]) -> None:
@@ -164,3 +165,21 @@ def test_its_config_states_options_that_it_has(model_name: str, spec: Spec, root
     options.pop("_target_", None)  # of the file that it extends
     assert options.pop("name") == model_name
     build(model_name, spec, **{name: value for name, value in options.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "options"),
+    [
+        ("cnn", Text(("good", "bad"), "words"), {}),
+        ("lstm", Text(("good", "bad"), "words"), {"hidden_size": 4}),
+        ("cnn", Image(3, 24, 24, (0.5,) * 3, (0.5,) * 3), {"photo": True, "widths": [8, 8]}),
+        ("cnn", Image(3, 24, 24, (0.5,) * 3, (0.5,) * 3), {"widths": [8, 8]}),
+        ("gru", Image(3, 24, 24, (0.5,) * 3, (0.5,) * 3), {"hidden_size": 4}),
+    ],
+)
+def test_each_quantile_of_each_value_has_a_number(name: str, given: Any, options: dict[str, Any]) -> None:
+    values = Values(("price", "size"), (0.0, 0.0), (1.0, 1.0), quantiles=(0.1, 0.5, 0.9))
+    examples = [given.encode(*raw) for raw in random_inputs(given, 4)]
+    prepared = given.prepare(given.collate(examples))
+    output = build(name, Spec(given, values), **options).eval()(*(prepared if given.is_text else [prepared]))
+    assert output.shape == (4, 2 * 3)

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import DictConfig
-from torch import nn
+from torch import Tensor, nn
 
 import zoo
 from zoo.data.images import Digits
 from zoo.models import CNN, CRNN, MLP, build
 from zoo.optim.layerwise import layer_lr_scales, layers
-from zoo.spec import Classes, Spec, Text, TextLine, Transcript
+from zoo.spec import Classes, Labels, Sentence, SourceText, Spec, TargetText, Text, TextLine, Tokens, Transcript
+from zoo.spec.text import FIRST
 from zoo.tasks.supervised import Classification
 from zoo.training.run import train
 from zoo.weights.transfer import interpolate, start_from
@@ -163,6 +164,48 @@ def test_tokens_keep_their_vectors_in_another_vocabulary() -> None:
     assert all(
         tensor.equal(source.state_dict()[other]) for other, tensor in network.state_dict().items() if other != name
     )
+
+
+def test_vocabularies_in_another_order_change_no_translation() -> None:
+    """Each side has its own; sizes agree."""
+    sides = [
+        (SourceText(tuple(source), "characters"), TargetText(tuple(target), "characters", 9))
+        for source, target in (("abc", "wxyz"), ("cab", "zwyx"))
+    ]
+    specs = [Spec(*pair) for pair in sides]
+    source, network = (build("gru", spec, hidden_size=4, embedding_dim=3).eval() for spec in specs)
+    with torch.no_grad():
+        source.bias.normal_()
+    lines = start_from(source.state_dict(), specs[0], network, specs[1])
+    assert sorted(line.split()[0] for line in lines) == ["bias", "embedding.vectors.weight", "source.vectors.weight"]
+
+    def logits(translator: nn.Module, source: SourceText, target: TargetText) -> Tensor:
+        given, told = source.encode("bca")[None], target.as_input.encode("yw")[None]
+        found: Tensor = translator(given, torch.tensor([3]), told)
+        return found[..., [0, 1, *(FIRST + target.vocabulary.index(letter) for letter in "wxyz")]]
+
+    with torch.inference_mode():
+        torch.testing.assert_close(logits(network, *sides[1]), logits(source, *sides[0]))
+
+
+def test_a_language_model_in_another_order_goes_on_alike() -> None:
+    texts = [Text(letters, "characters") for letters in (("a", "b", "c"), ("c", "a", "b"))]
+    specs = [Spec(text, Tokens(text.vocabulary, "characters", 9)) for text in texts]
+    source, network = (build("gru", spec, hidden_size=4, embedding_dim=3).eval() for spec in specs)
+    start_from(source.state_dict(), specs[0], network, specs[1])
+    with torch.inference_mode():
+        before, after = (n(text.encode("bca")[None]) for n, text in zip((source, network), texts))
+    torch.testing.assert_close(after[..., [0, 1, 3, 4, 2]], before)
+
+
+def test_words_and_letters_of_sentences_keep_their_vectors() -> None:
+    sentences = Sentence(("a", "the"), ("a", "t")), Sentence(("the", "an", "a"), ("t", "e", "a"))
+    specs = [Spec(sentence, Labels(("noun", "other"))) for sentence in sentences]
+    source, network = (build("gru", spec, hidden_size=4, embedding_dim=3) for spec in specs)
+    start_from(source.state_dict(), specs[0], network, specs[1])
+    before, after = source.state_dict(), network.state_dict()
+    for name in (name for name in before if name.endswith(("words.weight", "letters.weight"))):
+        assert torch.equal(after[name][[0, 1, 4, 2]], before[name])
 
 
 def test_the_rows_of_characters_go_to_the_same_characters() -> None:

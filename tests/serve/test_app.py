@@ -7,12 +7,15 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 import PIL.Image
 import pytest
+from omegaconf import OmegaConf
 from starlette.testclient import TestClient
 
 from zoo.serve.app import model_app
@@ -196,3 +199,8 @@ def test_an_unknown_page_is_one_line(artefact: Make) -> None:
     server = client(artefact("text"))
     assert server.get("/nothing").json() == {"error": "Not Found"}
     assert server.get("/docs").status_code == 404  # its scripts would come from elsewhere
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_the_config_states_the_limits_that_hold_without_one(command: str, root: Path) -> None:
+    assert OmegaConf.load(root / "conf" / "use" / f"{command}.yaml").limits == asdict(Limits())

@@ -10,6 +10,7 @@ import pytest
 
 from zoo import DataError, SpecError
 from zoo.spec import delimited
+from zoo.spec.columns import Number
 from zoo.spec.delimited import LINES, Delimited, read_delimited
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import read_table
@@ -122,6 +123,15 @@ def test_numbers_that_are_names_stay_as_written(tmp_path: Path, cells: list[str]
         text = "w,a,b\n" + "".join(f"x,{quote}{cell}{quote},7\n" for cell in cells)
         assert read(tmp_path, text).frame["a"].tolist() == kept
         assert read(tmp_path, text.replace("\n", ",\n")).frame["a"].tolist() == kept
+
+
+def test_a_number_that_is_too_large_for_a_float_stays_as_written(tmp_path: Path) -> None:
+    """So that it can be quoted as it is refused."""
+    digits = "9" * 310
+    frame = read(tmp_path, f"size,price\n1.5,2.5\n{digits},3\n", names=["size", "price"]).frame
+    assert frame.to_dict("list") == {"size": ["1.5", digits], "price": [2.5, 3.0]}
+    with pytest.raises(SpecError, match=r"row 2: '9{60}…' is not finite"):
+        Number("size", 0.0, 1.0, missing=False).encode(frame["size"])
 
 
 def test_columns_without_a_name(tmp_path: Path) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import datetime
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from zoo import DataError
+from zoo.spec.cells import plain_columns
 from zoo.spec.files import read_table
 
 
@@ -80,3 +90,81 @@ def test_parquet(tmp_path: Path) -> None:
     frame = read_table(path)
     assert frame["a"].tolist() == [1, 2]
     assert frame["b"].isna().tolist() == [False, True]
+
+
+def zipped(data: bytes, *names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name in names or ("rows/table.csv", "__MACOSX/._table.csv"):
+            file.writestr(name, data)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zipped])
+def test_a_compressed_table_is_read_as_it_is_within(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / "table.csv.packed"
+    path.write_bytes(pack("name;größe\nRome;2,5\nOslo;3,5\n".encode("cp1252")))
+    assert read_table(path, decimal=",").to_dict("list") == {"name": ["Rome", "Oslo"], "größe": [2.5, 3.5]}
+    path.write_bytes(pack(b"a,b\n1\n"))
+    with pytest.raises(DataError, match=r"^table.csv, row 1 "):
+        read_table(path)
+    path.write_bytes(pack(b"a,b\n1,2\n")[:-8])
+    with pytest.raises(DataError, match=r"cannot read .*table\.csv\.packed: "):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (zipped(b"<xml/>", "xl/workbook.xml", "[Content_Types].xml"), "Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "Excel"),
+        (zipped(b"a,b", "one.csv", "two.csv"), "holds 2 files"),
+    ],
+)
+def test_what_is_no_table_is_told(data: bytes, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(data)
+    with pytest.raises(DataError, match=f"table.csv .*{fault}"):
+        read_table(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize("orient", ["records", "list", "columns", "lines"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_as_pandas_writes_it(orient: Any, indent: int | None, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"size": [1.5, 2.5], "city": ["Köln", None], "tags": [["a", "b"], ["c"]]})
+    if orient == "lines":
+        text = frame.to_json(orient="records", lines=True)
+    else:
+        text = json.dumps(json.loads(frame.to_json()) if orient == "columns" else frame.to_dict(orient), indent=indent)
+    (tmp_path / "table.json").write_text(text)
+    found = read_table(tmp_path / "table.json")
+    assert found["size"].tolist() == [1.5, 2.5]
+    assert found["city"].isna().tolist() == [False, True]
+    assert found["tags"].tolist() == ['["a", "b"]', '["c"]']
+
+
+def test_types_that_files_do_not_have_become_those_that_they_have(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "length": pd.to_timedelta([90, 1], unit="s"),
+            "month": pd.period_range("2024-01", periods=2, freq="M"),
+            "list": [[1, 2], None],
+            "object": [{"a": 1}, {}],
+            "time": [datetime.time(7, 30), None],
+        }
+    )
+    found = plain_columns(frame)
+    assert found["length"].tolist() == [90.0, 1.0]
+    assert found["month"].dt.strftime("%Y-%m-%d").tolist() == ["2024-01-01", "2024-02-01"]
+    assert found["list"].tolist()[0] == "[1, 2]"
+    assert found["object"].tolist() == ['{"a": 1}', "{}"]
+    assert list(found.columns) == list(frame.columns)
+    plain = pd.DataFrame({"n": [1, None], "b": [True, None], "t": ["x", None]})
+    assert plain_columns(plain) is plain
+    pytest.importorskip("pyarrow")
+    arrow = plain_columns(plain.convert_dtypes(dtype_backend="pyarrow"))
+    assert [arrow[name].isna().tolist() for name in plain] == [[False, True]] * 3
+    assert [arrow[name].iloc[0] for name in plain] == [1, True, "x"]
+    plain.set_index("t").to_parquet(tmp_path / "indexed.parquet")
+    assert list(read_table(tmp_path / "indexed.parquet").columns) == ["t", "n", "b"]
+    frame.drop(columns="month").to_parquet(tmp_path / "table.parquet")
+    assert read_table(tmp_path / "table.parquet")["list"].tolist()[0] == "[1, 2]"

@@ -195,6 +195,7 @@ def test_the_shortest_of_cycles_rises_and_falls(steps: int) -> None:
         ({"max_epochs": 3, "accumulate_grad_batches": 4}, 3 * 5),
         ({"max_epochs": 3, "limit_train_batches": 0.5}, 3 * 9),
         ({"max_epochs": 3, "max_steps": 7}, 7),
+        ({"max_epochs": -1, "max_steps": 7}, 7),
     ],
 )
 def test_the_steps_of_a_run_are_those_that_lightning_counts(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hydra
@@ -33,7 +35,7 @@ SMALL: dict[str, Any] = {"epochs": 1, "threads": 1, "trainer": "cpu", "callbacks
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plots: None) -> None:
     """Runs leave their folders in one of the test's own, and models of the test are forgotten after it."""
     monkeypatch.chdir(tmp_path)
-    for name in ("tiny", "narrow", "broken", "nothing", "rows"):
+    for name in ("tiny", "narrow", "broken", "nothing", "rows", "sure", "tied"):
         monkeypatch.setitem(MODELS, name, MODELS["cnn"])
         monkeypatch.delitem(MODELS, name)
 
@@ -85,6 +87,12 @@ def rows(spec: Any) -> nn.Module:
 
 def train(*overrides: str, **settings: Any) -> Any:
     return zoo.train(*overrides, **{**SMALL, **settings})
+
+
+def called(trained: Any, **names: Any) -> Any:
+    """Overrides and arguments of the call in Python that stands in the card of a run, with these names."""
+    (call,) = re.findall(r"(?m)^    (zoo\.train\(.*\))$", (trained.folder / "card.md").read_text(encoding="utf-8"))
+    return eval(call, {"zoo": SimpleNamespace(train=lambda *overrides, **parts: (overrides, parts)), **names})
 
 
 def test_the_same_weights_as_on_the_command_line(
@@ -149,6 +157,9 @@ def test_a_data_frame_is_as_a_csv_file(frame: pd.DataFrame, tmp_path: Path) -> N
     assert given(frame[:3]) == read(frame[:3])
     for file in ("card.md", "train.log"):
         assert "frame: DataFrame 60 x 7" in (given.folder / file).read_text(encoding="utf-8")
+    overrides, parts = called(given, frame=frame)
+    assert parts == {"data": frame}
+    assert {"model=mlp", "data.target=price"} <= {*overrides}
     with pytest.raises(zoo.DataError, match=r"^the data was given in Python \('DataFrame 60 x 7'\)"):
         measure(zoo.load(given.folder / "model.safetensors"), tmp_path)
 
@@ -160,7 +171,7 @@ def test_rows_of_numbers() -> None:
     assert train(data=(inputs, classes), epochs=30).metrics["test/accuracy"] > 0.8
     values = train(data=(torch.from_numpy(inputs), torch.from_numpy(inputs[:, :1] * 7 + 3)), epochs=30)
     assert values.metrics["test/r2"] > 0.8
-    named = train(data=(pd.DataFrame(inputs, columns=list("abc")), pd.Series(classes, name="level")))
+    named = train(data=(pd.DataFrame(inputs, columns=list("abc")), pd.Series(classes, name="level")), epochs=1)
     assert [column.name for column in named.spec.input.columns] == ["a", "b", "c"]
 
 
@@ -178,6 +189,8 @@ def test_images_as_arrays(images: tuple[np.ndarray, np.ndarray], form: str) -> N
     trained = train(data=(given, names), epochs=4, **{"model.widths": [8], "data.batch_size": 32})
     assert trained.spec.output.names == ("dark", "grey", "light")
     assert trained.spec.input.channels == (3 if "3" in form else 1)
+    card = (trained.folder / "card.md").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^\| (\w+) \| \d+ \|$", card) == ["train", "val", "test"]
     answers = trained(list(pixels[:60]))
     assert sum(answer["label"] == name for answer, name in zip(answers, names)) > 45
 
@@ -192,6 +205,7 @@ def test_a_data_module(digits: Digits, tmp_path: Path) -> None:
 def test_a_network_of_ones_own(images: tuple[np.ndarray, np.ndarray]) -> None:
     trained = train(model=tiny, data=images, **{"task.optimizer.lr": 0.1})
     assert trained.folder.parent.name == "tiny_classification_image_arrays"
+    assert called(trained, images=images[0], labels=images[1], tiny=tiny)[1] == {"model": tiny, "data": images}
     again = zoo.load(trained.folder / "model.safetensors")
     assert again(images[0][0]) == trained(images[0][0])
     assert train(model=tiny, data=images).model == "tiny"  # the same builder, once more
@@ -259,7 +273,7 @@ SPOILT = np.full((9, 4, 4), np.nan)
         ({"seed": object()}, zoo.ConfigError, "seed: a setting is a number, text, true, false, null, or lists and"),
         ({"model": 5}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),
         ({"model": lambda spec: None}, zoo.ConfigError, "model is a name, or a function build(spec) -> nn.Module"),
-        ({"data": 5}, zoo.DataError, "data is a name, a DataFrame, a data module of zoo.data, or a pair of arrays"),
+        ({"data": 5}, zoo.DataError, "data is a name, a DataFrame or rows of one, a pair of arrays"),
         ({"data": "frame", "target": "x"}, zoo.DataError, "data of Python is wanted, as in zoo.train(data=…)"),
         ({"data": "module"}, zoo.ConfigError, "data=module is for Python: zoo.train(data=…)"),
         ({"data": (np.zeros((9, 4, 4), "uint8"), [0] * 8)}, zoo.DataError, "9 images and 8 labels; there is one of"),
@@ -268,7 +282,7 @@ SPOILT = np.full((9, 4, 4), np.nan)
         ({"data": (np.zeros((9, 4, 4), int), [0] * 9)}, zoo.DataError, "images are uint8 (0..255) or floats (0..1),"),
         ({"data": (np.zeros((9, 4, 4, 4), "u1"), [0] * 9)}, zoo.DataError, "images are N x H x W, or N x H x W x C"),
         ({"data": (np.zeros((9, 3, 4, 3), "u1"), [0] * 9)}, zoo.DataError, "images of 9 x 3 x 4 x 3 (uint8) may have"),
-        ({"data": (np.zeros((9, 4, 4), "u1"), [0.5] * 9)}, zoo.DataError, "labels are whole numbers or texts, not"),
+        ({"data": (np.zeros((9, 4, 4), "u1"), [0.5] * 9)}, zoo.DataError, "column 'value' has the same value"),
         ({"data": (np.zeros((9, 4, 4), "u1"), [0] * 9)}, zoo.DataError, "all images have the same label: 0"),
         ({"data": (np.zeros((9, 4, 4), "u1"), [0] * 8 + [1])}, zoo.DataError, "label 1 has 1 images; each needs at"),
         ({"data": (np.zeros((9, 4, 4), "u1"), [0, 1, 2] * 3)}, zoo.DataError, "all pixels of the training images are"),
@@ -317,3 +331,49 @@ def test_train_is_a_function_once_all_is_imported() -> None:
             importlib.import_module(module.name)
     assert callable(zoo.train)
     assert zoo.train.__module__ == "zoo"
+
+
+def test_a_place_is_no_data_and_the_line_says_how_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text("a,b\n1,2\n")
+    for place, source in ((tmp_path / "houses.csv", "csv"), (tmp_path, "image_folder")):
+        for given in (place, str(place)):
+            with pytest.raises(zoo.ConfigError, match=f'is a place: zoo.train.data="{source}"'):
+                zoo.train(data=given, target="b")
+
+
+def test_a_network_is_given_by_what_makes_it() -> None:
+    with pytest.raises(zoo.ConfigError, match=r"not 'Linear'; def mine\(spec\)"):
+        zoo.train(model=nn.Linear(2, 2), data="digits")
+
+
+def sure(spec: Any) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(30, 3), nn.Softmax(dim=1))
+
+
+class Tied(nn.Module):
+    """Two layers of one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(30, 30), nn.Linear(30, 30, bias=False), nn.Linear(30, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.second(self.first(images.flatten(1)).relu()))
+
+
+def tied(spec: Any) -> nn.Module:
+    return Tied()
+
+
+def test_a_network_of_probabilities_is_told(images: Any) -> None:
+    with pytest.raises(zoo.ConfigError, match=r"model: sure gives probabilities.* leave out its softmax"):
+        train(model=sure, data=images)
+
+
+def test_weights_that_are_tied_are_kept(images: Any) -> None:
+    trained = train(model=tied, data=images)
+    loaded = zoo.load(trained.folder / "model.safetensors")
+    assert loaded(images[0][0]) == trained(images[0][0])
+    weights = loaded.network.state_dict()
+    assert torch.equal(weights["first.weight"], weights["second.weight"])

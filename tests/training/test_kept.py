@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -129,20 +127,13 @@ def test_a_gpu_that_is_too_small_names_what_would_fit(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-def test_a_console_that_is_full_and_knows_only_ascii(root: Path, tmp_path: Path) -> None:
+def test_a_console_that_is_full_and_knows_only_ascii(root: Path, tmp_path: Path, forks: Any) -> None:
     """The progress bar, and what is logged, hold more."""
-    command = [sys.executable, str(root / "scripts" / "train.py"), *SMALL, f"folder={tmp_path / 'run'}"]
-    plain = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")}
-    with open("/dev/full", "w") as full:
-        ended = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**plain, "PYTHONIOENCODING": "ascii"},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    said = [line for line in ended.stderr.splitlines() if not OF_PROGRESS.search(line)]
+    command = [root / "scripts" / "train.py", *SMALL, f"folder={tmp_path / 'run'}"]
+    full, err = Path("/dev/full"), tmp_path / "err"
+    ended = forks.start(*command, cwd=tmp_path, out=full, err=err, PYTHONIOENCODING="ascii", daemon=False)
+    ended.join()
+    said = [line for line in err.read_text().splitlines() if not OF_PROGRESS.search(line)]
     assert said == ["standard output cannot be written to (No space left on device); the run goes on"]
-    assert ended.returncode == 0
+    assert ended.exitcode == 0
     assert {"model.safetensors", "card.md", "train.log"} <= {file.name for file in (tmp_path / "run").iterdir()}

@@ -98,7 +98,7 @@ def test_each_door_leaves_the_process_as_it_was() -> None:
         "publish": lambda: write_page(Path("weights")),
     }
     for name, door in doors.items():
-        for _ in range(2):
+        for _ in range(2 if name == "train" else 1):
             before = state()
             door()
             after = state()

@@ -19,7 +19,7 @@ from zoo import private
 from zoo.data.images import Digits
 from zoo.hardware import precision
 from zoo.tasks.task import Task
-from zoo.training.run import train
+from zoo.training.run import Given, train
 
 Run = Callable[..., Path]
 
@@ -46,11 +46,17 @@ SHIFTED = ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
 def run(compose: Callable[..., DictConfig], tmp_path: Path, no_plots: None) -> Run:
     """Train with some overrides, and draw nothing; gives the run's folder."""
 
-    def run(name: str, *overrides: str) -> Path:
-        train(compose("train", "trainer=cpu", f"folder='{tmp_path / name}'", *overrides))
+    def run(name: str, *overrides: str, test: bool = True) -> Path:
+        train(compose("train", "trainer=cpu", f"folder='{tmp_path / name}'", *overrides), Given(test=test))
         return tmp_path / name
 
     return run
+
+
+@pytest.fixture
+def fit(run: Run) -> Run:
+    """The same for a network that is not tested."""
+    return partial(run, test=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +83,9 @@ def figures(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_what_a_network_was_built_with_is_kept_in_full(run: Run) -> None:
+def test_what_a_network_was_built_with_is_kept_in_full(fit: Run) -> None:
     """So that an artefact can still be read by a version with other defaults."""
-    file = run("once", "model=cnn", "epochs=1") / "model.safetensors"
+    file = fit("once", "model=cnn", "epochs=1") / "model.safetensors"
     assert zoo.load(file).options == {"widths": [16, 32, 64], "blocks": 0, "dropout": 0.0}
 
 
@@ -147,13 +153,13 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run: Run, model:
 
 @pytest.mark.filterwarnings("ignore:.*deprecated")  # within torch's compiler
 def test_a_compiled_network_has_the_same_names_and_weights(
-    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fit: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the compiler's first part, which finds graphs and makes no kernels, so that each bit is the same."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     short = ["model=mlp", "data=digits", "epochs=1", "task.ema=0.9", *SHIFTED]
-    plain, before = run("plain", *short), private.graphs_compiled()
-    compiled = run("compiled", *short, "compile=true")
+    plain, before = fit("plain", *short), private.graphs_compiled()
+    compiled = fit("compiled", *short, "compile=true")
     assert private.graphs_compiled() > before + 1  # that of the trial
     expected, found = weights(plain), weights(compiled)
     assert list(found) == list(expected)
@@ -185,16 +191,16 @@ def test_kernels_of_the_compiler_train_the_same_network(run: Run) -> None:
         torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
 
 
-def test_the_seed_decides_everything(run: Run) -> None:
+def test_the_seed_decides_everything(fit: Run) -> None:
     first, again, other = (
-        weights(run(name, *SHORT["cnn"], *SHIFTED, "epochs=1", f"seed={seed}"))
+        weights(fit(name, *SHORT["cnn"], *SHIFTED, "epochs=1", f"seed={seed}"))
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
 
 
-def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
+def test_early_stopping_ends_a_run_that_no_longer_improves(fit: Run) -> None:
     overrides = [
         "model=mlp",  # without running statistics, which would still move
         "data=digits",
@@ -203,15 +209,15 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(run: Run) -> None:
         "task.optimizer.lr=1e-30",
         "epochs=9",
     ]
-    folder = run("stopped", *overrides)
+    folder = fit("stopped", *overrides)
     validations = [row for row in figures(folder) if row["val/accuracy"]]
     assert len(validations) == 2
     kept = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
     assert kept == {"best": 0, "last": 1}
 
 
-def test_where_no_metric_chooses_the_last_epoch_is_kept(run: Run) -> None:
-    folder = run("unchosen", "model=cnn", "epochs=2", "model.widths=[4,8]", "callbacks.checkpoint.monitor=null")
+def test_where_no_metric_chooses_the_last_epoch_is_kept(fit: Run) -> None:
+    folder = fit("unchosen", "model=cnn", "epochs=2", "model.widths=[4,8]", "callbacks.checkpoint.monitor=null")
     kept = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
     assert kept == {"best": 1, "last": 1}
 
@@ -301,7 +307,7 @@ def test_batches_are_steps_of_learning(compose: Callable[..., DictConfig], tmp_p
     for more in ([], ["task.steps_per_batch=5"]):
         folder = tmp_path / str(len(counted))
         quick = ["batches=30", "model.num_hidden=16", "task.ais_temperatures=10", "task.ais_runs=5"]
-        train(compose("train", "model=rbm", *quick, f"folder={folder}", *more))
+        train(compose("train", "model=rbm", *quick, f"folder={folder}", *more), Given(test=False))
         counted.append(torch.load(folder / "last.ckpt", weights_only=True)["global_step"])
     assert counted == [38, 38]
 

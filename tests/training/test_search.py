@@ -127,8 +127,9 @@ def test_a_table_is_ranked_by_the_mode_of_its_metric(tmp_path: Path) -> None:
         Row(0, "complete", {"lr": "0.1"}, 0.5, "val/accuracy", "max"),
         Row(1, "complete", {"lr": "0.2"}, 0.9, "val/accuracy", "max"),
         Row(2, "failed", {"lr": "a|b"}, reason="too large"),
+        Row(3, "pruned", {"lr": "0.3"}),
     ]
-    assert [row.number for row in ranked(rows)] == [1, 0, 2]
+    assert [row.number for row in ranked(rows)] == [1, 0, 3, 2]
     write(tmp_path, rows)
     text = (tmp_path / "sweep.md").read_text()
     assert text.index("| 1 | complete | 0.9 |") < text.index("| 0 | complete | 0.5 |")

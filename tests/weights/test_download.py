@@ -6,8 +6,6 @@ import errno
 import hashlib
 import io
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -293,16 +291,19 @@ def test_many_at_once_do_not_disturb_each_other(server: Server, cache: Path) -> 
     assert len(left(cache)) == 1
 
 
-def test_a_process_killed_half_way_leaves_nothing_that_is_taken_for_whole(server: Server, cache: Path) -> None:
+def test_a_process_killed_half_way_leaves_nothing_that_is_taken_for_whole(
+    server: Server, cache: Path, tmp_path: Path, forks: Any
+) -> None:
     wait = threading.Event()
     url = server.url("/m", gives(WHOLE, wait=wait))
-    code = f"import zoo; print('started', flush=True); zoo.load({url!r})"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=dict(os.environ)) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        while not server.asked or not left(cache):
-            assert process.poll() is None
-        process.kill()
+    program, said = tmp_path / "program.py", tmp_path / "said"
+    program.write_text(f"import zoo; zoo.load({url!r})", encoding="utf-8")
+    process = forks.start(program, cwd=tmp_path, out=said, err=said)
+    while not server.asked or not left(cache):
+        assert process.is_alive(), said.read_text()
+        time.sleep(0.01)
+    process.kill()
+    process.join()
     wait.set()
     parts = left(cache)
     assert [name.endswith(".part") for name in parts] == [True]

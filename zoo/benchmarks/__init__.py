@@ -24,7 +24,8 @@ from zoo.progress import busy
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-SUITES = sorted(module.name for module in pkgutil.iter_modules(__path__))
+SHARED = "cells"  # no suite: what several of them measure
+SUITES = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != SHARED)
 DIGITS = 4  # that are printed of a measured number
 
 

@@ -1,15 +1,13 @@
 """Time and memory of reading one's own data, beside pandas and torchvision, and for ten times the data.
 
 All data is generated. Each run is a process of its own; contestants take turns, three times and once with ten times the
-data, and the median counts. Memory is the largest resident size above that after the imports. A line of JSON for each
-row: what both took, the ratio of ours to theirs, and the lowest and highest of ours.
+data, and the median counts. Memory is the largest resident size above that after the imports, and at least 1 MB.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -17,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -29,6 +27,7 @@ import pandas as pd
 import torch
 
 from zoo import models
+from zoo.benchmarks import Row
 from zoo.data import CaptionFolder, CsvRatings, CsvSequences, CsvSeries, CsvText, HuggingFace, ImageFolder, VideoFolder
 from zoo.data.reviews import generate_reviews
 from zoo.data.tables import Csv
@@ -213,9 +212,9 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
 }  # fmt: skip
 
 
-def run(root: Path) -> None:
-    """Print the lines."""
-    print(json.dumps({"cpu": _cpu(), "threads": torch.get_num_threads(), "precision": "32-true"}), flush=True)
+def run(root: Path) -> list[Row]:
+    """Print a line for each row, and give the rows."""
+    measured = []
     with tempfile.TemporaryDirectory() as folder:
         for kind, rows in SIZES.items():
             for size in (rows, 10 * rows):
@@ -223,42 +222,36 @@ def run(root: Path) -> None:
                 path.parent.mkdir()
                 MAKERS[kind](path, size)
                 rounds = ROUNDS if size == rows else 1
-                _rows(kind, path, f"{kind} of {size:,}", rounds)
+                measured += _rows(kind, path, f"{kind} of {size:,}", rounds)
                 if kind == "images":
-                    _rows("images again", path, f"{kind} of {size:,}, a second run", rounds)
+                    measured += _rows("images again", path, f"{kind} of {size:,}, a second run", rounds)
         path = Path(folder) / "movielens.csv"
         ratings(path, RATINGS, USERS, FILMS)
-        seconds, megabytes = _run("ours", "movielens", path)
-        row = f"ratings of MovieLens 20M's size, read and {STEPS} steps"
-        print(json.dumps({"row": f"{row}: seconds", "ours": seconds, "theirs": None, "ratio": None, "spread": None}))
-        print(json.dumps({"row": f"{row}: MB", "ours": megabytes, "theirs": None, "ratio": None, "spread": None}))
+        alone = _run("ours", "movielens", path)
+        measured += _shown(f"ratings of MovieLens 20M's size, read and {STEPS} steps", [alone], [])
+    return measured
 
 
-def _cpu() -> str:
-    """The name of this machine's processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
-
-
-def _rows(kind: str, path: Path, row: str, rounds: int) -> None:
-    """Print the time and the memory of both, in turns."""
+def _rows(kind: str, path: Path, row: str, rounds: int) -> list[Row]:
+    """The time and the memory of both, in turns."""
     measured: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
     for _ in range(rounds):
         for who, runs in measured.items():
             if kind in FOLDERS and who == "ours":
                 shutil.rmtree(path.parent / "cache", ignore_errors=True)
             runs.append(_run(who, kind, path))
+    return _shown(f"{row}, beside {THEIRS[kind][0]}", measured["ours"], measured["theirs"])
+
+
+def _shown(row: str, ours: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]]) -> list[Row]:
+    """A row of seconds and one of megabytes; both are printed."""
+    rows = []
     for place, unit in enumerate(("seconds", "MB")):
-        ours, theirs = ([run[place] for run in measured[who]] for who in ("ours", "theirs"))
-        middle, other = statistics.median(ours), statistics.median(theirs)
-        line = {
-            "ours": middle,
-            "theirs": other,
-            "ratio": round(middle / max(other, 1e-3), 2),
-            "beside": THEIRS[kind][0],
-        }
-        print(json.dumps({"row": f"{row}: {unit}", **line, "spread": [min(ours), max(ours)]}), flush=True)
+        mine, others = ([run[place] for run in runs] for runs in (ours, theirs))
+        medians = [f"{statistics.median(numbers):.2f}" for numbers in (mine, others) if numbers]
+        print(f"{row}: {' beside '.join(medians)} {unit}", flush=True)
+        rows.append(Row(f"{row}: {unit}", mine, others))
+    return rows
 
 
 def _run(who: str, kind: str, path: Path) -> tuple[float, float]:
@@ -278,7 +271,7 @@ def main(who: str, kind: str, path: str) -> None:
     contestant(Path(path))
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([round(seconds, 2), round((after - before) / 1024)]))
+    print(json.dumps([seconds, max(1, round((after - before) / 1024))]))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def run(root: Path) -> list[Row]:
     backends = [name for name in ("tensorflow", "torch") if installed and importlib.util.find_spec(name)]
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in (OURS, *backends)}
     for seed in SEEDS:
-        metrics = train("experiment=mnist_quickstart", root, seed)
+        metrics = train(["experiment=mnist_quickstart"], root, seed)
         results[OURS].append((metrics["train/seconds"], metrics["test/accuracy"]))
         for backend in backends:
             results[backend].append(_keras(backend, root, seed))

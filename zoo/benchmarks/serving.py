@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from zoo.benchmarks import Row
 
 MODELS = {
     "lstm.rt_polarity": "words of film reviews",
@@ -46,8 +47,9 @@ class Load:
     refused: int = 0  # bad inputs that got their error
 
 
-def run(root: Path) -> None:
-    """Print the table."""
+def run(root: Path) -> list[Row]:
+    """Print the table, and give its rows: seconds of each request."""
+    rows = []
     print(f"{'':18} {'clients':>7} {'requests/s':>10} {'median ms':>9} {'p99 ms':>7} {'wrong':>5} {'lost':>5}")
     for name in MODELS:
         inputs, expected = examples(name)
@@ -59,6 +61,8 @@ def run(root: Path) -> None:
                 rate = len(ranked) / seconds
                 numbers = f"{rate:10.0f} {1e3 * median:9.1f} {1e3 * late:7.1f} {load.wrong:5} {load.lost:5}"
                 print(f"{name:18} {clients:7} {numbers}", flush=True)
+                rows.append(Row(f"{name}, {clients} clients", ranked))
+    return rows
 
 
 def examples(name: str) -> tuple[list[Any], list[Any]]:

@@ -125,15 +125,14 @@ def fit(task: Task, data: DataModule, epochs: int) -> list[float]:
     """Seconds of each epoch of a task under Lightning's Trainer, on a CPU, with what shows progress, and loggers."""
     keep_freed_memory()  # as scripts/train.py does, and
     look_for_gpus_once()
-    clock, bar = Clock(), progress_bar()
+    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = L.Trainer(
             accelerator="cpu",
             precision=precision("auto", "cpu"),  # type: ignore[arg-type]
             max_epochs=epochs,
             limit_val_batches=0,
-            callbacks=[clock, *([bar] if bar else [])],
-            enable_progress_bar=bar is not None,
+            callbacks=[clock, progress_bar()],
             logger=[CSVLogger(folder, "", ""), TensorBoardLogger(folder, "", "tensorboard")],
             enable_checkpointing=False,
             enable_model_summary=False,

@@ -12,10 +12,12 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
 from zoo.data.core.splits import random_split, split_fractions
+from zoo.data.core.targets import TARGET_KINDS, Targets
 from zoo.data.tables import TableData
 from zoo.errors import DataError
 from zoo.files import quoted
-from zoo.spec import Classes, Image, Spec
+from zoo.spec import Image, Spec
+from zoo.spec.cells import plain_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +79,7 @@ class Frame(TableData):
         names = [str(name) for name in frame.columns]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"two columns of the DataFrame are called {quoted(twice)}; each has a name of its own")
-        self.frame = frame.set_axis(names, axis=1)
+        self.frame = plain_columns(frame.set_axis(names, axis=1))
 
     def read(self) -> pd.DataFrame:
         return self.frame
@@ -88,7 +90,7 @@ class Arrays(Frame):
 
     Args:
         inputs: numbers (N, F); NaN is missing.
-        targets: a class or a number each: (N,) or (N, 1).
+        targets: a class or a number each, (N,), or several, (N, K); they are called target, or target0, target1, …
         target_kind, batch_size, val_fraction, test_fraction, split_seed: as in `TableData`.
 
     Raises:
@@ -109,14 +111,15 @@ class Arrays(Frame):
     ) -> None:
         import pandas as pd
 
-        numbers, column = array(inputs, "inputs"), _labels(targets, "targets")
+        numbers, columns = array(inputs, "inputs"), labels_of(targets, "targets")
         if numbers.ndim != 2 or numbers.dtype.kind not in "biuf":
             raise DataError(f"rows of a table are numbers N x F, not {_told(numbers)}; text goes into a DataFrame")
-        _check_lengths(numbers, "rows", column, "targets")
+        check_lengths(numbers, "rows", columns, "targets")
         frame = pd.DataFrame(numbers, columns=[f"x{place}" for place in range(numbers.shape[1])])
+        learned = named_columns(columns, "target")
         super().__init__(
-            frame.assign(target=column),
-            "target",
+            frame.assign(**learned),
+            list(learned) if len(learned) > 1 else "target",
             target_kind=target_kind,
             batch_size=batch_size,
             val_fraction=val_fraction,
@@ -126,11 +129,13 @@ class Arrays(Frame):
 
 
 class ImageArrays(DataModule):
-    """Images with a label each, given in Python as arrays. The random split is stratified by class.
+    """Images with a label each, several or values, given in Python as arrays. The random split is stratified by class.
 
     Args:
         images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or floats in 0..1.
-        labels: a whole number or a text each (N,).
+        labels: a whole number or a text each (N,), which are classes; fractions (N,) or (N, V), which are values; or 0
+            and 1 for each of several labels (N, K).
+        target_kind: `classes`, `labels`, `values`, or `auto`, which goes by the type of the labels.
         batch_size, augment: as in `DataModule`.
         val_fraction, test_fraction: fractions of the images, above 0.
         split_seed: seed of the split, from 0 to 2**32 - 1.
@@ -145,6 +150,7 @@ class ImageArrays(DataModule):
         images: Any,
         labels: Any,
         *,
+        target_kind: str = "auto",
         batch_size: int = 64,
         augment: Callable[[Tensor], Tensor] | None = None,
         val_fraction: float = 0.15,
@@ -154,48 +160,20 @@ class ImageArrays(DataModule):
         super().__init__(batch_size, augment)
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
-        given, self.labels = array(images, "images"), _labels(labels, "labels")
-        _check_lengths(given, "images", self.labels, "labels")
+        given, told = array(images, "images"), labels_of(labels, "labels")
+        check_lengths(given, "images", told, "labels")
         self.images = pixels(given)
+        self.targets = _targets(told, check.one_of("target_kind", target_kind, TARGET_KINDS))
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        names, codes = _classes(self.labels)
-        rows = random_split(len(codes), self.fractions, self.split_seed, groups=codes.tolist())
-        splits = {split: Examples(self.images[chosen], codes[chosen]) for split, chosen in rows.items()}
+        groups = self.targets.codes.tolist() if self.targets.kind == "classes" else None
+        rows = random_split(len(self.images), self.fractions, self.split_seed, groups=groups)
+        output = self.targets.output(rows["train"])
+        targets = self.targets.encoded(output)
+        splits = {split: Examples(self.images[chosen], targets[chosen]) for split, chosen in rows.items()}
         mean, std = pixel_statistics(self.images[rows["train"]])
         channels, height, width = self.images.shape[1:]
-        return Spec(Image(channels, height, width, mean, std), Classes(names)), splits
-
-
-def given_as(data: Any) -> tuple[str, dict[str, Any]]:
-    """Which source (a file of conf/data) takes an object, and its arguments.
-
-    Raises:
-        DataError: none does.
-    """
-    if is_frame(data):
-        return "frame", {"frame": data}
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        kinds = "a name, a DataFrame, a data module of zoo.data, or a pair of arrays (images, labels)"
-        raise DataError(f"data is {kinds}, not {quoted(type(data).__name__)}")
-    inputs, targets = data
-    if is_frame(inputs):
-        name = str(getattr(targets, "name", None) or "target")
-        column = _labels(targets, "targets")
-        _check_lengths(inputs, "rows", column, "targets")
-        return "frame", {"frame": inputs.assign(**{name: column}), "target": name}
-    rows = array(inputs, "inputs")
-    if rows.ndim == 2:
-        return "arrays", {"inputs": rows, "targets": targets}
-    return "image_arrays", {"images": rows, "labels": targets}
-
-
-def describe(given: Any) -> str:
-    """An object in a few words: `DataFrame 60 x 5`."""
-    shape = getattr(given, "shape", None)
-    if shape is None:
-        return f"{type(given).__name__} {len(given)}" if hasattr(given, "__len__") else type(given).__name__
-    return f"{type(given).__name__} {' x '.join(map(str, shape))}"
+        return Spec(Image(channels, height, width, mean, std), output), splits
 
 
 def is_frame(data: Any) -> bool:
@@ -242,17 +220,47 @@ def pixels(images: Any) -> Tensor:
     return _channels_first(_bytes(array(images, "images")))
 
 
-def _labels(given: Any, name: str) -> np.ndarray:
-    """Labels or targets (N,)."""
+def labels_of(given: Any, name: str) -> np.ndarray:
+    """Labels or targets (N,), or several of each example (N, K)."""
     labels = array(given, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1:
-        raise DataError(f"{name} are one an example, (N,), not {_told(labels)}")
+    if labels.ndim not in (1, 2) or 0 in labels.shape[1:]:
+        raise DataError(f"{name} are one an example, (N,), or several, (N, K), not {_told(labels)}")
     return labels
 
 
-def _check_lengths(inputs: Any, of: str, labels: np.ndarray, name: str) -> None:
+def named_columns(columns: np.ndarray, name: str, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Targets (N,) or (N, K) by their names."""
+    if columns.ndim == 1:
+        return {names[0] if names else name: columns}
+    return dict(zip(names or [f"{name}{place}" for place in range(columns.shape[1])], columns.T))
+
+
+def _targets(labels: np.ndarray, kind: str) -> Targets:
+    """What is to be learned of each image.
+
+    Raises:
+        DataError: the labels are of no such kind.
+    """
+    if kind == "classes" or (kind == "auto" and labels.ndim == 1 and labels.dtype.kind != "f"):
+        return Targets("classes", *_classes(labels))
+    if labels.dtype.kind not in "biuf":
+        raise DataError(f"several labels or values of an image are numbers (N, K), not {_told(labels)}")
+    numbers = torch.from_numpy(labels.astype("float64")).reshape(len(labels), -1)
+    if not numbers.isfinite().all():
+        row = int((~numbers.isfinite()).any(dim=1).int().argmax())
+        raise DataError(f"labels, row {row}: {numbers[row].tolist()} is not finite")
+    names = tuple(named_columns(labels, "label" if kind == "labels" else "value"))
+    marked = bool(((numbers == 0) | (numbers == 1)).all())
+    if kind == "labels" and not marked:
+        raise DataError("several labels of an image are 0 and 1 (N, K)")
+    if kind == "labels" or (kind == "auto" and labels.ndim == 2 and marked):
+        return Targets("labels", tuple(named_columns(labels, "label")), numbers.to(torch.uint8))
+    return Targets("values", names, numbers)
+
+
+def check_lengths(inputs: Any, of: str, labels: np.ndarray, name: str) -> None:
     if inputs.ndim == 0 or len(inputs) != len(labels):
         count = 0 if inputs.ndim == 0 else len(inputs)
         raise DataError(f"{count} {of} and {len(labels)} {name}; there is one of each for an example")
@@ -298,7 +306,9 @@ def _classes(labels: np.ndarray) -> tuple[tuple[str, ...], Tensor]:
     import numpy as np
 
     texts = labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels)
-    if labels.dtype.kind not in "biuU" and not texts:
+    if labels.ndim != 1 or (labels.dtype.kind not in "biuU" and not texts):
+        if labels.ndim != 1:
+            raise DataError(f"classes are one an image, (N,), not {_told(labels)}")
         odd = next((label for label in labels if not isinstance(label, str)), labels.dtype)
         raise DataError(f"labels are whole numbers or texts, not {quoted(odd)} ({labels.dtype})")
     names, codes, counts = np.unique(labels.astype(str) if texts else labels, return_inverse=True, return_counts=True)

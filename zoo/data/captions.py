@@ -42,8 +42,8 @@ class CaptionFolder(DataModule):
 
     Args:
         root: the folder.
-        captions: the table; None for `captions.csv` or `captions.txt` in the folder. One of its columns names the
-            images, one may be called `split`, and all others hold captions.
+        captions: the table; None for `captions.csv`, `captions.txt` or `labels.csv` in the folder. One of its columns
+            names the images, one may be called `split`, and all others hold captions.
         size: S, height and width of an image.
         fit: how images of other proportions are resized: `stretch`, `crop` or `pad`.
         min_freq: words that occur less often in the training split are unknown.
@@ -112,7 +112,8 @@ class CaptionFolder(DataModule):
         table = self.table or next((self.root / name for name in NAMES if (self.root / name).is_file()), None)
         if table is None:
             raise DataError(f"{self.root} has no {NAMES[0]}; data.captions=FILE is a table of images and captions")
-        frame, rows = read_labels(table), rows_of_names(found, table)
+        rows = rows_of_names(found, table)
+        frame = read_labels(table, rows)
         naming = naming_column(frame, rows, table, "images")
         split = split_column(frame, naming)
         texts = [name for name in frame if name not in (naming, split)]
@@ -122,7 +123,7 @@ class CaptionFolder(DataModule):
         splits: dict[int, str] = {}
         told = [""] * len(frame) if split is None else splits_of(frame[split], table)
         for (line, name), its, sentences in zip(frame[naming].items(), told, frame[texts].to_numpy().tolist()):
-            row = rows.get(plain_name(name))
+            row = rows.get(plain_name(name, rows))
             if row is None:
                 raise DataError(f"{table}, line {line}: {quoted(name)} is no image of the folder, or one of several")
             captions.setdefault(row, []).extend(text for text in sentences if tokenise(text, "words"))

@@ -120,6 +120,7 @@ class Conll(DataModule):
         first = next((row for row, line in zip(rows, lines) if row and not _passed(line)), [])
         universal = len(first) == len(UNIVERSAL) and first[0].partition("-")[0].isdigit()
         place = self._place(path, len(first), universal)
+        known = {row[place] for line, row in zip(lines, rows) if len(row) == len(first) and not _passed(line)}
         sentences: list[Tagged] = []
         words: list[str] = []
         labels: list[str] = []
@@ -129,7 +130,9 @@ class Conll(DataModule):
                     sentences.append(Tagged(tuple(words), tuple(labels)))
                 words, labels = [], []
                 continue
-            if _passed(line) or (universal and not row[0].isdigit()):  # 1-2 and 1.1 are no words of their own
+            if universal and not row[0].isdigit():  # a comment; and 1-2 and 1.1 are no words of their own
+                continue
+            if _passed(line) and not (row[0] == "#" and len(row) == len(first) and row[place] in known):  # the word #
                 continue
             if len(row) != len(first):
                 raise DataError(
@@ -160,7 +163,7 @@ class Conll(DataModule):
 
 
 def _passed(line: str) -> bool:
-    """Whether a line is no word of a sentence: a comment, or a mark of a new document."""
+    """Whether a line seems to be no word of a sentence, but a comment, or a mark of a new document."""
     return line.startswith(("# ", "-DOCSTART-")) or line == "#"
 
 

@@ -21,6 +21,7 @@ from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Series, Spec
 from zoo.spec.cells import days, numbers, words
+from zoo.spec.dialect import AUTO, Header
 from zoo.spec.files import read_file
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class CsvSequences(DataModule):
         time: a column of numbers or dates by which the steps are ordered; None for the order of rows.
         target_kind: `classes`, `labels`, `values` or `auto`, as in `zoo.data.csv_text.CsvText`.
         label_separator: between the labels of a cell.
-        separator, encoding: as in `zoo.data.tables.Csv`.
+        separator, encoding, header: as in `zoo.data.tables.Csv`.
         batch_size: sequences a batch.
         val_fraction, test_fraction: fractions of the sequences, above 0.
         split_seed: seed of the split, from 0 to 2**32 - 1.
@@ -64,6 +65,7 @@ class CsvSequences(DataModule):
         label_separator: str | None = None,
         separator: str | None = None,
         encoding: str | None = None,
+        header: Header = AUTO,
         batch_size: int = 32,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
@@ -77,7 +79,7 @@ class CsvSequences(DataModule):
         self.time = time
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.label_separator = label_separator
-        self.file = {"separator": separator, "encoding": encoding}
+        self.file = {"separator": separator, "encoding": encoding, "header": header}
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
 
@@ -143,7 +145,8 @@ class CsvSequences(DataModule):
             if missing := [name for name in self.columns or names if name not in frame]:
                 raise DataError(f"{path.name} has no column '{missing[0]}', which {found.paths[0].name} has")
         if self.time is not None:
-            frames = [frame.iloc[np.argsort(self._times(frame[self.time], self.time))] for frame in frames]
+            orders = [np.argsort(self._times(frame[self.time], self.time), kind="stable") for frame in frames]
+            frames = [frame.iloc[order] for frame, order in zip(frames, orders)]
             frames = [frame.drop(columns=self.time) for frame in frames]
         return pd.concat(frames), np.array(list(map(len, frames))), found.splits, found.targets
 
@@ -158,6 +161,8 @@ class CsvSequences(DataModule):
             values = numbers(cells, name) if cells.dtype.kind in "iuf" else days(cells, name)
         except SpecError as error:
             raise DataError(str(error)) from error
+        if values.isna().any():
+            raise DataError(f"column '{name}', row {values.index[values.isna()][0]}: the time of a step is missing")
         return values.to_numpy()
 
     def _numbers_of(self, frame: pd.DataFrame) -> list[str]:

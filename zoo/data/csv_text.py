@@ -155,7 +155,10 @@ class CsvText(DataModule):
         for name in (*self.labels, *([self.text] if self.text else [])):
             if name not in frame:
                 setting = "data.label" if name in self.labels else "data.text"
-                raise DataError(f"{Path(path).name}: {unknown('column', name, frame.columns)}; {setting} names it")
+                raise DataError(
+                    f"{Path(path).name}: {unknown('column', name, frame.columns)}; {setting} names it, and "
+                    "data.header=null is for a file whose first line is a row"
+                )
         if self.text is None:
             self.text = _most_wordy(frame.drop(columns=self.labels), path)
             self.note(f"column '{self.text}' holds the texts")

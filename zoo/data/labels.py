@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.core.targets import Targets, of_columns
-from zoo.data.layouts import NAMED, SPLITS, Layout, only
+from zoo.data.layouts import NAMED, Layout, only, split_of
 from zoo.errors import DataError, unknown
 from zoo.files import one_line, quoted
+from zoo.spec.files import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOOKED_AT = 100  # rows, to tell which column names files
-SEPARATORS = ",;\t|"
+WITH_COMMA = r"[+-]?\d+(?:,\d+)?"  # a number, in a file whose separator is none
 
 
 def of_table(
@@ -35,8 +37,8 @@ def of_table(
     Raises:
         DataError: a row names no image, an image is named twice, a cell is empty or no number, or there is no column.
     """
-    frame = read_labels(path)
     rows = rows_of_names(found, path)
+    frame = read_labels(path, rows)
     naming = naming_column(frame, rows, path, found.what)
     splits = split_column(frame, naming)
     targets = _targets(frame, target, {naming, splits}, path)
@@ -58,24 +60,60 @@ def split_column(frame: pd.DataFrame, naming: str) -> str | None:
     return next((name for name in frame if name.lower() in ("split", "set", "subset") and name != naming), None)
 
 
-def read_labels(path: Path) -> pd.DataFrame:
-    """The cells of a table as text; its index is the line in the file."""
+def read_labels(path: Path, rows: Container[str]) -> pd.DataFrame:
+    """The cells of a table as text; its index is the line in the file.
+
+    A first line that names a file is no header; the columns are called column_1, … then.
+
+    Args:
+        path: a CSV file, or JSON lines.
+        rows: names of files.
+
+    Raises:
+        DataError: it cannot be read, or has no rows.
+    """
+    if path.suffix.lower() == ".jsonl":
+        return read_table(path).astype("string").fillna("").astype(object)
+    frame = _cells(path, header=True)
+    if any("." in name and plain_name(name, rows) in rows for name in frame):
+        return _cells(path, header=False)
+    if frame.empty:
+        raise DataError(f"{path} has no rows")
+    return frame
+
+
+def _cells(path: Path, *, header: bool) -> pd.DataFrame:
     import pandas as pd
 
     try:
         with path.open("rb") as file:
             start = file.readline().decode("utf-8-sig", errors="replace")
-        separator = max(SEPARATORS, key=start.count)
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        likely = max(",;|", key=start.count)  # captions have commas in them, beside a tab
+        separator = "\t" if "\t" in start else likely if likely in start else " "
+        frame = pd.read_csv(
+            path,
+            sep=r"\s+" if separator == " " else separator,
+            header="infer" if header else None,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
     except FileNotFoundError:
         raise DataError(f"there is no table of labels {path}") from None
     except (OSError, ValueError) as error:
         raise DataError(one_line(f"cannot read {path}, which is to be a CSV file in UTF-8: {error}")) from error
-    if frame.empty:
-        raise DataError(f"{path} has no rows")
+    if not header:
+        frame.columns = [f"column_{number + 1}" for number in range(frame.shape[1])]
     frame = frame.rename(columns=str.strip).apply(lambda cells: cells.str.strip())
-    frame.index += 2  # the line in the file
+    if separator != ",":
+        frame = frame.apply(lambda cells: cells.str.replace(",", ".") if _have_commas(cells) else cells)
+    frame.index += 1 + header  # the line in the file
     return frame
+
+
+def _have_commas(cells: pd.Series) -> bool:
+    """Whether cells are numbers, some with a comma before their fraction."""
+    return bool(cells.str.fullmatch(WITH_COMMA).all() and cells.str.contains(",").any())
 
 
 def rows_of_names(found: Layout, path: Path) -> dict[str, int | None]:
@@ -96,7 +134,7 @@ def rows_of_names(found: Layout, path: Path) -> dict[str, int | None]:
 def naming_column(frame: pd.DataFrame, rows: dict[str, int | None], path: Path, what: str) -> str:
     """The column whose cells are names of files."""
     first = frame.head(LOOKED_AT)
-    hits = {name: sum(plain_name(cell) in rows for cell in first[name]) for name in first}
+    hits = {name: sum(plain_name(cell, rows) in rows for cell in first[name]) for name in first}
     best = max(hits, key=hits.__getitem__)
     if not hits[best]:
         seen = quoted(str(frame.iloc[0, 0]))
@@ -108,7 +146,7 @@ def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path, what: str) 
     chosen: dict[int, int] = {}
     one = what.removesuffix("s")
     for line, cell in cells.items():
-        name = plain_name(cell)
+        name = plain_name(cell, rows)
         row = rows.get(name)
         if row is None:
             fault = (
@@ -121,8 +159,18 @@ def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path, what: str) 
     return list(chosen)
 
 
-def plain_name(cell: str) -> str:
-    return cell.replace("\\", "/").removeprefix("./")
+def plain_name(cell: str, rows: Container[str] = ()) -> str:
+    """A file's name as `rows` has it; of a path from the root of a disk, maybe another one, the end that is there.
+
+    Captions may be numbered: `1.jpg#0`.
+    """
+    name = cell.replace("\\", "/").removeprefix("./")
+    if (numbered := re.fullmatch(r"(.+)#\d+", name)) and numbered[1] in rows:
+        return numbered[1]
+    if re.match(r"/|[A-Za-z]:/", name):
+        parts = name.split("/")
+        return next((end for start in range(1, len(parts)) if (end := "/".join(parts[start:])) in rows), name)
+    return name
 
 
 def _targets(frame: pd.DataFrame, target: str | Sequence[str] | None, taken: set[str | None], path: Path) -> list[str]:
@@ -138,7 +186,7 @@ def _targets(frame: pd.DataFrame, target: str | Sequence[str] | None, taken: set
 
 def splits_of(cells: pd.Series, path: Path, *, train: bool = True) -> tuple[str, ...]:
     """What each row is for; with `train` some must be for training."""
-    splits = [SPLITS.get(cell.lower()) for cell in cells]
+    splits = [split_of(cell) for cell in cells]
     if None in splits:
         line = cells.index[splits.index(None)]
         raise DataError(f"{path}, line {line}: {quoted(cells[line])} is no split: train, val or test")

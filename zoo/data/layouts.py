@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +21,16 @@ ENDINGS = (
 LAYOUTS = ("auto", "classes", "images")
 SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-    "testing": "test",
+    "testing": "test", "dev": "val",
 }  # fmt: skip
+_OF_SPLIT = re.compile(r"[ _-]?(set|data|images)$")  # as in test_set
 LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # of Windows and macOS
 LABELS = "labels.csv"
+DESCRIBED, NAMES_FILES = (
+    ("metadata.csv", "metadata.jsonl"),
+    b"file_name",
+)  # tables of the Hugging Face Hub, their column
+TABLES = (".csv", ".tsv", ".txt", ".jsonl")  # endings of files that may be tables of labels
 NAMED = 5  # files, folders or endings that a message names
 FEW = 3  # images beside folders of images that are strays, or one of a hundred
 
@@ -69,10 +76,31 @@ def layout(root: Path, kind: str = "auto", endings: Sequence[str] = ENDINGS, wha
     if kind == "images":
         return found
     tops = [_top(name) for name in files.names]
-    words = {top: SPLITS.get(top.lower()) for top in dict.fromkeys(tops) if top}
+    words = {top: split_of(top) for top in dict.fromkeys(tops) if top}
     if kind == "auto" and "train" in words.values() and {"val", "test"} & set(words.values()):
         return _with_splits(found, tops, words)
+    if kind == "auto" and len(words) == 1 and "" not in tops:
+        inner = layout(root / tops[0], kind, endings, what)
+        if inner.splits or inner.folders:
+            return replace(inner, notes=(f"all {what} are in {tops[0]}/", *inner.notes))
     return _with_classes(found, tops, needed=kind == "classes")
+
+
+def split_of(word: str) -> str | None:
+    """The split that a folder or a cell names, such as `training_set`."""
+    return SPLITS.get(_OF_SPLIT.sub("", word.lower()))
+
+
+def table_of(root: Path) -> Path | None:
+    """The table of labels that lies in a folder: labels.csv, or one in the form of the Hugging Face Hub."""
+    if (root / LABELS).is_file():
+        return root / LABELS
+    for name in DESCRIBED:
+        if (root / name).is_file():
+            with (root / name).open("rb") as file:
+                if NAMES_FILES in file.read(4096):
+                    return root / name
+    return None
 
 
 def listed(root: Path, endings: Sequence[str] = ENDINGS, what: str = "images") -> tuple[ImageFiles, tuple[str, ...]]:
@@ -85,9 +113,11 @@ def listed(root: Path, endings: Sequence[str] = ENDINGS, what: str = "images") -
     others: Counter[str] = Counter()
     for name, stat in _walk(root):
         ending = os.path.splitext(name)[1].lower()
-        if ending in endings and name != LABELS:
+        if name == LABELS or name in DESCRIBED:
+            continue
+        if ending in endings:
             images.append((name, stat.st_size, stat.st_mtime_ns))
-        elif name != LABELS:
+        else:
             others[ending or "without an ending"] += 1
     passed = f"{others.total()} files are no {what} and are passed over: {_counted(others)}" if others else ""
     if not images:
@@ -135,7 +165,8 @@ def _with_splits(found: Layout, tops: Sequence[str], words: Mapping[str, str | N
     flat = [split for split, its in kinds.items() if "" in its]
     if flat:
         raise DataError(
-            f"the {found.what} of {flat[0]} in {root} are not all in folders of classes, those of the others are"
+            f"the {found.what} of {flat[0]} in {root} are not all in folders of classes, those of the others are; move "
+            "those without a class elsewhere"
         )
     for split, its in kinds.items():
         if strange := sorted(its - kinds["train"]):

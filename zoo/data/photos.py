@@ -20,7 +20,7 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_names
 from zoo.data.image_columns import Patches, SizedImages, WholeImages
 from zoo.data.labels import of_table
-from zoo.data.layouts import LABELS, LAYOUTS, NAMED, Layout, layout
+from zoo.data.layouts import LAYOUTS, NAMED, TABLES, Layout, layout, table_of
 from zoo.errors import DataError
 from zoo.spec import Classes, Image, Spec, Values
 from zoo.spec.image import FITS
@@ -216,8 +216,8 @@ class ImageFolder(DataModule):
         return [*found, theirs]
 
     def _laid_out(self, root: Path, table: Path | None) -> tuple[Layout, Targets | None]:
-        if table is None and self.layout == "auto" and (root / LABELS).is_file():
-            table = root / LABELS
+        if table is None and self.layout == "auto":
+            table = table_of(root)
         found = layout(root, self.layout if table is None else "images")
         labels = None
         if table is not None:
@@ -231,6 +231,9 @@ class ImageFolder(DataModule):
             )
         for note in found.notes:
             self.note(note)
+        if labels is None and self.layout == "auto":
+            for file in sorted(file for file in root.iterdir() if file.suffix.lower() in TABLES):
+                self.note(f"{file.name} lies in the folder; if it labels the images, give data.labels={file}")
         return found, labels
 
     def _as_ours(self, theirs: Targets, ours: Targets | None) -> Targets:

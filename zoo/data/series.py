@@ -17,7 +17,7 @@ from zoo.data.core.kinds import find
 from zoo.data.core.notations import read_with_decimals
 from zoo.data.windows import Sequences, SeriesData, fill
 from zoo.errors import DataError, SpecError, unknown
-from zoo.spec.cells import Notation, numbers
+from zoo.spec.cells import TIME_OF_DAY, Notation, exact_words, numbers
 from zoo.spec.clock import PERIODS, Clock, calendar_of
 from zoo.spec.dialect import AUTO, Dialect, Header
 from zoo.spec.table import hide
@@ -26,6 +26,8 @@ from zoo.spec.times import Grid, Moments, grid_of, moments, occurs_twice
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+HOURS = ("hour", "hours", "hr", "stunde")  # names of columns that are a part of the time
 
 GAPS = ("fill", "skip", "mask")
 GAPS_SAID = {
@@ -134,8 +136,8 @@ class CsvSeries(SeriesData):
         self.path = path
         self.time = time
         self.targets = [targets] if isinstance(targets, str) else list(targets)
-        self.inputs = None if inputs is None else [name for name in inputs if name not in future]
         self.future = [future] if isinstance(future, str) else list(future)
+        self.inputs = None if inputs is None else [name for name in inputs if name not in self.future]
         self.calendar = [calendar] if isinstance(calendar, str) and calendar != AUTO else calendar
         for name in self.calendar if isinstance(self.calendar, list | tuple) else ():
             check.one_of("calendar", name, PERIODS)
@@ -225,7 +227,12 @@ class CsvSeries(SeriesData):
         others = [name for name in frame.columns if name not in taken and frame[name].dtype.kind != "f"]
         for name in sorted(others, key=lambda name: frame[name].nunique()):
             pairs = pd.DataFrame({"when": when.to_numpy(), "id": frame[name].to_numpy()})
-            if not pairs.duplicated().any() and len(frame) >= 3 * frame[name].nunique():
+            if pairs.duplicated().any():
+                continue
+            if str(name).lower() in HOURS or exact_words(pairs["id"]).str.fullmatch(TIME_OF_DAY).all():
+                both = f"{frame[self.time].iloc[0]} {frame[name].iloc[0]}"
+                raise DataError(f"column '{name}' holds times of day: write one column of both, such as {both}")
+            if len(frame) >= 3 * frame[name].nunique():
                 self.note(f"column '{name}' tells {frame[name].nunique()} series apart (data.id={name})")
                 return [str(name)]
         place = int(double.to_numpy().argmax())

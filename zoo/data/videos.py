@@ -103,7 +103,8 @@ class VideoFolder(DataModule):
         if not table.is_file():
             return None
         found = layout(self.root, "images", ENDINGS, "videos")
-        frame, rows = read_labels(table), rows_of_names(found, table)
+        rows = rows_of_names(found, table)
+        frame = read_labels(table, rows)
         naming = naming_column(frame, rows, table, "videos")
         if not frame[naming].duplicated().any():
             return None
@@ -115,7 +116,7 @@ class VideoFolder(DataModule):
         self.note(f"{table.name} labels each frame by '{wanted}'")
         paths, splits, labels = [], [], []
         for name, part in frame.groupby(naming, sort=False):
-            row = rows.get(plain_name(str(name)))
+            row = rows.get(plain_name(str(name), rows))
             if row is None:
                 raise DataError(f"{table}, line {part.index[0]}: {quoted(str(name))} is no video of the folder")
             paths.append(found.files.root / found.files.names[row])

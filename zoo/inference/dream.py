@@ -48,7 +48,6 @@ def dream(cfg: DictConfig) -> Path:
     names, objective = _objective(artefact, cfg.label, cfg.stage, cfg.channel)
     image: Any = artefact.spec.input
     octaves, steps = (1, 100) if cfg.image is None else (4, 15)
-    steps = check.whole("steps", steps if cfg.steps is None else cfg.steps, 1, 10_000)
     try:
         with busy("dreaming"):
             frames = ascend(
@@ -56,7 +55,7 @@ def dream(cfg: DictConfig) -> Path:
                 _start(image, cfg.image, cfg.size, len(names), cfg.seed),
                 octaves=octaves if cfg.octaves is None else cfg.octaves,
                 ratio=cfg.ratio,
-                steps=steps,
+                steps=check.whole("steps", steps if cfg.steps is None else cfg.steps, 1, 10_000),
                 lr=cfg.lr,
                 smoothness=cfg.smoothness,
                 shift=cfg.shift,

@@ -45,7 +45,7 @@ def evaluate(cfg: DictConfig) -> bool:
         DataError: the data of the only weights asked for is not at hand.
     """
     chosen = dict(_chosen(cfg.weights))
-    print(f"{'weights':32} {'metric':24} {'claimed':>10} {'measured':>10} {'tolerance':>9}")
+    rows = [f"{'weights':32} {'metric':24} {'claimed':>10} {'measured':>10} {'tolerance':>9}"]
     agree = True
     for name, (artefact, tolerance) in chosen.items():
         try:
@@ -53,13 +53,15 @@ def evaluate(cfg: DictConfig) -> bool:
         except DataError as error:
             if len(chosen) == 1:
                 raise
-            print(f"{name:32} skipped: {error}")
-            continue
-        for metric, claimed, found, allowed in compare(artefact.metrics, measured, tolerance):
-            within = abs(found - claimed) <= allowed  # NaN is not
-            agree &= within
-            row = f"{name:32} {metric:24} {claimed:10.5g} {found:10.5g} {allowed:9.2g}"
-            print(row if within else f"{row}  DIFFERS")
+            rows.append(f"{name:32} skipped: {error}")
+        else:
+            for metric, claimed, found, allowed in compare(artefact.metrics, measured, tolerance):
+                within = abs(found - claimed) <= allowed  # NaN is not
+                agree &= within
+                row = f"{name:32} {metric:24} {claimed:10.5g} {found:10.5g} {allowed:9.2g}"
+                rows.append(row if within else f"{row}  DIFFERS")
+        while rows:
+            print(rows.pop(0))
     return agree
 
 

@@ -194,20 +194,25 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     for row in rows:
         named = {name: value for name, value in row.items() if not isinstance(value, dict) or "value" in value}
         shown = dict(_flat(named))
-        cells = cells or [list(shown)]
-        cells.append([rounded(value) if isinstance(value, float) else _text(value) for value in shown.values()])
+        cells = cells or [list(shown)]  # the columns are those of the first answer
+        values = (shown.get(name, "") for name in cells[0])
+        cells.append([rounded(value) if isinstance(value, float) else _text(value) for value in values])
     widths = [max(map(len, column)) for column in zip(*cells)]
     for line in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=file)
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """A header and a row for each answer; a nested part has a column `part.name`."""
+    """A header and a row for each answer; a nested part has a column `part.name`.
+
+    The columns are those of the first answer, since others may not be known for long: what only some answers have, such
+    as the words that a translation copies, is in lines of JSON alone.
+    """
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         flat = dict(_flat(row))
         if writer is None:
-            writer = csv.DictWriter(file, list(flat))
+            writer = csv.DictWriter(file, list(flat), extrasaction="ignore")
             writer.writeheader()
         writer.writerow(flat)
 

@@ -110,6 +110,7 @@ def choose_threshold(criterion: Criterion, probabilities: Tensor, positive: Tens
         criterion: `f1` or `balanced_accuracy`, to be highest; `{cost: C}`, the cost of a missed positive where that of
             a false one is 1, to be lowest in total; `{recall: R}` or `{precision: P}`, at least so much, at the highest
             precision or recall; `{false_positive_rate: R}`, at most so much, at the highest recall; or the threshold.
+            Where no threshold gives so high a precision, or so low a rate, it is the one that comes nearest.
         probabilities: of being positive (N,).
         positive: whether each is (N,).
     """
@@ -127,9 +128,9 @@ def choose_threshold(criterion: Criterion, probabilities: Tensor, positive: Tens
         "f1": 2 * hits / (taken + count),
         "balanced_accuracy": recall - rate,
         "cost": -(false + wanted * (count - hits)),
-        "recall": precision - 2 * (recall < wanted),
-        "precision": recall - 2 * (precision < wanted),
-        "false_positive_rate": recall - 2 * (rate > wanted),
+        "recall": precision - 2 * (recall < wanted),  # all together reach any recall
+        "precision": recall - 2 * (precision < min(wanted, float(precision.max()))),
+        "false_positive_rate": recall - 2 * (rate > max(wanted, float(rate.min()))),
     }[name]
     place = int(score.argmax())
     below = values[place + 1] if place + 1 < len(values) else torch.zeros(())

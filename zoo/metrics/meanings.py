@@ -24,7 +24,7 @@ MEANINGS = {
         "By how much probabilities and the fractions of right answers differ, 0 to 1; lower is better."
     ),
     "cer": "Character error rate: edits (insertions, deletions, substitutions) for each true character; 0 is best.",
-    "classes": "The fraction of classes that generated images show about as often as real ones do; 1 is best.",
+    "classes": "How many classes generated images show at least a tenth as often as real ones do; higher is better.",
     "colourfulness": "How colourful images are (Hasler and Süsstrunk): 0 is grey, 15 slightly, 59 quite colourful.",
     "exact": "The fraction of captions, translations or sets of labels that are right as a whole; 1 is best.",
     "f1": "Harmonic mean of precision and recall, 0 to 1; higher is better.",

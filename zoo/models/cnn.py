@@ -285,7 +285,7 @@ def build(
     if isinstance(source, TextLine) and isinstance(wanted, Transcript):
         return _made(CRNN, options, source.height, len(wanted.alphabet))
     if isinstance(source, Text) and isinstance(wanted, Classes | MultiLabel | Values):
-        return _made(TextCNN, options, source.codes, len(wanted.names))
+        return _made(TextCNN, options, source.codes, wanted.outputs)
     if isinstance(source, Series) and isinstance(wanted, Labels):
         return Tagger(_made(SequenceCNN, {**options, "pool": "none"}, len(source.names), len(wanted.names)))
     if isinstance(source, Series) and isinstance(wanted, Forecast):
@@ -296,7 +296,7 @@ def build(
     if type(source) is Image and isinstance(wanted, Classes | MultiLabel | Values):
         if options.pop("photo", False):
             photo_cnn.check_size(source, widths or photo_cnn.WIDTHS)
-            return _made(PhotoCNN, options, source.channels, len(wanted.names))
+            return _made(PhotoCNN, options, source.channels, wanted.outputs)
         smallest = -(-min(source.size) // 2 ** len(widths or WIDTHS))  # of the last feature map; rounded up
         return _made(CNN, {"grid": min(4, smallest), **options}, source.channels, wanted.outputs)
     raise SpecError(

@@ -5,10 +5,11 @@ What is learned from a file and what is asked for later, in a file, a stream or 
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
 
@@ -44,6 +45,46 @@ class Notation(NamedTuple):
 
 PLAIN = Notation()
 TIME_OF_DAY = r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?$"
+
+
+def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with NumPy's types, text and dates alone, as files have them.
+
+    A length of time becomes seconds, a month or quarter its first day, and a list or an object within a cell JSON.
+    """
+    plain = [_plain_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    changed = {place: cells for place, cells in enumerate(plain) if cells is not None}
+    if not changed:
+        return frame
+    import pandas as pd
+
+    columns = [changed.get(place, frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return pd.concat(columns, axis=1).set_axis(frame.columns, axis=1)
+
+
+def _plain_column(cells: pd.Series) -> pd.Series | None:
+    """A column of plain types; None if it is one."""
+    import pandas as pd
+
+    if isinstance(cells.dtype, pd.ArrowDtype):
+        numeric = cells.dtype.kind in "iufb"
+        cells = (
+            cells.convert_dtypes(dtype_backend="numpy_nullable") if numeric else cells.astype(object).infer_objects()
+        )
+        return cells if (plain := _plain_column(cells)) is None else plain
+    if isinstance(cells.dtype, pd.PeriodDtype):
+        return cells.dt.to_timestamp()
+    if cells.dtype.kind == "m":
+        return cells.dt.total_seconds()
+    if cells.dtype == object and not cells.map(lambda cell: isinstance(cell, Hashable)).all():
+        return cells.map(lambda cell: cell if isinstance(cell, Hashable) else _json(cell))
+    return None
+
+
+def _json(cell: Any) -> str:
+    return json.dumps(
+        cell, ensure_ascii=False, default=lambda part: part.tolist() if hasattr(part, "tolist") else str(part)
+    )
 
 
 def distinct(cells: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
@@ -107,20 +148,38 @@ def numbers(cells: pd.Series, name: str, notation: Notation = PLAIN) -> pd.Serie
 
 def _numbers(cells: pd.Series, notation: Notation) -> pd.Series:
     """Cells as float64, NaN if they are no numbers."""
-    import pandas as pd
-
     if cells.dtype == object and notation != PLAIN:  # numbers as such, beside text
         is_text = cells.map(lambda cell: isinstance(cell, str)).astype(bool)
-        values = pd.to_numeric(cells.mask(is_text), errors="coerce").astype("float64")
+        values = _floats(cells.mask(is_text))
         values[is_text] = _numbers(cells[is_text].astype("string"), notation)
         return values
-    text = cells if notation == PLAIN else written_plainly(cells.astype("string"), notation)
-    return pd.Series(pd.to_numeric(text, errors="coerce")).astype("float64")
+    values = _floats(cells if notation == PLAIN else written_plainly(cells.astype("string"), notation))
+    if notation == PLAIN and (left := values.isna() & cells.notna()).any():
+        values[left] = _floats(with_minus(cells[left].astype("string")))
+    return values
+
+
+def _floats(cells: pd.Series) -> pd.Series:
+    """Cells in plain notation as float64, NaN if they are no numbers, and infinite if they are too large."""
+    import pandas as pd
+
+    try:
+        return pd.Series(pd.to_numeric(cells, errors="coerce")).astype("float64")
+    except OverflowError:  # by a whole number of Python, which has no bounds
+        return pd.Series(pd.to_numeric(cells.astype("str"), errors="coerce")).astype("float64")
+
+
+def with_minus(text: pd.Series) -> pd.Series:
+    """Numbers below zero, as accounts and typesetters write them: (12.50), 12.50- and \u221212.50 are -12.50."""
+    text = text.str.replace("\u2212", "-", regex=False)
+    text = text.str.replace(r"^\s*\(([^()+-]*\d[^()+-]*)\)\s*$", r"-\1", regex=True)
+    return text.str.replace(r"^\s*([^()+-]*\d)\s*-\s*$", r"-\1", regex=True)
 
 
 def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
     """Numbers in a notation, as Python writes them; what is not in this notation becomes missing."""
     decimal, thousands, unit = map(re.escape, notation)
+    text = with_minus(text)
     if notation.unit:
         text = text.str.replace(rf"^\s*([+-]?)\s*{unit}\s*", r"\1", regex=True)
         text = text.str.replace(rf"\s*{unit}\s*$", "", regex=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zoo.errors import DataError
@@ -12,21 +13,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORDERS = ("day_first", "month_first")
+MOSTLY = 0.8  # the share of cells by which a column seems to be of dates or numbers, with some that are none
+DATED = r"^\d{1,4}([-/.])\w{1,9}\1\d{1,4}(?:[ T].*)?$"
 _MONTHS = r"[^\W\d_]{3,9}\.?"
+# Of mail, of social networks, of `date`, of web servers; and months
+_FIXED = (
+    "%a, %d %b %Y %H:%M:%S %Z", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y",
+    "%d/%b/%Y:%H:%M:%S %z", "%b %Y", "%B %Y", "%b-%Y", "%m/%Y",
+)  # fmt: skip
 
 
 def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must: bool = False) -> str | None:
     """How dates are written, "" if by ISO 8601; None if these are none.
 
     Raises:
-        DataError: the day and the month may be either way round.
+        DataError: the day and the month may be either way round; or there is no such day.
     """
     import pandas as pd
 
-    if pd.to_datetime(known, format="ISO8601", errors="coerce", utc=True).notna().all():
+    if _parsed(known, "ISO8601").all():
         return ""
-    fitting = [form for form in _forms(known) if _parse(known, form)]
-    if len(fitting) > 1 and fitting[0][:2] != fitting[1][:2] and "." not in fitting[0]:
+    forms = [*_forms(known), *_FIXED]
+    fitting = [form for form in forms if _parsed(known[:1], form).all() and _parsed(known, form).all()]
+    if {"%d", "%m"} <= {form[:2] for form in fitting} and "." not in fitting[0]:
         if dates is None:
             raise DataError(
                 f"column '{name}': '{known.iloc[0]}' may have the day or the month first, as have all its dates; give "
@@ -34,11 +43,12 @@ def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must:
             )
         fitting = [form for form in fitting if form.startswith("%d") == (dates == "day_first")]
     if not fitting:
+        _refuse_impossible(known, name, ["ISO8601", *forms])
         if must:
             raise DataError(f"column '{name}': '{known.iloc[0]}' is no date that is known; write 2024-12-31")
         return None
     form = fitting[0]
-    day = pd.to_datetime(known[:1], format=form).iloc[0].date().isoformat()
+    day = pd.to_datetime(known[:1], format=form, utc=True).iloc[0].date().isoformat()
     order = {"%d": "day first", "%m": "month first"}.get(form[:2], form)
     say(f"column '{name}' is read as dates, {order}: '{known.iloc[0]}' is {day}")
     return form
@@ -68,7 +78,22 @@ def _clock(rest: str) -> str:
     return "" if not rest.strip() else {0: "h", 1: "m"}.get(rest.count(":"), "s")
 
 
-def _parse(known: pd.Series, form: str) -> bool:
+def _parsed(known: pd.Series, form: str) -> pd.Series:
+    """Whether each is a date in this form."""
     import pandas as pd
 
-    return bool(pd.to_datetime(known, format=form, errors="coerce").notna().all())
+    return pd.to_datetime(known, format=form, errors="coerce", utc=True).notna()
+
+
+def _refuse_impossible(known: pd.Series, name: str, forms: Sequence[str]) -> None:
+    """Refuse what looks like dates, of which some are no day, such as 2024-02-30; it would be a category."""
+    if not known.str.match(DATED).all():
+        return
+    for form in forms:
+        is_date = _parsed(known, form)
+        if MOSTLY <= is_date.mean() < 1:
+            odd = known[~is_date].iloc[0][:40]
+            raise DataError(
+                f"column '{name}': '{odd}' is no date, and {is_date.sum()} of {len(known)} different cells are; "
+                f"mend it, or give data.na_values=['{odd}']"
+            )

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -123,8 +124,10 @@ def read_delimited(
 
     frame = _read_in_parts(read, exact)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
-    for place, cells in read(dtype=dict.fromkeys(named, str), usecols=named).items() if named else ():
-        if zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
+    huge = [place for place, cells in frame.items() if names and cells.dtype.kind == "f" and cells.abs().max() == inf]
+    again = [*named, *huge]  # what is too large for a float is refused, and quoted as it is written
+    for place, cells in read(dtype=dict.fromkeys(again, str), usecols=again).items() if again else ():
+        if place in huge or zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
             frame[place] = cells
     frame.index += 1
     frame = without_total(_named(frame, form), form.notes)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import csv
 import gzip
 import json
+import lzma
 import os
+import shutil
 import zlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
 from zoo.errors import DataError, install
 from zoo.files import one_line, quoted
+from zoo.spec.cells import plain_columns
 from zoo.spec.delimited import Delimited, read_delimited
 from zoo.spec.dialect import Dialect, encoding_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GZIP = b"\x1f\x8b"  # how such a file begins
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"  # how such files begin
+PACKED: dict[bytes, Any] = {GZIP: gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+WORKBOOK = "an Excel workbook; save its sheet as CSV"
 
 
 def read_table(path: str | os.PathLike[str], **options: Any) -> pd.DataFrame:
@@ -32,7 +42,7 @@ def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
     """Read a CSV file, a Parquet file (its name ends in .parquet or .pq; this needs pyarrow), or JSON lines (.jsonl,
     .ndjson or .json; an object for each row).
 
-    Cells that are empty, "?" or NaN are missing. Rows count from 1.
+    Cells that are empty, "?" or NaN are missing. Rows count from 1. A file may be compressed by gzip, bzip2, xz or zip.
 
     Args:
         path: the file.
@@ -45,6 +55,59 @@ def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
     path = Path(path).expanduser()
     if not path.is_file():
         raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a CSV file")
+    with _unpacked(path) as file:
+        try:
+            return _read_file(file, options)
+        except DataError as error:
+            if file == path:
+                raise
+            raise DataError(str(error).replace(str(file), str(path))) from error
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """The file itself; or what is in it, in a folder that is there for as long, if it is compressed.
+
+    Raises:
+        DataError: it is damaged, has several files in it, or is a workbook of Excel.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+    opened = next((opened for mark, opened in PACKED.items() if start.startswith(mark)), None)
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        raise DataError(f"{path} is {WORKBOOK}")
+    if opened is None and not start.startswith(ZIP):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        try:
+            if opened is not None:
+                inner = Path(folder, path.stem)
+                with opened(path, "rb") as source, inner.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+            else:
+                inner = _unzipped(path, Path(folder))
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, BadZipFile, RuntimeError) as error:
+            raise DataError(one_line(f"cannot read {path}: {error}")) from error
+        yield inner
+
+
+def _unzipped(path: Path, folder: Path) -> Path:
+    """The one file of a zip file, written to a folder."""
+    with ZipFile(path) as packed:
+        names = [one.filename for one in packed.infolist() if not one.is_dir()]
+        if "xl/workbook.xml" in names:
+            raise DataError(f"{path} is {WORKBOOK}")
+        names = [name for name in names if not name.startswith("__MACOSX/")]
+        if len(names) != 1:
+            raise DataError(f"{path} holds {len(names)} files ({quoted(names)}); a table is one: unpack it")
+        inner = folder / Path(names[0]).name
+        with packed.open(names[0]) as source, inner.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    return inner
+
+
+def _read_file(path: Path, options: dict[str, Any]) -> Delimited:
     if path.suffix.lower() in (".parquet", ".pq"):
         return Delimited(_read_parquet(path), Dialect())
     if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
@@ -88,42 +151,61 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        frame = pd.read_parquet(path).reset_index(drop=True)
+        frame = pd.read_parquet(path)
+        frame = frame.reset_index(drop=frame.index.names == [None])  # of pandas, which has a name where it is a column
     except ImportError as error:
         raise DataError(f"reading Parquet takes pyarrow: {install('parquet')}") from error
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise DataError(f"cannot read {path}: {error}") from error
     frame.index += 1
-    return frame
+    return plain_columns(frame)
 
 
 def _read_json(path: Path) -> pd.DataFrame:
-    """Objects, one a line or all in one list; a list or an object within a cell stays JSON."""
+    """Objects, one a line or all in one list, or one object whose lists are the columns; a list or an object within a
+    cell stays JSON."""
     import pandas as pd
 
     text = read_text(path)
-    lines = list(enumerate(text.split("\n"), start=1))
+    whole: Any = None
     try:
-        if text.lstrip().startswith("["):
-            rows, lines = json.loads(text), []
-        else:
-            rows = []
+        if text.lstrip().startswith(("[", "{")):
+            whole = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}") from error
-    for number, line in lines:
+        if not text.lstrip().startswith("{"):
+            raise DataError(f"{path} is no JSON: {error}") from error
+    if isinstance(whole, dict) and _are_columns(list(whole.values())):
+        frame = pd.DataFrame(
+            {name: list(cells.values() if isinstance(cells, dict) else cells) for name, cells in whole.items()}
+        )
+    else:
+        frame = pd.DataFrame(_objects(path, _of_lines(path, text) if whole is None else whole))
+    frame.index += 1
+    return plain_columns(frame)
+
+
+def _of_lines(path: Path, text: str) -> list[Any]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
         try:
             rows += [json.loads(line)] if line.strip() else []
         except ValueError as error:
             raise DataError(f"{path}, line {number} is no JSON: {error}") from error
+    return rows
+
+
+def _are_columns(values: list[Any]) -> bool:
+    """Whether these are columns of one length, as lists or as pandas' to_json writes them."""
+    lengths = {len(cells) if isinstance(cells, list | dict) else 0 for cells in values}
+    return len(lengths) == 1 and max(lengths) > 1
+
+
+def _objects(path: Path, rows: Any) -> list[dict[str, Any]]:
+    rows = rows if isinstance(rows, list) else [rows]
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise DataError(f'{path}, row {number} is {quoted(json.dumps(row))}, not an object such as {{"text": …}}')
-        for name, cell in row.items():
-            if isinstance(cell, (dict, list)):
-                row[name] = json.dumps(cell, ensure_ascii=False)
-    frame = pd.DataFrame(rows)
-    frame.index += 1
-    return frame
+    return rows
 
 
 def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:

@@ -54,7 +54,12 @@ def read_image(raw: RawImage, *, at_least: int | None = None) -> PIL.Image.Image
         raise SpecError(f"an image is a path, the bytes of a file, a PIL image or an array, not {type(raw).__name__}")
     if min(image.size) == 0:
         raise SpecError("the image has no pixels")
-    return _eight_bits(image)
+    try:
+        return _eight_bits(image)
+    except SpecError as error:
+        raise SpecError(
+            f"cannot read {_name(raw)}: {error}" if isinstance(raw, (str, os.PathLike)) else str(error)
+        ) from error
 
 
 def image_size(source: ImageFile) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.spec.cells import words
+from zoo.spec.cells import plain_columns, words
 from zoo.spec.columns import MISSING, Category, Column, column_from
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import import_pandas, read_table
@@ -115,7 +115,7 @@ class Table(InputKind):
         if isinstance(raw, (str, os.PathLike)):
             frame = self.with_points(read_table(raw, like=self.dialect, names=list(self.slices), text=self.exact))
         elif isinstance(raw, pd.DataFrame):
-            frame = raw
+            frame = plain_columns(raw)
         else:
             frame = pd.DataFrame(self._rows(raw), columns=list(self.slices))
             frame.index += 1  # rows are counted from 1

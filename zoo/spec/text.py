@@ -208,6 +208,11 @@ class Text(InputKind):
         return {token: code for code, token in enumerate(self.vocabulary, start=FIRST)}
 
 
+def words_of(codes: Tensor, vocabulary: Sequence[str]) -> list[str]:
+    """The token of each code (T,); `�` for padding and for one that is not in the vocabulary."""
+    return ["�" if code < FIRST else vocabulary[code - FIRST] for code in codes.tolist()]
+
+
 @dataclass(frozen=True)
 class Tokens:
     """A generated text of at most `max_length` tokens; the network gives codes (B, T), which end with 0.

@@ -27,15 +27,12 @@ FORMAT = 2  # of our own entry; zoo 0.1 wrote none
 MAX_BYTES = 2**36
 MAX_STRUCTURE = 2**26  # bytes of the pickle of names and numbers, the tensors apart
 MAX_ENTRIES = 2**18  # tensors
-MAX_COUNT = 2**53
 VERSION = "pytorch-lightning_version"
 SETTINGS = "hyper_parameters"
 PARTS = {
     "zoo": dict, SETTINGS: dict, VERSION: str, "epoch": int, "global_step": int, "state_dict": dict, "loops": dict,
     "callbacks": dict, "optimizer_states": list, "lr_schedulers": list, "progress": dict,
 }  # fmt: skip
-_OF_THE_MACHINE = ("foreach", "fused", "capturable", "differentiable")  # how an optimizer computes, not what
-_OURS = ("zoo.", "lightning.", "pytorch_lightning.")
 
 
 def read(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:

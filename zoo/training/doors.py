@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from torch import nn
 
 from zoo import private, registry
-from zoo.data.arrays import describe, given_as
 from zoo.data.core.data_module import DataModule
+from zoo.data.given import describe, given_as
 from zoo.errors import ConfigError
 from zoo.files import quoted
 from zoo.progress import Lenient
@@ -99,12 +101,23 @@ def from_python(
 
 def _source(data: Any) -> tuple[str | None, Given]:
     """The file of conf/data for what is given as data, and what it is given."""
+    if isinstance(data, os.PathLike) or (isinstance(data, str) and Path(data).exists() and not data.isidentifier()):
+        raise ConfigError(f"{quoted(str(data))} is a place: {_door_to(Path(data))}")
     if data is None or isinstance(data, str):
         return data, Given()
     if isinstance(data, DataModule):
         return "module", Given(data=data)
     source, arguments = given_as(data)
     return source, Given(arguments=arguments)
+
+
+def _door_to(path: Path) -> str:
+    """How data at a place is given."""
+    if path.is_dir():
+        return f'zoo.train(data="image_folder", **{{"data.root": {str(path)!r}}}), or another folder of docs/data.md'
+    return (
+        f'zoo.train(data="csv", target=…, **{{"data.path": {str(path)!r}}}), or csv_text, csv_series, … of docs/data.md'
+    )
 
 
 def _builder(model: Any) -> tuple[str | None, bool]:
@@ -116,7 +129,8 @@ def _builder(model: Any) -> tuple[str | None, bool]:
         name = str(getattr(model, "__name__", ""))
         if not callable(model) or not name.isidentifier():
             fault = "a name, or a function build(spec) -> nn.Module with a name of its own"
-            raise ConfigError(f"model is {fault}, not {quoted(model)}")
+            advice = "; def mine(spec): return … gives the one that you have" if isinstance(model, nn.Module) else ""
+            raise ConfigError(f"model is {fault}, not {quoted(type(model).__name__ if advice else model)}{advice}")
         registry.register_model(name, model, plugin=getattr(model, "__module__", None))
     return name, True
 

@@ -20,7 +20,8 @@ def check_output(name: str, network: Any, spec: Spec) -> None:
     """Run a network in eval mode on random input that fits its spec; the zoo's own networks are left alone.
 
     Raises:
-        ConfigError: it is no nn.Module, it fails on such input, or its output is of another shape than the spec's.
+        ConfigError: it is no nn.Module, it fails on such input, or its output is of another shape than the spec's, or
+            probabilities where it is to be logits.
     """
     if not isinstance(network, nn.Module):
         raise ConfigError(f"model: {name} gives {quoted(type(network).__name__)}, and not an nn.Module")
@@ -42,6 +43,8 @@ def check_output(name: str, network: Any, spec: Spec) -> None:
         got = f"{_told(found)} of {found.dtype}" if isinstance(found, Tensor) else quoted(type(found).__name__)
         want = " x ".join(map(str, wanted))
         raise ConfigError(f"model: {name} gives {got} for a batch of {shapes}; {spec} wants floats {want}")
+    if isinstance(spec.output, Classes) and bool(((found >= 0).all()) & ((found.sum(dim=1) - 1).abs() < 1e-3).all()):
+        raise ConfigError(f"model: {name} gives probabilities, and a loss wants logits: leave out its softmax")
 
 
 def _shape(spec: Spec) -> tuple[int, ...] | None:

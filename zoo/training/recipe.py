@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from zoo.weights.artefact import Artefact
 PRIVATE = ("data.root=", "data.path=", "data.test_root=", "data.labels=", "data.cache=", "folder=", "resume=")
 DATA = "$ZOO_DATA"  # how a recipe names the folder of data sets, which others have elsewhere
 GIVEN = ("frame", "inputs", "targets", "images", "labels", "module")  # settings of data that describe what Python gave
+IN_PYTHON = {"frame": "frame", "arrays": "(inputs, targets)", "image_arrays": "(images, labels)", "module": "module"}
 PARTS = ("model", "task", "data", "trainer", "seed", "epochs", "batches")
 
 
@@ -26,6 +28,7 @@ def recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
     overrides = [_portable(part) for part in overrides_given(cfg)]
     overrides = [part for part in overrides if not part.startswith(PRIVATE) or DATA in part]
     overrides = [part for part in overrides if not (part.startswith("init_from=") and Path(part[10:]).exists())]
+    overrides = [part for part in overrides if not re.match(r"[+~]*callbacks\.progress\b", part)]  # it only shows
     config = {name: plain(cfg[name]) for name in PARTS}
     config["data"] = {name: _portable(value) for name, value in config["data"].items()}
     for name in ("root", "path", "test_root", "labels", "cache"):
@@ -55,7 +58,15 @@ def overrides_given(cfg: DictConfig) -> list[str]:
 
 
 def command(overrides: Sequence[str]) -> str:
-    """The command of a run, as a shell takes it."""
+    """The command of a run, as a shell takes it; where its data or network was given in Python, the call."""
+    chosen = {name: value for name, _, value in (part.partition("=") for part in overrides)}
+    given = {"data": IN_PYTHON.get(chosen.get("data", ""))}
+    given["model"] = chosen.get("model.name") if chosen.get("model") == "given" else None
+    if any(given.values()):
+        described = [*(f"data.{part}" for part in GIVEN if given["data"]), *(name for name in given if given[name])]
+        described += ["model.name"] if given["model"] else []
+        said = [json.dumps(part, ensure_ascii=False) for part in overrides if part.partition("=")[0] not in described]
+        return f"zoo.train({', '.join([*said, *(f'{name}={one}' for name, one in given.items() if one)])})"
     return " ".join(["python scripts/train.py", *map(_quoted, overrides)])
 
 

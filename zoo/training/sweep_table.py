@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 RESULT = "result.json"  # of a run, in its own folder
 SHOWN = 10
+STATES = ("complete", "pruned", "failed")  # in the order in which they are ranked
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Row:
 
     Args:
         number: of the run.
-        state: complete, pruned or failed.
+        state: one of `STATES`.
         values: of the settings that the sweep is over, by name.
         score: of the validation metric; NaN where there is none.
         monitor, mode: the metric, and whether `min` or `max` of it is the best.
@@ -64,11 +65,11 @@ def kept_rows(folder: Path) -> list[Row]:
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
-    """The best first; those without a score last, and pruned ones before them."""
+    """Complete runs first, then pruned ones, then those that failed; of each the best first."""
 
-    def rank(row: Row) -> tuple[bool, bool, float]:
+    def rank(row: Row) -> tuple[int, bool, float]:
         sign = -1 if row.mode == "max" else 1
-        return row.state != "complete", math.isnan(row.score), sign * row.score
+        return STATES.index(row.state), math.isnan(row.score), sign * row.score
 
     return sorted(rows, key=rank)
 

@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -301,7 +301,7 @@ def to_bytes(artefact: Artefact, *, half: bool = False) -> bytes:
         text = json.dumps(header, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ArtefactError(f"options, metrics and recipe must be plain JSON with finite numbers: {error}") from error
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in artefact.network.state_dict().items()}
+    tensors = _apart({name: tensor.detach().cpu() for name, tensor in artefact.network.state_dict().items()})
     if half:
         tensors = {name: _halved(name, tensor) for name, tensor in tensors.items()}
     data = serialize(tensors, metadata={"zoo": text})
@@ -363,6 +363,18 @@ def check(path: str | os.PathLike[str]) -> None:
         ArtefactError: it is not; the message does not name the file.
     """
     headers.verified(headers.read(Path(path)))
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous tensors that share no memory: weights that are tied are written under each of their names."""
+    taken: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        found = tensor.contiguous()
+        place = found.untyped_storage().data_ptr()
+        apart[name] = found.clone() if place in taken else found
+        taken.add(place)
+    return apart
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError
-from zoo.spec import Spec, Table, Text, Transcript
+from zoo.spec import Sentence, SourceText, Spec, Table, TargetText, Text, Tokens, Transcript
 from zoo.spec.text import FIRST
 
 NEW = 5.0  # nats by which a new character is less likely, at first, than the one that it starts from
@@ -20,7 +20,7 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
     """Copy into a network for one spec what fits it of the `state_dict` of a network of the same model for another.
 
     A tensor is copied where name and shape agree. A convolution over another number of channels gets the mean of the
-    source's over them, scaled so that equal channels sum to what they did. The embedding of a token goes to the same
+    source's over them, scaled so that equal channels sum to what they did. What belongs to a token goes to the same
     token, where vocabularies differ, and so do the rows of a head over characters, where alphabets differ: a new letter
     with an accent starts from that without. All else stays as it is.
 
@@ -34,7 +34,7 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
         theirs, ours = ({column.name for column in table.columns} for table in (source_spec.input, spec.input))
         if theirs != ours:
             raise ConfigError(f"those weights are of other columns; they take: {', '.join(sorted(theirs))}")
-    rows = _common_codes(source_spec, spec)
+    codes = _common_codes(source_spec, spec)
     characters = _common_characters(source_spec, spec)
     heads = _heads(source, network, characters)
     lines = []
@@ -42,6 +42,7 @@ def start_from(source: Mapping[str, Tensor], source_spec: Spec, network: nn.Modu
         for name, tensor in network.state_dict().items():
             found = source.get(name)
             of_head = characters if name in heads else None
+            rows = next((rows for part, rows in codes.items() if name == part or f"{part}." in name), None)
             line = f"{name} is new" if found is None else _fill(name, tensor, found, rows, of_head)
             lines += [line] if line else []
     if len(lines) == len(network.state_dict()) and all(" is new" in line for line in lines):
@@ -79,9 +80,10 @@ def _fill(
 ) -> str | None:
     """Fill a tensor from the one found, as far as that can be done; says so where it is no plain copy.
 
-    `characters`, as `_common_characters` gives them, are those of a head's rows; None for all other tensors.
+    `rows` are the codes of tokens that both have, where each token has a row, and `characters`, as
+    `_common_characters` gives them, those of a head's rows; both are None for all other tensors.
     """
-    if rows is not None and "embedding" in name and tensor.ndim == 2 and found.shape[1:] == tensor.shape[1:]:
+    if rows is not None and found.shape[1:] == tensor.shape[1:]:
         tensor[rows[1]] = found[rows[0]]
         return f"{name} has {rows.shape[1]} of its {len(tensor)} rows from the weights' vocabulary"
     if characters is not None:
@@ -146,13 +148,26 @@ def _differ_in_channels(found: Tensor, tensor: Tensor) -> bool:
     return found.ndim == tensor.ndim >= 3 and found.shape[:1] + found.shape[2:] == tensor.shape[:1] + tensor.shape[2:]
 
 
-def _common_codes(source: Spec, spec: Spec) -> Tensor | None:
-    """The codes of tokens that both vocabularies hold, in the one and the other (2, N); None if they are the same."""
-    if not isinstance(source.input, Text) or not isinstance(spec.input, Text):
-        return None
-    if source.input.vocabulary == spec.input.vocabulary:
-        return None
-    return torch.tensor(list(_pairs(source.input.vocabulary, spec.input.vocabulary))).T
+def _common_codes(source: Spec, spec: Spec) -> dict[str, Tensor]:
+    """The codes of tokens that two vocabularies hold, in the one and the other (2, N), where these differ.
+
+    By the part of their names that tensors with a row for each token have.
+    """
+    theirs, ours = _vocabularies(source), _vocabularies(spec)
+    differ = [part for part in ours if theirs.get(part, ours[part]) != ours[part]]
+    return {part: torch.tensor(list(_pairs(theirs[part], ours[part]))).T for part in differ}
+
+
+def _vocabularies(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """The tokens that have a row each in a network's tensors, by a part of their names."""
+    given, wanted = spec.input, spec.output
+    if isinstance(given, SourceText) and isinstance(wanted, TargetText):
+        return {"source": given.vocabulary, "embedding": wanted.vocabulary, "bias": wanted.vocabulary}
+    if isinstance(wanted, Tokens):
+        return {"embedding": wanted.vocabulary, "output": wanted.vocabulary}
+    if isinstance(given, Sentence):
+        return {"words": given.vocabulary, "letters": given.alphabet}
+    return {"embedding": given.vocabulary} if isinstance(given, Text) else {}
 
 
 def _pairs(theirs: tuple[str, ...], ours: tuple[str, ...]) -> Iterator[tuple[int, int]]:

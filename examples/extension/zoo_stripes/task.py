@@ -16,6 +16,8 @@ class HardClassification(Classification):
         super().__init__(spec, build, optimizer)
         self.share = share  # of the examples of a batch
 
-    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def training_loss(self, outputs: Tensor, targets: Tensor, criterion: nn.Module | None = None) -> Tensor:
+        if criterion is not None:  # for each example by itself, which then counts by its weight
+            return super().training_loss(outputs, targets, criterion)
         losses = functional.cross_entropy(outputs, targets, reduction="none")  # (B,)
         return losses.topk(max(1, round(self.share * len(losses)))).values.mean()

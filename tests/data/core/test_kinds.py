@@ -39,6 +39,10 @@ def found(cells: list[object], **options: str) -> tuple[Kind, str]:
         ([f"{n},50 €" for n in COUNT], Notation(",", "", "€"), 0.5),
         ([f"{n}.25%" for n in COUNT], Notation(".", "", "%"), 0.25),
         ([f"{n} kg" for n in COUNT], Notation(".", "", "kg"), 0),
+        ([f"({n + 1}.50)" if n % 2 == 0 else f"{n}.50" for n in COUNT], Notation(), -1.5),
+        ([f"({n + 1},50 €)" if n % 2 == 0 else f"{n},50 €" for n in COUNT], Notation(",", "", "€"), -1.5),
+        ([f"{n + 1}.50-" if n % 2 == 0 else f"{n}.50" for n in COUNT], Notation(), -1.5),
+        ([f"\u2212{n + 1}.50" if n % 2 == 0 else f"{n}.50" for n in COUNT], Notation(), -1.5),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -79,6 +83,19 @@ def test_two_readings_are_asked_for_and_the_table_may_tell() -> None:
         ([f"{MONTHS[n % 12]} {n % 28 + 1}, 2020" for n in COUNT], "%b %d, %Y", "2020-01-01"),
         ([f"{n % 28 + 1}-{MONTHS[n % 12]}-20" for n in COUNT], "%d-%b-%y", "2020-01-01"),
         ([20200101 + n % 28 for n in COUNT], "", "2020-01-01"),
+        ([f"May {n % 28 + 1}, 2020" for n in COUNT], "%b %d, %Y", "2020-05-01"),
+        ([f"{MONTHS[n % 12]}-20{n % 20:02d}" for n in COUNT], "%b-%Y", "2000-01-01"),
+        (
+            [f"Wed Jan {n % 28 + 1:02d} 13:00:00 +0100 2020" for n in COUNT],
+            "%a %b %d %H:%M:%S %z %Y",
+            "2020-01-01 12:00",
+        ),
+        (
+            [f"Wed, {n % 28 + 1:02d} Jan 2020 13:00:00 GMT" for n in COUNT],
+            "%a, %d %b %Y %H:%M:%S %Z",
+            "2020-01-01 13:00",
+        ),
+        ([f"{n % 28 + 1:02d}/Jan/2020:13:00:00 +0000" for n in COUNT], "%d/%b/%Y:%H:%M:%S %z", "2020-01-01 13:00"),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -89,6 +106,12 @@ def test_dates_as_people_write_them(cells: list[object], form: str, day: str) ->
     expected = (pd.Timestamp(day) - pd.Timestamp(0)) / pd.Timedelta(days=1)
     assert days(frame(cells)["cell"], "cell", form).iloc[0] == pytest.approx(expected)
     assert days(pd.Series(["2020-03-04"]), "cell", form).iloc[0] == 18325  # ISO 8601 is always understood
+
+
+@pytest.mark.parametrize("form", ["2024-02-{:02d}", "{:02d}.02.2024", "{:02d}-Feb-2024"])
+def test_a_day_that_no_month_has_is_told(form: str) -> None:
+    with pytest.raises(DataError, match=f"'{form.format(30)}' is no date, and 29 of 30 "):
+        found([form.format(n % 30 + 1) for n in COUNT])
 
 
 def test_dates_of_unclear_order_are_asked_for() -> None:
@@ -104,6 +127,9 @@ def test_dates_of_unclear_order_are_asked_for() -> None:
     [
         ([f"{n % 24}:{n:02d}" for n in COUNT], Kind("time"), "times of day"),
         ([f"{n % 12 + 1}:{n:02d} PM" for n in COUNT], Kind("time"), "times of day"),
+        ([f"00:{n:02d}:00" for n in COUNT], Kind("time"), "times of day"),
+        ([f"{n}:30" for n in COUNT], Kind("ignore"), "'59:30' is no time of day; write a duration as a number"),
+        ([f"{n % 7 + 1}/8" for n in COUNT], Kind("category"), ""),
         (["01234", "1234", "90210"] * 20, Kind("category", exact=True), "leading zero"),
         (["1e5", "100000", "2e3"] * 20, Kind("category", exact=True), "no plain number"),
         (["NA", "DE", "FR"] * 20, Kind("category"), "NA is read as a code"),

@@ -81,6 +81,7 @@ def covered(points: Tensor) -> tuple[int, float]:
     return int((counts > 0.25 * len(points) / MODES).sum()), good.float().mean().item()
 
 
+@pytest.mark.slow
 def test_it_does_not_collapse(trainer: TrainerBuilder) -> None:
     """All 8 Gaussians are covered, and most points lie near one (of points spread over the plane, a tenth would)."""
     data, task = Points(batch_size=128), plane()

@@ -14,7 +14,7 @@ from zoo import models
 from zoo.data.core.examples import Examples
 from zoo.data.images import Digits
 from zoo.errors import DataError
-from zoo.spec import Classes, Spec, Table
+from zoo.spec import Classes, Features, Spec, Table
 from zoo.spec.calibration import Calibration
 from zoo.spec.columns import Number
 from zoo.tasks.rbm import AnomalyDetection, FeatureLearning, Hybrid
@@ -112,6 +112,20 @@ def test_a_threshold_is_chosen_on_normal_validation_examples_alone() -> None:
     expected = {"false_positive_rate": above[::2].float().mean().item(), "recall": above[1::2].float().mean().item()}
     assert report.split_metrics(task, evaluation) == expected
     assert task.spec == spec
+
+
+def test_without_classes_every_example_is_normal(tmp_path: Path) -> None:
+    task = AnomalyDetection(Spec(TABLE.input, Features()), NETWORK, SGD, false_positive_rate=0.25)
+    splits = {
+        split: Examples(torch.randn(40, 2, generator=torch.Generator().manual_seed(0)))
+        for split in ("train", "val", "test")
+    }
+    evaluation = Evaluation(task, splits, 16)
+    report.check_splits(task, splits)
+    assert report.split_metrics(task, evaluation) == {"false_positive_rate": 0.25}
+    assert report.baselines(task, evaluation) == {}
+    assert "no classes" in report.notes(task, evaluation)[0]
+    assert set(report.plots(task, evaluation, tmp_path)) == {"scores.png"}
 
 
 def test_a_split_without_a_normal_example_is_refused() -> None:

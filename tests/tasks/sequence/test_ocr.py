@@ -28,7 +28,7 @@ from zoo.tasks.sequence.ocr import ctc_and_label_losses, ctc_loss
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports import readings
-from zoo.training.run import train
+from zoo.training.run import Given, train
 
 SGD = partial(torch.optim.SGD, lr=0.01)
 NETWORK = partial(models.build, "cnn", widths=[4, 8], hidden_size=8, num_layers=1)
@@ -183,7 +183,7 @@ def test_a_run_leaves_a_reader_and_can_be_resumed_bit_for_bit(
     checkpoint = tmp_path / "resumed" / "10.ckpt"
     checkpoint.parent.mkdir()
     checkpoint.write_bytes((tmp_path / "whole" / "way" / "10.ckpt").read_bytes())
-    train(compose("train", *SHORT, f"folder={checkpoint.parent}", f"resume={checkpoint}"))
+    train(compose("train", *SHORT, f"folder={checkpoint.parent}", f"resume={checkpoint}"), Given(test=False))
     whole, resumed = (zoo.load(tmp_path / name / "model.safetensors") for name in ("whole", "resumed"))
     state = whole.network.state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in resumed.network.state_dict().items())

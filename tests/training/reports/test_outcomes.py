@@ -47,7 +47,7 @@ def ocr() -> tuple[Task, Any]:
 
 
 def tagging() -> tuple[Task, Any]:
-    data = MovingDigits()
+    data = MovingDigits(train_size=200, val_size=SHOWN, test_size=SHOWN)
     data.setup()
     return Tagging(data.spec, partial(models.build, "gru", hidden_size=8), ADAM), data
 

@@ -75,7 +75,8 @@ class DataModule(L.LightningDataModule, ABC):
 
     def setup(self, stage: str | None = None) -> None:
         if not self.splits:
-            self.spec, self.splits = self.load()
+            self.spec, splits = self.load()
+            self.splits = {split: splits[split] for split in ("train", "val", "test") if split in splits}
 
     def train_dataloader(self) -> ResumableLoader:
         return self._loader("train", shuffle=True)

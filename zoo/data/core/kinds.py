@@ -21,10 +21,11 @@ from zoo.spec.cells import (
     Notation,
     exact_words,
     is_missing,
+    with_minus,
     words,
     written_plainly,
 )
-from zoo.spec.date_forms import date_form
+from zoo.spec.date_forms import DATED, MOSTLY, date_form
 from zoo.spec.dialect import Say
 
 if TYPE_CHECKING:
@@ -32,12 +33,10 @@ if TYPE_CHECKING:
 
 KINDS = ("number", "category", "boolean", "date", "time", "ignore")
 SHOWN = 3  # cells in a message
-MOSTLY = 0.8  # the share of cells by which a column seems to be of numbers, with some that are none
 FEW = 20  # different words, which are a category however few rows there are
 TEXT_WORDS = 3  # words a cell, on average, from which cells are texts
 _IDENTIFIER = re.compile(r"(.*[ _.-])?(id|uuid|guid|index|key|row|nr|no|number|serial)|unnamed: \d+|column_1|[a-z]+ID")
 _COUNTRY = r"[A-Z]{2}"
-_DATED = r"^\d{1,4}([-/.])\w{1,9}\1\d{1,4}(?:[ T].*)?$"
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,11 @@ def _find(
         _say_missing(cells, name, "date", say)
         return Kind("date", form=form)
     if known.str.fullmatch(TIME_OF_DAY).all():
+        hours = known.str.extract(r"^(\d+)")[0].astype("int64")
+        if hours.max() > 23:
+            longest = known[int(hours.argmax())]
+            say(f"column '{name}' is left out: '{longest}' is no time of day; write a duration as a number")
+            return IGNORED
         _say_missing(cells, name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
@@ -168,15 +172,18 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
 
 def _find_written(cells: pd.Series, known: pd.Series, name: str, notation: Notation, say: Say) -> Kind:
     """The kind of a column of numbers that are written in some way, or among words for missing ones."""
+    import pandas as pd
+
     if notation == PLAIN and _is_exact(known):
         say(
             f"column '{name}' is read as a category, since {_listed(known[_looks_exact(known)])} has a leading zero or "
             f"is no plain number; {_setting(name, 'number')} makes it a number"
         )
         return Kind("category", exact=True)
-    example = known.iloc[0]
-    value = float(written_plainly(known[:1], notation).iloc[0])
-    if notation != PLAIN:
+    signed = known[with_minus(known) != known]  # by other signs than -
+    example = next(iter(signed if len(signed) and notation == PLAIN else known))
+    value = float(written_plainly(pd.Series([example], dtype="string"), notation).iloc[0])
+    if notation != PLAIN or len(signed):
         say(f"column '{name}' is read as numbers: '{example}' is {value:.12g}{_unit(notation)}")
     _say_missing(cells, name, "number", say)
     return Kind("number", notation)
@@ -208,7 +215,7 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     known = exact_words(known).mask(is_missing(known))
     counts = np.bincount(places[places >= 0], minlength=len(known)) * known.notna().to_numpy(bool)
     is_number = pd.to_numeric(known, errors="coerce").notna()
-    is_like_one = (known.str.match(AFFIXED) | known.str.match(_DATED)).fillna(False).astype(bool)
+    is_like_one = (known.str.match(AFFIXED) | known.str.match(DATED)).fillna(False).astype(bool)
     for what, fitting in (("a number", is_number), ("a number, an amount or a date", is_like_one)):
         fits = counts[fitting.to_numpy(bool)].sum()
         if MOSTLY <= fits / counts.sum() < 1 and known[fitting].nunique() > FEW:

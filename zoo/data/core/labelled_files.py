@@ -11,7 +11,7 @@ import numpy as np
 from zoo.data.core.splits import random_split
 from zoo.data.core.targets import Targets, of_names
 from zoo.data.labels import of_table
-from zoo.data.layouts import LABELS, layout
+from zoo.data.layouts import LABELS, layout, table_of
 from zoo.errors import DataError
 
 HELD_OUT = ("val", "test")
@@ -47,8 +47,7 @@ def labelled_files(
     Raises:
         DataError: there are none, or nothing says what is to be learned of them.
     """
-    table = root / LABELS
-    if table.is_file():
+    if (table := table_of(root)) is not None:
         found, targets = of_table(layout(root, "images", endings, what), table, target, target_kind, separator)
     else:
         found = layout(root, "auto", endings, what)

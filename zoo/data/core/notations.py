@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words
+from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words, with_minus
 from zoo.spec.delimited import Delimited
 from zoo.spec.files import read_file
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CURRENCIES = ("$", "€", "£", "¥", "₹", "US$", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "CAD", "AUD")
 AFFIXED = (  # sign, currency, number, currency or unit
     rf"^([+-]?)\s*({'|'.join(map(re.escape, _CURRENCIES))})?\s*"
-    rf"([+-]?(?:\d[\d.,{SPACES}]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.,+\-]\S{{0,11}})?$"
+    rf"([+-]?(?:\d[\d.,{SPACES}]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.,+\-:/]\S{{0,11}})?$"
 )
 _POINT = rf"(?:\d{{1,3}}(?P<p>[,{SPACES}])\d{{3}}(?:(?P=p)\d{{3}})*|\d+)?(?:\.\d*)?"
 _COMMA = rf"(?:\d{{1,3}}(?P<c>[.{SPACES}])\d{{3}}(?:(?P=c)\d{{3}})*|\d+)?(?:,\d*)?"
@@ -112,7 +112,7 @@ def reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:
         return None
     if pd.to_numeric(known, errors="coerce").notna().all():
         return "", True, not known.str.contains(".", regex=False).any(), ""
-    parts = known.str.extract(AFFIXED)
+    parts = with_minus(known).str.extract(AFFIXED)
     if parts[2].isna().any():
         return None
     before, after = parts[1].fillna(""), parts[3].fillna("")

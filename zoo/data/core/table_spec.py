@@ -253,7 +253,9 @@ def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
     changes = len(known) > 0 and any(bool((part != known.iloc[0]).any()) for part in (known[:100], known))
     if kind.name == "ignore" and changes:
         return None
-    if not changes:
+    if not changes and len(known) and len(known) < len(cells) and kind.name in ("number", "category"):
+        return _one_or_none(cells, kind, say)
+    if not changes and not (len(known) < len(cells) and len(known) and kind.name == "boolean"):
         say(f"column '{name}' is dropped: {'it never changes' if len(known) else 'it is empty'}")
         return None
     if kind.name == "number":
@@ -272,3 +274,10 @@ def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
         return Time(name, missing)
     values = days(cells, name, kind.form).dropna()
     return Date(name, float(values.mean()), float(values.std(ddof=0)), missing, kind.form)
+
+
+def _one_or_none(cells: pd.Series, kind: Kind, say: Say) -> Column:
+    """A column that has one word or number, or nothing, as boxes that are ticked or not."""
+    names = tuple(column_kinds.names_of(cells, kind))
+    say(f"column '{cells.name}' is a category: {', '.join(map(repr, names))}, or nothing")
+    return Category(str(cells.name), names, kind.exact)

@@ -117,7 +117,7 @@ def of_columns(
         several = ", ".join(columns[:NAMED]) + " …" * (len(columns) > NAMED)
         where = place.split(",")[0]
         raise DataError(
-            f"{where} has several columns that are no numbers ({several}); choose one, such as {columns[0]}"
+            f"{where} has several columns, and not all are numbers ({several}); choose one: data.target={columns[0]}"
         )
     cells = frame[columns[0]].tolist()
     if len(set(cells)) < 2:

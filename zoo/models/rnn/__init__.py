@@ -143,7 +143,7 @@ def build(
         return TextClassifier(
             cell,
             given.codes,
-            len(wanted.names),
+            wanted.outputs,
             embedding_dim=embedding_dim,
             bidirectional=bidirectional,
             pool=pool,

@@ -115,7 +115,7 @@ def _(task: Forecasting, evaluation: Evaluation) -> list[str]:
     scores = {"the network": errors(test.value, test), **{name: errors(its, test) for name, its in simpler.items()}}
     shown = {method: named(task, its) for method, its in scores.items()}
     lines = ["## Beside simpler forecasts", table(shown), _sentence(test, simpler)]
-    if (said := _linearpart_of(task)) is not None:
+    if (said := _linear_note(task)) is not None:
         lines.append(said)
     if evaluation.calibration.coverage is not None:
         held = _interval_metrics(test, evaluation.calibration.coverage)["interval_coverage"].mean()
@@ -160,7 +160,7 @@ def _sentence(test: Test, simpler: Mapping[str, Tensor]) -> str:
     return f"**The network is not shown to be better or worse than {best}**: {words} ({within})."
 
 
-def _linearpart_of(task: Forecasting) -> str | None:
+def _linear_note(task: Forecasting) -> str | None:
     network = task.trained_network
     if not isinstance(network, Forecaster) or network.linear is None:
         return None

@@ -227,15 +227,21 @@ def _(task: Hybrid, evaluation: Evaluation, folder: Path) -> dict[str, str]:
 
 @report.check_splits.register
 def _(task: AnomalyDetection, splits: Any) -> None:
-    for split in ("train", "val"):
+    for split in ("train", "val") if len(task.is_normal) else ():
         if not task.is_normal[splits[split].columns[1]].any():
             raise DataError(f"the {split} split has no example of {' or '.join(task.normal_classes)} to learn from")
 
 
 def scores_and_normal(task: AnomalyDetection, evaluation: Evaluation, split: str) -> tuple[Tensor, Tensor]:
     """Of all examples of a split, on the CPU: free energies (N,), and whether each is normal (N,)."""
-    scores = torch.cat(evaluation.predictions(split))[:, 0]
-    return scores, task.is_normal.cpu()[targets(evaluation, split)]
+    return torch.cat(evaluation.predictions(split))[:, 0], normal_ones(task, evaluation, split)
+
+
+def normal_ones(task: AnomalyDetection, evaluation: Evaluation, split: str) -> Tensor:
+    """Whether each example of a split is normal (N,), on the CPU; all are, where there are no classes."""
+    if len(task.is_normal):
+        return task.is_normal.cpu()[targets(evaluation, split)]
+    return torch.ones(len(evaluation.splits[split]), dtype=torch.bool)
 
 
 def threshold(task: AnomalyDetection, evaluation: Evaluation) -> float:
@@ -251,19 +257,22 @@ def _(task: AnomalyDetection, evaluation: Evaluation) -> Calibration:
 
 @report.split_metrics.register
 def _(task: AnomalyDetection, evaluation: Evaluation) -> dict[str, float]:
-    """The shares of normal examples and of anomalies above the threshold."""
+    """The shares of normal examples, and where there are classes of anomalies, above the threshold."""
     scores, normal = scores_and_normal(task, evaluation, "test")
     above = (scores > threshold(task, evaluation)).float()
-    return {"false_positive_rate": float(above[normal].mean()), "recall": float(above[~normal].mean())}
+    recall = {"recall": float(above[~normal].mean())} if len(task.is_normal) else {}
+    return {"false_positive_rate": float(above[normal].mean()), **recall}
 
 
 @report.baselines.register
 def _(task: AnomalyDetection, evaluation: Evaluation) -> dict[str, float]:
-    """scikit-learn's isolation forest of the normal training examples."""
+    """scikit-learn's isolation forest of the normal training examples, where there are anomalies to be told."""
     from sklearn.ensemble import IsolationForest
     from sklearn.metrics import roc_auc_score
 
-    normal = {split: task.is_normal.cpu()[targets(evaluation, split)] for split in ("train", "test")}
+    if not len(task.is_normal):
+        return {}
+    normal = {split: normal_ones(task, evaluation, split) for split in ("train", "test")}
     forest = IsolationForest(random_state=0).fit(inputs(task, evaluation, "train")[normal["train"]].numpy())
     scores = -forest.score_samples(inputs(task, evaluation, "test").numpy())
     return {"auroc_isolation_forest": float(roc_auc_score(~normal["test"].numpy(), scores))}
@@ -271,6 +280,8 @@ def _(task: AnomalyDetection, evaluation: Evaluation) -> dict[str, float]:
 
 @report.notes.register
 def _(task: AnomalyDetection, evaluation: Evaluation) -> list[str]:
+    if not task.normal_classes:
+        return ["The data has no classes: all of its examples are taken for normal."]
     normal = " and ".join(f"`{name}`" for name in task.normal_classes)
     return [f"Normal is {normal}; all else is an anomaly, of which training saw none."]
 
@@ -278,7 +289,7 @@ def _(task: AnomalyDetection, evaluation: Evaluation) -> list[str]:
 @report.plots.register
 def _(task: AnomalyDetection, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     scores, normal = scores_and_normal(task, evaluation, "test")
-    groups = {"normal": scores[normal], "anomalies": scores[~normal]}
+    groups = {"normal": scores[normal]} | ({"anomalies": scores[~normal]} if len(task.is_normal) else {})
     plots.histograms(groups, threshold(task, evaluation), "free energy (nats)", folder / "scores.png")
     return {"scores.png": "Free energies of the test split, and the threshold that was chosen on validation."}
 

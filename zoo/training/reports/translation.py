@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo import plots
-from zoo.spec.text import FIRST, PAD, join
+from zoo.spec.text import PAD, join, words_of
 from zoo.tasks.sequence import Translation
 from zoo.tasks.sequence.translation import bleu_score
 from zoo.training import report
@@ -82,7 +82,7 @@ def _(task: Translation, evaluation: Evaluation, folder: Path) -> dict[str, str]
 
 def _tokens(vocabulary: Sequence[str], codes: Tensor) -> list[str]:
     """The tokens of codes (T,) before the padding."""
-    return ["�" if code < FIRST else vocabulary[code - FIRST] for code in codes[codes != PAD].tolist()]
+    return words_of(codes[codes != PAD], vocabulary)
 
 
 @report.notes.register

@@ -16,7 +16,7 @@ from zoo import plots
 from zoo.models.rnn.gates import gates
 from zoo.models.rnn.recurrent import Layer
 from zoo.spec import Sentence, Text
-from zoo.spec.text import UNKNOWN
+from zoo.spec.text import words_of
 from zoo.tasks.sequence import Tagging
 from zoo.tasks.task import Task
 from zoo.training.report import Evaluation, View
@@ -102,6 +102,5 @@ def _sentence(evaluation: Evaluation) -> Tensor:
 def _names(task: Task, codes: Tensor) -> list[str]:
     described = task.spec.input
     assert isinstance(described, Text | Sentence)
-    words = (codes if codes.ndim == 1 else codes[:, 0]).tolist()
-    named = ["�" if code <= UNKNOWN else described.vocabulary[code - 2] for code in words]
+    named = words_of(codes if codes.ndim == 1 else codes[:, 0], described.vocabulary)
     return [{" ": "␣", "\n": "⏎"}.get(name, name) for name in named]

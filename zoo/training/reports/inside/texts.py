@@ -16,7 +16,7 @@ from zoo import plots
 from zoo.metrics.attribution import score_of, word_influence
 from zoo.plots import MarkedText
 from zoo.spec import Classes, Text, Values
-from zoo.spec.text import UNKNOWN
+from zoo.spec.text import words_of
 from zoo.tasks.supervised import Supervised
 from zoo.training.report import Evaluation, View
 from zoo.training.reports.supervised import targets
@@ -114,10 +114,5 @@ def _marked(task: Supervised, evaluation: Evaluation, row: int, score: Any) -> l
     codes = column[row].to(next(network.parameters()).device).long()
     found = word_influence(network, codes, score, most=WORDS).tolist()
     assert isinstance(task.spec.input, Text)
-    words = words_of(task.spec.input, codes[:WORDS])
+    words = words_of(codes[:WORDS], task.spec.input.vocabulary)
     return [*zip(words, found), *([("…", 0.0)] if len(codes) > WORDS else [])]
-
-
-def words_of(text: Text, codes: Tensor) -> list[str]:
-    """The words of codes (T,); � for one that the network does not know."""
-    return ["�" if code <= UNKNOWN else text.vocabulary[code - 2] for code in codes.tolist()]
