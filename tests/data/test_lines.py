@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from zoo.data.distortions import Scan
-from zoo.data.fonts import ENDINGS, bundled_fonts, distinct, fonts_of, set_line, set_small
+from zoo.data.fonts import ENDINGS, Font, bundled_fonts, distinct, fonts_of, set_line, set_small
 from zoo.data.images import Digits
 from zoo.data.lines import DIGITS, DigitLines, LineFolder, MNISTLines, TextLines, side_by_side
-from zoo.data.phrases import ALPHABET, LATIN, VARIANTS, accented, phrase
+from zoo.data.phrases import ALPHABET, EXCERPT, LATIN, VARIANTS, accented, phrase
 from zoo.errors import ConfigError, DataError
 from zoo.spec import TextLine
 
@@ -148,6 +148,24 @@ def test_fonts_of_a_folder_are_trained_on_and_not_needed_to_test(tmp_path: Path)
     assert torch.equal(data.splits["test"].columns[0].values, without.splits["test"].columns[0].values)
     with pytest.raises(DataError, match="no such folder: nowhere"):
         data.setup("fit")
+
+
+def test_half_of_the_training_lines_may_be_of_a_running_text(tmp_path: Path) -> None:
+    words = [f"word{number}" for number in range(120)]
+    (tmp_path / "text.txt").write_text("\n".join(words) + " слово", encoding="utf-8")
+    data, without = (TextLines(train_size=60, eval_size=4, texts=texts) for texts in (str(tmp_path / "text.txt"), None))
+    data.setup()
+    without.setup()
+    read = data.spec.output.text
+    lines = [read(data.splits["train"].columns[1][row].tolist()) for row in range(60)]
+    running = " ".join(words + words)
+    assert 15 <= sum(line.lower() in running for line in lines) <= 45
+    assert max(map(len, lines)) <= EXCERPT
+    for split in ("val", "test"):  # which are as they are without the file
+        assert torch.equal(data.splits[split].columns[1].values, without.splits[split].columns[1].values)
+    (tmp_path / "short.txt").write_text("a few words", encoding="utf-8")
+    with pytest.raises(DataError, match=r"short\.txt has 3 words"):
+        TextLines(train_size=1, texts=str(tmp_path / "short.txt")).setup()
 
 
 # line_folder
@@ -328,3 +346,8 @@ def test_distinct_fonts_keep_what_they_can_show() -> None:
     kept = distinct(font)
     assert kept is not None
     assert kept.characters == font.characters
+
+
+def test_a_font_that_cannot_be_drawn_is_not_distinct() -> None:
+    font = bundled_fonts(ALPHABET)[0]
+    assert distinct(Font(b"no font", font.family, font.characters)) is None

@@ -21,6 +21,7 @@ from zoo.data.phrases import ALPHABET, WORDS
 from zoo.errors import SpecError
 from zoo.inference.pages import Document, Page, lines_of, read_page
 from zoo.inference.pages.layout import Layout, ordered
+from zoo.inference.pages.script import MIXED, mixed
 from zoo.inference.pages.sheet import Sheet
 from zoo.weights.artefact import Artefact
 
@@ -281,7 +282,22 @@ def test_a_script_that_the_network_does_not_know_is_not_read_as_latin(reader: Ar
         40, 30, ["Каждый охотник желает знать где", "сидит фазан и почему он здесь", "Музей открыт в будни с девяти"]
     )
     document = read_page(sketch.image, reader)
-    assert document.unread
+    assert document.text == ""
+    (line,) = document.unread
+    assert "letters" in line
+
+
+def test_what_another_script_looks_like_in_latin_letters() -> None:
+    for text in ("3HaTb rAe cHgHT", "ni6wMa, 4To oHa"):
+        assert mixed(text) > MIXED
+    for text in (
+        "Invoice 2024-113 total 58.20",
+        "Mr McAdam, who lives in flat AB12-7, paid $673 before 9:22am",
+        "STOOGBIECK 3748",
+        "naïve Ångström",
+        "…",
+    ):
+        assert mixed(text) <= MIXED
 
 
 def test_letters_one_below_the_other_are_not_taken_for_lines(reader: Artefact) -> None:

@@ -122,12 +122,12 @@ def _new_lines(fonts: list[Font], *, size: int = 24, length: int = 30, margin: i
             text = f"{text} {phrase(random, 10, 40)}"[:length].strip()
         font = random.choice(families[random.choice(sorted(families))])
         if font.characters.issuperset(text):
-            lines.append(_drawn(text, font, size, margin))
+            lines.append(drawn(text, font, size, margin))
             texts.append(text)
     return lines, texts
 
 
-def _drawn(text: str, font: Font, size: int, margin: int) -> np.ndarray:
+def drawn(text: str, font: Font, size: int, margin: int) -> np.ndarray:
     """A line, black on white, with a margin around its ink."""
     left, top, right, bottom = (round(side) for side in font.at(size).getbbox(text))
     image = PIL.Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 255)

@@ -113,13 +113,16 @@ def _sized(file: str | bytes, size: int) -> FreeTypeFont:
 
 
 def distinct(font: Font) -> Font | None:
-    """The font with the characters that can be told apart in it; None if capitals look like small letters.
+    """The font with the characters that can be told apart in it; None if it has small letters like capitals, or faults.
 
-    Free fonts may draw nothing, or a box, for characters that they claim to have, and display fonts have small letters
-    that are capitals of the same size.
+    Free fonts may draw nothing, or a box, for characters that they claim to have; it may be of one size, or have a
+    program that fails; and display fonts have small letters that are capitals of the same size.
     """
-    face = font.at(24)
-    shapes = {c: face.getmask(c, anchor="ls") for c in font.characters}
+    try:
+        face = font.at(24)
+        shapes = {c: face.getmask(c, anchor="ls") for c in font.characters}
+    except OSError:
+        return None
     drawn = {c: (mask.size, bytes(mask), face.getbbox(c, anchor="ls")) for c, mask in shapes.items()}
     missing = (lambda mask: (mask.size, bytes(mask), face.getbbox("\uffff", anchor="ls")))(
         face.getmask("\uffff", anchor="ls")

@@ -25,9 +25,10 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, bundled_fonts, distinct, fonts_of, set_alone, set_line, set_small
 from zoo.data.images import MNIST, Digits
-from zoo.data.phrases import ALPHABET, LATIN, accented, phrase
+from zoo.data.phrases import ALPHABET, LATIN, accented, excerpt, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Spec, TextLine, Transcript
+from zoo.spec.files import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,8 @@ GAP = 3  # largest number of pixels on either side of a digit
 MARGIN = 6  # more pixels before and after a string of digits
 ACCENTED = 0.3  # of the lines, where there are accents
 SMALL, ALONE = 0.3, 0.3  # of the lines of documents
+FEWEST_WORDS = 100  # of a running text
+RUNNING = 0.5  # of the training lines, where there is a running text
 CHUNK = 64  # lines of validation and test that are distorted together
 
 
@@ -56,6 +59,8 @@ class TextLines(DataModule):
         documents: whether there are also small type (from 11 pixels a line) and ligatures; and fonts of the folder
             whose capitals look like small letters are left out.
         accents: whether there are also letters with accents and the signs of typesetters (`LATIN`).
+        texts: a file of running text in UTF-8, of which half of the training lines are excerpts, so that a network
+            learns which letters follow one another in languages; None for generated lines alone.
         augment: distortion of the lines; None leaves them unchanged.
         batch_size: as in `DataModule`.
         seed: seed of the texts and of their rendering.
@@ -63,7 +68,8 @@ class TextLines(DataModule):
     Raises:
         ValueError: a number is not positive.
         ConfigError: no font has one of the families, none is left for training, or a family is held out twice.
-        DataError: the folder of fonts is missing, or has no suitable font.
+        DataError: the folder of fonts is missing, or has no suitable font; the file of running text cannot be read, or
+            has too few words.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class TextLines(DataModule):
         test_families: Sequence[str] = ("STIXGeneral", "Aileron"),
         documents: bool = False,
         accents: bool = False,
+        texts: str | None = None,
         batch_size: int = 32,
         augment: Scan | None = None,
         seed: int = 0,
@@ -87,6 +94,7 @@ class TextLines(DataModule):
         self.fonts = fonts
         self.documents = documents
         self.accents = accents
+        self.texts = texts
         self.alphabet = LATIN if accents else ALPHABET
         self.families = {"val": tuple(val_families), "test": tuple(test_families)}
         self.seed = check.seed("seed", seed)
@@ -118,8 +126,10 @@ class TextLines(DataModule):
         lines: list[Tensor] = []
         texts: list[Tensor] = []
         while len(lines) < (self.train_size if split == "train" else self.eval_size):
-            text, font = phrase(random), random.choice(families[random.choice(names)])
-            if self.accents and random.random() < ACCENTED:
+            running = bool(split == "train" and self._words) and random.random() < RUNNING
+            text = excerpt(self._words, random) if running else phrase(random)
+            font = random.choice(families[random.choice(names)])
+            if self.accents and not running and random.random() < ACCENTED:
                 text = accented(text, random)
             if font.characters.issuperset(text):
                 line = self._setting(random)(text, font, HEIGHT, random)
@@ -127,6 +137,16 @@ class TextLines(DataModule):
                 texts.append(transcript.encode(text))
         examples = Examples(Ragged.of(lines), Ragged.of(texts))
         return examples if split == "train" else self._distorted(examples)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        """The words of the running text that the alphabet can write; none without a text."""
+        if self.texts is None:
+            return []
+        words = [word for word in read_text(self.texts).split() if set(word) <= set(self.alphabet)]
+        if len(words) < FEWEST_WORDS:
+            raise DataError(f"{self.texts} has {len(words)} words in Latin letters; at least {FEWEST_WORDS} are needed")
+        return words
 
     def _setting(self, random: Random) -> Callable[[str, Font, int, Random], np.ndarray]:
         """How a line is set: of documents, some are small, and some are cropped from a larger image."""

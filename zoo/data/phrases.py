@@ -7,6 +7,7 @@ cannot rely on a vocabulary.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -40,6 +41,7 @@ LATIN = ALPHABET + "".join(
     for code in [*range(0xA1, 0x180), *map(ord, "‘’‚“”„–—•…™")]
     if chr(code) not in ALPHABET + "¨¯´¸\xad¦¬¤ªº¹²³µŉĿŀſĸ"
 )
+EXCERPT = 60  # characters
 TYPESET = {"'": "‘’’", '"': "“”„", "-": "–—", ".": "…•"}
 
 
@@ -83,6 +85,18 @@ def phrase(random: Random, shortest: int = 1, longest: int = 40) -> str:
         text = text[:length].strip()
         if len(text) >= shortest:
             return text
+
+
+def excerpt(words: Sequence[str], random: Random) -> str:
+    """A line of 1 to `EXCERPT` characters of a running text, 25 on average; one in ten is in capitals."""
+    length = min(EXCERPT, max(1, round(random.gammavariate(2.5, 10))))
+    place = random.randrange(len(words))
+    text = words[place]
+    while len(text) < length:
+        place = (place + 1) % len(words)
+        text = f"{text} {words[place]}"
+    text = text[:length].strip()
+    return text.upper() if random.random() < 0.1 else text
 
 
 def _token(random: Random, style: float) -> str:

@@ -101,6 +101,12 @@ class Page:
         return "".join(parts)
 
     @property
+    def confidence(self) -> float:
+        """The mean of the lines' confidences, a long line counting more; 0 without lines."""
+        lengths = [len(line.text) for line in self.lines]
+        return sum(line.confidence * length for line, length in zip(self.lines, lengths)) / max(1, sum(lengths))
+
+    @property
     def fault(self) -> str | None:
         """What could not be read, in one line; None where all was."""
         count = len(self.unread)
@@ -108,11 +114,13 @@ class Page:
             size = f"{self.width} x {self.height} pixels"
             if not count:
                 return f"no line of text found in an image of {size}"
-            return f"could not read any text with confidence in an image of {size}: no text, or none of its characters"
-        lengths = [len(line.text) for line in self.lines]
-        sure = sum(line.confidence * length for line, length in zip(self.lines, lengths)) / sum(lengths)
-        if sure < DOUBTFUL:
-            return f"read with a confidence of only {sure:.2f}: a poor scan, or letters that the reader does not know"
+            return (
+                f"could not read any text with confidence in an image of {size}: no text, or letters it does not know"
+            )
+        if self.confidence < DOUBTFUL:
+            return (
+                f"read with a confidence of only {self.confidence:.2f}: a poor scan, or letters that it does not know"
+            )
         if not count:
             return None
         first = ", ".join(f"{side:.0f}" for side in self.unread[0].box)

@@ -6,7 +6,7 @@ Shape letters: T time (steps), K characters of the alphabet, W width.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from scipy import ndimage
 
 from zoo import models
 from zoo.errors import SpecError
-from zoo.inference.pages.document import Box, Character, Document, Line, Page, Unread, Word
+from zoo.inference.pages.document import DOUBTFUL, Box, Character, Document, Line, Page, Unread, Word
 from zoo.inference.pages.layout import Layout, Row, ordered
+from zoo.inference.pages.script import MIXED, mixed
 from zoo.inference.pages.sheet import EIGHT, Sheet
 from zoo.inference.pages.sources import pages_of
 from zoo.spec import TextLine, Transcript, ctc
@@ -190,7 +191,11 @@ def _read_page(image: PIL.Image.Image, number: int, artefact: Artefact, min_conf
         lines = [line for line in lines if line.confidence > 0.9 and sum(map(str.isalnum, line.text)) >= SHORT]
     if len(rows) > 2 and all(len(line.text) < 3 for line in lines):
         lines = []
-    return Page(number, image.width, image.height, found.angle, tuple(lines), unread)
+    page = Page(number, image.width, image.height, found.angle, tuple(lines), unread)
+    if page.confidence < DOUBTFUL and mixed(page.text) > MIXED:
+        foreign = tuple(Unread(line.box, line.confidence) for line in page.lines)
+        return replace(page, lines=(), unread=foreign + unread)
+    return page
 
 
 def _least(reading: Reading, min_confidence: float) -> float:
