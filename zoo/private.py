@@ -341,12 +341,14 @@ def empty_states(metric: Any) -> None:
 
 @contextmanager
 def compiled(network: nn.Module) -> Iterator[None]:
-    """Have calls of a network compiled within; names of its tensors, and copies of it, stay as they are.
+    """Have calls of a network in training compiled within; names of its tensors, and copies of it, stay as they are.
 
     torch 2.15 has `nn.Module.compile` and no way back: what comes after training looks into the network by hooks, and
-    compiles nothing for sizes that come once.
+    compiles nothing for sizes that come once. Validation computes as the artefact will, and is not worth the
+    compiler's time, which would be twice as long.
     """
-    network.compile()
+    plain, fast = network._call_impl, torch.compile(network._call_impl)
+    network._compiled_call_impl = lambda *args, **more: (fast if network.training else plain)(*args, **more)
     try:
         yield
     finally:
@@ -358,6 +360,13 @@ def graphs_compiled() -> int:
     from torch._dynamo.utils import counters
 
     return counters["stats"]["unique_graphs"]
+
+
+def graph_breaks() -> int:
+    """How often torch (2.15) has ended a graph in this process at what it does not compile."""
+    from torch._dynamo.utils import counters
+
+    return sum(counters["graph_break"].values())
 
 
 def why_not_compiled(error: BaseException) -> str | None:

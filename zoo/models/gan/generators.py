@@ -122,11 +122,22 @@ class Generator(nn.Module):
         )
         self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
 
-    def forward(self, noise: Tensor, condition: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-        """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1."""
+    def forward(
+        self,
+        noise: Tensor,
+        condition: Tensor | None = None,
+        lengths: Tensor | None = None,
+        *,
+        read: Tensor | None = None,
+    ) -> Tensor:
+        """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1.
+
+        Where it is known what `reader` gives for these, (B, E), it is `read`, and neither is needed.
+        """
         given = noise
         if self.reader is not None:
-            given = torch.cat([noise, self.reader(condition, lengths).to(noise.dtype)], dim=1)
+            read = self.reader(condition, lengths) if read is None else read
+            given = torch.cat([noise, read.to(noise.dtype)], dim=1)
         given = self.mapping(given)
         mixed = self.mix(given)
         x = laid_out(self.first(given).view(noise.shape[0], -1, *self.sizes[0]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +66,7 @@ class GeneratorOutput:
     Args:
         fake: its images, with their graph.
         real: images of the data; the relativistic loss compares each with the fake one of the same place.
-        condition: what the discriminator is given with either.
+        condition: what the discriminator is given with either, encoded, with the graph of that.
         weight: of each score, of the scores' shape; None for equal weights.
         distance: what the generator minimises besides its adversarial loss, a scalar; None for nothing.
         losses: scalars to be logged.
@@ -131,18 +132,14 @@ class Adversarial(Task):
 
     @abstractmethod
     def score(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
-        """The discriminator's scores (B, …) of encoded images, given their encoded conditions."""
+        """The discriminator's scores (B, …) of encoded images, given their conditions."""
 
     def encode_image(self, image: Tensor) -> Tensor:
         """The part of the discriminator that sees images alone; by default there is none."""
         return image
 
-    def encode_condition(self, condition: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The part of the discriminator that sees conditions alone; by default there is none."""
-        return condition
-
     def contrastive_loss(self, real: Tensor, condition: tuple[Tensor, ...]) -> Tensor | None:
-        """What the discriminator minimises besides, from encoded real images and encoded conditions."""
+        """What the discriminator minimises besides, from encoded real images and conditions."""
         return None
 
     def training_step(self, batch: Sequence[Encoded], batch_idx: int) -> None:
@@ -170,6 +167,13 @@ class Adversarial(Task):
                 losses[name] = losses.get(name, 0) + share * loss.detach()
         self.record(**losses)
 
+    @contextmanager
+    def discriminator_learns(self) -> Iterator[None]:
+        """Have what the discriminator computes within, while the generator learns, be part of its own loss."""
+        self.discriminator.requires_grad_(True)
+        yield
+        self.discriminator.requires_grad_(False)
+
     def configure_optimizers(self) -> Any:
         builds = self.options.optimizer, self.adversarial.discriminator_optimizer or self.options.optimizer
         pairs = [self.optimizer_for(*pair) for pair in zip((self.network, self.discriminator), builds)]
@@ -186,7 +190,7 @@ class Adversarial(Task):
     def _generator_loss(self, output: GeneratorOutput) -> Tensor:
         loss = output.distance if output.distance is not None else output.fake.new_zeros(())
         if self.adversarial_weight:
-            condition = self.encode_condition(output.condition)
+            condition = tuple(part.detach() for part in output.condition)
             fake = self.score(self.encode_image(output.fake), condition).float()
             if self.adversarial.gan_loss == "hinge":
                 gan_loss = output.mean(-fake)
@@ -200,7 +204,7 @@ class Adversarial(Task):
         return loss
 
     def _discriminator_loss(self, output: GeneratorOutput) -> Tensor:
-        condition, encoded = self.encode_condition(output.condition), self.encode_image(output.real)
+        condition, encoded = output.condition, self.encode_image(output.real)
         real = self.score(encoded, condition).float()
         fake = self.score(self.encode_image(output.fake), condition).float()
         if self.adversarial.gan_loss == "hinge":
