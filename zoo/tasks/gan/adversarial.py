@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 
 from zoo import check
@@ -150,8 +151,10 @@ class Adversarial(Task):
         optimizers[0].zero_grad()
         self.discriminator.requires_grad_(False)  # it passes the gradient on to the generator, and gathers none
         for share, part in parts_of(batch, self.adversarial.accumulate):
-            output = self.generator_output(part)
-            self.manual_backward(self._generator_loss(output) * share)
+            with parametrize.cached():  # spectral norms move once, however often the discriminator is called
+                output = self.generator_output(part)
+                loss = self._generator_loss(output)
+            self.manual_backward(loss * share)
             output.fake = output.fake.detach()
             outputs.append((share, output))
         self.discriminator.requires_grad_(True)
@@ -160,7 +163,9 @@ class Adversarial(Task):
         if self.adversarial_weight:
             optimizers[1].zero_grad()
             for share, output in outputs:
-                self.manual_backward(self._discriminator_loss(output) * share)
+                with parametrize.cached():
+                    loss = self._discriminator_loss(output)
+                self.manual_backward(loss * share)
             losses["discriminator_norm"] = self._step(optimizers[1], schedules[1])
         for share, output in outputs:
             for name, loss in output.losses.items():
