@@ -209,9 +209,10 @@ class Adversarial(Task):
         return loss
 
     def _discriminator_loss(self, output: GeneratorOutput) -> Tensor:
-        condition, encoded = output.condition, self.encode_image(output.real)
-        real = self.score(encoded, condition).float()
-        fake = self.score(self.encode_image(output.fake), condition).float()
+        condition, both = output.condition, torch.cat([output.real, output.fake])  # at once: half as many operators
+        encoded = self.encode_image(both)
+        scores = self.score(encoded, tuple(torch.cat([part, part]) for part in condition)).float()
+        real, fake = scores.chunk(2)
         if self.adversarial.gan_loss == "hinge":
             loss = output.mean(functional.relu(1 - real) + functional.relu(1 + fake))
         elif self.adversarial.gan_loss == "logistic":
@@ -220,23 +221,25 @@ class Adversarial(Task):
             loss = output.mean(functional.softplus(fake - real))
         output.losses["discriminator"] = loss
         if self.adversarial.gradient_penalty:
-            penalised = [output.real, output.fake] if self.adversarial.gan_loss == "relativistic" else [output.real]
-            penalty = sum(self._gradient_penalty(image, condition) for image in penalised)
-            loss = loss + self.adversarial.gradient_penalty / 2 * penalty
-        if (contrastive := self.contrastive_loss(encoded, condition)) is not None:
+            loss = loss + self.adversarial.gradient_penalty / 2 * self._gradient_penalty(output)
+        if (contrastive := self.contrastive_loss(encoded.chunk(2)[0], condition)) is not None:
             output.losses["contrastive"] = contrastive
             loss = loss + contrastive
         return loss
 
-    def _gradient_penalty(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
-        """The mean squared gradient of the score of an image with respect to its pixels, from a part of the batch."""
+    def _gradient_penalty(self, output: GeneratorOutput) -> Tensor:
+        """The mean squared gradient of the score of an image with respect to its pixels, from a part of the batch.
+
+        Of real images; with the relativistic loss that of fake ones is added.
+        """
         chosen = slice(None, None, PENALTY_STRIDE)  # and not the first ones, which would be others with `accumulate`
+        images = [output.real[chosen], output.fake[chosen]][: 1 + (self.adversarial.gan_loss == "relativistic")]
         with torch.autocast(self.device.type, enabled=False):  # squares of gradients leave the range of fp16
-            image = image[chosen].float().requires_grad_()
-            scores = self.score(self.encode_image(image), tuple(part[chosen] for part in condition))
-            scores = scores.flatten(1).mean(dim=1)
+            image = torch.cat(images).float().requires_grad_()
+            condition = tuple(torch.cat([part[chosen]] * len(images)) for part in output.condition)
+            scores = self.score(self.encode_image(image), condition).flatten(1).mean(dim=1)
             (gradient,) = torch.autograd.grad(scores.sum(), image, create_graph=True)
-            return gradient.square().flatten(1).sum(dim=1).mean()
+            return len(images) * gradient.square().flatten(1).sum(dim=1).mean()
 
     def _step(self, optimizer: Any, schedule: Any) -> Tensor:
         """One step; gives the norm of the gradient."""
