@@ -57,7 +57,7 @@ def test_gradients_are_clipped_before_both_steps(trainer: TrainerBuilder, digits
 
 
 def test_spectral_norms_move_once_for_each_network(trainer: TrainerBuilder, digits: Digits) -> None:
-    """A power iteration while the generator learns, on real and restored images, and one while the discriminator does."""
+    """One power iteration while the generator learns, on true and restored images, and one for the discriminator."""
     task = restoration(digits.spec, feature_weight=1.0)
     spectral = task.discriminator[0].parametrizations.weight
     weight, right = spectral.original.detach().flatten(1).clone(), spectral[0]._v.clone()
