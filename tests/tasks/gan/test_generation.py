@@ -197,7 +197,7 @@ def test_images_of_one_sentence_are_to_differ_up_to_a_bound(shapes: Shapes, scal
     """One pixel value an image, drawn from two: they differ by `scale`, and what exceeds 0.1 counts for nothing."""
     task = generation(shapes.spec, diversity_weight=2.0)
     values = iter([0.0, scale])
-    task.network.forward = lambda noise, read: torch.full((len(noise), 3, 32, 32), next(values))
+    task.network.forward = lambda noise, *condition: torch.full((len(noise), 3, 32, 32), next(values))
     output = task.generator_output(shapes.splits["train"].__getitems__(torch.arange(8)))
     assert output.losses["diversity"].item() == pytest.approx(counted)
     assert output.distance is not None

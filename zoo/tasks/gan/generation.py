@@ -24,6 +24,7 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.metrics.generation import CaptionerMetrics, Evaluator, generation_metrics
 from zoo.models.gan import discriminator_for
+from zoo.models.gan.generators import Read
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Encoded, Image, Label, Seed, Spec, Text, Tokens
 from zoo.spec.text import PAD
@@ -164,7 +165,7 @@ class Generation(Adversarial):
         """An image for each condition. Texts were read before, for the discriminator: it has the same reader."""
         noise = self._noise(count)
         if isinstance(self.spec.input, Text):
-            return self.network(noise, read=encoded[0].detach())
+            return self.network(noise, Read(encoded[0].detach()))
         return self.network(noise, *condition)
 
     def _diversity(self, fake: Tensor, condition: tuple[Tensor, ...], encoded: tuple[Tensor, ...]) -> Tensor:
