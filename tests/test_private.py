@@ -258,6 +258,7 @@ def test_a_network_is_compiled_within_alone() -> None:
         patch.setattr(torch, "compile", lambda call: lambda *args: "compiled")
         with private.compiled(network):
             assert network(torch.ones(2)) == "compiled"
+            assert isinstance(network.eval()(torch.ones(2)), torch.Tensor)
             assert list(network.state_dict()) == ["weight", "bias"]
     assert network._compiled_call_impl is plain is None
     assert not hasattr(network, "uncompile")

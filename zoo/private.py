@@ -105,6 +105,7 @@ class InnerLoop:
         self.whole_step = type(self.loop).advance.__get__(self.loop)
         self.steps: int | None = None  # k, once Lightning has taken a step
         self.shown: list[Any] = []  # what shows progress
+        self.hooks: list[Any] = []  # that bring a batch to the device
 
     def start(self) -> None:
         """Stand in the place of Lightning's own step."""
@@ -120,6 +121,10 @@ class InnerLoop:
         if self.steps is None:
             self.steps = self.task.steps_per_batch if self._does_suit() else 1
             self.shown = [callback for callback in self.trainer.callbacks if _shows_progress(callback)]
+            of_hook = (
+                self.trainer._data_connector._datahook_selector.get_instance
+            )  # task or data: looked up in each step
+            self.hooks = [getattr(of_hook(name), name) for name in HOOKS_OF_BATCHES]
 
     def _does_suit(self) -> bool:
         from lightning import LightningModule
@@ -170,23 +175,23 @@ class InnerLoop:
         number = batches.current.ready
         batches.is_last_batch = fetcher.done
         batch = trainer.precision_plugin.convert_input(batch)
-        batch = task._on_before_batch_transfer(batch, dataloader_idx=0)
-        batch = trainer.strategy.batch_to_device(batch, dataloader_idx=0)
+        before_transfer, transfer, after_transfer = self.hooks
+        batch = after_transfer(transfer(before_transfer(batch, 0), trainer.strategy.root_device, 0), 0)
         batches.increment_ready()
         batches.increment_started()
         optimizer = trainer.optimizers[0]
         output: Any = None
 
-        @torch.enable_grad()
         def closure() -> Any:
             nonlocal output
-            with trainer.precision_plugin.train_step_context():
-                output = task.training_step(batch, number)
-            loss = output["loss"] if isinstance(output, Mapping) else output
-            task.optimizer_zero_grad(trainer.current_epoch, number, optimizer)
-            if loss is not None:
-                loss.backward()
-            task.on_before_optimizer_step(optimizer)
+            with torch.enable_grad():
+                with trainer.precision_plugin.train_step_context():
+                    output = task.training_step(batch, number)
+                loss = output["loss"] if isinstance(output, Mapping) else output
+                task.optimizer_zero_grad(trainer.current_epoch, number, optimizer)
+                if loss is not None:
+                    loss.backward()
+                task.on_before_optimizer_step(optimizer)
             return loss
 
         counted.step.increment_ready()
@@ -208,6 +213,7 @@ class InnerLoop:
         loop._batches_that_stepped += 1
 
 
+HOOKS_OF_BATCHES = "on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"
 HOOKS_OF_STEPS = (
     "on_train_batch_start",
     "on_train_batch_end",
@@ -351,12 +357,14 @@ def empty_states(metric: Any) -> None:
 
 @contextmanager
 def compiled(network: nn.Module) -> Iterator[None]:
-    """Have calls of a network compiled within; names of its tensors, and copies of it, stay as they are.
+    """Have calls of a network in training compiled within; names of its tensors, and copies of it, stay as they are.
 
     torch 2.15 has `nn.Module.compile` and no way back: what comes after training looks into the network by hooks, and
-    compiles nothing for sizes that come once.
+    compiles nothing for sizes that come once. Validation computes as the artefact will, and is not worth the
+    compiler's time, which would be twice as long.
     """
-    network.compile()
+    plain, fast = network._call_impl, torch.compile(network._call_impl)
+    network._compiled_call_impl = lambda *args, **more: (fast if network.training else plain)(*args, **more)
     try:
         yield
     finally:
@@ -368,6 +376,13 @@ def graphs_compiled() -> int:
     from torch._dynamo.utils import counters
 
     return counters["stats"]["unique_graphs"]
+
+
+def graph_breaks() -> int:
+    """How often torch (2.15) has ended a graph in this process at what it does not compile."""
+    from torch._dynamo.utils import counters
+
+    return sum(counters["graph_break"].values())
 
 
 def why_not_compiled(error: BaseException) -> str | None:

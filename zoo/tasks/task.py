@@ -73,6 +73,10 @@ class Task(L.LightningModule, ABC):
     def forward(self, x: Tensor) -> Tensor:
         return self.trained_network(x)
 
+    def parts_to_compile(self) -> Sequence[nn.Module]:
+        """The modules that a training step calls as they are, and `compile=true` has kernels made for."""
+        return [self.network]
+
     # Evaluation
 
     @abstractmethod

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ def _fit_and_keep(
 ) -> TrainedArtefact:
     began = time.perf_counter()
     with end_together(trainer, Path(cfg.folder, "last.ckpt")):
-        with _within_memory(_smaller(task, data)), _compiled(task.network) if cfg.compile else nullcontext():
+        with _within_memory(_smaller(task, data)), _compiled(task) if cfg.compile else nullcontext():
             _fit(cfg, trainer, task, data)
         seconds = round(given.seconds + time.perf_counter() - began, 1)
         _restore_best(trainer, task)
@@ -179,18 +179,24 @@ def _within_memory(advice: str = "give smaller sizes in model or data") -> Itera
 
 
 @contextmanager
-def _compiled(network: nn.Module) -> Iterator[None]:
+def _compiled(task: Task) -> Iterator[None]:
     """Train with a network that is compiled; the one that is kept is as it was."""
-    before = private.graphs_compiled()
+    graphs, breaks = private.graphs_compiled(), private.graph_breaks()
     try:
-        with private.compiled(network):
+        with ExitStack() as stack:
+            for part in task.parts_to_compile():
+                stack.enter_context(private.compiled(part))
             yield
     except RuntimeError as error:
         if (fault := private.why_not_compiled(error)) is None:
             raise
         raise ConfigError(f"compile=true: torch cannot compile this network: {one_line(fault)}") from error
-    if private.graphs_compiled() == before:
+    graphs, breaks = private.graphs_compiled() - graphs, private.graph_breaks() - breaks
+    if not graphs:
         log.warning("compile=true: this task calls parts of its network alone, and nothing was compiled")
+        return
+    others = ", and a discriminator that is not compiled" if task.alternates else ""
+    log.info("compile=true: %d graphs, %d breaks (TORCH_LOGS=graph_breaks tells of each)%s", graphs, breaks, others)
 
 
 def _smaller(task: Task, data: DataModule) -> str:

@@ -130,11 +130,12 @@ def test_the_contrastive_loss_against_its_definition(shapes: Shapes) -> None:
     task = generation(shapes.spec, contrastive_weight=3.0, gradient_penalty=0.0)
     images, captions, _ = shapes.splits["train"].__getitems__(torch.arange(5))
     real = task.image.prepare(images)
-    output = GeneratorOutput(torch.zeros_like(real), real, sentences(captions))
+    condition = sentences(captions)
+    output = GeneratorOutput(torch.zeros_like(real), real, task.encode_condition(condition))
     network = task.discriminator
     with torch.no_grad():
         alone = network.score(network.encode_image(real))
-        scores = [network(real, *(part[[n] * 5] for part in output.condition)) - alone for n in range(5)]
+        scores = [network(real, *(part[[n] * 5] for part in condition)) - alone for n in range(5)]
     scores = torch.cat(scores, dim=1).exp()
     losses = [-math.log(scores[n, n] / scores[n].sum()) - math.log(scores[n, n] / scores[:, n].sum()) for n in range(5)]
     with_it = task._discriminator_loss(output)
@@ -144,8 +145,8 @@ def test_the_contrastive_loss_against_its_definition(shapes: Shapes) -> None:
 
 
 def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
-    """Both read with the same network; the averaged generator has a copy of its own."""
-    task = generation(shapes.spec, contrastive_weight=1.0, gradient_penalty=0.0)
+    """Both read with the same network, once a step; the averaged generator has a copy of its own."""
+    task = generation(shapes.spec, contrastive_weight=1.0, diversity_weight=1.0, gradient_penalty=0.0)
     reader = task.discriminator.reader
     assert task.network.reader is reader
     assert not set(task.trained_network.reader.parameters()) & set(reader.parameters())
@@ -153,6 +154,8 @@ def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
     again = Generation(shapes.spec, lambda spec: trained, ADAM, discriminator=partial(Discriminator, width=8))
     assert again.network is trained
     assert again.network.reader is trained.reader is not reader  # a trained generator keeps its own
+    read: list[Any] = []
+    reader.register_forward_hook(lambda *call: read.append(call))
     batch = shapes.splits["train"].__getitems__(torch.arange(4))
     task.discriminator.requires_grad_(False)
     output = task.generator_output(batch)
@@ -162,6 +165,7 @@ def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
     task.discriminator.requires_grad_(True)
     task._discriminator_loss(GeneratorOutput(output.fake.detach(), output.real, output.condition)).backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in reader.parameters())
+    assert len(read) == 1  # for both networks, and for the second images
 
 
 def test_it_learns_which_sentence_a_new_image_fits() -> None:

@@ -11,6 +11,7 @@ import lightning as L
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoo import models
 from zoo.data.images import Digits
@@ -53,6 +54,18 @@ def test_gradients_are_clipped_before_both_steps(trainer: TrainerBuilder, digits
     for name, old in before.items():
         moves = [new - was for new, was in zip(getattr(task, name).parameters(), old.parameters())]
         assert nn.utils.get_total_norm(moves).item() == pytest.approx(0.01, rel=1e-2)
+
+
+def test_spectral_norms_move_once_for_each_network(trainer: TrainerBuilder, digits: Digits) -> None:
+    """One power iteration while the generator learns, on true and restored images, and one for the discriminator."""
+    task = restoration(digits.spec, feature_weight=1.0)
+    spectral = task.discriminator[0].parametrizations.weight
+    weight, right = spectral.original.detach().flatten(1).clone(), spectral[0]._v.clone()
+    trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(task, digits)
+    for _ in range(2):
+        left = functional.normalize(weight @ right, dim=0)
+        right = functional.normalize(weight.T @ left, dim=0)
+    torch.testing.assert_close(spectral[0]._v, right)
 
 
 def test_it_learns_to_fill_a_hole_in_a_flat_image(trainer: TrainerBuilder, digits: Digits) -> None:

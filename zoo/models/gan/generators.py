@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -58,6 +58,12 @@ class Sentences(nn.Module):
         states = self.stack(self.embedding(codes), lengths)
         condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
         return functional.layer_norm(condition, (self.out.out_features,))
+
+
+class Read(NamedTuple):
+    """What the encoder of a condition gave for each, (B, E)."""
+
+    features: Tensor
 
 
 def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module | None:
@@ -122,11 +128,15 @@ class Generator(nn.Module):
         )
         self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
 
-    def forward(self, noise: Tensor, condition: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-        """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1."""
+    def forward(self, noise: Tensor, condition: Tensor | Read | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1.
+
+        What the reader gave for these before may stand in their place.
+        """
         given = noise
         if self.reader is not None:
-            given = torch.cat([noise, self.reader(condition, lengths).to(noise.dtype)], dim=1)
+            read = condition.features if type(condition) is Read else self.reader(condition, lengths)
+            given = torch.cat([noise, read.to(noise.dtype)], dim=1)
         given = self.mapping(given)
         mixed = self.mix(given)
         x = laid_out(self.first(given).view(noise.shape[0], -1, *self.sizes[0]))

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 
 from zoo import check
@@ -65,7 +67,7 @@ class GeneratorOutput:
     Args:
         fake: its images, with their graph.
         real: images of the data; the relativistic loss compares each with the fake one of the same place.
-        condition: what the discriminator is given with either.
+        condition: what the discriminator is given with either, encoded, with the graph of that.
         weight: of each score, of the scores' shape; None for equal weights.
         distance: what the generator minimises besides its adversarial loss, a scalar; None for nothing.
         losses: scalars to be logged.
@@ -131,18 +133,14 @@ class Adversarial(Task):
 
     @abstractmethod
     def score(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
-        """The discriminator's scores (B, …) of encoded images, given their encoded conditions."""
+        """The discriminator's scores (B, …) of encoded images, given their conditions."""
 
     def encode_image(self, image: Tensor) -> Tensor:
         """The part of the discriminator that sees images alone; by default there is none."""
         return image
 
-    def encode_condition(self, condition: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The part of the discriminator that sees conditions alone; by default there is none."""
-        return condition
-
     def contrastive_loss(self, real: Tensor, condition: tuple[Tensor, ...]) -> Tensor | None:
-        """What the discriminator minimises besides, from encoded real images and encoded conditions."""
+        """What the discriminator minimises besides, from encoded real images and conditions."""
         return None
 
     def training_step(self, batch: Sequence[Encoded], batch_idx: int) -> None:
@@ -153,8 +151,10 @@ class Adversarial(Task):
         optimizers[0].zero_grad()
         self.discriminator.requires_grad_(False)  # it passes the gradient on to the generator, and gathers none
         for share, part in parts_of(batch, self.adversarial.accumulate):
-            output = self.generator_output(part)
-            self.manual_backward(self._generator_loss(output) * share)
+            with parametrize.cached():  # spectral norms move once, however often the discriminator is called
+                output = self.generator_output(part)
+                loss = self._generator_loss(output)
+            self.manual_backward(loss * share)
             output.fake = output.fake.detach()
             outputs.append((share, output))
         self.discriminator.requires_grad_(True)
@@ -163,12 +163,21 @@ class Adversarial(Task):
         if self.adversarial_weight:
             optimizers[1].zero_grad()
             for share, output in outputs:
-                self.manual_backward(self._discriminator_loss(output) * share)
+                with parametrize.cached():
+                    loss = self._discriminator_loss(output)
+                self.manual_backward(loss * share)
             losses["discriminator_norm"] = self._step(optimizers[1], schedules[1])
         for share, output in outputs:
             for name, loss in output.losses.items():
                 losses[name] = losses.get(name, 0) + share * loss.detach()
         self.record(**losses)
+
+    @contextmanager
+    def discriminator_learns(self) -> Iterator[None]:
+        """Have what the discriminator computes within, while the generator learns, be part of its own loss."""
+        self.discriminator.requires_grad_(True)
+        yield
+        self.discriminator.requires_grad_(False)
 
     def configure_optimizers(self) -> Any:
         builds = self.options.optimizer, self.adversarial.discriminator_optimizer or self.options.optimizer
@@ -186,7 +195,7 @@ class Adversarial(Task):
     def _generator_loss(self, output: GeneratorOutput) -> Tensor:
         loss = output.distance if output.distance is not None else output.fake.new_zeros(())
         if self.adversarial_weight:
-            condition = self.encode_condition(output.condition)
+            condition = tuple(part.detach() for part in output.condition)
             fake = self.score(self.encode_image(output.fake), condition).float()
             if self.adversarial.gan_loss == "hinge":
                 gan_loss = output.mean(-fake)
@@ -200,9 +209,10 @@ class Adversarial(Task):
         return loss
 
     def _discriminator_loss(self, output: GeneratorOutput) -> Tensor:
-        condition, encoded = self.encode_condition(output.condition), self.encode_image(output.real)
-        real = self.score(encoded, condition).float()
-        fake = self.score(self.encode_image(output.fake), condition).float()
+        condition, both = output.condition, torch.cat([output.real, output.fake])  # at once: half as many operators
+        encoded = self.encode_image(both)
+        scores = self.score(encoded, tuple(torch.cat([part, part]) for part in condition)).float()
+        real, fake = scores.chunk(2)
         if self.adversarial.gan_loss == "hinge":
             loss = output.mean(functional.relu(1 - real) + functional.relu(1 + fake))
         elif self.adversarial.gan_loss == "logistic":
@@ -211,23 +221,25 @@ class Adversarial(Task):
             loss = output.mean(functional.softplus(fake - real))
         output.losses["discriminator"] = loss
         if self.adversarial.gradient_penalty:
-            penalised = [output.real, output.fake] if self.adversarial.gan_loss == "relativistic" else [output.real]
-            penalty = sum(self._gradient_penalty(image, condition) for image in penalised)
-            loss = loss + self.adversarial.gradient_penalty / 2 * penalty
-        if (contrastive := self.contrastive_loss(encoded, condition)) is not None:
+            loss = loss + self.adversarial.gradient_penalty / 2 * self._gradient_penalty(output)
+        if (contrastive := self.contrastive_loss(encoded.chunk(2)[0], condition)) is not None:
             output.losses["contrastive"] = contrastive
             loss = loss + contrastive
         return loss
 
-    def _gradient_penalty(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
-        """The mean squared gradient of the score of an image with respect to its pixels, from a part of the batch."""
+    def _gradient_penalty(self, output: GeneratorOutput) -> Tensor:
+        """The mean squared gradient of the score of an image with respect to its pixels, from a part of the batch.
+
+        Of real images; with the relativistic loss that of fake ones is added.
+        """
         chosen = slice(None, None, PENALTY_STRIDE)  # and not the first ones, which would be others with `accumulate`
+        images = [output.real[chosen], output.fake[chosen]][: 1 + (self.adversarial.gan_loss == "relativistic")]
         with torch.autocast(self.device.type, enabled=False):  # squares of gradients leave the range of fp16
-            image = image[chosen].float().requires_grad_()
-            scores = self.score(self.encode_image(image), tuple(part[chosen] for part in condition))
-            scores = scores.flatten(1).mean(dim=1)
+            image = torch.cat(images).float().requires_grad_()
+            condition = tuple(torch.cat([part[chosen]] * len(images)) for part in output.condition)
+            scores = self.score(self.encode_image(image), condition).flatten(1).mean(dim=1)
             (gradient,) = torch.autograd.grad(scores.sum(), image, create_graph=True)
-            return gradient.square().flatten(1).sum(dim=1).mean()
+            return len(images) * gradient.square().flatten(1).sum(dim=1).mean()
 
     def _step(self, optimizer: Any, schedule: Any) -> Tensor:
         """One step; gives the norm of the gradient."""

@@ -94,6 +94,10 @@ class Colourisation(Restoration):
         self.evaluators = [] if evaluator is None else [evaluator]  # in a list, and so no part of the task's weights
         self.register_buffer("prior", torch.full((NUM_CLASSES,), 1 / NUM_CLASSES))
 
+    def parts_to_compile(self) -> Sequence[nn.Module]:
+        network: Any = self.network  # which is not called as a whole
+        return [network.unet]
+
     def fit_prior(self, batches: Iterable[Tensor]) -> None:
         """Take how frequent each class of colour is from images, uint8 (B, 3, H, W)."""
         classes = colour_classes()

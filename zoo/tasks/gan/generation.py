@@ -24,6 +24,7 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.metrics.generation import CaptionerMetrics, Evaluator, generation_metrics
 from zoo.models.gan import discriminator_for
+from zoo.models.gan.generators import Read
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Encoded, Image, Label, Seed, Spec, Text, Tokens
 from zoo.spec.text import PAD
@@ -102,16 +103,18 @@ class Generation(Adversarial):
     def generator_output(self, batch: tuple[Encoded, ...]) -> GeneratorOutput:
         real = self.image.prepare(_tensor(batch[0]))
         condition = self._condition(batch)
-        fake = self.network(self._noise(len(real)), *condition)
+        with self.discriminator_learns():
+            encoded = self.encode_condition(condition)
+        fake = self._generated(len(real), condition, encoded)
         losses = {}
         distance = fake.new_zeros(())
         if self.layout_weight:
             losses["layout"] = functional.l1_loss(functional.avg_pool2d(fake, 4), functional.avg_pool2d(real, 4))
             distance = distance + self.layout_weight * losses["layout"]
         if self.diversity_weight:
-            losses["diversity"] = self._diversity(fake, condition)
+            losses["diversity"] = self._diversity(fake, condition, encoded)
             distance = distance - self.diversity_weight * losses["diversity"]
-        return GeneratorOutput(fake, real, condition, None, distance, losses)
+        return GeneratorOutput(fake, real, encoded, None, distance, losses)
 
     def score(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
         scores: Tensor = self.discriminator.score(image, *condition)
@@ -122,6 +125,7 @@ class Generation(Adversarial):
         return encoded
 
     def encode_condition(self, condition: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The part of the discriminator that sees conditions alone."""
         return (self.discriminator.encode_condition(*condition),) if condition else ()
 
     def contrastive_loss(self, real: Tensor, condition: tuple[Tensor, ...]) -> Tensor | None:
@@ -157,11 +161,18 @@ class Generation(Adversarial):
         noise, condition = self._noise(len(_tensor(batch[0])), random), self._condition(batch, random)
         return self.image.restore(self.trained_network(noise, *condition))
 
-    def _diversity(self, fake: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
+    def _generated(self, count: int, condition: tuple[Tensor, ...], encoded: tuple[Tensor, ...]) -> Tensor:
+        """An image for each condition. Texts were read before, for the discriminator: it has the same reader."""
+        noise = self._noise(count)
+        if isinstance(self.spec.input, Text):
+            return self.network(noise, Read(encoded[0].detach()))
+        return self.network(noise, *condition)
+
+    def _diversity(self, fake: Tensor, condition: tuple[Tensor, ...], encoded: tuple[Tensor, ...]) -> Tensor:
         """How far images are from others of their conditions, each at most as far as it needs to be."""
         chosen = slice(None, None, DIVERSITY_STRIDE)
         first = fake[chosen]
-        second = self.network(self._noise(len(first)), *(part[chosen] for part in condition))
+        second = self._generated(len(first), *(tuple(part[chosen] for part in parts) for parts in (condition, encoded)))
         return (first - second).abs().flatten(1).mean(dim=1).clamp(max=DIVERSITY_BOUND).mean()
 
     def _noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
