@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-MIXED = 0.08  # of neighbours in words: pages of Latin print, however poor, have at most 0.02, and Cyrillic ones 0.11
+MIXED = 0.08  # of neighbours in words: pages of Latin print, however poor, had at most 0.02, and Cyrillic ones from 0.15 on
 
 
 def mixed(text: str) -> float:
