@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-MIXED = 0.08  # of neighbours in words: pages of Latin print, however poor, had at most 0.02, and Cyrillic ones from 0.15 on
+MIXED = 0.08  # of neighbours in words: pages of Latin print, however poor, had at most 0.02, Cyrillic ones 0.15
 
 
 def mixed(text: str) -> float:
