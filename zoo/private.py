@@ -121,10 +121,8 @@ class InnerLoop:
         if self.steps is None:
             self.steps = self.task.steps_per_batch if self._does_suit() else 1
             self.shown = [callback for callback in self.trainer.callbacks if _shows_progress(callback)]
-            of_hook = (
-                self.trainer._data_connector._datahook_selector.get_instance
-            )  # task or data: looked up in each step
-            self.hooks = [getattr(of_hook(name), name) for name in HOOKS_OF_BATCHES]
+            whose = self.trainer._data_connector._datahook_selector.get_instance  # the task or the data
+            self.hooks = [getattr(whose(name), name) for name in HOOKS_OF_BATCHES]
 
     def _does_suit(self) -> bool:
         from lightning import LightningModule
@@ -285,6 +283,9 @@ def resolvers_kept() -> Iterator[None]:
         BaseContainer._resolvers = before
 
 
+LARGEST_KEPT = 2**25  # bytes, the most that glibc takes: larger blocks go back to the system once they are freed
+
+
 def keep_freed_memory() -> None:
     """Have glibc keep the memory of freed tensors for the next ones.
 
@@ -292,7 +293,7 @@ def keep_freed_memory() -> None:
     convolutional network on 256 digits takes 1.13 to 1.31 times the CPU time without this (one thread, an AMD EPYC).
     """
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
-        for parameter, size in ((_M_TRIM_THRESHOLD, 2**30), (_M_MMAP_THRESHOLD, 2**25), (_M_TOP_PAD, 2**26)):
+        for parameter, size in ((_M_TRIM_THRESHOLD, 2**30), (_M_MMAP_THRESHOLD, LARGEST_KEPT), (_M_TOP_PAD, 2**26)):
             library.mallopt(parameter, size)
 
 
@@ -307,12 +308,12 @@ def freed_memory_given_back() -> Iterator[None]:
     if not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
         yield
         return
-    bytearray(2**25 - 2**12)  # once it is freed, glibc's own threshold is 32 MB, where nobody has set one
+    bytearray(LARGEST_KEPT - 2**12)  # once it is freed, glibc's own threshold is 32 MB, where nobody has set one
     library.mallopt(_M_MMAP_THRESHOLD, 2**16)
     try:
         yield
     finally:
-        library.mallopt(_M_MMAP_THRESHOLD, 2**25)
+        library.mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT)
         library.malloc_trim(0)
 
 

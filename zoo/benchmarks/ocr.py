@@ -28,7 +28,7 @@ from torchmetrics.functional.text import char_error_rate, word_error_rate
 import zoo
 from zoo.benchmarks import Row
 from zoo.data.distortions import Scan
-from zoo.data.fonts import Font, distinct, fonts_of
+from zoo.data.fonts import Font, by_family, distinct, fonts_of
 from zoo.data.lines import TextLines
 from zoo.data.phrases import ALPHABET, phrase
 from zoo.errors import DataError
@@ -110,10 +110,7 @@ def _fonts_by_class(root: Path) -> dict[str, list[Font]]:
 
 def _new_lines(fonts: list[Font], *, size: int = 24, length: int = 30, margin: int = 5) -> Lines:
     """Lines of `length` characters in type of an em of `size` pixels; each family of fonts is equally likely."""
-    random = Random(0)
-    families: dict[str, list[Font]] = {}
-    for font in fonts:
-        families.setdefault(font.family, []).append(font)
+    random, families = Random(0), by_family(fonts)
     lines: list[np.ndarray] = []
     texts: list[str] = []
     while len(lines) < COUNT:

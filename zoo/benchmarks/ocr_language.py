@@ -23,7 +23,7 @@ from torchmetrics.functional.text import word_error_rate
 import zoo
 from zoo.benchmarks import Row
 from zoo.benchmarks.ocr import drawn, error_rate
-from zoo.data.fonts import Font, distinct, fonts_of
+from zoo.data.fonts import Font, by_family, distinct, fonts_of
 from zoo.data.phrases import ALPHABET
 from zoo.spec.files import read_text
 
@@ -72,10 +72,7 @@ def _ways(lexicon: list[str], model: Path) -> Mapping[str, dict[str, Any]]:
 
 def _lines(sentences: list[str], fonts: list[Font]) -> tuple[list[np.ndarray], list[str]]:
     """The sentences, each up to its last whole word, in one family of fonts after the other."""
-    random = Random(0)
-    families: dict[str, list[Font]] = {}
-    for font in filter(None, map(distinct, fonts)):
-        families.setdefault(font.family, []).append(font)
+    random, families = Random(0), by_family(filter(None, map(distinct, fonts)))
     lines, texts = [], []
     for sentence, family, size in zip(sentences, cycle(sorted(families)), cycle(SIZES)):
         text = sentence if len(sentence) <= LONGEST else sentence[: LONGEST + 1].rpartition(" ")[0]

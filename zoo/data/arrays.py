@@ -305,10 +305,10 @@ def _classes(labels: np.ndarray) -> tuple[tuple[str, ...], Tensor]:
     """The classes' names in order, numbers by value, and the class of each label (N,)."""
     import numpy as np
 
+    if labels.ndim != 1:
+        raise DataError(f"classes are one an image, (N,), not {_told(labels)}")
     texts = labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels)
-    if labels.ndim != 1 or (labels.dtype.kind not in "biuU" and not texts):
-        if labels.ndim != 1:
-            raise DataError(f"classes are one an image, (N,), not {_told(labels)}")
+    if labels.dtype.kind not in "biuU" and not texts:
         odd = next((label for label in labels if not isinstance(label, str)), labels.dtype)
         raise DataError(f"labels are whole numbers or texts, not {quoted(odd)} ({labels.dtype})")
     names, codes, counts = np.unique(labels.astype(str) if texts else labels, return_inverse=True, return_counts=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -131,6 +132,14 @@ def distinct(font: Font) -> Font | None:
         return None
     kept = frozenset(c for c, shape in drawn.items() if c == " " or (shape != missing and any(shape[1])))
     return Font(font.file, font.family, kept, font.ligatures) if set("aeinorstAEMN0123456789") <= kept else None
+
+
+def by_family(fonts: Iterable[Font]) -> dict[str, list[Font]]:
+    """The fonts of each family."""
+    families: dict[str, list[Font]] = {}
+    for font in fonts:
+        families.setdefault(font.family, []).append(font)
+    return families
 
 
 def set_small(text: str, font: Font, height: int, random: Random) -> np.ndarray:

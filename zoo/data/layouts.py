@@ -26,10 +26,8 @@ SPLITS = {
 _OF_SPLIT = re.compile(r"[ _-]?(set|data|images)$")  # as in test_set
 LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # of Windows and macOS
 LABELS = "labels.csv"
-DESCRIBED, NAMES_FILES = (
-    ("metadata.csv", "metadata.jsonl"),
-    b"file_name",
-)  # tables of the Hugging Face Hub, their column
+DESCRIBED = ("metadata.csv", "metadata.jsonl")  # tables of the Hugging Face Hub,
+NAMES_FILES = b"file_name"  # and their column
 TABLES = (".csv", ".tsv", ".txt", ".jsonl")  # endings of files that may be tables of labels
 NAMED = 5  # files, folders or endings that a message names
 FEW = 3  # images beside folders of images that are strays, or one of a hundred

@@ -23,7 +23,7 @@ from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Joined, Ragged
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
-from zoo.data.fonts import Font, bundled_fonts, distinct, fonts_of, set_alone, set_line, set_small
+from zoo.data.fonts import Font, bundled_fonts, by_family, distinct, fonts_of, set_alone, set_line, set_small
 from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, LATIN, accented, excerpt, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
@@ -118,9 +118,7 @@ class TextLines(DataModule):
 
     def _set(self, split: str, fonts: Sequence[Font]) -> Examples:
         """The lines of a split; each family of fonts is equally likely."""
-        families: dict[str, list[Font]] = {}
-        for font in fonts:
-            families.setdefault(font.family, []).append(font)
+        families = by_family(fonts)
         names, transcript = sorted(families), Transcript(self.alphabet)
         random = Random(3 * self.seed + ("train", "val", "test").index(split))
         lines: list[Tensor] = []

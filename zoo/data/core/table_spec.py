@@ -253,9 +253,10 @@ def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
     changes = len(known) > 0 and any(bool((part != known.iloc[0]).any()) for part in (known[:100], known))
     if kind.name == "ignore" and changes:
         return None
-    if not changes and len(known) and len(known) < len(cells) and kind.name in ("number", "category"):
+    is_ticked = not changes and 0 < len(known) < len(cells)  # one word, or nothing
+    if is_ticked and kind.name in ("number", "category"):
         return _one_or_none(cells, kind, say)
-    if not changes and not (len(known) < len(cells) and len(known) and kind.name == "boolean"):
+    if not changes and not (is_ticked and kind.name == "boolean"):
         say(f"column '{name}' is dropped: {'it never changes' if len(known) else 'it is empty'}")
         return None
     if kind.name == "number":
