@@ -269,10 +269,16 @@ class Task(L.LightningModule, ABC):
     def training_steps(self) -> int:
         """Steps of an optimizer in the whole run."""
         trainer = self.trainer
+        most = math.ceil(trainer.max_steps / self.counted_steps)
         if (epochs := trainer.max_epochs) is None or epochs < 0:  # as many as the steps take
-            return max(trainer.max_steps, 0)
+            return max(most, 0)
         total = math.ceil(private.batches_per_epoch(trainer) / trainer.accumulate_grad_batches) * epochs
-        return total if trainer.max_steps < 0 else min(total, trainer.max_steps)
+        return total if trainer.max_steps < 0 else min(total, most)
+
+    @property
+    def counted_steps(self) -> int:
+        """Steps that Lightning counts for each of this task: those of all optimizers."""
+        return 1
 
     def lr_scales(self, network: nn.Module) -> dict[Tensor, float]:
         """What the learning rate of each parameter of a network is multiplied by."""

@@ -100,6 +100,15 @@ def test_a_generator_that_collapses_would_be_found() -> None:
     assert covered(torch.rand(1000, 2) * 4 - 2)[1] < 0.15
 
 
+@pytest.mark.parametrize("options", [{"max_epochs": -1, "max_steps": 10}, {"max_epochs": 1, "max_steps": 9}])
+def test_both_schedules_end_with_a_run_of_so_many_steps(trainer: TrainerBuilder, options: dict[str, int]) -> None:
+    """Lightning counts the steps of both optimizers."""
+    fitted = trainer(limit_val_batches=0, **options)
+    fitted.fit(plane(), Points(batch_size=128))
+    assert fitted.fit_loop.epoch_loop.total_batch_idx == 4  # counted from 0
+    assert [one.param_groups[0]["lr"] for one in fitted.optimizers] == pytest.approx([0, 0], abs=1e-9)
+
+
 @pytest.mark.parametrize("gan_loss", ["hinge", "logistic", "relativistic"])
 def test_losses_against_their_definitions(gan_loss: str) -> None:
     """Scores of single points, in plain Python."""
