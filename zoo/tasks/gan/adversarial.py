@@ -71,8 +71,6 @@ class GeneratorOutput:
         weight: of each score, of the scores' shape; None for equal weights.
         distance: what the generator minimises besides its adversarial loss, a scalar; None for nothing.
         losses: scalars to be logged.
-        learned: what the discriminator minimises besides its adversarial loss, a scalar with its graph; None for
-            nothing.
     """
 
     fake: Tensor
@@ -81,7 +79,6 @@ class GeneratorOutput:
     weight: Tensor | None = None
     distance: Tensor | None = None
     losses: dict[str, Tensor] = field(default_factory=dict)
-    learned: Tensor | None = None
 
     def mean(self, losses: Tensor) -> Tensor:
         """The weighted mean of a loss of each score."""
@@ -232,7 +229,7 @@ class Adversarial(Task):
         if (contrastive := self.contrastive_loss(encoded.chunk(2)[0], condition)) is not None:
             output.losses["contrastive"] = contrastive
             loss = loss + contrastive
-        return loss if output.learned is None else loss + output.learned
+        return loss
 
     def _gradient_penalty(self, output: GeneratorOutput) -> Tensor:
         """The mean squared gradient of the score of an image with respect to its pixels, from a part of the batch.

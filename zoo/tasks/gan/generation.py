@@ -1,10 +1,8 @@
 """Generation: images from noise, from a class, or from a sentence.
 
-What a sentence says of an image is learned by telling the sentences of a batch apart: each is to fit its own real image
-better than all the others (Zhang et al., "Cross-modal contrastive learning for text-to-image generation", 2021; before
-it Reed et al., "Generative adversarial text to image synthesis", 2016, with one mismatched pair each). Few words are
-enough for that. So that all of them count, a captioner learns from the real images to say what it sees, and the
-generator, to be understood by it (Qiao et al., "MirrorGAN: learning text-to-image generation by redescription", 2019).
+What a sentence says of an image is learned by telling the sentences of a batch apart: each is to fit its own real
+image better than all the others (Zhang et al., "Cross-modal contrastive learning for text-to-image generation",
+2021; before it Reed et al., "Generative adversarial text to image synthesis", 2016, with one mismatched pair each).
 Since no two images of the data have one sentence, a generator easily ignores its noise: it is rewarded for images of
 one condition that differ, up to a bound (Yang et al., "Diversity-sensitive conditional generative adversarial
 networks", 2019).
@@ -27,17 +25,14 @@ from zoo.errors import SpecError
 from zoo.metrics.generation import CaptionerMetrics, Evaluator, generation_metrics
 from zoo.models.gan import discriminator_for
 from zoo.models.gan.generators import Read
-from zoo.models.rnn.captioning import Captioner
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Encoded, Image, Label, Seed, Spec, Text, Tokens
 from zoo.spec.text import PAD
 from zoo.tasks.gan.adversarial import Adversarial, AdversarialOptions, GeneratorOutput
-from zoo.tasks.sequence.captioning import token_targets
 from zoo.tasks.task import NetworkBuilder
 
 DEFAULTS = AdversarialOptions(gradient_penalty=1.0)  # its discriminator has no spectral norm
 DIVERSITY_STRIDE = 4  # every fourth image is compared with another of its condition
-CAPTIONER_WIDTH = 16  # channels of the captioner's first layer
 DIVERSITY_BOUND = 0.1  # mean distance of pixels in -1..1 from which on two images differ enough
 
 
@@ -60,8 +55,6 @@ class Generation(Adversarial):
         contrastive_weight: weight of the loss by which the discriminator learns which sentence belongs to which real
             image of a batch, at least 0; for texts alone.
         diversity_weight: weight of the distance between images of one condition, up to a bound, at least 0.
-        redescription_weight: weight of the loss by which a captioner reads a sentence back from the image generated
-            from it, at least 0; for texts alone.
 
     Raises:
         SpecError: the data has no images of one size.
@@ -84,21 +77,16 @@ class Generation(Adversarial):
         layout_weight: float = 0.0,
         contrastive_weight: float = 0.0,
         diversity_weight: float = 0.0,
-        redescription_weight: float = 0.0,
     ) -> None:
         self.layout_weight = check.at_least_zero("layout_weight", layout_weight)
         self.contrastive_weight = check.at_least_zero("contrastive_weight", contrastive_weight)
         self.diversity_weight = check.at_least_zero("diversity_weight", diversity_weight)
-        self.redescription_weight = check.at_least_zero("redescription_weight", redescription_weight)
         if type(spec.input) is not Image:
             raise SpecError(f"generation needs data with images, and this is {spec}")
         spec = Spec(_source(spec), _output(spec.input))
-        for name in ("contrastive_weight", "redescription_weight"):
-            if getattr(self, name) and not isinstance(spec.input, Text):
-                raise ValueError(f"{name} is for texts, and images are generated from a {spec.input.word}")
-        network: Any = discriminator_for(spec, discriminator)
-        if redescription_weight:
-            network.captioner = _captioner(spec)
+        if contrastive_weight and not isinstance(spec.input, Text):
+            raise ValueError(f"contrastive_weight is for texts, and images are generated from a {spec.input.word}")
+        network = discriminator_for(spec, discriminator)
         build = partial(_with_shared_reader, build, network)
         super().__init__(spec, build, optimizer, discriminator=network, adversarial=adversarial)
         assert isinstance(spec.output, Image)
@@ -120,19 +108,13 @@ class Generation(Adversarial):
         fake = self._generated(len(real), condition, encoded)
         losses = {}
         distance = fake.new_zeros(())
-        captioner_loss = None
         if self.layout_weight:
             losses["layout"] = functional.l1_loss(functional.avg_pool2d(fake, 4), functional.avg_pool2d(real, 4))
             distance = distance + self.layout_weight * losses["layout"]
         if self.diversity_weight:
             losses["diversity"] = self._diversity(fake, condition, encoded)
             distance = distance - self.diversity_weight * losses["diversity"]
-        if self.redescription_weight:
-            with self.discriminator_learns():
-                captioner_loss = losses["captioner"] = self._told_by_captioner(real, condition[0])
-            losses["redescription"] = self._told_by_captioner(fake, condition[0])
-            distance = distance + self.redescription_weight * losses["redescription"]
-        return GeneratorOutput(fake, real, encoded, None, distance, losses, captioner_loss)
+        return GeneratorOutput(fake, real, encoded, None, distance, losses)
 
     def score(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
         scores: Tensor = self.discriminator.score(image, *condition)
@@ -193,11 +175,6 @@ class Generation(Adversarial):
         second = self._generated(len(first), *(tuple(part[chosen] for part in parts) for parts in (condition, encoded)))
         return (first - second).abs().flatten(1).mean(dim=1).clamp(max=DIVERSITY_BOUND).mean()
 
-    def _told_by_captioner(self, images: Tensor, codes: Tensor) -> Tensor:
-        """The captioner's cross-entropy, in nats a token, of sentences (B, T) for images in -1..1."""
-        logits: Tensor = self.discriminator.captioner(images, codes)
-        return functional.cross_entropy(logits.float().flatten(0, 1), token_targets(codes))
-
     def _noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
         latent: Any = self.network.latent_dim
         if random is None:
@@ -226,14 +203,6 @@ def _with_shared_reader(build: NetworkBuilder, discriminator: nn.Module, spec: S
     if isinstance(spec.input, Text):
         discriminator.reader = generator.reader
     return generator
-
-
-def _captioner(spec: Spec) -> Captioner:
-    """A small network that learns to say in words what an image of a spec from text to image shows."""
-    text, image = spec.input, spec.output
-    assert isinstance(text, Text)
-    assert isinstance(image, Image)
-    return Captioner("gru", image.channels, text.codes, max_length=1, width=CAPTIONER_WIDTH)  # it writes nothing
 
 
 def _source(spec: Spec) -> Any:
