@@ -10,7 +10,6 @@ from zoo import check
 from zoo.data.core.notations import read_with_decimals
 from zoo.data.core.table_data import TableData
 from zoo.errors import ConfigError
-from zoo.private import freed_memory_given_back
 from zoo.spec.dialect import AUTO, FIRST, Header
 from zoo.spec.files import read_table
 
@@ -93,8 +92,7 @@ class Csv(TableData):
 
     def _read(self, path: str) -> pd.DataFrame:
         options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
-        with freed_memory_given_back():
-            file = read_with_decimals(path, options, self.notation["decimal"])
+        file = read_with_decimals(path, options, self.notation["decimal"])
         for note in file.notes:
             self.note(note)
         self.dialect = file.dialect

@@ -30,6 +30,7 @@ MISSING_WORDS = MISSING_NAMES | {
     "-", "--", "---", "–", "—", ".", "..", "...", "missing", "unknown", "n.a.", "k.a.", "nil", "#value!",
     "#div/0!", "#ref!", "#null!", "#num!", "not available", "not known", "unbekannt",
 }  # fmt: skip
+FIRST = 10_000  # cells that tell whether many are alike
 SPACES = " \u00a0\u202f\u2009'’"  # between thousands
 _NUMBER = re.compile(r"\+?(?P<minus>-?)(?=\.?\d)0*(?P<whole>\d*)(?:\.(?P<fraction>\d*?)0*)?", re.ASCII)
 
@@ -91,9 +92,39 @@ def distinct(cells: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd
     """What a function of each cell gives, computed once for each distinct one; missing cells stay missing."""
     import pandas as pd
 
-    codes, different = pd.factorize(cells)
-    values = function(pd.Series(different))
-    return pd.Series(values.array.take(codes, allow_fill=True), index=cells.index, name=cells.name)
+    places, different = factorized(cells)
+    return pd.Series(function(different).array.take(places, allow_fill=True), index=cells.index, name=cells.name)
+
+
+def factorized(cells: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """The place of each cell (N,) among the distinct ones, -1 if it is missing, and these."""
+    import pandas as pd
+
+    places, different = pd.factorize(cells)
+    categories = getattr(different, "categories", None)
+    return places, pd.Series(different if categories is None else different.astype(categories.dtype))
+
+
+def compact(cells: pd.Series) -> pd.Series:
+    """A column of text with many cells alike as pandas' categories, which take less memory, and less time later on."""
+    import pandas as pd
+
+    is_text = cells.dtype != object and isinstance(cells.dtype, pd.StringDtype)
+    if not is_text or cells.iloc[:FIRST].nunique() > min(len(cells), FIRST) / 2:
+        return cells
+    places, different = pd.factorize(cells)
+    if len(different) > len(cells) / 2:
+        return cells
+    return pd.Series(pd.Categorical.from_codes(places, different), cells.index, name=cells.name, copy=False)
+
+
+def is_plain(cells: pd.Series) -> bool:
+    """Whether these are some numbers of NumPy's types, none of them missing."""
+    import numpy as np
+
+    if not len(cells) or not isinstance(cells.dtype, np.dtype) or cells.dtype.kind not in "iuf":
+        return False
+    return cells.dtype.kind != "f" or not math.isnan(cells.to_numpy().min())  # of which one makes it one
 
 
 def words(cells: pd.Series) -> pd.Series:
@@ -131,18 +162,18 @@ def numbers(cells: pd.Series, name: str, notation: Notation = PLAIN) -> pd.Serie
         SpecError: one is not a number, or not finite.
     """
     import numpy as np
-    import pandas as pd
 
     if cells.dtype.kind in "Mmc":
         raise SpecError(f"column '{name}' has {cells.dtype}, not numbers")
     if cells.dtype.kind in "iufb":
         values = cells.astype("float64")
     else:
-        values = _numbers(cells, notation)
+        is_mixed = cells.dtype == object  # True and 1 are one key
+        values = _numbers(cells, notation) if is_mixed else distinct(cells, lambda part: _numbers(part, notation))
         wrong = values.isna() & cells.notna()
         if wrong.any():
             refuse(cells[wrong], ~is_missing(cells[wrong]), name, "not a number")
-    refuse(cells, pd.Series(np.isinf(values), index=cells.index), name, "not finite")
+    refuse(cells, np.isinf(values.to_numpy("float64")), name, "not finite")
     return values
 
 
@@ -171,6 +202,15 @@ def _floats(cells: pd.Series) -> pd.Series:
 
 def with_minus(text: pd.Series) -> pd.Series:
     """Numbers below zero, as accounts and typesetters write them: (12.50), 12.50- and \u221212.50 are -12.50."""
+    other = text.str.contains("[(\u2212]|(?s:.)-", regex=True).fillna(False).astype(bool)
+    if not other.any():
+        return text
+    text = text.copy()
+    text[other] = _with_minus(text[other])
+    return text
+
+
+def _with_minus(text: pd.Series) -> pd.Series:
     text = text.str.replace("\u2212", "-", regex=False)
     text = text.str.replace(r"^\s*\(([^()+-]*\d[^()+-]*)\)\s*$", r"-\1", regex=True)
     return text.str.replace(r"^\s*([^()+-]*\d)\s*-\s*$", r"-\1", regex=True)

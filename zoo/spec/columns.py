@@ -18,7 +18,18 @@ from torch import Tensor
 
 from zoo.errors import SpecError
 from zoo.files import quoted
-from zoo.spec.cells import MISSING_NAMES, Notation, booleans, days, exact_words, minutes, numbers, refuse, words
+from zoo.spec.cells import (
+    MISSING_NAMES,
+    Notation,
+    booleans,
+    days,
+    exact_words,
+    factorized,
+    minutes,
+    numbers,
+    refuse,
+    words,
+)
 from zoo.spec.values import check_scale
 
 if TYPE_CHECKING:
@@ -71,8 +82,10 @@ class Number:
         """Turn raw cells (N,) into standardised numbers (N, 1), NaN if they are missing."""
         values = numbers(cells, self.name, Notation(self.decimal, self.thousands, self.unit))
         standardised = self.scaled(_tensor(values))
-        if (huge := standardised[:, 0].abs() > torch.finfo(torch.float32).max).any():
-            refuse(cells, huge.numpy(), self.name, "too large for float32")
+        largest = torch.finfo(torch.float32).max
+        low, high = standardised.aminmax() if len(cells) else (0, 0)
+        if not (low >= -largest and high <= largest):  # NaN fails too
+            refuse(cells, (standardised[:, 0].abs() > largest).numpy(), self.name, "too large for float32")
         return standardised.numpy()
 
     def scaled(self, values: Tensor) -> Tensor:
@@ -247,12 +260,11 @@ class Category:
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into codes (N, 1)."""
         import numpy as np
-        import pandas as pd
 
         if cells.dtype == object or cells.dtype.kind == "b":
             return self._codes(cells)[:, None]
-        places, different = pd.factorize(cells)  # -1 is missing
-        codes = np.append(self._codes(pd.Series(different)), MISSING)
+        places, different = factorized(cells)  # -1 is missing
+        codes = np.append(self._codes(different), MISSING)
         return codes[places][:, None]
 
     def _codes(self, cells: pd.Series) -> np.ndarray:

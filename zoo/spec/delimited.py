@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import DataError
+from zoo.private import freed_memory_given_back
 from zoo.spec.cells import NOT_A_WORD, exact_words
 from zoo.spec.dialect import (
     AUTO,
@@ -123,7 +124,11 @@ def read_delimited(
             # It was decoded cell by cell, and the error's place is not that in the file
             return pd.read_csv(given, **{**options, "encoding": MARKED}, **more)
 
-    frame = _read_in_parts(read, exact, range(form.width) if path.stat().st_size > LARGE else None)
+    if path.stat().st_size > LARGE:
+        with freed_memory_given_back():
+            frame = _read_in_parts(read, exact, range(form.width))
+    else:
+        frame = _read_in_parts(read, exact, None)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
     huge = [place for place, cells in frame.items() if names and cells.dtype.kind == "f" and cells.abs().max() == inf]
     again = [*named, *huge]  # what is too large for a float is refused, and quoted as it is written
@@ -231,8 +236,10 @@ def _check_shape(
     found: dict[int, bool] = {}
     for chunk in _chunks(source, form):
         even = even and not chunk.torn and _is_even(chunk, form.width)
-        blanks = blanks or bool(_beginning_with(" ", chunk).any())
-        for column, zeros in _odd_numbers(chunk).items():
+        begins = _begins(chunk)
+        first = chunk.bytes[begins]
+        blanks = blanks or bool((first == ord(" ")).any())
+        for column, zeros in _odd_numbers(chunk, begins, first).items():
             found[column] = found.get(column, False) or zeros
     return found, [] if even else _check_rows(path, source, form, encoding), blanks
 
@@ -245,30 +252,29 @@ def _is_marked(source: Path | bytes) -> bool:
         return file.read(3) == codecs.BOM_UTF8
 
 
-def _bytes(source: Path | bytes, skip: int) -> Any:
-    """The bytes of a file below the lines that are skipped, mapped and not read."""
+def _bytes(source: Path | bytes, skip: int) -> tuple[bytes | mmap.mmap, int]:
+    """The bytes of a file, mapped and not read, and where those begin that are below the lines that are skipped."""
     if isinstance(source, bytes):
-        data: Any = source
+        data: bytes | mmap.mmap = source
     else:
         with source.open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     start = 0
     for _ in range(skip):
         start = data.find(b"\n", start) + 1
-    return memoryview(data)[start:]
+    return data, start
 
 
 class Chunk(NamedTuple):
-    """Whole lines: their bytes, and the places of separators and of ends of lines that stand in no quotes; `between`
-    says of each byte whether it is one of either.
+    """Whole lines: their bytes, and the places of separators and ends of lines that stand in no quotes (M,); `is_end`
+    says which are ends.
 
     `torn` says that there are cells of several lines, and quotes that seem to close a cell in the midst of it.
     """
 
     bytes: np.ndarray
-    separators: np.ndarray
-    ends: np.ndarray
-    between: np.ndarray
+    marks: np.ndarray
+    is_end: np.ndarray
     quoted: bool
     torn: bool
 
@@ -276,24 +282,28 @@ class Chunk(NamedTuple):
 def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
     import numpy as np
 
-    data, start = _bytes(source, form.lines), 0
+    data, start = _bytes(source, form.lines)
+    view = memoryview(data)
     while start < len(data):
         size = LINES
         while True:
-            chunk = np.frombuffer(data[start : start + size], np.uint8)
-            separators, ends = chunk == ord(form.dialect.separator), chunk == ord("\n")
-            if has_quotes := bool((quotes := chunk == ord('"')).any()):
-                outside = ~np.logical_xor.accumulate(quotes)
-                separators &= outside
-                ends &= outside
-            lines = np.flatnonzero(ends)
-            if start + size >= len(data) or len(lines):
+            chunk = np.frombuffer(view[start : start + size], np.uint8)
+            between = (chunk == ord(form.dialect.separator)) | (chunk == ord("\n"))
+            if has_quotes := data.find(b'"', start, start + size) >= 0:
+                quotes = chunk == ord('"')
+                between &= (outside := ~np.logical_xor.accumulate(quotes))
+            marks = np.flatnonzero(between)
+            is_end = chunk[marks] == ord("\n")
+            if start + size >= len(data) or is_end.any():
                 break
             size *= 2
-        count = lines[-1] + 1 if start + size < len(data) else len(chunk)
-        chunk, separators, ends = chunk[:count], separators[:count], ends[:count]
-        torn = has_quotes and _is_torn(chunk, quotes[:count], outside[:count], form.dialect.separator)
-        yield Chunk(chunk, np.flatnonzero(separators), lines, separators | ends, has_quotes, torn)
+        count = len(chunk)
+        if start + size < len(data):
+            kept = len(is_end) - int(is_end[::-1].argmax())  # up to the last end of a line
+            marks, is_end = marks[:kept], is_end[:kept]
+            count = marks[-1] + 1
+        torn = has_quotes and _is_torn(chunk[:count], quotes[:count], outside[:count], form.dialect.separator)
+        yield Chunk(chunk[:count], marks, is_end, has_quotes, torn)
         start += count
 
 
@@ -311,46 +321,61 @@ def _is_even(lines: Chunk, width: int) -> bool:
     """Whether all lines have as many separators as the header, empty ones apart."""
     import numpy as np
 
-    chunk, separators, ends, *_ = lines
+    chunk, marks, is_end, *_ = lines
     if len(chunk) and chunk[-1] != ord("\n"):
-        ends = np.append(ends, len(chunk))
+        marks, is_end = np.append(marks, len(chunk)), np.append(is_end, True)
+    if len(marks) % width == 0 and is_end[width - 1 :: width].all() and is_end.sum() == len(marks) // width:
+        return True  # as it is in most files
+    separators, ends = marks[~is_end], marks[is_end]
     starts = np.concatenate([[0], ends[:-1] + 1])
-    if width > 1 and len(separators) == len(ends) * (width - 1):  # as it is in most files
-        first, last = separators[:: width - 1], separators[width - 2 :: width - 1]
-        if (first >= starts).all() and (last < ends).all():
-            return True
     counts = np.searchsorted(separators, ends) - np.searchsorted(separators, starts)
     short = ends - starts < 2
     filled = ~short | ((ends > starts) & (chunk[np.minimum(starts, len(chunk) - 1)] != ord("\r")))
     return bool((counts[filled] == width - 1).all())
 
 
-def _beginning_with(character: str, lines: Chunk) -> np.ndarray:
-    """Whether a cell begins at a place with a character (N,)."""
-    places = lines.bytes == ord(character)
-    places[1:] &= lines.between[:-1]
-    return places
-
-
-def _odd_numbers(lines: Chunk) -> dict[int, bool]:
-    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False)."""
+def _begins(lines: Chunk) -> np.ndarray:
+    """Where cells begin that are not empty at the end of these lines."""
     import numpy as np
 
-    chunk, separators, ends, *_ = lines
-    digits = (chunk - ord("0")) < 10  # of unsigned bytes
-    begins = _beginning_with("0", lines)
-    if lines.quoted:
-        begins[1:] |= _beginning_with('"', lines)[:-1] & (chunk[1:] == ord("0"))
-    zeros = _places(begins[:-1] & digits[1:])
-    powers = _places(((chunk[1:-1] | 32) == ord("e")) & digits[:-2] & digits[2:]) + 1
+    places = np.concatenate([[0], lines.marks + 1])
+    return places[: np.searchsorted(places, len(lines.bytes))]
+
+
+def _odd_numbers(lines: Chunk, begins: np.ndarray, first: np.ndarray) -> dict[int, bool]:
+    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False).
+
+    Args:
+        lines: some.
+        begins: where cells begin in them.
+        first: their first characters.
+    """
+    import numpy as np
+
+    chunk, marks, is_end, quoted, _ = lines
+    zeros = begins[first == ord("0")]
+    if quoted:
+        opened = begins[first == ord('"')] + 1
+        opened = opened[opened < len(chunk)]
+        zeros = np.concatenate([zeros, opened[chunk[opened] == ord("0")]])
+    zeros = zeros[zeros < len(chunk) - 1]
+    zeros = zeros[_are_digits(chunk[zeros + 1])]
+    powers = _places((chunk[1:-1] | 32) == ord("e")) + 1
+    powers = powers[_are_digits(chunk[powers - 1]) & _are_digits(chunk[powers + 1])]
     found: dict[int, bool] = {}
-    lines_begin = np.concatenate([[0], ends + 1])
+    line_begins = np.concatenate([[0], np.flatnonzero(is_end) + 1])  # among all marks
     for places, kind in ((zeros, True), (powers, False)):
-        line = lines_begin[np.searchsorted(lines_begin, places, side="right") - 1]
-        columns = np.searchsorted(separators, places) - np.searchsorted(separators, line)
+        if not len(places):
+            continue
+        before = np.searchsorted(marks, places)
+        columns = before - line_begins[np.searchsorted(line_begins, before, side="right") - 1]
         for column in np.unique(columns).tolist():
             found[column] = found.get(column, False) or kind
     return found
+
+
+def _are_digits(characters: np.ndarray) -> np.ndarray:
+    return (characters - ord("0")) < 10  # of unsigned bytes
 
 
 def _places(where: np.ndarray) -> np.ndarray:

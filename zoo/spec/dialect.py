@@ -115,7 +115,7 @@ def encoding_of(path: Path, like: Dialect | None = None) -> str:
             return "utf-16-be" if even > odd else "utf-16-le"
         like_that = like.encoding if like is not None and not like.encoding.startswith("utf") else "cp1252"
         file.seek(0)
-        if all(chunk.isascii() for chunk in iter(lambda: file.read(CHUNK), b"")):
+        if _is_ascii(file):
             return "utf-8"
         for encoding in ("utf-8", like_that):
             file.seek(0)
@@ -133,6 +133,14 @@ def encoding_of(path: Path, like: Dialect | None = None) -> str:
         if like is not None:
             raise DataError(f"{path.name} is neither UTF-8 nor {like_that}")
         return "latin-1"
+
+
+def _is_ascii(file: io.BufferedReader) -> bool:
+    buffer = bytearray(CHUNK)  # a new one each time would take as long as the rest
+    while count := file.readinto(buffer):
+        if not (buffer if count == CHUNK else buffer[:count]).isascii():
+            return False
+    return True
 
 
 def _check_that_none_is_utf8(path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.core.notations import AFFIXED, known_cells, notations_of
+from zoo.data.core.notations import AFFIXED, are_whole, known_cells, notations_of
 from zoo.errors import DataError
 from zoo.spec.cells import (
     FALSE_WORDS,
@@ -21,6 +21,7 @@ from zoo.spec.cells import (
     Notation,
     exact_words,
     is_missing,
+    is_plain,
     with_minus,
     words,
     written_plainly,
@@ -151,10 +152,10 @@ def _find_target(
 
 def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> Kind:
     """The kind of a column that holds numbers alone: they may be counters, dates or codes."""
-    low, high = cells.min(), cells.max()
-    parts = (part.dropna() for part in (cells.head(1000), cells))
-    whole = cells.dtype.kind in "iu" or all(bool((part % 1 == 0).all()) for part in parts)
-    known = cells.dropna() if whole else cells
+    missing = not is_plain(cells)
+    known = cells.dropna() if missing else cells
+    low, high = known.to_numpy().min(), known.to_numpy().max()
+    whole = are_whole(known)
     if whole and len(known) > FEW and _IDENTIFIER.fullmatch(name.lower()) and known.is_unique:
         say(f"column '{name}' is left out: each row has its own number; {_setting(name, 'number')} keeps it")
         return IGNORED
@@ -166,7 +167,8 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
             say(f"column '{name}' is read as dates: {text[0]} is {text[0][:4]}-{text[0][4:6]}-{text[0][6:]}")
             return Kind("date")
     _say_codes(cells, low, high, name, say)
-    _say_missing(cells, name, "number", say)
+    if missing:
+        _say_missing(cells, name, "number", say)
     return Kind("number", plain)
 
 
@@ -293,7 +295,7 @@ def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> K
         if codes:
             missing &= text != "NA"
         if missing.any():
-            _say_missing(cells.where(missing | cells.isna(), "known"), name, "category", say)
+            _say_missing(cells.astype("str").where(missing | cells.isna(), "known"), name, "category", say)
     return Kind("category")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words, with_minus
+from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words, is_plain, with_minus
 from zoo.spec.delimited import Delimited
 from zoo.spec.files import read_file
 
@@ -46,8 +46,10 @@ def read_with_decimals(path: str, options: Mapping[str, Any], decimal: str | Non
 
 def has_decimal_commas(frame: pd.DataFrame) -> bool:
     """Whether a column of text holds numbers with commas before their fractions, and none holds points there."""
-    columns = {str(name): known_cells(cells) for name, cells in frame.items() if cells.dtype.kind not in "iufMmb"}
-    fits = [fit for known in columns.values() if (fit := reading_of(known)) is not None]
+    columns = [known_cells(cells) for _, cells in frame.items() if cells.dtype.kind not in "iufMmb"]
+    if not any(known.str.contains(r",|\..*\.", regex=True).any() for known in columns):
+        return False
+    fits = [fit for known in columns if (fit := reading_of(known)) is not None]
     return any(comma and not point for _, point, comma, _ in fits) and not any(p and not c for _, p, c, _ in fits)
 
 
@@ -56,14 +58,27 @@ def known_cells(cells: pd.Series) -> pd.Series:
     import pandas as pd
 
     if cells.dtype.kind in "iufMmb":
-        first = cells.first_valid_index()
-        known = pd.Series([] if first is None else [str(cells.loc[first])], dtype="string")
-        known.attrs["fractions"] = cells.dtype.kind == "f" and any(
-            bool((part.dropna() % 1 != 0).any()) for part in (cells.head(1000), cells)
-        )
+        first = cells.iloc[:1] if is_plain(cells.iloc[:1]) else cells.dropna().iloc[:1]
+        known = pd.Series([str(first.iloc[0])] if len(first) else [], dtype="string")
+        known.attrs["is_number"] = cells.dtype.kind in "iuf"
+        known.attrs["fractions"] = cells.dtype.kind == "f" and not are_whole(cells)
         return known
     different = pd.Series(exact_words(pd.Series(cells.dropna().unique())).unique(), dtype="string")
     return different[~different.str.lower().isin(MISSING_WORDS).astype(bool)].reset_index(drop=True)
+
+
+def are_whole(cells: pd.Series) -> bool:
+    """Whether numbers have no fractions; those that are missing apart."""
+    import numpy as np
+
+    if cells.dtype.kind in "iu":
+        return True
+    for part in (cells.iloc[:1000], cells):  # mostly the first ones tell
+        values = (part if is_plain(part) else part.dropna()).to_numpy("float64")
+        with np.errstate(invalid="ignore"):
+            if (values - np.trunc(values) != 0).any():  # of infinite ones it is NaN
+                return False
+    return True
 
 
 def notations_of(columns: Mapping[str, pd.Series], decimal: str | None, thousands: str | None) -> dict[str, Notation]:
@@ -98,9 +113,15 @@ def notations_of(columns: Mapping[str, pd.Series], decimal: str | None, thousand
         between = grouped if grouped != sign else ""
         if between and thousands is not None:
             between = thousands
-        plain = pd.to_numeric(columns[name], errors="coerce").notna().all() and sign == "."
+        known = columns[name]
+        plain = sign == "." and (_is_number(known) or pd.to_numeric(known, errors="coerce").notna().all())
         notations[name] = PLAIN if plain else Notation(sign, between, unit)
     return notations
+
+
+def _is_number(known: pd.Series) -> bool:
+    """Whether this is one cell of a column that holds numbers as such."""
+    return len(known) > 0 and known.attrs.get("is_number", False)
 
 
 def reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:
@@ -108,6 +129,9 @@ def reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:
     between thousands; None if it is no column of numbers."""
     import pandas as pd
 
+    if _is_number(known):
+        cell = known.iloc[0]
+        return None if "inf" in cell else ("", True, "." not in cell, "")
     if not len(known) or not known.head(100).str.contains(r"^\D{0,5}\d", regex=True).mean() > 0.5:
         return None
     if pd.to_numeric(known, errors="coerce").notna().all():

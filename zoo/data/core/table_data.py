@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +23,7 @@ from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cel
 from zoo.data.core.targets import TARGET_KINDS
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec import Classes, Features, Spec, Table, Values
-from zoo.spec.cells import days, numbers, words
+from zoo.spec.cells import compact, days, numbers, words
 from zoo.spec.columns import Number
 from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import Dialect
@@ -133,19 +134,16 @@ class TableData(DataModule):
         import numpy as np
         import pandas as pd
 
-        parts = {
-            "": self._rows(self.read()),
-            **{split: self._rows(part) for split, part in self.read_held_out().items()},
-        }
-        frame = pd.concat(list(parts.values())) if len(parts) > 1 else parts[""]
+        frame, ends = self._whole()
         try:
             kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
-            known = {split: self._with_target(part, kinds) for split, part in parts.items()}
+            known = {split: self._with_target(frame.iloc[begin:end], kinds) for split, (begin, end) in ends.items()}
+            del frame  # a table may be large
             labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
             several = labels is None and self._are_labels(list(known.values()))
             of_rows = None if labels is None else labels.iloc[: len(known[""])]
             rows = self._split(known[""], of_rows, kinds)
-            for split in parts.keys() - {""}:  # its share is for training
+            for split in known.keys() - {""}:  # its share is for training
                 rows["train"] = np.concatenate([rows["train"], rows[split]])
             whole, start = pd.concat(list(known.values())) if len(known) > 1 else known[""], len(known[""])
             for split in list(known)[1:]:  # which follow the other rows
@@ -171,6 +169,22 @@ class TableData(DataModule):
             return spec, {split: splits[split] for split in SPLITS}
         except SpecError as error:
             raise DataError(str(error)) from error
+
+    def _whole(self) -> tuple[pd.DataFrame, dict[str, tuple[int, int]]]:
+        """All rows, and where those of `read`, under "", and of each file of its own begin and end."""
+        import pandas as pd
+
+        parts = {
+            "": self._rows(self.read()),
+            **{split: self._rows(part) for split, part in self.read_held_out().items()},
+        }
+        ends = list(accumulate(map(len, parts.values()), initial=0))
+        frame = pd.concat(list(parts.values())) if len(parts) > 1 else parts[""].copy(deep=False)
+        places = dict(zip(parts, pairwise(ends)))
+        del parts
+        for name in frame.columns[[isinstance(dtype, pd.StringDtype) for dtype in frame.dtypes]]:
+            frame[name] = compact(frame[name])
+        return frame, places
 
     def _weights(self, cells: pd.Series) -> Tensor:
         """What each training row counts (N,), 1 in the mean.

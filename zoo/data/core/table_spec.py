@@ -25,7 +25,9 @@ from zoo.spec.cells import (
     booleans,
     days,
     distinct,
+    factorized,
     is_missing,
+    is_plain,
     numbers,
     words,
 )
@@ -125,13 +127,13 @@ def split_examples(
         DataError: a row has a class that no training row has.
     """
     assert isinstance(spec.input, Table)
-    encoded = dict(zip(rows, spec.input.encode_parts(frame, list(rows.values()))))
     targets = _targets(frame, spec, [target] if isinstance(target, str) else list(target), kinds)
-    if targets is None:
-        return {split: Examples(part) for split, part in encoded.items()}
-    if isinstance(spec.output, Classes):
+    if targets is not None and isinstance(spec.output, Classes):
         _refuse_unseen(frame[target if isinstance(target, str) else target[0]], rows, targets)
-    return {split: Examples(part, targets[torch.from_numpy(rows[split])]) for split, part in encoded.items()}
+    learned = {} if targets is None else {split: targets[torch.from_numpy(places)] for split, places in rows.items()}
+    del targets  # a table may be large
+    encoded = dict(zip(rows, spec.input.encode_parts(frame, list(rows.values()))))
+    return {split: Examples(part, *([learned[split]] if learned else [])) for split, part in encoded.items()}
 
 
 def _refuse_unseen(cells: pd.Series, rows: Mapping[str, np.ndarray], codes: Tensor) -> None:
@@ -238,17 +240,18 @@ def missing_cells(cells: pd.Series, kind: Kind) -> pd.Series:
 def _different(cells: pd.Series, rows: np.ndarray) -> pd.Series:
     """The different cells of some rows, a missing one among them."""
     import numpy as np
-    import pandas as pd
 
-    places, different = pd.factorize(cells)  # -1 is missing
+    places, different = factorized(cells)  # -1 is missing
     counts = np.bincount(places[rows] + 1, minlength=len(different) + 1)
     kept = [*np.flatnonzero(counts[1:]), *([len(different)] if counts[0] else [])]  # beyond the last one is missing
-    return pd.Series(different).reindex(kept).rename(cells.name)
+    return different.reindex(kept).rename(cells.name)
 
 
 def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
     """The description of a column, from its training cells; None if it has no information."""
     name = str(cells.name)
+    if kind.name == "number" and is_plain(cells):
+        return _number(cells.to_numpy(), cells, kind, say)
     known = cells.dropna()
     changes = len(known) > 0 and any(bool((part != known.iloc[0]).any()) for part in (known[:100], known))
     if kind.name == "ignore" and changes:
@@ -275,6 +278,21 @@ def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
         return Time(name, missing)
     values = days(cells, name, kind.form).dropna()
     return Date(name, float(values.mean()), float(values.std(ddof=0)), missing, kind.form)
+
+
+def _number(values: np.ndarray, cells: pd.Series, kind: Kind, say: Say) -> Column | None:
+    """The description of a column of numbers, none of which is missing; its statistics are those of pandas."""
+    import numpy as np
+
+    name = str(cells.name)
+    if values.min() == values.max():
+        say(f"column '{name}' is dropped: it never changes")
+        return None
+    known = numbers(cells, name).to_numpy()
+    if not known.min() < known.max():  # as float64
+        say(f"column '{name}' is dropped: its numbers never change")
+        return None
+    return Number(name, float(np.mean(known)), float(np.std(known)), False, *kind.notation)
 
 
 def _one_or_none(cells: pd.Series, kind: Kind, say: Say) -> Column:
