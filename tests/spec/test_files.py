@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from zoo import DataError
+from zoo.spec import files
 from zoo.spec.cells import plain_columns
 from zoo.spec.files import read_table
 
@@ -100,6 +102,13 @@ def zipped(data: bytes, *names: str) -> bytes:
     return packed.getvalue()
 
 
+def deflated(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("table.csv", data)
+    return packed.getvalue()
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zipped])
 def test_a_compressed_table_is_read_as_it_is_within(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path = tmp_path / "table.csv.packed"
@@ -168,3 +177,39 @@ def test_types_that_files_do_not_have_become_those_that_they_have(tmp_path: Path
     assert list(read_table(tmp_path / "indexed.parquet").columns) == ["t", "n", "b"]
     frame.drop(columns="month").to_parquet(tmp_path / "table.parquet")
     assert read_table(tmp_path / "table.parquet")["list"].tolist()[0] == "[1, 2]"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, deflated])
+def test_what_grows_too_much_is_not_unpacked(
+    pack: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "SMALL", 2**16)
+    path = tmp_path / "table.csv.packed"
+    path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 2**19))
+    for read in (read_table, files.read_text):
+        with pytest.raises(
+            DataError, match=r"table\.csv\.packed has [\d,]+ bytes and holds more than [\d,]+, .*unpack"
+        ):
+            read(path)
+    monkeypatch.setattr(files, "SMALL", 2**22)
+    assert len(read_table(path)) == 2**19
+
+
+def test_a_parquet_file_of_a_few_bytes_and_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"a": np.zeros(10**6)}).to_parquet(path)
+    assert len(read_table(path)) == 10**6
+    monkeypatch.setattr(files, "MAX_UNPACKED", 2**20)
+    with pytest.raises(DataError, match=r"table\.parquet has [\d,]+ bytes, and its 1,000,000 rows of 1 columns"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zipped])
+def test_a_compressed_text(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / "text.packed"
+    path.write_bytes(pack("\ufeffÄpfel\r\n".encode()))
+    assert files.read_text(path) == "Äpfel\n"
+    path.write_bytes(pack("Äpfel\r\n".encode())[:-9])
+    with pytest.raises(DataError, match=r"cannot read .*text\.packed: "):
+        files.read_text(path)

@@ -9,14 +9,13 @@ import gzip
 import json
 import lzma
 import os
-import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 from zoo.errors import DataError, install
@@ -28,8 +27,11 @@ from zoo.spec.dialect import Dialect, encoding_of
 if TYPE_CHECKING:
     import pandas as pd
 
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"  # how such files begin
-PACKED: dict[bytes, Any] = {GZIP: gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+ZIP = b"PK\x03\x04"  # how such files begin
+PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+MAX_UNPACKED = 2**31  # bytes of what is in a compressed file,
+MAX_GROWTH, SMALL = 200, 2**26  # or so many times the file's own, once there are more than so many
+AT_ONCE = 2**20  # bytes
 WORKBOOK = "an Excel workbook; save its sheet as CSV"
 
 
@@ -69,7 +71,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
     """The file itself; or what is in it, in a folder that is there for as long, if it is compressed.
 
     Raises:
-        DataError: it is damaged, has several files in it, or is a workbook of Excel.
+        DataError: it is damaged, has several files in it, is a workbook of Excel, or grows to more than the limit.
     """
     with path.open("rb") as file:
         start = file.read(8)
@@ -83,8 +85,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
         try:
             if opened is not None:
                 inner = Path(folder, path.stem)
-                with opened(path, "rb") as source, inner.open("wb") as target:
-                    shutil.copyfileobj(source, target)
+                with opened(path, "rb") as source:
+                    _copy(source, inner, path)
             else:
                 inner = _unzipped(path, Path(folder))
         except (OSError, EOFError, zlib.error, lzma.LZMAError, BadZipFile, RuntimeError) as error:
@@ -102,9 +104,27 @@ def _unzipped(path: Path, folder: Path) -> Path:
         if len(names) != 1:
             raise DataError(f"{path} holds {len(names)} files ({quoted(names)}); a table is one: unpack it")
         inner = folder / Path(names[0]).name
-        with packed.open(names[0]) as source, inner.open("wb") as target:
-            shutil.copyfileobj(source, target)
+        with packed.open(names[0]) as source:
+            _copy(source, inner, path)
     return inner
+
+
+def _copy(source: IO[bytes], inner: Path, path: Path) -> None:
+    """Write what is in a compressed file, up to the limit: a few kilobytes may hold more than any disk.
+
+    Raises:
+        DataError: it is more.
+    """
+    limit = min(MAX_UNPACKED, max(SMALL, MAX_GROWTH * path.stat().st_size))
+    size = 0
+    with inner.open("wb") as target:
+        while data := source.read(AT_ONCE):
+            size += target.write(data)
+            if size > limit:
+                raise DataError(
+                    f"{path} has {path.stat().st_size:,} bytes and holds more than {limit:,}, which is the limit of what "
+                    "is unpacked; unpack it yourself if that is right"
+                )
 
 
 def _read_file(path: Path, options: dict[str, Any]) -> Delimited:
@@ -151,6 +171,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
+        _check_growth(path)
         frame = pd.read_parquet(path)
         frame = frame.reset_index(drop=frame.index.names == [None])  # of pandas, which has a name where it is a column
     except ImportError as error:
@@ -159,6 +180,19 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"cannot read {path}: {error}") from error
     frame.index += 1
     return plain_columns(frame)
+
+
+def _check_growth(path: Path) -> None:
+    """Refuse a file of a few bytes whose cells would fill any memory: one value may stand for a billion rows."""
+    from pyarrow.parquet import read_metadata
+
+    about = read_metadata(path)
+    size = 8 * about.num_rows * about.num_columns
+    if size > max(MAX_UNPACKED, MAX_GROWTH * path.stat().st_size):
+        raise DataError(
+            f"{path} has {path.stat().st_size:,} bytes, and its {about.num_rows:,} rows of {about.num_columns} columns "
+            f"would take {size:,}; the limit is {MAX_GROWTH} times as many"
+        )
 
 
 def _read_json(path: Path) -> pd.DataFrame:
@@ -208,8 +242,12 @@ def _objects(path: Path, rows: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:
-    """Read a text file, which may be compressed by gzip.
+def read_text(path: str | os.PathLike[str], *, encoding: str | None = None) -> str:
+    """Read a text file, which may be compressed by gzip, bzip2, xz or zip.
+
+    Args:
+        path: the file.
+        encoding: as `data.encoding` gives it; None for UTF-8 and no other.
 
     Raises:
         DataError: there is no such file, it is empty, or it has another encoding (the message says which is likely).
@@ -218,14 +256,16 @@ def read_text(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str:
     if not path.is_file():
         raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a text file")
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data.startswith(GZIP) else data
-        text = data.decode(encoding)
+        with _unpacked(path) as file:
+            data = file.read_bytes()
+        text = data.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
+        likely = _encoding_of(data)
+        advice = f"give data.encoding={likely}" if encoding else "save it as UTF-8"
         raise DataError(
-            f"{path} is not {encoding} ({error.reason} at byte {error.start}); it may be {_encoding_of(data)}"
+            f"{path} is not {encoding or 'utf-8'} ({error.reason} at byte {error.start}); it may be {likely}: {advice}"
         ) from error
-    except (OSError, EOFError, zlib.error, LookupError) as error:
+    except (OSError, LookupError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     text = text.removeprefix("\ufeff")
     if not text.strip():
