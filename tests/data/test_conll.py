@@ -105,7 +105,7 @@ def test_a_csv_file_with_a_row_for_each_word(everywhere: bool, tmp_path: Path) -
     speech = Conll(str(file), column="POS", encoding="cp1252")
     speech.setup()
     assert speech.spec.output == Labels((",", "CD", "NNP", "VBN"))
-    with pytest.raises(DataError, match="unknown column 'Tags'.*word"):
+    with pytest.raises(DataError, match=r"unknown column 'Tags'.*word"):
         Conll(str(file), column="Tags", encoding="cp1252").setup()
     file.write_text("Sentence #,Word,Tag\n1,a,O\n,b\n")
     with pytest.raises(DataError, match=r"line 3 has 2 cells, and the header 3"):

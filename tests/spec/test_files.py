@@ -187,9 +187,7 @@ def test_what_grows_too_much_is_not_unpacked(
     path = tmp_path / "table.csv.packed"
     path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 2**19))
     for read in (read_table, files.read_text):
-        with pytest.raises(
-            DataError, match=r"table\.csv\.packed has [\d,]+ bytes and holds more than [\d,]+, .*unpack"
-        ):
+        with pytest.raises(DataError, match=r"table\.csv\.packed has [\d,]+ bytes and holds more than .*unpack"):
             read(path)
     monkeypatch.setattr(files, "SMALL", 2**22)
     assert len(read_table(path)) == 2**19

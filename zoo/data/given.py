@@ -95,8 +95,8 @@ def _refuse_texts(inputs: Any) -> None:
     one_each = isinstance(inputs, list | tuple) or getattr(inputs, "ndim", 0) == 1
     if one_each and len(inputs) > 0 and isinstance(next(iter(inputs)), str | os.PathLike):
         raise DataError(
-            "a list of texts with labels goes to zoo.estimators.TextClassifier().fit(texts, labels), or as a CSV file to "
-            'data="csv_text"; names of images go with their labels into a labels.csv, for data="image_folder"'
+            "a list of texts with labels goes to zoo.estimators.TextClassifier().fit(texts, labels), or as a CSV file "
+            'to data="csv_text"; names of images go with their labels into a labels.csv, for data="image_folder"'
         )
 
 

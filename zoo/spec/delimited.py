@@ -89,7 +89,7 @@ def read_delimited(
         separator = "\t" if separator == "\\t" else separator
         if not is_separator(separator):
             raise DataError(
-                f"separator must be one ASCII character, :: or \\t for a tab, and no quote; got {separator!r}"
+                f"separator must be one ASCII character, :: or \\t (a tab), and no quote; got {separator!r}"
             )
     notes: list[str] = []
     found = encoding or encoding_of(path, like)

@@ -122,8 +122,8 @@ def _copy(source: IO[bytes], inner: Path, path: Path) -> None:
             size += target.write(data)
             if size > limit:
                 raise DataError(
-                    f"{path} has {path.stat().st_size:,} bytes and holds more than {limit:,}, which is the limit of what "
-                    "is unpacked; unpack it yourself if that is right"
+                    f"{path} has {path.stat().st_size:,} bytes and holds more than {limit:,}, which is the limit of "
+                    "what is unpacked; unpack it yourself if that is right"
                 )
 
 

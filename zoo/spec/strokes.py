@@ -72,7 +72,8 @@ class Strokes(InputKind):
 
         Args:
             raw: a list of strokes, each a list of points [x, y] or an array (T, 2); a dict that has them under
-                `strokes`, or as Quick, Draw! has them under `drawing`; or the path of a JSON, InkML or CSV file (see `zoo.spec.ink_files`).
+                `strokes`, or as Quick, Draw! has them under `drawing`; or the path of a JSON, InkML
+                or CSV file (see `zoo.spec.ink_files`).
 
         Raises:
             SpecError: it is no such list, holds anything but finite numbers, is empty, or has a single point.
