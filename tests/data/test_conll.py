@@ -64,6 +64,7 @@ def test_conll_u(tmp_path: Path) -> None:
     [
         ("a X\nb\n", r"a\.conll, line 2 has 1 columns, and the first has 2"),
         ("a\nb\n", r"a\.conll has 1 columns"),
+        ("word,tag\na,O\nb,O\n", r"a\.conll has 1 columns.*CSV file.*Sentence and Word"),
         ("a X\n\nb X\n", "2 different sentences; at least 10"),
     ],
 )
@@ -83,3 +84,29 @@ def test_a_word_may_be_the_sign_of_comments(tmp_path: Path) -> None:
     assert "#" in data.spec.input.vocabulary
     assert data.spec.output.names == ("B-NP", "I-NP")
     assert len(data.splits["test"][0][0]) == 3
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_csv_file_with_a_row_for_each_word(everywhere: bool, tmp_path: Path) -> None:
+    rows = ["Sentence #,Word,POS,Tag"]
+    for n in range(20):
+        tagged = [(NAMES[n % 8], "NNP", "B-per"), ('","', '","', "O"), ("né", "VBN", "O"), (str(n), "CD", "O")]
+        rows += [f"{f'Sentence: {n}' if everywhere or not at else ''},{','.join(row)}" for at, row in enumerate(tagged)]
+    file = tmp_path / "ner.csv"
+    file.write_bytes("\r\n".join(rows).encode("cp1252"))
+    with pytest.raises(DataError, match=r"not utf-8 .*data\.encoding=cp1252"):
+        Conll(str(file)).setup()
+    data = Conll(str(file), encoding="cp1252", min_freq=1)
+    data.setup()
+    assert data.spec.output == Labels(("B-per", "O"))
+    assert sum(map(len, data.splits.values())) == 20
+    assert data.splits["train"].columns[0][0].shape[0] == 4
+    assert {",", "né"} <= {*data.spec.input.vocabulary}
+    speech = Conll(str(file), column="POS", encoding="cp1252")
+    speech.setup()
+    assert speech.spec.output == Labels((",", "CD", "NNP", "VBN"))
+    with pytest.raises(DataError, match=r"unknown column 'Tags'.*word"):
+        Conll(str(file), column="Tags", encoding="cp1252").setup()
+    file.write_text("Sentence #,Word,Tag\n1,a,O\n,b\n")
+    with pytest.raises(DataError, match=r"line 3 has 2 cells, and the header 3"):
+        Conll(str(file)).setup()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from zoo.data.arrays import Arrays, Frame, ImageArrays
 from zoo.data.core.data_module import DataModule
@@ -107,3 +107,36 @@ def test_datasets_of_pytorch() -> None:
 def test_what_cannot_be_data_is_told(data: Any, options: dict[str, Any], fault: str) -> None:
     with pytest.raises(DataError, match=fault):
         loaded(data, **options)
+
+
+@pytest.mark.parametrize("texts", [["good", "bad"] * 5, np.array(["good", "bad"] * 5), pd.Series(["good", "bad"] * 5)])
+def test_texts_with_labels_are_told_where_they_go(texts: Any) -> None:
+    with pytest.raises(DataError, match=r"TextClassifier.*csv_text"):
+        given_as((texts, [1, 0] * 5))
+
+
+def test_a_dataset_of_texts_is_told_where_it_goes() -> None:
+    class Texts(Dataset[Any]):
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, place: int) -> tuple[str, int]:
+            return "good", place % 2
+
+    with pytest.raises(DataError, match="TextClassifier"):
+        given_as(Texts())
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        (pd.Index([f"p{n}" for n in range(60)]), "index is not learned from"),
+        (pd.date_range("2024-01-01", periods=60, name="day"), "index, 'day', is not learned from"),
+        (pd.RangeIndex(60, name="patient"), "index, 'patient', is"),
+        (pd.MultiIndex.from_product([range(30), ["a", "b"]]), "index is not learned from"),
+        (pd.Index(RANDOM.permutation(60)), ""),  # as a choice of rows leaves it
+    ],
+)
+def test_an_index_that_means_something_is_said_to_be_left_out(index: pd.Index, said: str) -> None:
+    notes = loaded(WHOLE.set_axis(index), target="price").notes
+    assert any(said in note for note in notes) if said else not any("index" in note for note in notes)

@@ -138,7 +138,8 @@ def test_a_folder_of_classes_and_a_table_hold_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
-        ("a.jsonl", "", "has no inks"),
+        ("a.jsonl", "\n\n", "is empty"),
+        ("a.ndjson", '{"word": "cat", "drawing": [[[0, 1], [2]]]}', "line 1: stroke 1 of the drawing"),
         ("a.jsonl", "{", "line 1 is no JSON"),
         ("a.jsonl", '\n{"strokes": []}', "line 2: an ink is an object"),
         ("a.jsonl", '{"label": "7", "strokes": [[[0, 0]]]}', "line 1: the ink is one point"),
@@ -146,7 +147,7 @@ def test_a_folder_of_classes_and_a_table_hold_the_same(tmp_path: Path) -> None:
         ("a.jsonl", '{"label": "7", "strokes": [[0, 0], [1, 1]]}', "line 1: .* where the pen leaves"),
         ("a.csv", "ink,label,x,y\n1,7,0,0\n", "no column 'stroke'"),
         ("a.csv", "ink,label,stroke,x,y\n1,7,1,0,0\n1,8,1,3,4\n", "ink 1 has not one label"),
-        ("a.txt", "", r"neither \.jsonl nor \.csv"),
+        ("a.txt", "", r"none of \.jsonl"),
     ],
 )
 def test_impossible_files_are_one_line(name: str, text: str, fault: str, tmp_path: Path) -> None:
@@ -190,3 +191,31 @@ def test_pendigits() -> None:
     assert len(set(parts["train"].writers)) == 26
     assert len(set(parts["val"].writers)) == 4
     assert len(set(parts["test"].writers)) == 14
+
+
+def test_drawings_of_quick_draw(tmp_path: Path) -> None:
+    """A file a class, in which a stroke is its xs, its ys, and times or none; they are read as the same strokes are."""
+    same = []
+    for word in ("cat", "dog"):
+        lines = []
+        for n in range(10):
+            across, down, time = [0, 9 + n, 5, 5], [0, 0, 20, 30 + n], [0, 7, 9, 20]
+            drawing = [[across[:2], down[:2], time[:2]], [across[2:], down[2:]]]
+            lines.append(json.dumps({"word": word, "recognized": True, "drawing": drawing}))
+            strokes = [list(zip(across[:2], down[:2])), list(zip(across[2:], down[2:]))]
+            same.append(json.dumps({"label": word, "strokes": strokes}))
+        (tmp_path / f"{word}.ndjson").write_text("\n".join(lines))
+    drawn = InkFolder(str(tmp_path))
+    drawn.setup()
+    (tmp_path / "same").mkdir()
+    (tmp_path / "same" / "all.jsonl").write_text("\n".join(same))
+    listed = InkFolder(str(tmp_path / "same" / "all.jsonl"))
+    listed.setup()
+    assert drawn.spec == listed.spec
+    assert drawn.spec.output.names == ("cat", "dog")
+    one, other = (data.splits["train"].columns[0] for data in (drawn, listed))
+    assert all(torch.equal(one[row], other[row]) for row in range(len(drawn.splits["train"])))
+    encode = drawn.spec.input.encode
+    assert torch.equal(encode(json.loads(lines[0])), encode(json.loads(same[10])))
+    (tmp_path / "one.json").write_text(lines[0])
+    assert torch.equal(encode(tmp_path / "one.json"), encode(json.loads(lines[0])))

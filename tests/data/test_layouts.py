@@ -140,3 +140,9 @@ def test_links_are_followed_but_not_in_circles(make: Make, tmp_path: Path) -> No
     (root / "dogs").symlink_to(tmp_path / "elsewhere")
     (root / "cats" / "back").symlink_to(root)
     assert list(layout(root).files.names) == ["cats/0.png", "dogs/0.png"]
+
+
+def test_one_folder_is_said_to_be_no_class(make: Make) -> None:
+    found = layout(make("cats/a.png", "cats/b.png"))
+    assert found.folders is None
+    assert any("all images are in cats/: one folder is no class" in note for note in found.notes)

@@ -208,3 +208,24 @@ def test_the_last_ratings_of_each_user_are_held_out(tmp_path: Path) -> None:
     clicks = CsvRatings(path, time="day", clicks=True)
     clicks.setup()
     assert clicks.splits["test"].columns[1].counts.unique().tolist() == [3]
+
+
+@pytest.mark.parametrize("separator", ["::", "\t", ","])
+def test_files_without_a_header_as_movielens_has_them(separator: str, tmp_path: Path) -> None:
+    rows = [(user, 100 + item, 1 + (user + item) % 5, 978300760 + item) for user in range(1, 21) for item in range(9)]
+    file = tmp_path / "ratings.dat"
+    file.write_text("".join(separator.join(map(str, row)) + "\n" for row in rows))
+    data = CsvRatings(str(file), time="when")
+    data.setup()
+    assert any("no header; its columns are user, item, rating, when" in note for note in data.notes)
+    assert data.read().codes.dense()[0].tolist() == [2, 3, 4, 5, 1, 2, 3, 4, 5]
+    assert data.read().titles == tuple(map(str, range(100, 109)))
+    assert data.splits["test"].columns[1].dense()[0, 6:].all()  # the last ones
+    named = CsvRatings(str(file), header=None, user="column_1", item="column_2", rating="column_3")
+    assert torch.equal(named.read().codes.dense(), data.read().codes.dense())
+
+
+def test_a_file_without_a_header_of_more_columns_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text("1,20,3,40,5,6\n2,30,4,50,6,7\n")
+    with pytest.raises(DataError, match=r"looks like data .*data\.header=null"):
+        CsvRatings(str(tmp_path / "ratings.csv")).setup()

@@ -187,3 +187,36 @@ def test_cells_of_later_parts_decide_as_those_of_the_first_do(tmp_path: Path, mo
     for parts in (found, in_one_thread):
         pd.testing.assert_frame_equal(parts, read_delimited(path).frame, check_exact=True)
     assert [cells.dtype.kind for _, cells in found.items()] == ["f", "O", "O", "f"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"city" "size" "price"\n"1" "New Rome" 1.5 10\n"2" "Oslo" 2.5 20\n',  # of R's write.table
+        '"city"\t"size"\t"price"\n"1"\t"New Rome"\t1.5\t10\n"2"\t"Oslo"\t2.5\t20\n',
+        '"city","size","price"\n"a b","New Rome",1.5,10\n"c","Oslo",2.5,20\n',
+        "city,size,price\nx,New Rome,1.5,10\ny,Oslo,2.5,20\n",
+        '       city  size  price\n0  "New Rome"  1.5  10\n1  Oslo   2.5  20  \n',  # of a printed DataFrame
+    ],
+)
+def test_a_header_with_a_cell_fewer_stands_above_names_of_rows(tmp_path: Path, text: str) -> None:
+    file = read(tmp_path, text)
+    assert file.frame.to_dict("list") == {"city": ["New Rome", "Oslo"], "size": [1.5, 2.5], "price": [10, 20]}
+    assert any("one cell fewer" in note for note in file.notes)
+
+
+def test_a_header_with_a_cell_fewer_may_have_lost_a_name(tmp_path: Path) -> None:
+    for text in ("city,size\n1,Rome,1.5\n2,Oslo,2.5\n", "city,size\nRome,1.5,x\nRome,2.5,y\n"):
+        with pytest.raises(DataError, match=r"row 1 .*3 cells, .*header has 2; .*names of rows, begin the header"):
+            read(tmp_path, text)
+    assert list(read(tmp_path, "full name\nAnna Maria Ott\nKarl Hans Ott\n").frame) == ["full name"]
+
+
+def test_two_colons(tmp_path: Path) -> None:
+    text = "1::Toy Story: a, b (1995)::Comedy|Drama\n2::La vie, Amélie::Drama\n"
+    file = read(tmp_path, text.encode("cp1252"), header=None)
+    assert file.dialect == Dialect("::", "cp1252", header=False)
+    assert file.frame["column_2"].tolist() == ["Toy Story: a, b (1995)", "La vie, Amélie"]
+    assert read(tmp_path, "a::b\n1::x\n", separator="::").frame.to_dict("list") == {"a": [1], "b": ["x"]}
+    with pytest.raises(DataError, match=r"row 2 \(line 3\) has 3 cells"):
+        read(tmp_path, "a::b\n1::x\n1::x::y\n", separator="::")

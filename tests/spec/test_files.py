@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from zoo import DataError
+from zoo.spec import files, packed
 from zoo.spec.cells import plain_columns
 from zoo.spec.files import read_table
 
@@ -100,6 +102,13 @@ def zipped(data: bytes, *names: str) -> bytes:
     return packed.getvalue()
 
 
+def deflated(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("table.csv", data)
+    return packed.getvalue()
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zipped])
 def test_a_compressed_table_is_read_as_it_is_within(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path = tmp_path / "table.csv.packed"
@@ -168,3 +177,81 @@ def test_types_that_files_do_not_have_become_those_that_they_have(tmp_path: Path
     assert list(read_table(tmp_path / "indexed.parquet").columns) == ["t", "n", "b"]
     frame.drop(columns="month").to_parquet(tmp_path / "table.parquet")
     assert read_table(tmp_path / "table.parquet")["list"].tolist()[0] == "[1, 2]"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, deflated])
+def test_what_grows_too_much_is_not_unpacked(
+    pack: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "SMALL", 2**16)
+    path = tmp_path / "table.csv.packed"
+    path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 2**19))
+    for read in (read_table, files.read_text):
+        with pytest.raises(DataError, match=r"table\.csv\.packed has [\d,]+ bytes and holds more than .*unpack"):
+            read(path)
+    monkeypatch.setattr(packed, "SMALL", 2**22)
+    assert len(read_table(path)) == 2**19
+
+
+def test_a_parquet_file_of_a_few_bytes_and_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"a": np.zeros(10**6)}).to_parquet(path)
+    assert len(read_table(path)) == 10**6
+    monkeypatch.setattr(files, "MAX_UNPACKED", 2**20)
+    with pytest.raises(DataError, match=r"table\.parquet has [\d,]+ bytes, and its 1,000,000 rows of 1 columns"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zipped])
+def test_a_compressed_text(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / "text.packed"
+    path.write_bytes(pack("\ufeffÄpfel\r\n".encode()))
+    assert files.read_text(path) == "Äpfel\n"
+    path.write_bytes(pack("Äpfel\r\n".encode())[:-9])
+    with pytest.raises(DataError, match=r"cannot read .*text\.packed: "):
+        files.read_text(path)
+
+
+@pytest.mark.parametrize("orient", ["split", "index", "table", "answer"])
+def test_other_forms_of_json(orient: Any, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"size": [1.5, 2.5], "city": ["Köln", None]})
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    text = json.dumps({"status": "ok", "results": rows}) if orient == "answer" else frame.to_json(orient=orient)
+    (tmp_path / "table.json").write_text(text)
+    file = files.read_file(tmp_path / "table.json")
+    assert file.frame["size"].tolist() == [1.5, 2.5]
+    assert file.frame["city"].isna().tolist() == [False, True]
+    assert list(file.frame.index) == [1, 2]
+    said = {"answer": "its rows are the list 'results'", "table": "its rows are the list 'data'"}.get(orient, "")
+    assert said in "".join(file.notes)
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_json_and_parquet_by_other_names(lines: bool, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"size": [1.5, 2.5], "city": ["Köln", "Bonn"]})
+    (tmp_path / "table.csv").write_text(frame.to_json(orient="records", lines=lines))
+    assert read_table(tmp_path / "table.csv").to_dict("list") == frame.to_dict("list")
+    pytest.importorskip("pyarrow")
+    frame.to_parquet(tmp_path / "table.csv")
+    assert read_table(tmp_path / "table.csv").to_dict("list") == frame.to_dict("list")
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "a PDF"),
+        (b"\x80\x04\x95\x10\x00\x00\x00", "a pickle, and none is ever read"),
+        (b"SQLite format 3\x00" + bytes(90), "SQLite"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr'", "NumPy"),
+        (b"\n<!DOCTYPE html>\n<html>", "a page of HTML"),
+        (b"@RELATION houses\n@ATTRIBUTE area NUMERIC\n", "ARFF"),
+        (b"1 1:0.5 3:2\n0 2:1.5\n", "LIBSVM"),
+        (zipped(b"x", "content.xml", "mimetype"), "OpenDocument"),
+        (b"\x00\x61" * 40 + b"\x00", "neither a table nor a text"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_its_beginning(data: bytes, what: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(data)
+    with pytest.raises(DataError, match=rf"table\.csv is {'.*' if what[0].isupper() else ''}{what}"):
+        read_table(tmp_path / "table.csv")

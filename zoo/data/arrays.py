@@ -82,6 +82,11 @@ class Frame(TableData):
         self.frame = plain_columns(frame.set_axis(names, axis=1))
 
     def read(self) -> pd.DataFrame:
+        index = self.frame.index
+        named = ", ".join(quoted(name) for name in index.names if name is not None)
+        if named or index.dtype.kind not in "iu":  # one of whole numbers is left by a choice of rows
+            named = f", {named}," if named else ""
+            self.note(f"the DataFrame's index{named} is not learned from; frame.reset_index() makes it a column")
         return self.frame
 
 

@@ -1,9 +1,12 @@
-"""Sentences whose words are labelled, in files of a word a line: CoNLL's formats, for parts of speech and entities."""
+"""Sentences whose words are labelled, in files of a word a line, for parts of speech and entities: CoNLL's and CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +16,14 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions
-from zoo.errors import DataError
+from zoo.errors import DataError, unknown
 from zoo.files import quoted
 from zoo.spec import Labels, Sentence, Spec
 from zoo.spec.files import read_text
 from zoo.spec.sentence import normal
 
 UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")  # columns of CoNLL-U
+IN_CSV = ("sentence", "word")  # how names of columns begin
 MIN_SENTENCES = 10
 
 
@@ -34,12 +38,14 @@ class Conll(DataModule):
     """Sentences of labelled words: a word a line, with its columns, and an empty line after each sentence.
 
     Files of CoNLL-2000 to 2003 (columns by blanks or tabs, the word in the first and the label in the last) and of
-    CoNLL-U are known. Sentences of the same words are in one split. The vocabulary is learned from the training split.
+    CoNLL-U are known; and CSV files with a row a word, whose columns are called Word and Sentence, the latter's number
+    in each row or in the first one of a sentence alone. Sentences of the same words are in one split. The vocabulary is
+    learned from the training split.
 
     Args:
         path: the file.
-        column: of the label: a number from 1, a negative one from the last, or a name of CoNLL-U such as upos; None
-            for the last one, or upos.
+        column: of the label: a number from 1, a negative one from the last, or a name of CoNLL-U such as upos, or of a
+            CSV file; None for the last one, or upos.
         val_path, test_path: files of their own for these splits; None takes sentences of `path`.
         encoding: text encoding.
         min_freq: words that occur less often in the training split are unknown ones, known by their letters.
@@ -67,8 +73,8 @@ class Conll(DataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        if column is not None and column not in UNIVERSAL and (type(column) is not int or column == 0):
-            raise ValueError(f"column is a number of a column from 1, or one of {', '.join(UNIVERSAL)}, not {column!r}")
+        if column is not None and (type(column) not in (int, str) or column == 0):
+            raise ValueError(f"column is a number of a column from 1, or its name, not {column!r}")
         self.paths = {"train": path, "val": val_path, "test": test_path}
         self.column = column
         self.encoding = encoding
@@ -115,7 +121,10 @@ class Conll(DataModule):
         return {split: given[split] if split in given and split != "train" else drawn[split] for split in drawn}
 
     def _read(self, path: Path) -> list[Tagged]:
-        lines = read_text(path, encoding=self.encoding).split("\n")
+        text = read_text(path, encoding=self.encoding)
+        lines = text.split("\n")
+        if (names := _names_of_csv(lines[0])) is not None:
+            return self._of_csv(path, names, text)
         rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
         first = next((row for row, line in zip(rows, lines) if row and not _passed(line)), [])
         universal = len(first) == len(UNIVERSAL) and first[0].partition("-")[0].isdigit()
@@ -145,12 +154,47 @@ class Conll(DataModule):
             raise DataError(f"{path} has no sentences")
         return sentences
 
+    def _of_csv(self, path: Path, names: list[str], text: str) -> list[Tagged]:
+        """The sentences of a CSV file: one begins with each new cell of the column of sentences."""
+        number, word = (next(place for place, name in enumerate(names) if name.startswith(one)) for one in IN_CSV)
+        label = self._column_of(path, names)
+        sentences: list[Tagged] = []
+        words: list[tuple[str, str]] = []
+        last = ""
+        reader = csv.reader(io.StringIO(text, newline=""))
+        for row in islice(reader, 1, None):
+            if len(row) != len(names) and row:
+                raise DataError(
+                    f"{path.name}, line {reader.line_num} has {len(row)} cells, and the header {len(names)}"
+                )
+            if row and row[number].strip() not in ("", last):
+                last = row[number].strip()
+                sentences += [Tagged(*zip(*words))] if words else []
+                words = []
+            if row and row[word].strip():
+                words.append((row[word].strip(), row[label].strip()))
+        return [*sentences, Tagged(*zip(*words))] if words else sentences
+
+    def _column_of(self, path: Path, names: list[str]) -> int:
+        """The place of the label's column in a row of a CSV file."""
+        column = -1 if self.column is None else self.column
+        if isinstance(column, str):
+            if column.lower() not in names:
+                raise DataError(f"{path.name}: {unknown('column', column, names)}")
+            return names.index(column.lower())
+        if not -len(names) <= column <= len(names):
+            raise DataError(f"{path.name} has {len(names)} columns; data.column={column} is none of them")
+        self.note(f"{path.name} is a CSV file; learned is its column {names[column - (column > 0)]}")
+        return column - (column > 0)
+
     def _place(self, path: Path, width: int, universal: bool) -> int:
         """The place of the label's column in a row."""
         column = self.column
         if isinstance(column, str):
             if not universal:
                 raise DataError(f"{path.name} is no CoNLL-U, whose columns have names; give data.column as a number")
+            if column not in UNIVERSAL:
+                raise DataError(f"{path.name}: {unknown('column', column, UNIVERSAL)}")
             return UNIVERSAL.index(column)
         if column is None:
             if universal:
@@ -158,8 +202,17 @@ class Conll(DataModule):
                 return UNIVERSAL.index("upos")
             column = -1
         if width < 2 or not -width <= column <= width or column in (1, -width):
-            raise DataError(f"{path.name} has {width} columns; data.column={column} is none of them beside the word")
+            csv_file = "; a CSV file has columns Sentence and Word" if width == 1 else ""
+            raise DataError(
+                f"{path.name} has {width} columns; data.column={column} is none of them beside the word{csv_file}"
+            )
         return column - 1 if column > 0 else column
+
+
+def _names_of_csv(line: str) -> list[str] | None:
+    """The names of columns, in lower case, in the first line of a CSV file with a row a word; None if it is none."""
+    names = [name.strip().lower() for name in next(csv.reader([line]), [])]
+    return names if len(names) > 2 and all(any(name.startswith(one) for name in names) for one in IN_CSV) else None
 
 
 def _passed(line: str) -> bool:

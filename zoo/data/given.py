@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -30,6 +31,7 @@ def given_as(data: Any) -> tuple[str, dict[str, Any]]:
         kinds = "a name, a DataFrame or rows of one, a pair of arrays (inputs, targets), a Dataset of PyTorch"
         raise DataError(f"data is {kinds}, or a data module of zoo.data, not {quoted(type(data).__name__)}")
     inputs, targets = data
+    _refuse_texts(inputs)
     if (frame := _as_frame(inputs)) is not None:
         names = [str(name) for name in targets.columns] if is_frame(targets) else []
         columns = labels_of(targets, "targets")
@@ -77,10 +79,25 @@ def _pairs(data: Any) -> tuple[np.ndarray, list[Any]]:
         raise DataError(
             f"the items of a dataset are pairs (input, target), not {describe(items[0]) if items else 'none'}"
         )
+    _refuse_texts([item[0] for item in items])
     inputs = [array(item[0], "an input") for item in items]
     if len(shapes := {one.shape for one in inputs}) > 1:
         raise DataError(f"the inputs of a dataset have one shape, not {quoted(sorted(shapes))}")
     return np.stack(inputs), [item[1].tolist() if isinstance(item[1], Tensor) else item[1] for item in items]
+
+
+def _refuse_texts(inputs: Any) -> None:
+    """Say where texts with labels, or the names of files, go: neither makes an array of numbers.
+
+    Raises:
+        DataError: these are such.
+    """
+    one_each = isinstance(inputs, list | tuple) or getattr(inputs, "ndim", 0) == 1
+    if one_each and len(inputs) > 0 and isinstance(next(iter(inputs)), str | os.PathLike):
+        raise DataError(
+            "a list of texts with labels goes to zoo.estimators.TextClassifier().fit(texts, labels), or as a CSV file "
+            'to data="csv_text"; names of images go with their labels into a labels.csv, for data="image_folder"'
+        )
 
 
 def describe(given: Any) -> str:

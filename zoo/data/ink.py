@@ -25,7 +25,8 @@ from zoo.data.hands import Written, lines_of, written
 from zoo.errors import DataError, SpecError
 from zoo.files import one_line, quoted, replacing
 from zoo.spec import Classes, Spec, Strokes, Transcript
-from zoo.spec.ink_files import SUFFIXES, read_ink, read_unipen, strokes_of_rows
+from zoo.spec.files import read_text
+from zoo.spec.ink_files import LINES, SUFFIXES, read_ink, read_unipen, strokes_of_rows
 from zoo.spec.strokes import last_repeated, sizes_of
 
 Augment = Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]
@@ -272,7 +273,8 @@ class InkFolder(InkData):
     """Strokes of one's own: a folder with a folder of files a class, a file of JSON lines, or a CSV file.
 
     - A folder: `seven/a.inkml`, `seven/b.json`, `one/c.csv`, …, as `zoo.spec.ink_files.read_ink` reads them.
-    - `.jsonl`: a line an ink, such as `{"label": "7", "strokes": [[[0, 0], [9, 0], [5, 20]]], "writer": "ann"}`.
+    - `.jsonl`: a line an ink, such as `{"label": "7", "strokes": [[[0, 0], [9, 0], [5, 20]]], "writer": "ann"}`; or
+      `.ndjson` as Quick, Draw! has it, `{"word": "cat", "drawing": [[[0, 9, 5], [0, 0, 20]]]}`; or a folder of such.
     - `.csv`: columns `ink`, `label`, `stroke`, `x` and `y`, a row a point, and `writer` where it is known.
 
     Where writers are known no writer is in two splits; otherwise each class is split at random.
@@ -340,36 +342,18 @@ class InkFolder(InkData):
     def _labelled(self) -> Sequence[tuple[str, str, Any, Any]]:
         """Of each ink where it stands, its label, its writer and its strokes."""
         if self.path.is_dir():
-            files = sorted(file for file in self.path.glob("*/*") if file.suffix.lower() in SUFFIXES)
-            if not files:
-                raise DataError(f"{self.path} has no folders, one a class, with files {', '.join(SUFFIXES)}")
-            return [(str(file), file.parent.name, None, read_ink(file)) for file in files]
+            if files := sorted(file for file in self.path.glob("*/*") if file.suffix.lower() in SUFFIXES):
+                return [(str(file), file.parent.name, None, read_ink(file)) for file in files]
+            if files := sorted(file for file in self.path.iterdir() if file.suffix.lower() in LINES):
+                return [ink for file in files for ink in _of_lines(file)]
+            raise DataError(f"{self.path} has no folders, one a class, with files {', '.join(SUFFIXES)}")
         if not self.path.is_file():
             raise DataError(f"no such file or folder: {self.path}")
         if self.path.suffix.lower() == ".csv":
             return self._rows()
-        if self.path.suffix.lower() == ".jsonl":
-            return self._lines()
-        raise DataError(f"{self.path} is no folder, and ends in neither .jsonl nor .csv")
-
-    def _lines(self) -> list[tuple[str, str, Any, Any]]:
-        try:
-            lines = self.path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(one_line(f"cannot read {self.path}: {error}")) from error
-        found = []
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            place = f"{self.path}, line {number}"
-            try:
-                ink = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise DataError(one_line(f"{place} is no JSON: {error}")) from None
-            if not isinstance(ink, dict) or not isinstance(ink.get("label"), (str, int)) or "strokes" not in ink:
-                raise DataError(f"{place}: an ink is an object with 'label' and 'strokes'")
-            found.append((place, str(ink["label"]), ink.get("writer"), ink["strokes"]))
-        return found
+        if self.path.suffix.lower() in LINES:
+            return _of_lines(self.path)
+        raise DataError(f"{self.path} is no folder, and ends in none of {', '.join(LINES)} and .csv")
 
     def _rows(self) -> list[tuple[str, str, Any, Any]]:
         from zoo.spec.files import read_table
@@ -389,3 +373,21 @@ class InkFolder(InkData):
                 (f"{self.path}, ink {name}", str(labels[0]), writer, strokes_of_rows(rows, columns, self.path))
             )
         return found
+
+
+def _of_lines(path: Path) -> list[tuple[str, str, Any, Any]]:
+    """The inks of a file of JSON lines, as `InkFolder` takes them."""
+    found = []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            ink = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(one_line(f"{place} is no JSON: {error}")) from None
+        label = ink.get("label", ink.get("word")) if isinstance(ink, dict) else None
+        if not isinstance(label, str | int) or not {"strokes", "drawing"} & ink.keys():
+            raise DataError(f"{place}: an ink is an object with 'label' and 'strokes', or 'word' and 'drawing'")
+        found.append((place, str(label), ink.get("writer"), ink))
+    return found

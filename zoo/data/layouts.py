@@ -81,6 +81,8 @@ def layout(root: Path, kind: str = "auto", endings: Sequence[str] = ENDINGS, wha
         inner = layout(root / tops[0], kind, endings, what)
         if inner.splits or inner.folders:
             return replace(inner, notes=(f"all {what} are in {tops[0]}/", *inner.notes))
+        note = f"all {what} are in {tops[0]}/: one folder is no class, which takes two or more"
+        return replace(found, notes=(*notes, note))
     return _with_classes(found, tops, needed=kind == "classes")
 
 
@@ -159,7 +161,9 @@ def _with_splits(found: Layout, tops: Sequence[str], words: Mapping[str, str | N
     note = f"the folders {_some([f'{top}/' for top in words])} are taken as the splits"
     kinds = {split: {top for top, its in zip(inner, splits) if its == split} for split in dict.fromkeys(splits)}
     if all("" in its or len(its) < 2 for its in kinds.values()):
-        return replace(found, splits=splits, notes=(*found.notes, note))
+        one = kinds["train"] - {""}
+        more = (f"train has one folder, {min(one)}/, which is no class: classes are two or more",) if one else ()
+        return replace(found, splits=splits, notes=(*found.notes, note, *more))
     flat = [split for split, its in kinds.items() if "" in its]
     if flat:
         raise DataError(

@@ -18,7 +18,8 @@ from zoo.data.core.rating_data import Rated, RatingData
 from zoo.data.core.sparse import SparseRows, last_of_each, with_zeros
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec.cells import days, numbers, words
-from zoo.spec.dialect import AUTO, Header
+from zoo.spec.delimited import Delimited
+from zoo.spec.dialect import AUTO, Header, HeaderError
 from zoo.spec.files import read_file, read_text
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class MovieLens(RatingData):
 
 
 class CsvRatings(RatingData):
-    """A CSV or Parquet file with a row for each rating: user, item and rating.
+    """A CSV or Parquet file with a row for each rating: user, item and rating. Without a header, as MovieLens has none,
+    the columns are these in this order, and a time may follow.
 
     If a user rated an item twice, the last row counts. The scale consists of all numbers in the column of ratings, or
     of bins of them; a column of one number, or none, is of clicks.
@@ -210,7 +212,7 @@ class CsvRatings(RatingData):
         return Rated(titles, scale, rows, times=times)
 
     def _frame(self) -> pd.DataFrame:
-        file = read_file(self.path, **self.file)
+        file = self._file()
         for note in file.notes:
             self.note(note)
         for name in (*self.columns, *([self.time] if self.time else [])):
@@ -220,6 +222,20 @@ class CsvRatings(RatingData):
                 row = file.frame.index[file.frame[name].isna()][0]
                 raise DataError(f"column '{name}', row {row}: the cell is empty")
         return file.frame
+
+    def _file(self) -> Delimited:
+        """The file; where it has no header and as many columns as a rating has parts, they get the names asked for."""
+        try:
+            file = read_file(self.path, **self.file)
+        except HeaderError:
+            file = read_file(self.path, **{**self.file, "header": None})
+            if file.frame.shape[1] not in (len(self.columns), len(self.columns) + 1):
+                raise
+        names = [*self.columns, self.time or "time"][: file.frame.shape[1]]
+        if not file.dialect.header and len(names) == file.frame.shape[1] and not {*names} & {*file.frame.columns}:
+            file.frame.columns = names
+            file.notes.append(f"{Path(self.path).name}: it has no header; its columns are {', '.join(names)}")
+        return file
 
     def _times(self, cells: pd.Series, name: str) -> Tensor:
         """When each rating was made, as numbers or days."""

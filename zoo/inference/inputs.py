@@ -21,6 +21,7 @@ from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standar
 from zoo.spec import Series, Strokes, Table, TextLine
 from zoo.spec.dialect import Dialect
 from zoo.spec.files import read_table
+from zoo.spec.ink_files import LINES
 from zoo.weights.artefact import Artefact
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def read_examples(
         return None, _lines_of_pages(artefact, _files(inputs, failures)[1], failures)
     if described.reads_files:
         return _files(inputs, failures)
-    if isinstance(described, Strokes) and inputs != [STANDARD_INPUT] and not inputs[0].endswith(".jsonl"):
+    if isinstance(described, Strokes) and inputs != [STANDARD_INPUT] and not inputs[0].lower().endswith(LINES):
         return _files(inputs, failures)
     lines = _lines(inputs[0], failures)
     if isinstance(described, Strokes):  # a value of JSON may be one ink or look like several

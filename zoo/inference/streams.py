@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from zoo.errors import DataError
-from zoo.spec.dialect import BLANKS, Dialect
+from zoo.spec.dialect import Dialect, row_reader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,14 +195,12 @@ def _parsed(texts: list[str], separator: str, strict: bool = False) -> list[str]
     Raises:
         csv.Error: a cell is too long, or has what no cell may have.
     """
-    if separator == BLANKS:
-        return texts[0].split()
-    options: Any = {"delimiter": separator, "skipinitialspace": True}
-    rows = list(csv.reader([*(f"{text}\n" for text in texts), "end"], **options))
+    lines = [f"{text}\n" for text in texts]
+    rows = list(row_reader([*lines, "end"], separator))
     if len(rows) == 1:
         return None
     if strict:
-        list(csv.reader([f"{text}\n" for text in texts], **options, strict=True))
+        list(row_reader(lines, separator, strict=True))
     return rows[0]
 
 

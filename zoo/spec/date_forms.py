@@ -61,6 +61,8 @@ def _forms(known: pd.Series) -> list[str]:
         return []
     one, sign, two, year, rest = match.groups()
     clock = {"": "", "h": " %H", "m": " %H:%M", "s": " %H:%M:%S"}[_clock(rest)]
+    if re.search(r"[ap]m$", rest, re.IGNORECASE):
+        clock = clock.replace("%H", "%I") + (" %p" if " " in rest.strip() else "%p")
     clock = clock.replace(" ", rest[0], 1) if clock and rest[0] == "T" else clock
     if len(one) == 4 and one.isdigit():
         return [f"%Y{sign}%m{sign}%d{clock}"]
@@ -97,3 +99,14 @@ def _refuse_impossible(known: pd.Series, name: str, forms: Sequence[str]) -> Non
                 f"column '{name}': '{odd}' is no date, and {is_date.sum()} of {len(known)} different cells are; "
                 f"mend it, or give data.na_values=['{odd}']"
             )
+    _refuse_several(known, name, forms)
+
+
+def _refuse_several(known: pd.Series, name: str, forms: Sequence[str]) -> None:
+    """Refuse dates of which some are written in one way and others in another; they would be categories."""
+    one = max((_parsed(known, form) for form in forms), key=lambda fits: int(fits.sum()))
+    if one.any() and any(_parsed(known[~one], form).all() for form in ["ISO8601", *_forms(known[~one])]):
+        raise DataError(
+            f"column '{name}' has dates in two forms, '{known[one].iloc[0]}' and '{known[~one].iloc[0]}'; write all in "
+            f"one, or give data.kinds={{{name}: category}}"
+        )

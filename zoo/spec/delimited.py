@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import DataError
 from zoo.private import freed_memory_given_back
-from zoo.spec.cells import NOT_A_WORD, exact_words
+from zoo.spec.cells import NOT_A_WORD, without_total
 from zoo.spec.dialect import (
     AUTO,
     BLANKS,
+    COLONS,
+    UNIT,
     Dialect,
     Form,
     Header,
@@ -30,7 +32,7 @@ from zoo.spec.dialect import (
     head_of,
     is_separator,
     is_strictly_quoted,
-    separator_hint,
+    shape_hint,
     split_rows,
 )
 
@@ -44,7 +46,6 @@ LINES = 2**18  # bytes of them that are looked at together, and stay in the cach
 LARGE = 2**28  # bytes of a file above which memory counts more than the time to read it
 SMALLEST_PART = 2**18  # cells that pandas turns into numbers or text together, or more
 LARGEST_WHOLE = 2**53  # up to which float64 has all whole numbers
-TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 
 
 @dataclass
@@ -88,7 +89,9 @@ def read_delimited(
     if separator is not None:
         separator = "\t" if separator == "\\t" else separator
         if not is_separator(separator):
-            raise DataError(f"separator must be one ASCII character, or \\t for a tab, and no quote; got {separator!r}")
+            raise DataError(
+                f"separator must be one ASCII character, :: or \\t (a tab), and no quote; got {separator!r}"
+            )
     notes: list[str] = []
     found = encoding or encoding_of(path, like)
     if encoding is None and found not in ("utf-8", "utf-8-sig"):
@@ -99,9 +102,12 @@ def read_delimited(
         source = path.read_bytes().decode(found).encode("utf-8")
     form = find_form(path, head_of(source, "utf-8" if wide else found), separator, found, header, like, names)
     read_as = "utf-8" if wide else found
+    if form.dialect.separator == COLONS:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        source = data.replace(COLONS.encode(), UNIT.encode())
     zeros, comments, blanks = _check_shape(path, source, form, read_as)
     options: dict[str, Any] = {
-        "sep": r"\s+" if form.dialect.separator == BLANKS else form.dialect.separator,
+        "sep": r"\s+" if form.dialect.separator == BLANKS else _sign(form),
         "encoding": read_as if codecs.lookup(read_as).name != UTF8 else MARKED if _is_marked(source) else UTF8,
         "header": None,
         "names": list(range(form.width)),
@@ -194,26 +200,6 @@ def _named(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
     return frame.rename(columns=names)
 
 
-def without_total(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """A table without its last row, if that is one of sums: "Total" is one of its cells, and stands nowhere above."""
-    for name in frame.columns if len(frame) > 2 else ():
-        cell = frame[name].iloc[-1]
-        if not isinstance(cell, str) or cell.strip().rstrip(":").lower() not in TOTALS:
-            continue
-        if not exact_words(frame[name].iloc[:-1]).eq(cell.strip()).any():
-            notes.append(f"the last row is left out: '{cell}' in column '{name}' says that it is one of sums")
-            return _typed_again(frame.iloc[:-1], name)
-    return frame
-
-
-def _typed_again(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The table, whose column may be of numbers without its last cell."""
-    import pandas as pd
-
-    values = pd.to_numeric(frame[name], errors="coerce")
-    return frame.assign(**{name: values}) if values.notna().equals(frame[name].notna()) else frame
-
-
 # Shape
 
 
@@ -242,6 +228,11 @@ def _check_shape(
         for column, zeros in _odd_numbers(chunk, begins, first).items():
             found[column] = found.get(column, False) or zeros
     return found, [] if even else _check_rows(path, source, form, encoding), blanks
+
+
+def _sign(form: Form) -> str:
+    """The character between cells in what is read."""
+    return UNIT if form.dialect.separator == COLONS else form.dialect.separator
 
 
 def _is_marked(source: Path | bytes) -> bool:
@@ -288,7 +279,7 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
         size = LINES
         while True:
             chunk = np.frombuffer(view[start : start + size], np.uint8)
-            between = (chunk == ord(form.dialect.separator)) | (chunk == ord("\n"))
+            between = (chunk == ord(_sign(form))) | (chunk == ord("\n"))
             if has_quotes := data.find(b'"', start, start + size) >= 0:
                 quotes = chunk == ord('"')
                 between &= (outside := ~np.logical_xor.accumulate(quotes))
@@ -302,7 +293,7 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
             kept = len(is_end) - int(is_end[::-1].argmax())  # up to the last end of a line
             marks, is_end = marks[:kept], is_end[:kept]
             count = marks[-1] + 1
-        torn = has_quotes and _is_torn(chunk[:count], quotes[:count], outside[:count], form.dialect.separator)
+        torn = has_quotes and _is_torn(chunk[:count], quotes[:count], outside[:count], _sign(form))
         yield Chunk(chunk[:count], marks, is_end, has_quotes, torn)
         start += count
 
@@ -422,6 +413,6 @@ def _check_rows(path: Path, source: Path | bytes, form: Form, encoding: str) -> 
             if len(cells) != form.width:
                 raise DataError(
                     f"{path.name}, row {row} (line {form.lines + line}) has {len(cells)} cells, and the header has "
-                    f"{form.width}{separator_hint(path, form, encoding)}"
+                    f"{form.width}{shape_hint(path, form, encoding, more=row == 1 and len(cells) == form.width + 1)}"
                 )
     return comments

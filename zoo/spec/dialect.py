@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zoo.errors import DataError, SpecError
 from zoo.files import quoted
@@ -25,7 +25,10 @@ SAMPLE = 2**18  # bytes from which a file's form is guessed
 RECORDS = 200  # lines of them, at most
 CHUNK = 2**24  # bytes that are looked at together
 BLANKS = " "  # as a separator: runs of blanks and tabs
-SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", BLANKS: "runs of blanks"}
+COLONS, UNIT = "::", "\x1f"  # a separator of two characters, as MovieLens has it, and what is read in its place
+SEPARATORS = {
+    ",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", COLONS: "two colons", BLANKS: "runs of blanks",
+}  # fmt: skip
 FIRST, AUTO = "first", "auto"  # of data.header: the first line holds names; or find out
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 _NUMERIC = re.compile(r"\s*[+-]?[$€£¥]?\s*[.,]?\d[\d.,:/%\-]*([eE][+-]?\d+)?\s*[%€]?\s*", re.ASCII)
@@ -39,7 +42,7 @@ class Dialect:
     """How a delimited file is written.
 
     Args:
-        separator: an ASCII character between cells; a blank stands for runs of blanks.
+        separator: an ASCII character between cells, or `::`; a blank stands for runs of blanks.
         encoding: of its text.
         header: whether its first line holds the names of columns; otherwise they are column_1, column_2, …
         decimal: what stands before fractions, "." or ",".
@@ -55,7 +58,7 @@ class Dialect:
 
     def __post_init__(self) -> None:
         if not is_separator(self.separator):
-            raise SpecError(f"the separator of a file is one ASCII character, not {quoted(self.separator)}")
+            raise SpecError(f"the separator of a file is one ASCII character, or ::, not {quoted(self.separator)}")
         if not isinstance(self.encoding, str) or len(self.encoding) > 40:
             raise SpecError(f"the encoding of a file is a name, not {quoted(self.encoding)}")
         if not isinstance(self.header, bool) or self.decimal not in (".", ","):
@@ -75,10 +78,15 @@ def dialect_from(data: object) -> Dialect | None:
     return Dialect(**data)
 
 
+class HeaderError(DataError):
+    """The first line of a file looks like data, and nobody has said whether it is."""
+
+
 def is_separator(separator: object) -> bool:
-    return (
-        isinstance(separator, str) and len(separator) == 1 and separator.isascii() and separator not in '"\r\n.'
-    ) and not separator.isalnum()
+    return separator == COLONS or (
+        (isinstance(separator, str) and len(separator) == 1 and separator.isascii() and separator not in '"\r\n.')
+        and not separator.isalnum()
+    )
 
 
 @dataclass
@@ -216,6 +224,9 @@ def find_form(
         names.pop()  # a separator at the end of the header, but not of each row
     if len(names) == width - 1 and all(not row[-1].strip() for row in rows if len(row) == width):
         names.append("")  # a separator at the end of each row, but not of the header
+    elif is_header and len(names) == width - 1 and _are_row_names(text, rows, separator):
+        names.insert(0, "")
+        notes.append("its header has one cell fewer than its rows: their first cells are the names of rows")
     begin = first if is_header else records[above - 1] if above else Record(0, 0, [])
     dialect = Dialect(separator, encoding, is_header)
     return Form(dialect, names, len(names), skip + begin.line, skip + begin.place, notes)
@@ -229,6 +240,16 @@ def _titles(records: Sequence[Record], width: int) -> int:
         if filled > 1 or (len(record.cells) == width and not padded):
             return above
     return 0
+
+
+def _are_row_names(text: str, rows: Sequence[Sequence[str]], separator: str) -> bool:
+    """Whether the first cells name rows, as R and pandas write tables whose header has a cell fewer: all differ, and
+    all are in quotes, or words, or count the rows of a printed table. Else a column may have lost its name."""
+    first = [row[0] for row in rows]
+    in_quotes = sum(line.startswith('"') for line in text.splitlines()) > len(rows)
+    counted = all(map(_WHOLE.fullmatch, first)) and first == [str(int(first[0]) + n) for n in range(len(first))]
+    named = counted if separator == BLANKS else not any(map(_is_numeric, first))
+    return (named or in_quotes) and len(set(first)) == len(first)
 
 
 def _is_comment(lines: Sequence[str], place: int) -> bool:
@@ -255,16 +276,23 @@ def _records(text: str, separator: str) -> Iterator[Record]:
 def split_rows(text: Iterable[str] | str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The line where each row ends, and its cells."""
     lines = io.StringIO(text, newline="") if isinstance(text, str) else text
-    if separator == BLANKS:
-        return ((number, line.split()) for number, line in enumerate(lines, start=1))
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    reader = row_reader(lines, separator)
     return ((reader.line_num, cells) for cells in reader)
+
+
+def row_reader(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
+    """A reader of the csv module, whose rows are lists of cells; blanks before a cell are no part of it."""
+    if separator == BLANKS:
+        lines = (line.replace("\t", BLANKS).strip(" \r\n") for line in lines)
+    elif separator == COLONS:
+        lines, separator = (line.replace(COLONS, UNIT) for line in lines), UNIT
+    return csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=strict)
 
 
 def is_strictly_quoted(lines: Sequence[str], separator: str) -> bool:
     """Whether each quote of a row opens a cell, closes one, or is doubled within one."""
     try:
-        list(csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True))
+        list(row_reader(lines, separator, strict=True))
     except csv.Error:
         return False
     return True
@@ -291,8 +319,20 @@ def _separator(text: str) -> str:
     several = [sign for sign, (share, width) in found.items() if width > 1]
     if several:
         return max(several, key=lambda sign: found[sign])
-    share, width = _consistency(text, BLANKS)
-    return BLANKS if width > 1 and share == 1 else ","
+    return BLANKS if _is_parted_by_blanks(text) else ","
+
+
+def _is_parted_by_blanks(text: str) -> bool:
+    """Whether all lines have as many cells; the header may have one fewer, where the first ones name rows."""
+    try:
+        first, *rows = (record.cells for record in _records(text, BLANKS))
+    except csv.Error:
+        return False
+    widths = {len(row) for row in rows or [first]}
+    if len(widths) > 1 or max(widths) < 2:
+        return False
+    short = len(first) == max(widths) - 1 and _are_row_names(text, rows, BLANKS)
+    return len(first) in widths or short
 
 
 def _is_header(
@@ -321,7 +361,7 @@ def _is_header(
     counts_up = len(numbered) > 1 and all(b - a == 1 for a, b in pairwise(numbered))  # 0, 1, 2, or 2019, 2020
     if not looks_like_data or counts_up:
         return True
-    raise DataError(
+    raise HeaderError(
         f"the first line of {path.name} looks like data ('{cells[numeric[0]][:40]}'): give data.header=null if it is, "
         "and its columns are called column_1, column_2, …; or data.header=first if it holds names"
     )
@@ -343,10 +383,13 @@ def _names(path: Path, cells: list[str], notes: list[str]) -> list[str]:
     return cells
 
 
-def separator_hint(path: Path, form: Form, encoding: str) -> str:
-    """What else the separator may be, where rows are ragged."""
+def shape_hint(path: Path, form: Form, encoding: str, *, more: bool) -> str:
+    """What may be the cause where rows are ragged: the separator is another; or, where rows have a cell `more` than the
+    header, their first cells are names."""
     try:
         likely = _separator(head_of(path, encoding))
     except (OSError, LookupError):
         return ""
-    return f"; the separator looks like {SEPARATORS[likely]}" if likely != form.dialect.separator else ""
+    if likely != form.dialect.separator:
+        return f"; the separator looks like {SEPARATORS[likely]}"
+    return "; if the first cells are names of rows, begin the header with a name for them" if more else ""

@@ -15,6 +15,7 @@ from zoo.files import one_line, quoted
 InkStrokes = list[list[list[float]]]
 
 SUFFIXES = (".json", ".inkml", ".csv")
+LINES = (".jsonl", ".ndjson")  # of files with a line for each ink
 _UNIPEN = (".SEGMENT", ".COMMENT", ".PEN_DOWN", ".PEN_UP")
 MAX_FILE = 2**26  # bytes of a file of one ink
 
@@ -22,7 +23,8 @@ MAX_FILE = 2**26  # bytes of a file of one ink
 def read_ink(path: str | os.PathLike[str]) -> Any:
     """The strokes of a file, with y downwards.
 
-    - `.json`: a list of strokes, each a list of points [x, y]; or an object that has such a list under `strokes`.
+    - `.json`: a list of strokes, each a list of points [x, y]; or an object that has such a list under `strokes`,
+      or lists of x and y under `drawing`, as Quick, Draw! has them.
     - `.inkml`: W3C's Ink Markup Language. Each trace is a stroke; its channels X and Y are found by `traceFormat`, and
       are the first two where there is none.
     - `.csv`: columns `stroke`, `x` and `y`, a row a point; points of one stroke stand together.
@@ -52,6 +54,8 @@ def _of_json(text: str, path: Path) -> Any:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(one_line(f"{path} is no JSON: {error}")) from None
+    if isinstance(found, dict) and isinstance(found.get("drawing"), list):
+        return {"drawing": found["drawing"]}
     strokes = found.get("strokes") if isinstance(found, dict) else found
     if not isinstance(strokes, list):
         raise DataError(f"{path} is neither a list of strokes nor an object that has one under 'strokes'")

@@ -72,7 +72,8 @@ class Strokes(InputKind):
 
         Args:
             raw: a list of strokes, each a list of points [x, y] or an array (T, 2); a dict that has them under
-                `strokes`; or the path of a JSON, InkML or CSV file (see `zoo.spec.ink_files`).
+                `strokes`, or as Quick, Draw! has them under `drawing`; or the path of a JSON, InkML
+                or CSV file (see `zoo.spec.ink_files`).
 
         Raises:
             SpecError: it is no such list, holds anything but finite numbers, is empty, or has a single point.
@@ -111,9 +112,9 @@ def encode_strokes(raw: Any) -> Tensor:
     if isinstance(raw, (str, os.PathLike)):
         raw = read_ink(raw)
     if isinstance(raw, Mapping):
-        if "strokes" not in raw:
+        if "strokes" not in raw and "drawing" not in raw:
             raise SpecError(f"a dict of an ink has its strokes under 'strokes', not only {', '.join(map(str, raw))}")
-        raw = raw["strokes"]
+        raw = raw["strokes"] if "strokes" in raw else _of_drawing(raw["drawing"])
     strokes = [_stroke(stroke, number) for number, stroke in enumerate(_strokes(raw), start=1)]
     if not strokes:
         raise SpecError(f"the ink is empty; {FORM}")
@@ -131,6 +132,16 @@ def encode_strokes(raw: Any) -> Tensor:
     if not extent.any():
         raise SpecError("all points of the ink are in one place, which has no shape")
     return encoded
+
+
+def _of_drawing(raw: Any) -> list[Any]:
+    """The strokes of a drawing of Google's Quick, Draw!, in which a stroke is its xs, its ys, and times or none."""
+    strokes = raw if isinstance(raw, list) else [raw]
+    for number, stroke in enumerate(strokes, start=1):
+        rows = stroke if isinstance(stroke, list) else []
+        if len(rows) not in (2, 3) or not all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows):
+            raise SpecError(f"stroke {number} of the drawing is not two lists of as many numbers, [[x, …], [y, …]]")
+    return [list(zip(stroke[0], stroke[1])) for stroke in strokes]
 
 
 def _strokes(raw: Any) -> Iterator[Any]:

@@ -79,6 +79,8 @@ def test_two_readings_are_asked_for_and_the_table_may_tell() -> None:
         ([f"{n % 28 + 1}.{n % 12 + 1}.{2000 + n % 20}" for n in COUNT], "%d.%m.%Y", "2000-01-01"),
         ([f"{n % 12 + 1:02d}/{n % 28 + 1:02d}/2020" for n in COUNT], "%m/%d/%Y", "2020-01-01"),
         ([f"{n % 28 + 1:02d}/{n % 12 + 1:02d}/2020 07:30" for n in COUNT], "%d/%m/%Y %H:%M", "2020-01-01 07:30"),
+        ([f"1/{n % 28 + 1}/2020 1:30 {'AP'[n % 2]}M" for n in COUNT], "%m/%d/%Y %I:%M %p", "2020-01-01 01:30"),
+        ([f"1/{n % 28 + 1}/2020 12:30:05pm" for n in COUNT], "%m/%d/%Y %I:%M:%S%p", "2020-01-01 12:30:05"),
         ([f"{n % 28 + 1} {MONTHS[n % 12]} 2020" for n in COUNT], "%d %b %Y", "2020-01-01"),
         ([f"{MONTHS[n % 12]} {n % 28 + 1}, 2020" for n in COUNT], "%b %d, %Y", "2020-01-01"),
         ([f"{n % 28 + 1}-{MONTHS[n % 12]}-20" for n in COUNT], "%d-%b-%y", "2020-01-01"),
@@ -112,6 +114,13 @@ def test_dates_as_people_write_them(cells: list[object], form: str, day: str) ->
 def test_a_day_that_no_month_has_is_told(form: str) -> None:
     with pytest.raises(DataError, match=f"'{form.format(30)}' is no date, and 29 of 30 "):
         found([form.format(n % 30 + 1) for n in COUNT])
+
+
+@pytest.mark.parametrize(("one", "other"), [("2021-03-{:02d}", "{:02d}.03.2021"), ("3/{}/2021", "{}.3.2021")])
+def test_dates_in_two_forms_are_no_category(one: str, other: str) -> None:
+    with pytest.raises(DataError, match=r"dates in two forms, '.*' and '"):
+        found([(one if n % 2 else other).format(n % 12 + 13) for n in COUNT])
+    assert found([f"1.{n % 3}.{n % 2}" for n in COUNT])[0] == Kind("category")  # versions
 
 
 def test_dates_of_unclear_order_are_asked_for() -> None:

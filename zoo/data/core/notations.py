@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CURRENCIES = ("$", "€", "£", "¥", "₹", "US$", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "CAD", "AUD")
 AFFIXED = (  # sign, currency, number, currency or unit
     rf"^([+-]?)\s*({'|'.join(map(re.escape, _CURRENCIES))})?\s*"
-    rf"([+-]?(?:\d[\d.,{SPACES}]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.,+\-:/]\S{{0,11}})?$"
+    rf"([+-]?(?:[0-9][0-9.,{SPACES}]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([^\d\s.,+\-:/]\S{{0,11}})?$"
 )
 _POINT = rf"(?:\d{{1,3}}(?P<p>[,{SPACES}])\d{{3}}(?:(?P=p)\d{{3}})*|\d+)?(?:\.\d*)?"
 _COMMA = rf"(?:\d{{1,3}}(?P<c>[.{SPACES}])\d{{3}}(?:(?P=c)\d{{3}})*|\d+)?(?:,\d*)?"

@@ -1,0 +1,110 @@
+"""What a file is by its first bytes: packed ones are unpacked, and those that are neither table nor text are told."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
+
+from zoo.errors import DataError, one_line
+from zoo.files import quoted
+
+ZIP = b"PK\x03\x04"  # how such files begin
+PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+MAX_UNPACKED = 2**31  # bytes of what is in a compressed file,
+MAX_GROWTH, SMALL = 200, 2**26  # or so many times the file's own, once there are more than so many
+AT_ONCE = 2**20  # bytes
+WORKBOOK = "an Excel workbook; save its sheet as CSV"
+OTHERS = {
+    b"\xd0\xcf\x11\xe0": WORKBOOK,
+    b"%PDF": "a PDF",
+    b"SQLite format 3": "a database of SQLite; export a table as CSV",
+    b"\x93NUMPY": "an array of NumPy; numpy.savetxt or a DataFrame writes CSV",
+    b"\x89HDF": "an HDF5 file; save its table as CSV or Parquet",
+    b"ARROW1": "an Arrow (Feather) file; save it as Parquet or CSV",
+    b"\x80\x02": "a pickle, and none is ever read; save it as CSV or Parquet",
+    b"\x80\x03": "a pickle, and none is ever read; save it as CSV or Parquet",
+    b"\x80\x04": "a pickle, and none is ever read; save it as CSV or Parquet",
+    b"\x80\x05": "a pickle, and none is ever read; save it as CSV or Parquet",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"{\\rtf": "a text in RTF; save it as plain text",
+    b"7z\xbc\xaf": "packed by 7-Zip; unpack it",
+    b"Rar!": "packed by RAR; unpack it",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it",
+}
+ZIPPED = {
+    "xl/workbook.xml": WORKBOOK,
+    "content.xml": "an OpenDocument file; save its sheet as CSV, or its text as plain text",
+    "word/document.xml": "a Word document; save it as plain text",
+}
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The file itself; or what is in it, in a folder that is there for as long, if it is compressed.
+
+    Raises:
+        DataError: it is damaged, has several files in it, is neither table nor text, or grows to more than the limit.
+    """
+    with path.open("rb") as file:
+        start = file.read(16)
+    for mark, what in OTHERS.items():
+        if start.startswith(mark):
+            raise DataError(f"{path} is {what}")
+    opened = next((opened for mark, opened in PACKED.items() if start.startswith(mark)), None)
+    if opened is None and not start.startswith(ZIP):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        try:
+            if opened is not None:
+                inner = Path(folder, path.stem)
+                with opened(path, "rb") as source:
+                    _copy(source, inner, path)
+            else:
+                inner = _unzipped(path, Path(folder))
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, BadZipFile, RuntimeError) as error:
+            raise DataError(one_line(f"cannot read {path}: {error}")) from error
+        yield inner
+
+
+def _unzipped(path: Path, folder: Path) -> Path:
+    """The one file of a zip file, written to a folder."""
+    with ZipFile(path) as packed:
+        names = [one.filename for one in packed.infolist() if not one.is_dir()]
+        for name, what in ZIPPED.items():
+            if name in names:
+                raise DataError(f"{path} is {what}")
+        names = [name for name in names if not name.startswith("__MACOSX/")]
+        if len(names) != 1:
+            raise DataError(f"{path} holds {len(names)} files ({quoted(names)}); a table is one: unpack it")
+        inner = folder / Path(names[0]).name
+        with packed.open(names[0]) as source:
+            _copy(source, inner, path)
+    return inner
+
+
+def _copy(source: IO[bytes], inner: Path, path: Path) -> None:
+    """Write what is in a compressed file, up to the limit: a few kilobytes may hold more than any disk.
+
+    Raises:
+        DataError: it is more.
+    """
+    limit = min(MAX_UNPACKED, max(SMALL, MAX_GROWTH * path.stat().st_size))
+    size = 0
+    with inner.open("wb") as target:
+        while data := source.read(AT_ONCE):
+            size += target.write(data)
+            if size > limit:
+                raise DataError(
+                    f"{path} has {path.stat().st_size:,} bytes and holds more than {limit:,}, which is the limit of "
+                    "what is unpacked; unpack it yourself if that is right"
+                )
