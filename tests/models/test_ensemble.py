@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from zoo import models
 from zoo.errors import SpecError
-from zoo.models.ensemble import Ensemble, mean_of_classes, mean_of_labels
+from zoo.models.ensemble import Ensemble, average_for, mean_of_classes, mean_of_labels
 from zoo.spec import Classes, Features, MultiLabel, Spec, Table, Values
 from zoo.spec.columns import Number
 
@@ -31,6 +33,17 @@ def test_an_ensemble_is_the_mean_of_its_members(output: Classes | MultiLabel | V
     each = torch.stack([member(x) for member in ensemble.members])
     kind = {Classes: lambda y: y.softmax(dim=-1), MultiLabel: torch.sigmoid, Values: lambda y: y}[type(output)]
     torch.testing.assert_close(kind(ensemble(x)), kind(each).mean(dim=0))  # type: ignore[operator]
+
+
+def test_members_within_one_network_are_averaged_alike() -> None:
+    x = torch.randn(6, 2)
+    outputs: list[Any] = [Classes(("x", "y", "z")), MultiLabel(("x", "y")), Values(("x",), (0.0,), (1.0,))]
+    for output in outputs:
+        spec = Spec(TABLE, output)
+        network = models.build("mlp", spec, ensemble_size=3, hidden_sizes=[4])
+        each = network.train()(x)  # B, M, K
+        assert each.shape == (6, 3, len(output.names))
+        torch.testing.assert_close(network.eval()(x), average_for(spec)(each))
 
 
 def test_what_has_no_mean_is_refused() -> None:

@@ -12,8 +12,9 @@ import torch
 import zoo
 from zoo import ConfigError
 from zoo.data.tables import Wine
-from zoo.errors import SpecError
+from zoo.errors import DataError, SpecError
 from zoo.inference.evaluate import measure
+from zoo.metrics.calibration import fit_temperature
 from zoo.training.compare import compare
 
 SMALL = ["model=mlp", "data=wine", "model.hidden_sizes=[4]", "epochs=1", "trainer=cpu", "callbacks.progress=null"]
@@ -64,6 +65,38 @@ def test_the_ensemble_of_seeds_averages_their_probabilities(tmp_path: Path) -> N
         zoo.train(*SMALL, init_from=str(tmp_path / "model.safetensors"), folder=str(tmp_path / "next"))
 
 
+@pytest.mark.usefixtures("no_plots")
+def test_the_ensemble_of_folds_is_encoded_once_and_calibrated_on_what_its_networks_have_not_seen(
+    tmp_path: Path,
+) -> None:
+    kept = zoo.train(*SMALL, "task.optimizer.lr=0.05", folds=3, keep="ensemble", folder=str(tmp_path))
+    loaded = zoo.load(tmp_path / "model.safetensors")
+    folds = [zoo.load(tmp_path / f"fold_{number}" / "model.safetensors") for number in (1, 2, 3)]
+    assert {str(fold.spec.to_json()) for fold in folds} == {str(loaded.spec.to_json())}
+    table = Wine().read()
+    assert loaded.spec.input.columns[0].mean == pytest.approx(table[loaded.spec.input.columns[0].name].mean())  # type: ignore[union-attr]
+    x: Any = loaded.spec.input.prepare(loaded.spec.input.encode(table))  # type: ignore[union-attr]
+    with torch.inference_mode():
+        probabilities = torch.stack([fold.network(x).softmax(dim=1) for fold in folds]).mean(dim=0)
+        torch.testing.assert_close(loaded.network(x).exp(), probabilities)
+    logits, labels = [], []
+    for number, fold in enumerate(folds):
+        data = Wine()
+        data.take_fold(number, 3, one_encoding=True)
+        data.setup()
+        rows, its = data.splits["test"].columns
+        with torch.inference_mode():
+            logits.append(fold.network(data.spec.input.prepare(rows)))  # type: ignore[arg-type]
+        labels.append(its)
+    expected = fit_temperature(torch.cat(logits), torch.cat(labels))  # type: ignore[arg-type]
+    assert loaded.calibration.temperature == pytest.approx(expected)
+    assert kept.metrics.keys() >= {"mean/test/accuracy", "std/test/accuracy"}
+    assert not [name for name in kept.metrics if name.startswith("test/")]
+    assert "no test of its own" in (tmp_path / "card.md").read_text()
+    with pytest.raises(DataError, match="not that on which"):
+        measure(loaded, tmp_path)
+
+
 def test_folds_test_each_row_once() -> None:
     tested: list[tuple[float, ...]] = []
     for number in range(4):
@@ -87,7 +120,17 @@ def test_folds_test_each_row_once() -> None:
         ({"folds": 2, "data": "digits"}, "folds are for tables"),
         ({"keep": "ensemble"}, "give seeds"),
         ({"seeds": 2, "keep": "all"}, "unknown keep"),
-        ({"folds": 2, "keep": "ensemble"}, "give seeds"),
+        (
+            {
+                "folds": 2,
+                "keep": "ensemble",
+                "data.split_by": "day",
+                "data": "csv",
+                "data.path": "a.csv",
+                "data.target": "y",
+            },
+            "split_by",
+        ),
         ({"seeds": 2, "keep": "ensemble", "model": "gan", "data": "digits"}, "cannot be averaged"),
         ({"folds": 2, "data": "csv", "data.path": "a.csv", "data.target": "y", "data.test_path": "b.csv"}, "test_path"),
     ],

@@ -132,8 +132,8 @@ class HuggingFace(DataModule):
         """Download, convert and decode, on one process of all; the others find it in the cache."""
         self._source.prepare_data()
 
-    def take_fold(self, number: int, count: int) -> None:
-        self._source.take_fold(number, count)
+    def take_fold(self, number: int, count: int, *, one_encoding: bool = False) -> None:
+        self._source.take_fold(number, count, one_encoding=one_encoding)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         return self._source.load()

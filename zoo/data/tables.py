@@ -85,10 +85,10 @@ class Csv(TableData):
     def read_held_out(self) -> dict[str, pd.DataFrame]:
         return {split: self._read(path) for split, path in self.held_out.items() if path is not None}
 
-    def take_fold(self, number: int, count: int) -> None:
+    def take_fold(self, number: int, count: int, *, one_encoding: bool = False) -> None:
         if self.held_out["test"] is not None:
             raise ConfigError("folds are tested on rows of data.path: they do not go with data.test_path")
-        super().take_fold(number, count)
+        super().take_fold(number, count, one_encoding=one_encoding)
 
     def _read(self, path: str) -> pd.DataFrame:
         options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}

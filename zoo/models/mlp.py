@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
-from zoo.models.ensemble import mean_of_classes
+from zoo.models.ensemble import mean_of_classes, mean_of_labels
 from zoo.spec import Classes, Image, MultiLabel, Spec, Table, Values
 
 CLIP = 3.0  # standard deviations, for numbers of tables
@@ -201,6 +201,13 @@ class Classifier(MLP):
         return mean_of_classes(outputs)
 
 
+class Labeller(MLP):
+    """An MLP whose outputs are logits of labels; an ensemble averages probabilities, not logits."""
+
+    def combine(self, outputs: Tensor) -> Tensor:
+        return mean_of_labels(outputs)
+
+
 class EnsembleLinear(nn.Module):
     """A linear layer for each of M members: (B, M, H) to (B, M, K)."""
 
@@ -279,7 +286,7 @@ def build(
     if isinstance(spec.output, MultiLabel):
         if output_activation not in (None, "logistic"):
             raise ValueError(f"output_activation of several labels is logistic, not {output_activation}")
-        return network(MLP, len(spec.output.names), "linear")  # loss and spec apply it to the logits
+        return network(Labeller, len(spec.output.names), "linear")  # loss and spec apply it to the logits
     if not isinstance(spec.output, Classes):
         raise SpecError(f"mlp goes from table or image to classes, labels or values, not {spec}")
     classes = len(spec.output.names)

@@ -18,8 +18,8 @@ from omegaconf import DictConfig
 from zoo.errors import ConfigError, unknown
 from zoo.files import replacing
 from zoo.metrics.meanings import meaning, rounded
+from zoo.training import averaged
 from zoo.training import folder as folders
-from zoo.training.averaged import average
 from zoo.training.recipe import command, overrides_given, title
 from zoo.training.run import Given, train
 from zoo.training.trained import TrainedArtefact, keep
@@ -28,6 +28,12 @@ log = logging.getLogger(__name__)
 
 MOST = 100
 KEPT = ("best", "ensemble")
+AVERAGE_OF_FOLDS = (
+    "averages what they predict. All of them together have learned from all rows, so it has no test of its own: the "
+    "mean below is of its networks one by one, each on rows that it has not learned from. For an average to be "
+    "possible, the rows of all folds are encoded alike, by the means, spreads and names of all rows. Probabilities and "
+    "intervals are calibrated on what each network predicts for the rows that it was tested on"
+)
 
 
 def train_all(cfg: DictConfig, given: Given) -> TrainedArtefact:
@@ -35,7 +41,7 @@ def train_all(cfg: DictConfig, given: Given) -> TrainedArtefact:
 
     The folder of several runs holds one for each, `card.md` with the mean and the standard deviation of each metric,
     and the `model.safetensors` of the best by validation, whose metrics have `mean/test/…` and `std/test/…` besides.
-    With `keep=ensemble` it is of a network that averages all, which has a folder like a run's.
+    With `keep=ensemble` it is of a network that averages all; that of seeds has a folder like a run's.
 
     Raises:
         ConfigError: both are given, or one makes no sense; or what a run raises.
@@ -51,10 +57,12 @@ def train_all(cfg: DictConfig, given: Given) -> TrainedArtefact:
             log.info("Run %d of %d: %s", len(runs) + 1, count, Path(one.folder).name)
             runs.append(train(one, its))
             if cfg.keep == "ensemble" and runs[-1].spec.to_json() != runs[0].spec.to_json():
-                raise ConfigError("keep=ensemble: the data differs from seed to seed; leave keep away")
+                raise ConfigError(f"keep=ensemble: the data differs from {what[:-1]} to {what[:-1]}; leave keep away")
         kept = _best(runs)
-        if cfg.keep == "ensemble":
-            kept = average(_alone(cfg, folder / "ensemble"), given, runs)
+        if cfg.keep == "ensemble" and what == "seeds":
+            kept = averaged.of_seeds(_alone(cfg, folder / "ensemble"), given, runs)
+        elif cfg.keep == "ensemble":
+            kept = averaged.of_folds(_alone(cfg, folder), given, runs)
         _write_card(folder / "card.md", cfg, what, runs, kept)
         for name, values in _metrics(runs).items():
             kept.metrics |= {f"mean/{name}": statistics.fmean(values), f"std/{name}": statistics.pstdev(values)}
@@ -74,8 +82,6 @@ def _several(cfg: DictConfig) -> tuple[str, int]:
         raise ConfigError(f"{what} must be a whole number from 2 to {MOST}, got {count}")
     if cfg.keep not in KEPT:
         raise ConfigError(unknown("keep", str(cfg.keep), KEPT))
-    if cfg.keep == "ensemble" and what == "folds":
-        raise ConfigError("keep=ensemble: each fold tests what the networks of the others have learned; give seeds")
     if cfg.resume is not None:
         raise ConfigError(f"{what}: several runs are not resumed; give resume=… for one of them")
     if cfg.trainer.devices not in (1, "auto") or cfg.trainer.strategy == "ddp":
@@ -127,12 +133,15 @@ def _summary(runs: Sequence[TrainedArtefact]) -> str:
 
 def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedArtefact], kept: TrainedArtefact) -> None:
     kind = "seeds" if what == "seeds" else "folds, each of them tested by the network of a run that has not seen it"
-    averaged = cfg.keep == "ensemble"
-    if averaged:
+    is_average = cfg.keep == "ensemble"
+    is_tested = is_average and what == "seeds"
+    if is_tested:
         which = "averages what they predict, and is tested on the same examples"
+    elif is_average:
+        which = AVERAGE_OF_FOLDS
     else:
         which = f"is that of {kept.folder.name}, which has the best {kept.monitor} of them, {rounded(kept.score)}"
-    columns = ["mean", "standard deviation", "least", "most", *(["the ensemble"] if averaged else []), "what it is"]
+    columns = ["mean", "standard deviation", "least", "most", *(["the ensemble"] if is_tested else []), "what it is"]
     lines = [
         f"# {title(cfg)}: {len(runs)} runs",
         "",
@@ -149,11 +158,11 @@ def _write_card(path: Path, cfg: DictConfig, what: str, runs: Sequence[TrainedAr
     ]
     for name, values in _metrics(runs).items():
         numbers = [statistics.fmean(values), statistics.pstdev(values), min(values), max(values)]
-        numbers += [kept.metrics.get(name, math.nan)] if averaged else []
+        numbers += [kept.metrics.get(name, math.nan)] if is_tested else []
         cells = " | ".join(rounded(number) for number in numbers)
         lines.append(f"| {name} | {cells} | {meaning(name)} |")
     lines += ["", "## Runs", "", f"| run | {kept.monitor} |", "|---|---|"]
-    rows = [*runs, kept] if averaged else runs
+    rows = [*runs, kept] if is_tested else runs
     lines += [f"| [{run.folder.name}]({run.folder.name}/card.md) | {rounded(run.score)} |" for run in rows]
     with replacing(path) as file:
         file.write("\n".join([*lines, ""]).encode())

@@ -47,7 +47,7 @@ class Evaluation:
         self.splits = splits
         self.batch_size = batch_size
         self.kept: dict[str, Any] = {}  # by reports that need it again
-        self._predictions: dict[str, list[Any]] = {}
+        self.known: dict[str, list[Any]] = {}  # predictions, by split
 
     def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
         """A split in order, on the task's device."""
@@ -65,11 +65,11 @@ class Evaluation:
     @torch.no_grad()
     def predictions(self, split: str) -> list[Any]:
         """What `task.predict_step` gives for each batch of a split, on the CPU."""
-        if split not in self._predictions:
+        if split not in self.known:
             self.task.eval()
             outputs = (self.task.predict_step(batch, index) for index, batch in enumerate(self.batches(split)))
-            self._predictions[split] = [_to(output, torch.device("cpu")) for output in outputs]
-        return self._predictions[split]
+            self.known[split] = [_to(output, torch.device("cpu")) for output in outputs]
+        return self.known[split]
 
 
 @singledispatch

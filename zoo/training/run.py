@@ -118,7 +118,7 @@ def _train(
     """The run itself, in a folder that is its own."""
     data = make_data(cfg, given.arguments) if given.data is None else given.data
     if given.fold is not None:
-        data.take_fold(*given.fold)
+        data.take_fold(*given.fold, one_encoding=cfg.keep == "ensemble")
     check_pair(cfg, data, start)
     with busy("reading the data"):
         prepare_once(data)

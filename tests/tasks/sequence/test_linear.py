@@ -13,6 +13,7 @@ from zoo import models
 from zoo.models.rnn import Forecaster
 from zoo.spec import Forecast, Series, Spec
 from zoo.spec.clock import Clock
+from zoo.tasks.sequence import linear as module
 from zoo.tasks.sequence.linear import cross_fitted, fit_linear
 from zoo.tasks.sequence.seasons import repeat, season_of
 
@@ -50,7 +51,8 @@ def test_a_linear_series_is_predicted_exactly() -> None:
     torch.testing.assert_close(network.base(context), network(context))  # the network has learned nothing yet
 
 
-def test_cross_fitted_windows_are_those_of_fits_to_the_others() -> None:
+def test_cross_fitted_windows_are_those_of_fits_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_errors", lambda candidates, *_: torch.ones(len(candidates)))  # all count the same
     series = torch.randn(160, 1, generator=torch.Generator().manual_seed(0)).cumsum(dim=0)
     described = spec(8, 3)
     train, val = windows(series, 8, 3, 0, 110), windows(series, 8, 3, 102, 160)
@@ -61,6 +63,18 @@ def test_cross_fitted_windows_are_those_of_fits_to_the_others() -> None:
     again = fitted(described, (train[0][others], train[1][others]), val)
     torch.testing.assert_close(found[20:40], again.base(train[0][20:40]))
     assert (found - train[1]).square().mean() > (network.base(train[0]) - train[1]).square().mean()
+
+
+def test_a_short_validation_split_does_not_outvote_the_training_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = torch.Generator().manual_seed(0)
+    walk, noise = torch.randn(160, 1, generator=random).cumsum(dim=0), torch.randn(40, 1, generator=random)
+    train, val = windows(walk, 24, 12, 0, 160), windows(noise, 24, 12, 0, 40)
+    distances = []
+    for enough in (module.ENOUGH, 0):  # with what parts that are left out say, and by validation alone
+        monkeypatch.setattr(module, "ENOUGH", enough)
+        naive = train[0][:, -1:]
+        distances.append(float((fitted(spec(24, 12), train, val).base(train[0]) - naive).square().mean()))
+    assert distances[0] < distances[1]  # of a random walk, the last value is the best forecast
 
 
 def test_what_is_known_of_the_steps_to_come_is_used() -> None:

@@ -53,8 +53,12 @@ class DataModule(L.LightningDataModule, ABC):
             log.log(logging.WARNING if warn else logging.INFO, "%s", text)
             self.notes.append(text)
 
-    def take_fold(self, number: int, count: int) -> None:
+    def take_fold(self, number: int, count: int, *, one_encoding: bool = False) -> None:
         """Test on the fold of this number, from 0, of so many, before it is set up.
+
+        Args:
+            number, count: of folds.
+            one_encoding: whether examples are encoded alike in all folds, by all of them, and not by those of training.
 
         Raises:
             ConfigError: its splits are given.

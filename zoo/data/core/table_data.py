@@ -21,7 +21,7 @@ from zoo.data.core.kinds import Kind
 from zoo.data.core.splits import split_fractions, split_groups, split_in_order, split_rows
 from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
 from zoo.data.core.targets import TARGET_KINDS
-from zoo.errors import DataError, SpecError, unknown
+from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import compact, days, numbers, words
 from zoo.spec.columns import Number
@@ -105,6 +105,7 @@ class TableData(DataModule):
         self.group = group
         self.weight = weight
         self.fold: tuple[int, int] | None = None
+        self.one_encoding = False
         self.dialect: Dialect | None = None
 
     def expected_specs(self) -> Sequence[Spec]:
@@ -119,12 +120,25 @@ class TableData(DataModule):
     def read(self) -> pd.DataFrame:
         """The whole table."""
 
-    def take_fold(self, number: int, count: int) -> None:
+    def take_fold(self, number: int, count: int, *, one_encoding: bool = False) -> None:
         """Test on the fold of this number, from 0, of so many; all rows are tested in one of them.
 
         By `split_by`, a fold is tested on what follows its training rows, and the earliest rows are never tested.
+
+        Args:
+            number, count: of folds.
+            one_encoding: whether means, spreads and names are those of all rows, and so the same in all folds. Each
+                fold's test is then of rows that its encoding has seen.
+
+        Raises:
+            ConfigError: one encoding for folds in the order of time.
         """
-        self.fold = number, count
+        if one_encoding and self.split_by is not None:
+            raise ConfigError(
+                f"keep=ensemble: by data.split_by={self.split_by}, the first folds learn from the earliest rows alone, "
+                "and an average would count them as much as the last; leave keep away"
+            )
+        self.fold, self.one_encoding = (number, count), one_encoding
 
     def read_held_out(self) -> dict[str, pd.DataFrame]:
         """Tables of `val` or `test` that are files of their own."""
@@ -154,7 +168,7 @@ class TableData(DataModule):
             spec = learn(
                 whole,
                 self.targets,
-                rows=rows["train"],
+                rows=None if self.one_encoding else rows["train"],
                 classes=labels is not None,
                 labels=several,
                 kinds=kinds,
