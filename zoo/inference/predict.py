@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -193,7 +194,7 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     cells: list[list[str]] = []
     for row in rows:
         named = {name: value for name, value in row.items() if not isinstance(value, dict) or "value" in value}
-        shown = dict(_flat(named))
+        shown = _flat(named)
         cells = cells or [list(shown)]  # the columns are those of the first answer
         values = (shown.get(name, "") for name in cells[0])
         cells.append([rounded(value) if isinstance(value, float) else _text(value) for value in values])
@@ -208,13 +209,14 @@ def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     The columns are those of the first answer, since others may not be known for long: what only some answers have, such
     as the words that a translation copies, is in lines of JSON alone.
     """
-    writer: csv.DictWriter[str] | None = None
+    writer = csv.writer(file)
+    names: list[str] = []
     for row in rows:
-        flat = dict(_flat(row))
-        if writer is None:
-            writer = csv.DictWriter(file, list(flat), extrasaction="ignore")
-            writer.writeheader()
-        writer.writerow(flat)
+        cells = _flat(row)
+        if not names:
+            names = list(cells)
+            writer.writerow(names)
+        writer.writerow([cells.get(name, "") for name in names])
 
 
 def _write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
@@ -225,14 +227,21 @@ def _write_json(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
 WRITERS = {"table": _write_table, "csv": _write_csv, "jsonl": _write_json}
 
 
-def _flat(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flat(row: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """The cells of a row by name; those of a nested part as `part.name`."""
+    cells: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", cell) for inner, cell in _flat(value))
+            cells.update(_flat(value, f"{before}{_plain(name)}."))
         else:
-            yield _text(name), value if isinstance(value, float) else _text(value)
+            cells[before + _plain(name)] = value if isinstance(value, float) else _text(value)
+    return cells
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+@lru_cache(maxsize=1024)  # names and labels come with every row
+def _plain(text: str) -> str:
     return _STEERING.sub(lambda sign: repr(sign[0])[1:-1], text)

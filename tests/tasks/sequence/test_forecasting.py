@@ -168,6 +168,29 @@ def test_errors_on_training_shrink_as_those_on_validation_do() -> None:
     torch.testing.assert_close(task.forecast.central(found[0]) - found[1], 0.25 * (values - found[1]))
 
 
+@pytest.mark.parametrize("loss", [None, torch.nn.HuberLoss(delta=0.5), torch.nn.MSELoss(reduction="sum")])
+def test_the_loss_of_values_here_and_there_is_that_of_those_alone(loss: torch.nn.Module | None) -> None:
+    """In no order, on scaled windows, with its gradient."""
+    random = torch.Generator().manual_seed(0)
+    spec = replace(CONTEXT, input=replace(CONTEXT.input, masked=True))  # type: ignore[type-var]
+    task = Forecasting(spec, BUILD, ADAM, loss=loss)
+    outputs = torch.randn(5, 4, 3, generator=random).sort().values.requires_grad_()  # the ends, and the median
+    futures = torch.randn(5, 4, 1, generator=random)
+    spread = torch.rand(5, 1, 1, generator=random) + 0.5
+    missing = torch.rand(5, 4, 1, generator=random) < 0.4
+    kept = ~missing[..., 0]
+    found = task.loss_of(outputs, futures.masked_fill(missing, math.nan), spread)
+    scaled = (outputs / spread)[kept]
+    central, ends = scaled[:, 1], scaled[:, ::2]
+    true = (futures / spread)[kept]
+    errors = true - ends
+    levels = torch.tensor([0.05, 0.95])
+    expected = task.criterion(central, true[:, 0]) + torch.maximum(levels * errors, (levels - 1) * errors).mean()
+    torch.testing.assert_close(found, expected)
+    (slope,), (expected_slope,) = torch.autograd.grad(found, outputs), torch.autograd.grad(expected, outputs)
+    torch.testing.assert_close(slope, expected_slope)
+
+
 def test_missing_values_count_for_nothing() -> None:
     examples = windows(torch.randn(100, generator=torch.Generator().manual_seed(0)))
     contexts, futures = (column.clone() for column in examples.columns)  # type: ignore[union-attr]

@@ -46,7 +46,8 @@ class Forecasting(Task):
 
     Args:
         spec, build, optimizer: as in `Task`.
-        loss: of standardised values; None for the squared error (mean over the batch).
+        loss: of standardised values, a mean (or, by its `reduction`, a sum) over them in which those that are right
+            cost 0; None for the squared error (mean over the batch).
         quantiles: whether the network gives the ends of an interval beside each value, and learns them by the quantile
             loss.
         coverage: the fraction of true values that the interval of an answer is made to hold, on validation; None for
@@ -109,13 +110,16 @@ class Forecasting(Task):
         It is that of the values, and that of the ends of their intervals where the network gives them.
         """
         outputs, future = self.forecast.by_quantile(outputs) / spread[..., None], future / spread  # B, H, V, Q
-        if self.series.masked:
-            outputs, future = outputs[~future.isnan()], future[~future.isnan()]  # N, Q
-        loss: Tensor = self.criterion(outputs[..., outputs.shape[-1] // 2], future)
+        share: Tensor | float = 1.0  # of the values that are known
+        if self.series.masked:  # what is missing counts as right: to leave it out, CUDA would be waited for
+            known = ~future.isnan()
+            outputs, future, share = outputs.where(known[..., None], 0), future.where(known, 0), known.float().mean()
+        summed = getattr(self.criterion, "reduction", "mean") == "sum"
+        loss: Tensor = self.criterion(outputs[..., outputs.shape[-1] // 2], future) / (1.0 if summed else share)
         if not self.forecast.quantiles:
             return loss
         ends = self.quantile_loss(outputs, future[..., None])
-        return loss + torch.stack([ends[..., 0], ends[..., -1]]).mean()
+        return loss + torch.stack([ends[..., 0], ends[..., -1]]).mean() / share
 
     def eval_step(self, batch: tuple[Any, Tensor], batch_idx: int, split: str) -> None:
         context, future = batch
