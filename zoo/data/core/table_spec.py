@@ -284,14 +284,16 @@ def _number(values: np.ndarray, cells: pd.Series, kind: Kind, say: Say) -> Colum
     """The description of a column of numbers, none of which is missing; its statistics are those of pandas."""
     import numpy as np
 
-    name = str(cells.name)
-    if values.min() == values.max():
+    name, low, high = str(cells.name), values.min(), values.max()
+    if low == high:
         say(f"column '{name}' is dropped: it never changes")
         return None
-    known = numbers(cells, name).to_numpy()
-    if not known.min() < known.max():  # as float64
+    if np.isinf([low, high]).any():
+        numbers(cells, name)  # names the row
+    if not float(low) < float(high):
         say(f"column '{name}' is dropped: its numbers never change")
         return None
+    known = values.astype(np.float64, copy=False)
     return Number(name, float(np.mean(known)), float(np.std(known)), False, *kind.notation)
 
 
