@@ -289,7 +289,7 @@ COLUMNS: dict[str, type[Column]] = {
 def _tensor(values: pd.Series | np.ndarray) -> Tensor:
     import numpy as np
 
-    return torch.from_numpy(np.array(values, dtype=np.float64))
+    return torch.from_numpy(np.array(np.asarray(values), dtype=np.float64))
 
 
 def column_from(data: object) -> Column:

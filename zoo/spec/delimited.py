@@ -222,10 +222,8 @@ def _check_shape(
     found: dict[int, bool] = {}
     for chunk in _chunks(source, form):
         even = even and not chunk.torn and _is_even(chunk, form.width)
-        begins = _begins(chunk)
-        first = chunk.bytes[begins]
-        blanks = blanks or bool((first == ord(" ")).any())
-        for column, zeros in _odd_numbers(chunk, begins, first).items():
+        blanks = blanks or bool(_beginning_with(" ", chunk).any())
+        for column, zeros in _odd_numbers(chunk).items():
             found[column] = found.get(column, False) or zeros
     return found, [] if even else _check_rows(path, source, form, encoding), blanks
 
@@ -257,15 +255,16 @@ def _bytes(source: Path | bytes, skip: int) -> tuple[bytes | mmap.mmap, int]:
 
 
 class Chunk(NamedTuple):
-    """Whole lines: their bytes, and the places of separators and ends of lines that stand in no quotes (M,); `is_end`
-    says which are ends.
+    """Whole lines: their bytes; of each byte whether it is a separator or an end of a line that stands in no quotes,
+    and the places of these (M,); and those of the ends alone.
 
     `torn` says that there are cells of several lines, and quotes that seem to close a cell in the midst of it.
     """
 
     bytes: np.ndarray
+    between: np.ndarray
     marks: np.ndarray
-    is_end: np.ndarray
+    ends: np.ndarray
     quoted: bool
     torn: bool
 
@@ -279,22 +278,21 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
         size = LINES
         while True:
             chunk = np.frombuffer(view[start : start + size], np.uint8)
-            between = (chunk == ord(_sign(form))) | (chunk == ord("\n"))
+            between, is_end = chunk == ord(_sign(form)), chunk == ord("\n")
             if has_quotes := data.find(b'"', start, start + size) >= 0:
                 quotes = chunk == ord('"')
-                between &= (outside := ~np.logical_xor.accumulate(quotes))
-            marks = np.flatnonzero(between)
-            is_end = chunk[marks] == ord("\n")
-            if start + size >= len(data) or is_end.any():
+                outside = ~np.logical_xor.accumulate(quotes)
+                between &= outside
+                is_end &= outside
+            ends = np.flatnonzero(is_end)
+            if start + size >= len(data) or len(ends):
                 break
             size *= 2
-        count = len(chunk)
-        if start + size < len(data):
-            kept = len(is_end) - int(is_end[::-1].argmax())  # up to the last end of a line
-            marks, is_end = marks[:kept], is_end[:kept]
-            count = marks[-1] + 1
-        torn = has_quotes and _is_torn(chunk[:count], quotes[:count], outside[:count], _sign(form))
-        yield Chunk(chunk[:count], marks, is_end, has_quotes, torn)
+        count = ends[-1] + 1 if start + size < len(data) else len(chunk)
+        chunk, between = chunk[:count], between[:count]
+        between |= is_end[:count]
+        torn = has_quotes and _is_torn(chunk, quotes[:count], outside[:count], _sign(form))
+        yield Chunk(chunk, between, np.flatnonzero(between), ends, has_quotes, torn)
         start += count
 
 
@@ -312,61 +310,45 @@ def _is_even(lines: Chunk, width: int) -> bool:
     """Whether all lines have as many separators as the header, empty ones apart."""
     import numpy as np
 
-    chunk, marks, is_end, *_ = lines
+    chunk, _, marks, ends, *_ = lines
     if len(chunk) and chunk[-1] != ord("\n"):
-        marks, is_end = np.append(marks, len(chunk)), np.append(is_end, True)
-    if len(marks) % width == 0 and is_end[width - 1 :: width].all() and is_end.sum() == len(marks) // width:
+        marks, ends = np.append(marks, len(chunk)), np.append(ends, len(chunk))
+    if len(marks) == len(ends) * width and (marks[width - 1 :: width] == ends).all():
         return True  # as it is in most files
-    separators, ends = marks[~is_end], marks[is_end]
     starts = np.concatenate([[0], ends[:-1] + 1])
-    counts = np.searchsorted(separators, ends) - np.searchsorted(separators, starts)
+    counts = np.diff(np.searchsorted(marks, ends), prepend=-1) - 1
     short = ends - starts < 2
     filled = ~short | ((ends > starts) & (chunk[np.minimum(starts, len(chunk) - 1)] != ord("\r")))
     return bool((counts[filled] == width - 1).all())
 
 
-def _begins(lines: Chunk) -> np.ndarray:
-    """Where cells begin that are not empty at the end of these lines."""
+def _beginning_with(character: str, lines: Chunk) -> np.ndarray:
+    """Whether a cell begins at a place with a character (N,)."""
+    places = lines.bytes == ord(character)
+    places[1:] &= lines.between[:-1]
+    return places
+
+
+def _odd_numbers(lines: Chunk) -> dict[int, bool]:
+    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False)."""
     import numpy as np
 
-    places = np.concatenate([[0], lines.marks + 1])
-    return places[: np.searchsorted(places, len(lines.bytes))]
-
-
-def _odd_numbers(lines: Chunk, begins: np.ndarray, first: np.ndarray) -> dict[int, bool]:
-    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False).
-
-    Args:
-        lines: some.
-        begins: where cells begin in them.
-        first: their first characters.
-    """
-    import numpy as np
-
-    chunk, marks, is_end, quoted, _ = lines
-    zeros = begins[first == ord("0")]
-    if quoted:
-        opened = begins[first == ord('"')] + 1
-        opened = opened[opened < len(chunk)]
-        zeros = np.concatenate([zeros, opened[chunk[opened] == ord("0")]])
-    zeros = zeros[zeros < len(chunk) - 1]
-    zeros = zeros[_are_digits(chunk[zeros + 1])]
-    powers = _places((chunk[1:-1] | 32) == ord("e")) + 1
-    powers = powers[_are_digits(chunk[powers - 1]) & _are_digits(chunk[powers + 1])]
+    chunk, _, marks, ends, *_ = lines
+    digits = (chunk - ord("0")) < 10  # of unsigned bytes
+    begins = _beginning_with("0", lines)
+    if lines.quoted:
+        begins[1:] |= _beginning_with('"', lines)[:-1] & (chunk[1:] == ord("0"))
+    zeros = _places(begins[:-1] & digits[1:])
+    powers = _places(((chunk[1:-1] | 32) == ord("e")) & digits[:-2] & digits[2:]) + 1
     found: dict[int, bool] = {}
-    line_begins = np.concatenate([[0], np.flatnonzero(is_end) + 1])  # among all marks
     for places, kind in ((zeros, True), (powers, False)):
-        if not len(places):
-            continue
-        before = np.searchsorted(marks, places)
-        columns = before - line_begins[np.searchsorted(line_begins, before, side="right") - 1]
-        for column in np.unique(columns).tolist():
-            found[column] = found.get(column, False) or kind
+        if len(places):
+            line_begins = np.concatenate([[0], np.searchsorted(marks, ends) + 1])  # among all marks
+            before = np.searchsorted(marks, places)
+            columns = before - line_begins[np.searchsorted(line_begins, before, side="right") - 1]
+            for column in np.unique(columns).tolist():
+                found[column] = found.get(column, False) or kind
     return found
-
-
-def _are_digits(characters: np.ndarray) -> np.ndarray:
-    return (characters - ord("0")) < 10  # of unsigned bytes
 
 
 def _places(where: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -72,6 +72,7 @@ def learn(
         DataError: the target never changes, or no other column has information.
         SpecError: a cell does not have its column's kind.
     """
+    import numpy as np
     import pandas as pd
 
     targets = [target] if isinstance(target, str) else list(target)
@@ -80,21 +81,24 @@ def learn(
 
     index = frame.index if rows is None else frame.index.take(rows)
 
-    def train(name: str) -> pd.Series:  # one column at a time, since a table may be large
-        cells = frame[name]
-        return cells if rows is None else pd.Series(cells.array.take(rows), index, name=name, copy=False)
+    def train(cells: pd.Series) -> pd.Series:  # one column at a time, since a table may be large
+        if rows is None:
+            return cells
+        values: Any = cells.to_numpy() if isinstance(cells.dtype, np.dtype) else cells.array
+        return pd.Series(values.take(rows), index, name=cells.name, copy=False)
 
-    def described(name: str) -> Column | None:
-        of_words = frame[name].dtype.kind not in "iufMmb" and frame[name].dtype != object
-        if rows is not None and of_words and kinds[name].name in ("category", "boolean", "time"):
-            return _column(_different(frame[name], rows), kinds[name], say)
-        return _column(train(name), kinds[name], say)
+    def described(cells: pd.Series) -> Column | None:
+        kind = kinds[str(cells.name)]
+        of_words = cells.dtype.kind not in "iufMmb" and cells.dtype != object
+        if rows is not None and of_words and kind.name in ("category", "boolean", "time"):
+            return _column(_different(cells, rows), kind, say)
+        return _column(train(cells), kind, say)
 
-    found = [described(str(name)) for name in frame.columns if name not in targets]
+    found = [described(cells) for name, cells in frame.items() if name not in targets]
     columns = tuple(column for column in found if column is not None)
     if not columns:
         raise DataError(_nothing_left(frame, targets))
-    output = MultiLabel(tuple(targets)) if labels else _output([train(name) for name in targets], classes, kinds)
+    output = MultiLabel(tuple(targets)) if labels else _output([train(frame[name]) for name in targets], classes, kinds)
     return Spec(Table(columns, na_values, dialect), output)
 
 
@@ -284,14 +288,16 @@ def _number(values: np.ndarray, cells: pd.Series, kind: Kind, say: Say) -> Colum
     """The description of a column of numbers, none of which is missing; its statistics are those of pandas."""
     import numpy as np
 
-    name = str(cells.name)
-    if values.min() == values.max():
+    name, low, high = str(cells.name), values.min(), values.max()
+    if low == high:
         say(f"column '{name}' is dropped: it never changes")
         return None
-    known = numbers(cells, name).to_numpy()
-    if not known.min() < known.max():  # as float64
+    if np.isinf([low, high]).any():
+        numbers(cells, name)  # names the row
+    if not float(low) < float(high):
         say(f"column '{name}' is dropped: its numbers never change")
         return None
+    known = values.astype(np.float64, copy=False)
     return Number(name, float(np.mean(known)), float(np.std(known)), False, *kind.notation)
 
 
