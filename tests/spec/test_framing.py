@@ -114,3 +114,16 @@ def test_arrays_files_and_batches_are_framed_alike(tmp_path: Path) -> None:
     (batch,) = spec.encode_batch(images[:, None], 3)
     assert torch.equal(batch, torch.stack([spec.encode(image) for image in images]))
     assert torch.equal(spec.encode(tmp_path / "digit.png"), batch[0])
+
+
+def test_ink_is_found_in_many_images_as_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several sizes, in turns and in a row, and more than are taken together."""
+    monkeypatch.setattr("zoo.spec.image.AT_ONCE", 3 * 32**2)
+    spec = Image(1, 28, 28, (0.1,), (0.3,), ink=MNIST_INK)
+    small, large = (list(drawn(8, side)[0]) for side in (16, 30))
+    images = [*small, *large[:4], 255 - small[0], *large[4:], small[1][:20]]
+    found = spec.encode_all([(image,) for image in images])
+    assert len(found) == len(images)
+    for image, encoded in zip(images, found):
+        assert encoded.shape == (1, 28, 28)
+        assert (encoded.int() - spec.encode(image).int()).abs().max() <= 1  # of a product's rounding

@@ -6,7 +6,7 @@ Shape letters: B batch, C channels, H height, W width.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_SIDE = 65_536  # pixels; a spec that asks for more is hostile
 MAX_SIZE = 2**21  # pixels to which images are resized: a network takes some hundred times as many numbers
 FITS = ("stretch", "crop", "pad")
+AT_ONCE = 2**20  # pixels in which ink is looked for together
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,32 @@ class Image(InputKind):
         pixels = self.restore(output).permute(0, 2, 3, 1).cpu().numpy()  # B, H, W, C
         return [PIL.Image.fromarray(p[:, :, 0] if self.channels == 1 else p) for p in pixels]
 
+    def encode_all(self, raw: Sequence[tuple[Any, ...]]) -> list[Tensor]:
+        """As of any kind; ink is found in images of one size together, in a tenth of the time."""
+        if self.ink is None or len(self.takes) > 1:
+            return super().encode_all(raw)
+        encoded: list[Tensor] = []
+        alike: list[Tensor] = []
+        for (one,) in raw:
+            pixels = self._unframed(read_image(one))
+            if alike and (pixels.shape != alike[0].shape or len(alike) * pixels.numel() >= AT_ONCE):
+                encoded += self._framed(alike)
+                alike = []
+            alike.append(pixels)
+        return [*encoded, *self._framed(alike)]
+
     def pixels(self, image: PIL.Image.Image) -> Tensor:
         """Turn an image that `read_image` gave into what `encode` gives."""
+        pixels = self._unframed(image)
+        return pixels if self.ink is None else self._framed([pixels])[0]
+
+    def _framed(self, images: Sequence[Tensor]) -> Tensor:
+        """Images (C, H, W) of one size, with their ink where it belongs: (B, C, height, width)."""
+        assert self.ink is not None
+        return framed(torch.stack(list(images)), *self.size, self.ink)
+
+    def _unframed(self, image: PIL.Image.Image) -> Tensor:
+        """The pixels (C, H, W) of an image that `read_image` gave, before ink is looked for."""
         import numpy as np
         import PIL.Image
 
@@ -168,8 +193,7 @@ class Image(InputKind):
         if self.ink is None:
             image = self._fitted(image, PIL.Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(image))  # H, W or H, W, C
-        pixels = pixels.reshape(image.height, image.width, self.channels).permute(2, 0, 1).contiguous()
-        return pixels if self.ink is None else framed(pixels[None], *self.size, self.ink)[0]
+        return pixels.reshape(image.height, image.width, self.channels).permute(2, 0, 1).contiguous()
 
     def _fitted(self, image: PIL.Image.Image, method: PIL.Image.Resampling) -> PIL.Image.Image:
         """The image in the size of this spec."""

@@ -54,6 +54,14 @@ class InputKind(ABC):
         """
         return raw
 
+    def encode_all(self, raw: Sequence[tuple[Any, ...]]) -> list[Tensor]:
+        """Encode inputs to be answered, each as `encode` does.
+
+        Raises:
+            SpecError: one does not fit, or is not answerable.
+        """
+        return [self.encode(*self.answerable(*one)) for one in raw]  # type: ignore[attr-defined]
+
     def is_several(self, raw: object) -> bool:
         """Whether raw input is a list of inputs, and not one."""
         return isinstance(raw, (list, tuple))

@@ -237,8 +237,7 @@ class Artefact:
         size = BATCH if described.stacks else 1
         examples = zip(*columns)
         chunks = iter(lambda: list(islice(examples, size)), [])
-        encoded = ([described.encode(*described.answerable(*example)) for example in chunk] for chunk in chunks)
-        return several, (described.collate(batch) for batch in encoded)
+        return several, (described.collate(described.encode_all(chunk)) for chunk in chunks)
 
     def _rows(self, raw: Any) -> tuple[bool, Iterator[Encoded]]:
         """As `_examples`, for the rows of a table, which are encoded column by column."""
