@@ -160,7 +160,7 @@ def test_errors_on_training_shrink_as_those_on_validation_do() -> None:
     context, future = val.__getitems__(torch.arange(len(val)))
     linear = task.network.base(task.series.prepare(context))
     central = future + 0.25 * (linear - future)
-    evaluation._predictions["val"] = [central.repeat_interleave(3, dim=2)]
+    evaluation.known["val"] = [central.repeat_interleave(3, dim=2)]
     found = _cross_fitted(task, evaluation)
     rows, values = cross_fitted(task.network, task.series, *(some(part, 1_000) for part in (train, val)))
     assert found is not None
