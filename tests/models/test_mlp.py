@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from zoo import SpecError
 from zoo.models import MLP
-from zoo.models.mlp import ACTIVATIONS, build
+from zoo.models.mlp import ACTIVATIONS, build, defaults
 from zoo.spec import Classes, Image, MaskedImage, Spec, Table, Values
 from zoo.spec.columns import Category, Number
 
@@ -106,9 +106,33 @@ def test_categories_are_embedded_and_unknown_ones_start_at_zero() -> None:
     assert not torch.allclose(network.eval()(known), network(unknown))
 
 
+def test_cosines_are_features_of_each_number_by_itself() -> None:
+    network = MLP(2, 1, hidden_sizes=[], frequencies=3).double()
+    cosines = network.cosines
+    assert cosines is not None
+    x = torch.randn(5, 2, dtype=torch.float64)
+    for row in range(5):
+        for place in range(2):
+            frequency, phase = (part[place].tolist() for part in (cosines.frequency, cosines.phase))
+            waves = [math.cos(2 * math.pi * f * float(x[row, place]) + p) for f, p in zip(frequency, phase)]
+            expected = torch.tensor(waves, dtype=torch.float64) @ cosines.weight[place] + cosines.bias[place]
+            torch.testing.assert_close(cosines(x)[row, 4 * place : 4 * place + 4], expected)
+    torch.testing.assert_close(network(x), network.output(torch.cat([x, cosines(x)], dim=1)))  # type: ignore[misc]
+
+
+def test_a_number_has_cosines_in_a_training_on_a_table_of_not_too_many() -> None:
+    few, many = (Table(tuple(Number(str(place), 0.0, 1.0, False) for place in range(count))) for count in (3, 501))
+    assert defaults(Spec(few, TWO))["frequencies"] > 0
+    assert defaults(Spec(many, TWO))["frequencies"] == 0
+    assert "frequencies" not in defaults(Spec(Image(1, 4, 4, (0.5,), (0.5,)), TWO))
+    names = Table((Category("b", ("x", "y", "z")),))
+    assert build(Spec(names, TWO), frequencies=4).cosines is None  # there is no number
+
+
 @pytest.mark.parametrize(
     "options",
     [
+        {"frequencies": -1},
         {"hidden_sizes": [0]},
         {"hidden_sizes": [3.5]},
         {"activation": "rleu"},
@@ -139,6 +163,13 @@ def test_what_it_cannot_do() -> None:
 
 def test_names_of_published_weights() -> None:
     """These keys are those of files that people keep: changing one makes them unreadable."""
+    named = build(Spec(TABLE, THREE), frequencies=2).state_dict()
+    assert sorted(name for name in named if name.startswith("cosines.")) == [
+        "cosines.bias",
+        "cosines.frequency",
+        "cosines.phase",
+        "cosines.weight",
+    ]
     network = build(Spec(TABLE, THREE), hidden_sizes=[4], ensemble_size=2)
     assert sorted(network.state_dict()) == [
         "embeddings.0.weight",

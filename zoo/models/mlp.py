@@ -1,12 +1,15 @@
 """A multilayer perceptron: layers of units, each connected to all of the layer before.
 
 Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986. For tables, categories are
-embedded (Guo and Berkhahn, 2016), and `ensemble_size` trains an ensemble within one network (Gorishniy, Kotelnikov,
-Babenko, "TabM", 2025, in its smallest form, TabM-mini: the members share all hidden layers; each scales the input in
-its own way and has its own output layer). A network for values adds to a linear regression: where rows are few and
-noisy, that is hard to beat.
+embedded (Guo and Berkhahn, 2016), and so are numbers, by their cosines at learned frequencies: steps and bumps of a
+value are then easy (Gorishniy, Rubachev, Babenko, "On embeddings for numerical features in tabular deep learning",
+2022; with phases, as in Holzmüller, Grinsztajn, Steinwart, "Better by default", 2024). `ensemble_size` trains an
+ensemble within one network (Gorishniy, Kotelnikov, Babenko, "TabM", 2025, in its smallest form, TabM-mini: the members
+share all hidden layers; each scales the input in its own way and has its own output layer). A network for values adds
+to a linear regression: where rows are few and noisy, that is hard to beat.
 
-Shape letters: B batch, F numbers, C categorical columns, H units, M members, K outputs.
+Shape letters: B batch, F numbers, W frequencies, D features of a number, C categorical columns, H units, M members,
+K outputs.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ from zoo.models.ensemble import mean_of_classes, mean_of_labels
 from zoo.spec import Classes, Image, MultiLabel, Spec, Table, Values
 
 CLIP = 3.0  # standard deviations, for numbers of tables
+FREQUENCIES = 16  # of each number of a table
+MOST_NUMBERS = 500  # of a table, above which there are none: they would take most of the time
+SPREAD = 0.2  # of the frequencies at first: turns a standard deviation
+FEATURES = 4  # of the cosines of a number
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
     "logistic": nn.Sigmoid,
@@ -70,6 +77,28 @@ class LinearPart(nn.Module):
         return outputs
 
 
+class Cosines(nn.Module):
+    """Features of each number by itself: linear in its cosines at learned frequencies and phases.
+
+    Args:
+        in_features: F.
+        frequencies: W of each number.
+    """
+
+    def __init__(self, in_features: int, frequencies: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(frequencies)  # as torch.nn.Linear
+        self.frequency = nn.Parameter(SPREAD * torch.randn(in_features, frequencies))
+        self.phase = nn.Parameter(torch.empty(in_features, frequencies).uniform_(-math.pi, math.pi))
+        self.weight = nn.Parameter(torch.empty(in_features, frequencies, FEATURES).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(in_features, FEATURES).uniform_(-bound, bound))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Numbers (B, F), standardised, to their features (B, F D)."""
+        waves = (2 * math.pi * self.frequency * numbers[..., None] + self.phase).cos()  # B, F, W
+        return (torch.einsum("bfw,fwd->bfd", waves, self.weight) + self.bias).flatten(1)
+
+
 class MLP(nn.Module):
     """Fully connected layers, with an activation after each.
 
@@ -84,6 +113,7 @@ class MLP(nn.Module):
         categories: number of codes of each of C categorical columns.
         embedding_dim: the longest vector that embeds a category; columns of fewer codes get shorter ones.
         ensemble_size: M networks in one, which share their hidden layers.
+        frequencies: W, of the cosines whose features the network sees beside each number; 0 for none.
         clip: bends the F numbers smoothly, so that none goes beyond it: x / sqrt(1 + (x / clip)^2), as Holzmüller,
             Grinsztajn, Steinwart, "Better by default", 2024; None leaves them.
         linear: whether the outputs are added to those of a `LinearPart`. They start from 0, and in eval mode `gate`
@@ -105,6 +135,7 @@ class MLP(nn.Module):
         categories: Sequence[int] = (),
         embedding_dim: int = 16,
         ensemble_size: int = 1,
+        frequencies: int = 0,
         clip: float | None = None,
         linear: bool = False,
     ) -> None:
@@ -119,11 +150,14 @@ class MLP(nn.Module):
         check.fraction("dropout", dropout, one=False)
         check.whole("embedding_dim", embedding_dim)
         check.whole("ensemble_size", ensemble_size)
+        check.whole("frequencies", frequencies, 0)
         self.clip = None if clip is None else check.positive("clip", clip)
         self.ensemble_size = ensemble_size
         self.in_features = in_features
         self.embeddings = nn.ModuleList(_embedding(codes, min(codes, embedding_dim)) for codes in categories)
+        self.cosines = Cosines(in_features, frequencies) if frequencies and in_features else None
         width = in_features + sum(min(codes, embedding_dim) for codes in categories)
+        width += 0 if self.cosines is None else in_features * FEATURES
         # Random signs let each member see the input in its own way (Wen et al., "BatchEnsemble", 2020)
         self.scales = nn.Parameter(torch.randn(ensemble_size, width).sign()) if ensemble_size > 1 else None
         self.layers = nn.Sequential()
@@ -187,6 +221,8 @@ class MLP(nn.Module):
         numbers = x[:, : self.in_features]
         if self.clip is not None:
             numbers = numbers / (1 + (numbers / self.clip).square()).sqrt()
+        if self.cosines is not None:
+            numbers = torch.cat([numbers, self.cosines(numbers)], dim=1)
         if not self.embeddings:
             return numbers
         codes = x[:, self.in_features :].long()
@@ -222,11 +258,13 @@ class EnsembleLinear(nn.Module):
 
 
 def defaults(spec: Spec) -> dict[str, Any]:
-    """What suits a spec in a training: of tables two hidden layers, no number far from the others, and of their values
-    a linear part."""
+    """What suits a spec in a training: of tables two hidden layers, cosines of numbers, no number far from the others,
+    and of their values a linear part."""
     if not isinstance(spec.input, Table):
         return {}
-    return {"hidden_sizes": (128, 128), "clip": CLIP, "linear": isinstance(spec.output, Values)}
+    frequencies = FREQUENCIES if spec.input.numbers <= MOST_NUMBERS else 0
+    linear = isinstance(spec.output, Values)
+    return {"hidden_sizes": (128, 128), "frequencies": frequencies, "clip": CLIP, "linear": linear}
 
 
 def build(
@@ -238,6 +276,7 @@ def build(
     dropout: float = 0.0,
     embedding_dim: int = 16,
     ensemble_size: int = 1,
+    frequencies: int = 0,
     clip: float | None = None,
     linear: bool = False,
 ) -> MLP:
@@ -246,7 +285,7 @@ def build(
     Args:
         output_activation: None for softmax with classes and linear with values. The network gives classes as logits:
             softmax, or with two classes one logistic unit for the second.
-        hidden_sizes, activation, dropout, embedding_dim, ensemble_size, clip: as in `MLP`.
+        hidden_sizes, activation, dropout, embedding_dim, ensemble_size, frequencies, clip: as in `MLP`.
         linear: as in `MLP`; of values of tables.
 
     Raises:
@@ -277,6 +316,7 @@ def build(
             categories=categories,
             embedding_dim=embedding_dim,
             ensemble_size=ensemble_size,
+            frequencies=frequencies,
             clip=clip,
             linear=linear,
         )
