@@ -169,11 +169,11 @@ class Conll(DataModule):
                 )
             if row and row[number].strip() not in ("", last):
                 last = row[number].strip()
-                sentences += [Tagged(*zip(*words))] if words else []  # type: ignore[call-arg]
+                sentences += [Tagged(*zip(*words))] if words else []
                 words = []
             if row and row[word].strip():
                 words.append((row[word].strip(), row[label].strip()))
-        return [*sentences, Tagged(*zip(*words))] if words else sentences  # type: ignore[call-arg]
+        return [*sentences, Tagged(*zip(*words))] if words else sentences
 
     def _column_of(self, path: Path, names: list[str]) -> int:
         """The place of the label's column in a row of a CSV file."""

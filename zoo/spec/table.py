@@ -125,7 +125,7 @@ class Table(InputKind):
         columns = Counter(frame.columns)
         for name in names:
             if name not in columns:
-                raise SpecError(f"the table has no column {name}{_instead(name, list(columns))}: {', '.join(names)}")
+                raise SpecError(f"the table has no column {name}{_instead(name, frame, raw)}: {', '.join(names)}")
             if columns[name] > 1:
                 raise SpecError(f"the table has {columns[name]} columns called {name}")
         return frame
@@ -261,9 +261,10 @@ def _index(places: tuple[int, ...], device: torch.device) -> Tensor:
         return torch.tensor(places, dtype=torch.long, device=device)
 
 
-def _instead(name: str, columns: list[str]) -> str:
+def _instead(name: str, frame: pd.DataFrame, raw: object) -> str:
     """What a table has in place of a column, for a message that goes on with the names of all."""
-    alike = {re.sub(r"\W|_", "", column).casefold(): column for column in columns}
+    alike = {re.sub(r"\W|_", "", str(column)).casefold(): column for column in frame.columns}
     if (found := alike.get(re.sub(r"\W|_", "", name).casefold())) is not None:
         return f"; it has {quoted(found)}, and names must be the same to the letter"
-    return "; its columns must be these, with commas between them" if len(columns) == 1 else "; its columns must be"
+    is_one_column = frame.shape[1] == 1 and isinstance(raw, str | os.PathLike)
+    return "; its columns must be these, with commas between them" if is_one_column else "; its columns must be"
