@@ -32,6 +32,8 @@ def test_what_is_in_range_is_given_back(call: Callable[[str, Any], Any], value: 
     [
         (check.whole, (0, True, 1.0, "1", None), "at least 1"),
         (lambda name, value: check.whole(name, value, 0, 2), (-1, 3), "from 0 to 2"),
+        (check.wholes, (64, "64", None), "is a list of whole numbers"),
+        (check.wholes, ([1, 0], [1.5]), "at least 1"),
         (check.positive, (0, -1, math.inf, math.nan, "1", True), "above 0 and finite"),
         (check.at_least_zero, (-1e-9, math.inf, math.nan, None), "at least 0 and finite"),
         (check.fraction, (-0.1, 1.1, math.nan), "at least 0 and at most 1"),

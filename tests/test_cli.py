@@ -78,6 +78,24 @@ def test_an_unknown_verb_is_one_line_with_the_nearest(say: Callable[..., tuple[i
     assert "did you mean 'train'?" in error
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--model", "cnn.mnist"], "settings are given without dashes: model=…, not --model"),
+        (["--batch-size=3"], "settings are given without dashes: batch_size=…"),
+        (["-e", "5"], "e=…, not -e"),
+        (["model=cnn.mnist", "scan.png"], "'scan.png' is no setting; one is NAME=VALUE"),
+    ],
+)
+def test_what_is_no_setting_is_one_line(
+    arguments: list[str], told: str, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, error = say("predict", *arguments)
+    assert code == 1
+    assert told in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if VERBS[verb].config])
 def test_each_verb_has_its_config_and_its_script(root: Path, verb: str) -> None:
     assert (root / "conf" / f"{VERBS[verb].config}.yaml").is_file()

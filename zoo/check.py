@@ -19,11 +19,18 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
     return value
 
 
+def wholes(name: str, given: Iterable[int], least: int = 1) -> None:
+    """Whole numbers from `least` on, in a list."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(f"{name} is a list of whole numbers, such as [{given}], not {given}")
+    for value in given:
+        whole(name, value, least)
+
+
 def widths(given: Sequence[int], least: int, most: int) -> None:
     """The channels of each stage of a network, of which there are from `least` to `most`."""
+    wholes("widths", given)
     whole("number of widths", len(given), least, most)
-    for width in given:
-        whole("widths", width)
 
 
 def positive(name: str, value: Number) -> Number:

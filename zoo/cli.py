@@ -9,9 +9,10 @@ import importlib
 import operator
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,14 @@ import zoo
 from zoo import progress
 from zoo.console import one_line_errors, optional_console, take_any_letter
 from zoo.errors import ConfigError, install, unknown
+from zoo.files import quoted
 
 LOADING = "loading: the first seconds go to imports"
+FLAGS = {  # of Hydra
+    "--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--resolve", "--package", "-p", "--run", "-r",
+    "--multirun", "-m", "--shell-completion", "-sc", "--config-path", "-cp", "--config-name", "-cn", "--config-dir",
+    "-cd", "--experimental-rerun", "--info", "-i",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,21 @@ def main(verb: str | None = None) -> None:
                 _run(verb, arguments)
 
 
+def _check_spelling(arguments: Sequence[str]) -> None:
+    """Refuse what is no setting, which Hydra would answer with its usage.
+
+    Raises:
+        ConfigError: an argument has dashes that Hydra does not know, or no =.
+    """
+    for before, argument in pairwise(["", *arguments]):
+        name = argument.partition("=")[0]
+        if argument.startswith("-") and name not in FLAGS:
+            plain = name.lstrip("-").replace("-", "_")
+            raise ConfigError(f"settings are given without dashes: {plain}=…, not {argument}")
+        if not argument.startswith(("-", "~")) and "=" not in argument and before not in FLAGS:
+            raise ConfigError(f"{quoted(argument)} is no setting; one is NAME=VALUE, such as model=…")
+
+
 def _help() -> str:
     width = max(map(len, VERBS))
     lines = [f"    {name:{width}}  {verb.about}" for name, verb in VERBS.items()]
@@ -158,6 +180,7 @@ def _run(name: str, arguments: list[str]) -> None:
                 sys.exit(1)
             return result
 
+    _check_spelling(arguments)
     sys.argv = [started[0], *arguments]
     job()
 

@@ -148,3 +148,10 @@ def test_an_option_out_of_range() -> None:
     with pytest.raises(ValueError, match="val_fraction and test_fraction are above 0"):
         TextFolder("x", val_fraction=0.0)
     assert documents.STOP_WORDS == ("english",)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_table_is_no_file_of_documents(ending: str, tmp_path: Path) -> None:
+    (tmp_path / f"a.{ending}").write_text('{"text": "one film"}\n' * 30)
+    with pytest.raises(DataError, match="is a table, and a document a line is wanted"):
+        TextFolder(str(tmp_path / f"a.{ending}")).read()

@@ -29,7 +29,7 @@ def read(root: Path, text: str, target: str | list[str] | None = None, kind: str
 
 
 NAMES = ["images/{:02}.png", "{:02}.png", "{:02}", "./images/{:02}.png", "images\\{:02}.png"]
-NAMES += ["/home/me/images/{:02}.png", "C:\\data\\{:02}.png", "{:02}.png#0"]
+NAMES += ["/home/me/images/{:02}.png", "C:\\data\\{:02}.png", "{:02}.png#0", "data/my/{:02}.png"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,3 +139,23 @@ def test_a_value_that_never_changes_is_refused(root: Path) -> None:
     _, labels = read(root, "file,age\n00,1.5\n01,1.5\n02,4.5")
     with pytest.raises(DataError, match="'age' has the same value"):
         labels.output([0, 1])
+
+
+def test_an_encoding_of_windows_and_a_counter_in_the_first_column(root: Path) -> None:
+    rows = "".join(f"{n};{n:02}.png;{'Kätzchen' if n % 2 else 'Hund'}\n" for n in range(6))
+    (root / "labels.csv").write_bytes(f";picture;label\n{rows}".encode("cp1252"))
+    _, labels = of_table(layout(root, "images"), root / "labels.csv", None, "auto")
+    assert labels.names == ("Hund", "Kätzchen")
+
+
+def test_of_several_columns_one_of_words_is_proposed(root: Path) -> None:
+    rows = "".join(f"{n:02}.png,{n},{'ab'[n % 2]}\n" for n in range(6))
+    with pytest.raises(DataError, match=r"choose one: data\.target=kind"):
+        read(root, f"picture,width,kind\n{rows}")
+
+
+def test_classes_that_look_like_several_labels_are_said(root: Path) -> None:
+    rows = "".join(f"{n:02}.png,{'a;b' if n % 2 else 'a'}\n" for n in range(6))
+    found, labels = read(root, f"picture,label\n{rows}")
+    assert labels.names == ("a", "a;b")
+    assert any("'a;b' is one class; if it is several labels, give data.label_separator=';'" in n for n in found.notes)

@@ -229,3 +229,11 @@ def test_a_file_without_a_header_of_more_columns_is_asked_about(tmp_path: Path) 
     (tmp_path / "ratings.csv").write_text("1,20,3,40,5,6\n2,30,4,50,6,7\n")
     with pytest.raises(DataError, match=r"looks like data .*data\.header=null"):
         CsvRatings(str(tmp_path / "ratings.csv")).setup()
+
+
+def test_decimal_commas_and_other_names_of_columns(tmp_path: Path) -> None:
+    rows = "".join(f"{user};{item};{(user + item) % 3},5\n" for user in range(20) for item in range(9))
+    (tmp_path / "ratings.csv").write_text(f"user;item;rating\n{rows}")
+    assert CsvRatings(str(tmp_path / "ratings.csv")).read().scale == (0.5, 1.5, 2.5)
+    with pytest.raises(DataError, match=r"data\.user names a column, .*mean 'user'"):
+        CsvRatings(str(tmp_path / "ratings.csv"), user="users").read()

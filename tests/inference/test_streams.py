@@ -87,3 +87,25 @@ def test_cells_between_runs_of_blanks() -> None:
     assert table(b"a   b\n 1  2 \n3 4 5\n", dialect=Dialect(" ")) == (
         [(1, 2, ["1", "2"])], ["line 3: row 2 has 3 cells, and the header has 2"],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", "|", "::"])
+def test_a_header_tells_the_separator_where_only_one_gives_the_columns(separator: str) -> None:
+    text = "column_2,other,more\n1,2,3\n".replace(",", separator)
+    stream = TableStream(lines_of(lines(text.encode())), Dialect(), "it", ["column_2", "more"])
+    (frame, _), *_ = stream.tables(4, pytest.fail)
+    assert frame.to_dict("list") == {"column_2": ["1"], "other": ["2"], "more": ["3"]}
+
+
+def test_rows_of_json_are_told_where_they_go() -> None:
+    with pytest.raises(DataError, match=r"line 1 of it is JSON; .*input=FILE\.jsonl"):
+        table(b'{"column_2": 1}\n{"column_2": 3}\n')
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [(b"\x89PNG\r\n\x1a\n\0\0", "an image"), (b"\x1f\x8b\x08\x00", "packed"), (b"PAR1\x15\x04", "a Parquet file")],
+)
+def test_what_has_no_lines_is_one_message(data: bytes, what: str) -> None:
+    with pytest.raises(DataError, match=f"this is {what}; give a file"):
+        list(lines_of(lines(data + b"\n\xff" * 9)))

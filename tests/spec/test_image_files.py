@@ -6,10 +6,12 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 from zoo.errors import SpecError
 from zoo.spec import Video, read_image
@@ -75,3 +77,20 @@ def test_a_thousand_frames(tmp_path: Path) -> None:
 def test_integers_of_32_bits(tmp_path: Path, numbers: int, shade: int) -> None:
     PIL.Image.fromarray(np.full((4, 4), numbers, np.int32)).save(tmp_path / "x.tif")
     assert read_image(tmp_path / "x.tif").getpixel((3, 3)) == shade
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        ("word " * 1000, "no such image"),
+        ("", "no such image: ''"),
+        ("https://example.invalid/a.png", "no such image: .* download it"),
+        (torch.empty(8, 8, device="meta"), "has no numbers"),
+        (torch.eye(8).to_sparse(), "is sparse"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_is_no_image_is_one_line(raw: Any, fault: str) -> None:
+    with pytest.raises(SpecError, match=fault) as caught:
+        read_image(raw)
+    assert len(str(caught.value)) <= 300

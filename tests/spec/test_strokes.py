@@ -97,6 +97,8 @@ def test_a_dash_is_no_taller_than_it_is() -> None:
         ([[[0, 0], [1e300, 3]]], "too large"),
         ({"lines": []}, "under 'strokes'"),
         (7, "not int"),
+        (np.arange(5), "not ndarray"),
+        (torch.rand(4, 2, requires_grad=True), "nothing tells where the pen leaves"),
         (None, "not NoneType"),
         ([[[0, x] for x in range(20_000)]], "limit is 16,384"),
     ],

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from zoo import SpecError
+from zoo import DataError, SpecError
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.spec.columns import Boolean, Category, Date, Number
 from zoo.spec.dialect import Dialect
@@ -108,6 +108,20 @@ def test_a_cell_of_another_kind(cell: dict[str, Any], message: str) -> None:
 def test_dates_written_as_numbers_and_far_ones(sold: Any, day: int) -> None:
     pytest.importorskip("pandas", minversion="3" if day > 1e6 else None)  # earlier ones know nothing after 2262
     assert TABLE.encode({**ROW, "sold": sold})[0, TABLE.slices["sold"]][0].item() == pytest.approx(day / 10)
+
+
+@pytest.mark.parametrize("name", ["SIZE", "Si_ze", " size "])
+def test_a_column_that_is_spelt_otherwise(name: str) -> None:
+    kind = Table((Number("size", 0.0, 1.0, False),))
+    with pytest.raises(SpecError, match=rf"no column size; it has '{name}', and names must be the same"):
+        kind.read(pd.DataFrame({name: [1.0]}))
+
+
+def test_names_that_no_file_can_have() -> None:
+    kind = Table((Number("size", 0.0, 1.0, False),))
+    for name, fault in (("word " * 1000, "no such file"), ("https://example.invalid/a.csv", "download it")):
+        with pytest.raises(DataError, match=fault):
+            kind.read(name)
 
 
 def test_a_column_that_is_not_there() -> None:

@@ -13,7 +13,7 @@ from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
 from zoo.data.core.labelled_files import HELD_OUT, check_counts, labelled_files
 from zoo.data.core.splits import random_split, split_fractions
-from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns
+from zoo.data.core.targets import TARGET_KINDS, Targets, may_be_several, of_columns
 from zoo.data.core.vocabulary import TokenisedTexts
 from zoo.errors import DataError, unknown
 from zoo.spec import Spec, subwords
@@ -101,6 +101,8 @@ class CsvText(DataModule):
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         frame = self._frame()
         targets = of_columns(frame, self.labels, self.target_kind, f"{self.path.name}, row", self.label_separator)
+        if several := may_be_several(targets):
+            self.note(several)
         given = frame[self.text].tolist()
         texts = TokenisedTexts(given, first_level(self.level), self.max_length)
         rows = self._split(frame[SPLIT].to_numpy(), texts.first_alike(), targets)

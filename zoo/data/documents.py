@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 Texts = Mapping[str, Sequence[str]]  # by split
 STOP_WORDS = ("english",)
 MIN_DOCUMENTS = 10
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")  # endings of files that are no lines of text
 MIN_LETTERS = 3  # of a word in the vocabulary
 
 
@@ -281,9 +282,13 @@ class TextFolder(DocumentData):
             files = sorted(file for file in self.path.rglob("*.txt") if file.stat().st_size)
             texts = [read_text(file, encoding=self.encoding) for file in files]
         else:
+            if self.path.suffix.lower() in TABLES:
+                raise DataError(f"{self.path} is a table, and a document a line is wanted; write its texts as lines")
             # Not splitlines, which also splits at form feeds
             texts = [line for line in read_text(self.path, encoding=self.encoding).split("\n") if line.strip()]
         if len(texts) < MIN_DOCUMENTS:
-            raise DataError(f"{self.path} has {len(texts)} documents; at least {MIN_DOCUMENTS} are needed")
+            raise DataError(
+                f"{self.path} has {len(texts)} documents (.txt, or lines); at least {MIN_DOCUMENTS} are needed"
+            )
         rows = random_split(len(texts), self.fractions, self.split_seed)
         return {split: [texts[row] for row in chosen] for split, chosen in rows.items()}

@@ -7,16 +7,18 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.core.targets import Targets, of_columns
+from zoo.data.core.targets import Targets, may_be_several, of_columns
 from zoo.data.layouts import NAMED, Layout, only, split_of
 from zoo.errors import DataError, unknown
 from zoo.files import one_line, quoted
+from zoo.spec.dialect import encoding_of
 from zoo.spec.files import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOOKED_AT = 100  # rows, to tell which column names files
+UNNAMED = "Unnamed: "  # what pandas calls a column without a name
 WITH_COMMA = r"[+-]?\d+(?:,\d+)?"  # a number, in a file whose separator is none
 
 
@@ -52,6 +54,8 @@ def of_table(
         kept = Layout(kept.files, splits_of(frame[splits], path), what=found.what)
         notes.append(f"its column '{splits}' gives the splits")
     labels = of_columns(frame, targets, kind, f"{path}, line", separator)
+    if several := may_be_several(labels):
+        notes.append(several)
     return Layout(kept.files, kept.splits, notes=tuple(notes), what=found.what), labels
 
 
@@ -86,8 +90,9 @@ def _cells(path: Path, *, header: bool) -> pd.DataFrame:
     import pandas as pd
 
     try:
+        encoding = encoding_of(path)
         with path.open("rb") as file:
-            start = file.readline().decode("utf-8-sig", errors="replace")
+            start = file.readline().decode(encoding, errors="replace")
         likely = max(",;|", key=start.count)  # captions have commas in them, beside a tab
         separator = "\t" if "\t" in start else likely if likely in start else " "
         frame = pd.read_csv(
@@ -96,12 +101,14 @@ def _cells(path: Path, *, header: bool) -> pd.DataFrame:
             header="infer" if header else None,
             dtype=str,
             keep_default_na=False,
-            encoding="utf-8-sig",
+            encoding=encoding,
         )
     except FileNotFoundError:
         raise DataError(f"there is no table of labels {path}") from None
     except (OSError, ValueError) as error:
-        raise DataError(one_line(f"cannot read {path}, which is to be a CSV file in UTF-8: {error}")) from error
+        raise DataError(one_line(f"cannot read {path}, which is to be a CSV file: {error}")) from error
+    if header and str(frame.columns[0]).startswith(UNNAMED) and frame.shape[1] > 2 and frame.iloc[:, 0].is_unique:
+        frame = frame.iloc[:, 1:]  # it counts the rows
     if not header:
         frame.columns = [f"column_{number + 1}" for number in range(frame.shape[1])]
     frame = frame.rename(columns=str.strip).apply(lambda cells: cells.str.strip())
@@ -160,14 +167,14 @@ def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path, what: str) 
 
 
 def plain_name(cell: str, rows: Container[str] = ()) -> str:
-    """A file's name as `rows` has it; of a path from the root of a disk, maybe another one, the end that is there.
+    """A file's name as `rows` has it; of a path from elsewhere, maybe another disk, the end that is there.
 
     Captions may be numbered: `1.jpg#0`.
     """
     name = cell.replace("\\", "/").removeprefix("./")
     if (numbered := re.fullmatch(r"(.+)#\d+", name)) and numbered[1] in rows:
         return numbered[1]
-    if re.match(r"/|[A-Za-z]:/", name):
+    if "/" in name and name not in rows:
         parts = name.split("/")
         return next((end for start in range(1, len(parts)) if (end := "/".join(parts[start:])) in rows), name)
     return name

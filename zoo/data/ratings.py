@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from zoo import check
+from zoo.data.core.notations import read_with_decimals
 from zoo.data.core.rating_data import Rated, RatingData
 from zoo.data.core.sparse import SparseRows, last_of_each, with_zeros
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.delimited import Delimited
 from zoo.spec.dialect import AUTO, Header, HeaderError
-from zoo.spec.files import read_file, read_text
+from zoo.spec.files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,6 +216,10 @@ class CsvRatings(RatingData):
         file = self._file()
         for note in file.notes:
             self.note(note)
+        for setting, name in zip(("user", "item", "rating"), self.columns):
+            if name not in file.frame.columns:
+                fault = unknown("column", name, map(str, file.frame.columns))
+                raise DataError(f"data.{setting} names a column, and each row is one rating: {fault}")
         for name in (*self.columns, *([self.time] if self.time else [])):
             if name not in file.frame.columns:
                 raise DataError(unknown("column", name, map(str, file.frame.columns)))
@@ -226,9 +231,9 @@ class CsvRatings(RatingData):
     def _file(self) -> Delimited:
         """The file; where it has no header and as many columns as a rating has parts, they get the names asked for."""
         try:
-            file = read_file(self.path, **self.file)
+            file = read_with_decimals(self.path, self.file, None)
         except HeaderError:
-            file = read_file(self.path, **{**self.file, "header": None})
+            file = read_with_decimals(self.path, {**self.file, "header": None}, None)
             if file.frame.shape[1] not in (len(self.columns), len(self.columns) + 1):
                 raise
         names = [*self.columns, self.time or "time"][: file.frame.shape[1]]
@@ -300,9 +305,10 @@ class CsvRatings(RatingData):
     def _not_numbers(self, given: pd.Series, values: pd.Series, name: str) -> str:
         different = sorted(map(str, given.unique()))
         if len(different) <= MAX_STEPS and values.isna().all():
+            first = [*different[:4], *(["…"] if len(different) > 4 else [])]
             return (
-                f"column '{name}' holds words ({', '.join(different[:4])}): give them from the worst to the best, such "
-                f"as data.scale=[{','.join(different[:4])}]"
+                f"column '{name}' holds words ({', '.join(first)}): give all from the worst to the best, such as "
+                f"data.scale=[{','.join(first)}]"
             )
         row = values.index[values.isna()][0]
         return f"column '{name}', row {row}: '{given[row]}' is not a number"

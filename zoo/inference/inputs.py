@@ -224,7 +224,7 @@ def _lines(source: str, failures: Failures) -> Iterator[Line]:
     try:
         yield from _readable(lines_in(Path(source).expanduser()), failures)
     except OSError as error:
-        raise ConfigError(f"cannot read {source}: {error.strerror or error}") from error
+        raise ConfigError(f"cannot read {source}: {error.strerror or error}; text comes in a file, or by |") from error
 
 
 def _readable(lines: Iterator[Line], failures: Failures) -> Iterator[Line]:

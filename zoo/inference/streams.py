@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from zoo.errors import DataError
-from zoo.spec.dialect import Dialect, row_reader
+from zoo.spec.dialect import SEPARATORS, Dialect, row_reader
+from zoo.spec.packed import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,11 +57,16 @@ def lines_of(file: TextIO, otherwise: str = "") -> Iterator[Line]:
     Args:
         file: to read.
         otherwise: the encoding of lines that are not of the file's; empty if there is none.
+
+    Raises:
+        DataError: it is an image, packed, or of another kind that has no lines.
     """
     number = 0
     while text := file.readline(MAX_LINE):
         number += 1
         if number == 1:
+            if what := kind_of(text[:16].encode("utf-8", "surrogateescape")):
+                raise DataError(f"lines of text are wanted here, and this is {what}; give a file as input=FILE")
             text = text.removeprefix("\ufeff")
         text, fault = _decoded(text, file.encoding, otherwise)
         if len(text) == MAX_LINE and not text.endswith("\n"):
@@ -98,7 +104,7 @@ class TableStream:
         self._lines = lines
         self._separator = dialect.separator
         self._waiting: deque[Line] = deque()
-        self.names = self._header(source) if dialect.header else self._numbers(source, expected)
+        self.names = self._header(source, expected) if dialect.header else self._numbers(source, expected)
 
     def tables(self, rows: int, refuse: Refuse) -> Iterator[tuple[pd.DataFrame, list[int]]]:
         """Tables of up to `rows` rows, and the line on which each row begins.
@@ -110,7 +116,17 @@ class TableStream:
         while chunk := list(islice(found, rows)):
             yield _frame(self.names, chunk), [row.line for row in chunk]
 
-    def _header(self, source: str) -> list[str]:
+    def _parted(self, first: Line, cells: list[str], expected: Collection[str]) -> list[str]:
+        """The cells of a header, parted by another separator if only that gives the columns that are expected."""
+        if len(cells) == 1 and len(expected) > 1:
+            for separator in SEPARATORS:
+                other = _parsed([first.text], separator) or []
+                if {*expected} <= {name.strip() for name in other}:
+                    self._separator = separator
+                    return other
+        return cells
+
+    def _header(self, source: str, expected: Collection[str]) -> list[str]:
         first = next((line for line in iter(self._next, None) if line.text.strip() or line.fault), None)
         if first is None:
             raise DataError(f"{source} is empty")
@@ -118,7 +134,11 @@ class TableStream:
         if not cells:
             fault = first.fault or "no header of a CSV: it has a quote that is not closed"
             raise DataError(f"line {first.number} of {source} is {fault}")
-        names = [name.strip() for name in cells]
+        if first.text.lstrip().startswith(('{"', '[{"')):
+            raise DataError(
+                f"line {first.number} of {source} is JSON; rows come as CSV, or in a file: input=FILE.jsonl"
+            )
+        names = [name.strip() for name in self._parted(first, cells, expected)]
         for name, count in Counter(names).items():
             if count > 1:
                 raise DataError(f"{source} has two columns named '{name}'")

@@ -145,8 +145,7 @@ class MLP(nn.Module):
         check.whole("in_features", in_features, 0 if categories else 1)
         check.whole("num_outputs", num_outputs, 0)
         for name, sizes in (("hidden_sizes", hidden_sizes), ("categories", categories)):
-            for size in sizes:
-                check.whole(name, size)
+            check.wholes(name, sizes)
         check.fraction("dropout", dropout, one=False)
         check.whole("embedding_dim", embedding_dim)
         check.whole("ensemble_size", ensemble_size)

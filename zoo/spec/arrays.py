@@ -67,6 +67,9 @@ def tensor_of(raw: np.ndarray | Tensor) -> Tensor:
     import numpy as np
 
     if isinstance(raw, Tensor):
+        if raw.layout != torch.strided or raw.is_meta:
+            kind = "has no numbers" if raw.is_meta else "is sparse"
+            raise SpecError(f"a tensor of an image holds all its pixels, and this one {kind}")
         return raw.detach()
     array = np.asarray(raw)
     try:

@@ -26,6 +26,7 @@ NO_TABLES = {
     rb"<html|<!doctype": "a page of HTML",
     rb"<\?xml": "XML",
     rb"@relation": "an ARFF file",
+    rb"__label__": "a file of fastText",
     rb"[-+.\d]+( \d+:[-+.e\d]+)+\s*\n": "a file of LIBSVM",
 }
 
@@ -50,8 +51,7 @@ def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
             is to be read.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a CSV file")
+    _check_is_file(path, "CSV")
     with unpacked(path) as file:
         try:
             return _read_file(file, options)
@@ -59,6 +59,15 @@ def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
             if file == path:
                 raise
             raise DataError(str(error).replace(str(file), str(path))) from error
+
+
+def _check_is_file(path: Path, wanted: str) -> None:
+    if os.path.isfile(path):  # which answers for a name that no file can have, too
+        return
+    if os.path.isdir(path):
+        raise DataError(f"{path} is a folder; give a {wanted} file")
+    web = "; an address is not read: download it" if path.parts[:1] in (("http:",), ("https:",)) else ""
+    raise DataError(f"no such file: {path}{web}")
 
 
 def _read_file(path: Path, options: dict[str, Any]) -> Delimited:
@@ -138,8 +147,7 @@ def read_text(path: str | os.PathLike[str], *, encoding: str | None = None) -> s
         DataError: there is no such file, it is empty, or it has another encoding (the message says which is likely).
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise DataError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder; give a text file")
+    _check_is_file(path, "text")
     try:
         with unpacked(path) as file:
             data = file.read_bytes()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.files import is_regular
+from zoo.files import is_regular, quoted
 from zoo.spec.arrays import bytes_of, tensor_of
 
 if TYPE_CHECKING:
@@ -125,11 +125,11 @@ def _name(source: ImageFile) -> str:
 
 
 def _check_file(path: str | os.PathLike[str]) -> None:
-    found = Path(path)
-    if not found.exists():
-        raise SpecError(f"no such image: {path}")
-    if not is_regular(found):
-        raise SpecError(f"{path} is {'a folder' if found.is_dir() else 'no regular file'}; give the file of an image")
+    if not os.path.exists(path):  # which answers for a name that no file can have
+        web = ", and an address is not read: download it" if str(path).startswith(("http://", "https://")) else ""
+        raise SpecError(f"no such image: {quoted(str(path)) if not str(path).strip() else path}{web}")
+    if not is_regular(Path(path)):
+        raise SpecError(f"{path} is {'a folder' if os.path.isdir(path) else 'no regular file'}; give an image's file")
 
 
 def frames_of(source: ImageFile) -> Iterator[PIL.Image.Image]:
@@ -182,7 +182,7 @@ def _from_array(raw: Any) -> PIL.Image.Image:
     import PIL.Image
 
     if isinstance(raw, Tensor):
-        raw = raw.detach().cpu()
+        raw = tensor_of(raw).cpu()
         raw = raw.float() if raw.dtype == torch.bfloat16 else raw  # NumPy has no such type
     array = np.asarray(raw)
     if array.ndim == 3 and array.shape[2] == 1:

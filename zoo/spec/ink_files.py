@@ -36,7 +36,7 @@ def read_ink(path: str | os.PathLike[str]) -> Any:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(f"{path} is no file of ink: {unknown('ending', suffix, SUFFIXES)}")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"no such file: {path}")
     if path.stat().st_size > MAX_FILE:
         raise DataError(f"{path} has {path.stat().st_size:,} bytes, too many for one ink; the limit is {MAX_FILE:,}")

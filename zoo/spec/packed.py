@@ -47,6 +47,13 @@ ZIPPED = {
 }
 
 
+def kind_of(start: bytes) -> str:
+    """What a file is that begins so, if it is neither table nor text: an image, packed, …; else ""."""
+    packed = dict.fromkeys((*PACKED, ZIP), "packed")
+    others = {**OTHERS, **packed, b"GIF8": "an image", b"PAR1": "a Parquet file"}
+    return next((what for mark, what in others.items() if start.startswith(mark)), "")
+
+
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
     """The file itself; or what is in it, in a folder that is there for as long, if it is compressed.

@@ -147,7 +147,9 @@ def _of_drawing(raw: Any) -> list[Any]:
 def _strokes(raw: Any) -> Iterator[Any]:
     if isinstance(raw, (bytes, str)) or not hasattr(raw, "__len__") or not hasattr(raw, "__getitem__"):
         raise SpecError(f"an ink is a list of strokes, not {type(raw).__name__}; {FORM}")
-    if len(raw) and hasattr(raw[0], "__getitem__") and len(raw[0]) and not hasattr(raw[0][0], "__len__"):
+    if hasattr(raw, "to_numpy") or getattr(raw, "ndim", 3) == 1:  # a table, or a row of numbers
+        raise SpecError(f"an ink is a list of strokes, not {type(raw).__name__}; {FORM}")
+    if len(raw) and hasattr(raw[0], "__len__") and len(raw[0]) and not getattr(raw[0][0], "ndim", _depth(raw[0][0])):
         raise SpecError(f"these are points without strokes: nothing tells where the pen leaves the paper; {FORM}")
     yield from raw
 
@@ -157,7 +159,7 @@ def _stroke(raw: Any, number: int) -> np.ndarray:
     import numpy as np
 
     try:
-        points = np.asarray(raw, dtype=np.float64)
+        points = np.asarray(raw.detach().cpu() if isinstance(raw, Tensor) else raw, dtype=np.float64)
     except (TypeError, ValueError):
         raise SpecError(f"stroke {number} holds something else than points of two numbers; {FORM}") from None
     if not points.size:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
+from zoo.files import quoted
 from zoo.spec.cells import plain_columns, words
 from zoo.spec.columns import MISSING, Category, Column, column_from
 from zoo.spec.dialect import Dialect, dialect_from
@@ -123,8 +125,7 @@ class Table(InputKind):
         columns = Counter(frame.columns)
         for name in names:
             if name not in columns:
-                between = ", with commas between them" if len(columns) == 1 else ""
-                raise SpecError(f"the table has no column {name}; its columns must be: {', '.join(names)}{between}")
+                raise SpecError(f"the table has no column {name}{_instead(name, frame, raw)}: {', '.join(names)}")
             if columns[name] > 1:
                 raise SpecError(f"the table has {columns[name]} columns called {name}")
         return frame
@@ -270,3 +271,12 @@ def hide(cells: pd.Series, na_values: Sequence[str]) -> pd.Series:
 def _index(places: tuple[int, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return torch.tensor(places, dtype=torch.long, device=device)
+
+
+def _instead(name: str, frame: pd.DataFrame, raw: object) -> str:
+    """What a table has in place of a column, for a message that goes on with the names of all."""
+    alike = {re.sub(r"\W|_", "", str(column)).casefold(): column for column in frame.columns}
+    if (found := alike.get(re.sub(r"\W|_", "", name).casefold())) is not None:
+        return f"; it has {quoted(found)}, and names must be the same to the letter"
+    is_one_column = frame.shape[1] == 1 and isinstance(raw, str | os.PathLike)
+    return "; its columns must be these, with commas between them" if is_one_column else "; its columns must be"

@@ -12,10 +12,10 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from zoo import files, private
-from zoo.errors import ConfigError, ZooError, unknown
+from zoo.errors import ConfigError, ZooError, first_line, unknown
 from zoo.renamed import new_name
 from zoo.settings import config_folder
 from zoo.training import plugins
@@ -125,6 +125,9 @@ def is_null_choice(error: Exception) -> bool:
     return in_lists or (isinstance(error, ValueError) and str(error).startswith("Config group override"))
 
 
+PLACES = {"path": "root", "root": "path"}  # what one source has in the place of another's
+
+
 def one_line(error: Exception) -> str:
     """The error in one line, with the nearest name that exists where one was not found."""
     if isinstance(error, MissingConfigException) and error.options is not None:
@@ -138,10 +141,19 @@ def one_line(error: Exception) -> str:
         if not cause.parent_node:  # of names that a user chooses, or null until all of it is given
             asked = re.search(r"use \+(.*)", str(error))
             return f"{parent} has no settings yet" + (f"; this adds one: '+{asked[1]}'" if asked else "")
-        prefix = f"{parent}." if parent else ""
+        prefix, name = f"{parent}." if parent else "", str(cause.full_key).rpartition(".")[2]
+        others: Any = OmegaConf.to_container(cause.parent_node, resolve=False)
+        elsewhere = [PLACES[name]] if PLACES.get(name) in others else _elsewhere(others, name)
+        if elsewhere:
+            likely = " or ".join(f"'{prefix}{one}'" for one in elsewhere)
+            return f"unknown setting '{cause.full_key}'; did you mean {likely}?"
         return unknown("setting", str(cause.full_key), (f"{prefix}{name}" for name in cause.parent_node))
     if (named := re.match(r"(?:In '[^']*': )?Could not override '(\w+)'", str(error))) and (now := new_name(named[1])):
         return f"{named[1]} is now {now}"
+    if str(error).startswith("Ambiguous value"):
+        return f"{first_line(error)}; [a,b] is a list, and --multirun runs one after the other"
+    if isinstance(error, MissingMandatoryValue) and error.full_key:
+        return f"{error.full_key} is missing: give {error.full_key}=…"
     text = str(error)
     if not isinstance(error, ZooError):  # Hydra's go on and on
         text = (text.strip().splitlines() or [type(error).__name__])[0]
@@ -151,3 +163,12 @@ def one_line(error: Exception) -> str:
         if value and value[0] not in "[{('\"":
             text += f"; text with such characters is read in quotes: \"{name}='{value}'\""
     return " ".join(text.split())
+
+
+def _elsewhere(config: dict[str, Any], name: str) -> list[str]:
+    """Settings of parts of the config that end in a name: lr is task.optimizer.lr."""
+    found = []
+    for part, inner in config.items():
+        if isinstance(inner, dict) and part != "hydra":
+            found += [f"{part}.{one}" for one in ([name] * (name in inner) + _elsewhere(inner, name))]
+    return found

@@ -64,6 +64,17 @@ class Targets:
         return output.standardise(self.codes) if isinstance(output, Values) else self.codes.float()
 
 
+def may_be_several(targets: Targets) -> str:
+    """What is to be said where names of classes look like several labels each; "" where none does."""
+    for sign in ";|,":
+        parts = [part.strip() for name in targets.names for part in name.split(sign)]
+        repeated = sign != "," or len(set(parts)) < len(parts)  # Bonn, Germany is one
+        if targets.kind == "classes" and len(parts) > len(targets.names) and repeated:
+            one = next(name for name in targets.names if sign in name)
+            return f"{quoted(one)} is one class; if it is several labels, give data.label_separator='{sign}'"
+    return ""
+
+
 def of_names(names: Sequence[str]) -> Targets:
     """The class of each example, by its name; classes that are numbers are in their order."""
     different = set(names)
@@ -116,8 +127,9 @@ def of_columns(
     if len(columns) > 1:
         several = ", ".join(columns[:NAMED]) + " …" * (len(columns) > NAMED)
         where = place.split(",")[0]
+        likely = next(name for column, name in enumerate(columns) if not values[:, column].isfinite().all())
         raise DataError(
-            f"{where} has several columns, and not all are numbers ({several}); choose one: data.target={columns[0]}"
+            f"{where} has several columns, and not all are numbers ({several}); choose one: data.target={likely}"
         )
     cells = frame[columns[0]].tolist()
     if len(set(cells)) < 2:
