@@ -62,8 +62,13 @@ class Handwriting(Task):
         signs = tuple(sorted({sign for name in names for sign in name}))
         self.text = Text(signs, "characters", closed=True)
         super().__init__(Spec(self.text, Ink(STD)), build, optimizer)
-        spelled = [self.text.encode(name) for name in names] if isinstance(spec.output, Classes) else None
-        self.spelled = None if spelled is None else self.text.collate(spelled)
+        spelled: Any = (None, None)  # the codes of each class and their lengths, on the device
+        if isinstance(spec.output, Classes):
+            spelled = self.text.collate([self.text.encode(name) for name in names])
+        self.spelled: Tensor | None
+        self.spelled_lengths: Tensor | None
+        self.register_buffer("spelled", spelled[0], persistent=False)
+        self.register_buffer("spelled_lengths", spelled[1], persistent=False)
         self.readers = tuple(readers)
         self.loss = MeanMetric()
 
@@ -90,9 +95,8 @@ class Handwriting(Task):
 
     def texts(self, labels: Any) -> tuple[Tensor, Tensor]:
         """The codes (B, U) of labels (B,) or of symbols and their lengths, padded with 0, and their lengths (B,)."""
-        if self.spelled is not None:
-            codes, lengths = (part.to(labels.device) for part in self.spelled)
-            return codes[labels], lengths[labels]
+        if self.spelled is not None and self.spelled_lengths is not None:
+            return self.spelled.to(labels.device)[labels], self.spelled_lengths.to(labels.device)[labels]
         symbols, lengths = labels  # from 1, in the same order
         return torch.where(symbols > 0, symbols - 1 + FIRST, 0), lengths
 
