@@ -194,3 +194,17 @@ def test_decimal_commas_beside_words_for_missing_cells(tmp_path: Path) -> None:
             [{"size": size, "code": code} for size, code in ((1.5, "1,5"), (None, "2,5"), (-32.5, "9,5"))]
         )
         assert torch.equal(table.encode(tmp_path / file).nan_to_num(9e9), expected.nan_to_num(9e9))
+
+
+def test_categories_of_pandas_are_encoded_as_their_words_are() -> None:
+    words = {"size": [12, None, 9, 3], "city": ["Oslo", None, "Rome", "NA"], "new": ["yes", "no", "?", "yes"]}
+    dates = {"sold": ["1970-01-02", "9999-12-31", None, "1970-01-02"], "rooms": ["4", " 5", "-", "4"]}
+    plain = pd.DataFrame({**words, **dates}).astype(dict.fromkeys(("city", "new", "sold", "rooms"), "str"))
+    known = plain.astype(dict.fromkeys(("city", "new", "sold", "rooms"), "category"))
+    by_row = torch.cat([TABLE.encode(plain.iloc[[row]]) for row in range(4)])
+    for frame in (plain, known, known.iloc[::-1].iloc[::-1]):
+        torch.testing.assert_close(TABLE.encode(frame), by_row, rtol=0, atol=0, equal_nan=True)
+    odd = known.assign(rooms=pd.Series(["4", "4", "many", "4"], dtype="category"))
+    with pytest.raises(SpecError, match="'rooms', row 2: 'many'"):
+        TABLE.encode(odd)
+    assert TABLE.encode(odd.iloc[:2]).shape == (2, 11)  # what stands in other rows alone is no fault

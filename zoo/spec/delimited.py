@@ -10,6 +10,7 @@ import io
 import mmap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
@@ -30,6 +31,7 @@ from zoo.spec.dialect import (
     encoding_of,
     find_form,
     head_of,
+    is_marked,
     is_separator,
     is_strictly_quoted,
     shape_hint,
@@ -108,7 +110,7 @@ def read_delimited(
     zeros, comments, blanks = _check_shape(path, source, form, read_as)
     options: dict[str, Any] = {
         "sep": r"\s+" if form.dialect.separator == BLANKS else _sign(form),
-        "encoding": read_as if codecs.lookup(read_as).name != UTF8 else MARKED if _is_marked(source) else UTF8,
+        "encoding": read_as if codecs.lookup(read_as).name != UTF8 else MARKED if is_marked(source) else UTF8,
         "header": None,
         "names": list(range(form.width)),
         "skiprows": [*range(form.records), *comments] if comments else form.records,
@@ -130,11 +132,9 @@ def read_delimited(
             # It was decoded cell by cell, and the error's place is not that in the file
             return pd.read_csv(given, **{**options, "encoding": MARKED}, **more)
 
-    if path.stat().st_size > LARGE:
-        with freed_memory_given_back():
-            frame = _read_in_parts(read, exact, range(form.width))
-    else:
-        frame = _read_in_parts(read, exact, None)
+    large = path.stat().st_size > LARGE
+    with freed_memory_given_back() if large else nullcontext():
+        frame = _read_in_parts(read, exact, range(form.width) if large else None)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
     huge = [place for place, cells in frame.items() if names and cells.dtype.kind == "f" and cells.abs().max() == inf]
     again = [*named, *huge]  # what is too large for a float is refused, and quoted as it is written
@@ -231,14 +231,6 @@ def _check_shape(
 def _sign(form: Form) -> str:
     """The character between cells in what is read."""
     return UNIT if form.dialect.separator == COLONS else form.dialect.separator
-
-
-def _is_marked(source: Path | bytes) -> bool:
-    """Whether a file begins with a byte order mark."""
-    if isinstance(source, bytes):
-        return source.startswith(codecs.BOM_UTF8)
-    with source.open("rb") as file:
-        return file.read(3) == codecs.BOM_UTF8
 
 
 def _bytes(source: Path | bytes, skip: int) -> tuple[bytes | mmap.mmap, int]:

@@ -143,6 +143,14 @@ def encoding_of(path: Path, like: Dialect | None = None) -> str:
         return "latin-1"
 
 
+def is_marked(source: Path | bytes) -> bool:
+    """Whether a file begins with a byte order mark."""
+    if isinstance(source, bytes):
+        return source.startswith(codecs.BOM_UTF8)
+    with source.open("rb") as file:
+        return file.read(3) == codecs.BOM_UTF8
+
+
 def _is_ascii(file: io.BufferedReader) -> bool:
     buffer = bytearray(CHUNK)  # a new one each time would take as long as the rest
     while count := file.readinto(buffer):

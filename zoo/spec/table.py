@@ -196,8 +196,8 @@ class Table(InputKind):
         import numpy as np
         import pandas as pd
 
-        if isinstance(cells.dtype, pd.CategoricalDtype):
-            names = cells.dtype.categories
+        names = getattr(cells.dtype, "categories", None)
+        if names is not None and isinstance(names.dtype, pd.StringDtype):
             try:
                 known = column.encode(hide(pd.Series(names).reindex(range(len(names) + 1)), self.na_values))
             except SpecError:  # whose row is to be named
