@@ -64,7 +64,7 @@ ALLOWED = {
 # And what else, where that is part of the design
 THIRD_PARTIES = {
     "errors": set(),
-    "spec": {"torch", "numpy", "PIL", "pandas", "scipy", "tokenizers"},
+    "spec": {"torch", "numpy", "PIL", "pandas", "scipy", "tokenizers", "pyarrow"},
     "models": {"torch"},
 }
 
