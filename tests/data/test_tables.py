@@ -231,6 +231,10 @@ def test_files_of_their_own_for_val_and_test(tmp_path: Path) -> None:
     assert [len(data.splits[split]) for split in ("train", "val", "test")] == [ROWS, ROWS, ROWS]
     restored = data.spec.output.restore(data.splits["test"].columns[1])
     assert restored.flatten().tolist() == pytest.approx([1000.0 + n for n in range(ROWS)])
+    plain = csv(tmp_path, frame())
+    plain.setup()
+    drawn = torch.cat([plain.spec.output.restore(part.columns[1]) for part in plain.splits.values()])
+    torch.testing.assert_close(data.spec.output.restore(data.splits["train"].columns[1]), drawn)  # in this order
     alone = csv(tmp_path, frame(), test_path=str(tmp_path / "test.csv"))
     alone.setup()
     assert len(alone.splits["train"]) + len(alone.splits["val"]) == ROWS

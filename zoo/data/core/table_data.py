@@ -157,7 +157,7 @@ class TableData(DataModule):
             several = labels is None and self._are_labels(list(known.values()))
             of_rows = None if labels is None else labels.iloc[: len(known[""])]
             rows = self._split(known[""], of_rows, kinds)
-            for split in known.keys() - {""}:  # its share is for training
+            for split in list(known)[1:]:  # its share is for training
                 rows["train"] = np.concatenate([rows["train"], rows[split]])
             whole, start = pd.concat(list(known.values())) if len(known) > 1 else known[""], len(known[""])
             for split in list(known)[1:]:  # which follow the other rows
