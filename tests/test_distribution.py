@@ -27,6 +27,7 @@ LIGHT = (
 DOORS = {  # by extra
     "hub": ("zoo/weights/hub.py",),
     "hf": ("zoo/data/core/arrow.py",),
+    "parquet": ("zoo/spec/files.py",),
     "subwords": ("zoo/spec/subwords.py",),
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),
@@ -36,7 +37,7 @@ DOORS = {  # by extra
 }
 # A rival of a benchmark and a baseline, which are left out where they are not installed, and what a notebook runs in
 UNDECLARED = {"keras", "statsmodels", "ipython"}
-BY_OTHERS = {"tensorboard", "pyarrow", "onnxscript", "optuna", "python-multipart"}  # others import these
+BY_OTHERS = {"tensorboard", "onnxscript", "optuna", "python-multipart"}  # others import these
 
 
 @pytest.fixture(scope="module")

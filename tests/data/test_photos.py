@@ -224,6 +224,18 @@ def test_labels_and_patches_are_refused_before_anything_is_decoded(tmp_path: Pat
         (tmp_path / "labels.csv").write_text("file,label\ncats/0.png,a\ncats/1.png,b")
     with pytest.raises(DataError, match=r"data\.patch=null data\.size=64.*data\.layout=images"):
         ImageFolder(str(tmp_path)).prepare_data()
+    with pytest.raises(DataError, match=r"data\.patch=null data\.size=64"):
+        ImageFolder(str(tmp_path)).expected_specs()
+
+
+def test_what_is_to_be_learned_is_known_before_anything_is_decoded(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere"):
+        ImageFolder(str(tmp_path / "nowhere")).expected_specs()
+    for name in ("cats/0.png", "cats/1.png", "dogs/0.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (spec,) = ImageFolder(str(tmp_path), patch=None, size=12).expected_specs()
+    assert spec.output == Classes(("cats", "dogs"))
 
 
 def test_subfolders_may_say_nothing(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from zoo.data.image_columns import Patches, SizedImages, WholeImages
 from zoo.data.labels import of_table
 from zoo.data.layouts import LAYOUTS, NAMED, TABLES, Layout, layout, table_of
 from zoo.errors import DataError
-from zoo.spec import Classes, Image, Spec, Values
+from zoo.spec import Image, Spec
 from zoo.spec.image import FITS
 
 log = logging.getLogger(__name__)
@@ -161,9 +161,10 @@ class ImageFolder(DataModule):
         self.stratify, self.draft, self.cache = stratify, draft, cache
 
     def expected_specs(self) -> Sequence[Spec]:
+        """What the names of files and the labels say; nothing is decoded for it."""
         image = Image(self.channels, self.size, self.size, (0.5,) * self.channels, (0.5,) * self.channels, fit=self.fit)
-        outputs = (image, Classes(("one", "two")), Values(("value",), (0.0,), (1.0,)))
-        return [Spec(image, output) for output in outputs]
+        labels = self._layouts[0][1]
+        return [Spec(image, image if labels is None else labels.output(range(len(labels.codes))))]
 
     def prepare_data(self) -> None:
         """Decode the images, on one process of all; the others find them in the cache."""
