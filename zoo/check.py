@@ -19,12 +19,12 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
     return value
 
 
-def wholes(name: str, given: Iterable[int], least: int = 1) -> None:
-    """Whole numbers from `least` on, in a list."""
+def wholes(name: str, given: Iterable[int]) -> None:
+    """Whole numbers from 1 on, in a list."""
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValueError(f"{name} is a list of whole numbers, such as [{given}], not {given}")
     for value in given:
-        whole(name, value, least)
+        whole(name, value)
 
 
 def widths(given: Sequence[int], least: int, most: int) -> None:

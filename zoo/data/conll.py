@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -19,6 +18,7 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.errors import DataError, unknown
 from zoo.files import quoted
 from zoo.spec import Labels, Sentence, Spec
+from zoo.spec.dialect import split_rows
 from zoo.spec.files import read_text
 from zoo.spec.sentence import normal
 
@@ -161,17 +161,16 @@ class Conll(DataModule):
         sentences: list[Tagged] = []
         words: list[tuple[str, str]] = []
         last = ""
-        reader = csv.reader(io.StringIO(text, newline=""))
-        for row in islice(reader, 1, None):
-            if len(row) != len(names) and row:
-                raise DataError(
-                    f"{path.name}, line {reader.line_num} has {len(row)} cells, and the header {len(names)}"
-                )
-            if row and row[number].strip() not in ("", last):
+        for line, row in islice(split_rows(text, ","), 1, None):
+            if not row:
+                continue
+            if len(row) != len(names):
+                raise DataError(f"{path.name}, line {line} has {len(row)} cells, and the header {len(names)}")
+            if row[number].strip() not in ("", last):
                 last = row[number].strip()
                 sentences += [Tagged(*zip(*words))] if words else []
                 words = []
-            if row and row[word].strip():
+            if row[word].strip():
                 words.append((row[word].strip(), row[label].strip()))
         return [*sentences, Tagged(*zip(*words))] if words else sentences
 

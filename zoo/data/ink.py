@@ -6,7 +6,6 @@ Shape letters: N inks, B batch, T points.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import string
 from abc import abstractmethod
@@ -27,6 +26,7 @@ from zoo.files import one_line, quoted, replacing
 from zoo.spec import Classes, Spec, Strokes, Transcript
 from zoo.spec.files import read_text
 from zoo.spec.ink_files import LINES, SUFFIXES, read_ink, read_unipen, strokes_of_rows
+from zoo.spec.json_files import json_lines
 from zoo.spec.strokes import last_repeated, sizes_of
 
 Augment = Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]
@@ -378,14 +378,8 @@ class InkFolder(InkData):
 def _of_lines(path: Path) -> list[tuple[str, str, Any, Any]]:
     """The inks of a file of JSON lines, as `InkFolder` takes them."""
     found = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
+    for number, ink in json_lines(path, read_text(path)):
         place = f"{path}, line {number}"
-        try:
-            ink = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(one_line(f"{place} is no JSON: {error}")) from None
         label = ink.get("label", ink.get("word")) if isinstance(ink, dict) else None
         if not isinstance(label, str | int) or not {"strokes", "drawing"} & ink.keys():
             raise DataError(f"{place}: an ink is an object with 'label' and 'strokes', or 'word' and 'drawing'")

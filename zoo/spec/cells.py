@@ -110,8 +110,7 @@ def compact(cells: pd.Series) -> pd.Series:
     """A column of text with many cells alike as pandas' categories, which take less memory, and less time later on."""
     import pandas as pd
 
-    is_text = cells.dtype != object and isinstance(cells.dtype, pd.StringDtype)
-    if not is_text or cells.iloc[:FIRST].nunique() > min(len(cells), FIRST) / 2:
+    if cells.iloc[:FIRST].nunique() > min(len(cells), FIRST) / 2:
         return cells
     places, different = pd.factorize(cells)
     if len(different) > len(cells) / 2:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.files import quoted
+from zoo.files import one_line, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,25 @@ def read_json(path: Path, text: str) -> tuple[pd.DataFrame, list[str]]:
         elif _are_columns(list(whole.values())):
             lists = (list(cells.values() if isinstance(cells, dict) else cells) for cells in whole.values())
             return pd.DataFrame(dict(zip(whole, lists))), notes
-    return pd.DataFrame(_objects(path, _of_lines(path, text) if whole is None else whole)), notes
+    if whole is None:
+        whole = [row for _, row in json_lines(path, text)]
+    return pd.DataFrame(_objects(path, whole)), notes
+
+
+def json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    """The value of each line of a file of JSON lines, and the number of the line, from 1; empty lines are passed over.
+
+    Raises:
+        DataError: a line is no JSON.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(one_line(f"{path}, line {number} is no JSON: {error}")) from error
+        yield number, value
 
 
 def _rows_within(whole: dict[str, Any]) -> str | None:
@@ -68,16 +87,6 @@ def _are_rows(whole: dict[str, Any]) -> bool:
     if not all(isinstance(row, dict) and row and row.keys() == rows[0].keys() for row in rows):
         return False
     return all(number.isdecimal() for number in whole) and not all(name.isdecimal() for name in rows[0])
-
-
-def _of_lines(path: Path, text: str) -> list[Any]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            rows += [json.loads(line)] if line.strip() else []
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number} is no JSON: {error}") from error
-    return rows
 
 
 def _are_columns(values: list[Any]) -> bool:

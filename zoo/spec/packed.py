@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ MAX_UNPACKED = 2**31  # bytes of what is in a compressed file,
 MAX_GROWTH, SMALL = 200, 2**26  # or so many times the file's own, once there are more than so many
 AT_ONCE = 2**20  # bytes
 WORKBOOK = "an Excel workbook; save its sheet as CSV"
+PICKLE = "a pickle, and none is ever read; save it as CSV or Parquet"
 OTHERS = {
     b"\xd0\xcf\x11\xe0": WORKBOOK,
     b"%PDF": "a PDF",
@@ -29,12 +30,8 @@ OTHERS = {
     b"\x93NUMPY": "an array of NumPy; numpy.savetxt or a DataFrame writes CSV",
     b"\x89HDF": "an HDF5 file; save its table as CSV or Parquet",
     b"ARROW1": "an Arrow (Feather) file; save it as Parquet or CSV",
-    b"\x80\x02": "a pickle, and none is ever read; save it as CSV or Parquet",
-    b"\x80\x03": "a pickle, and none is ever read; save it as CSV or Parquet",
-    b"\x80\x04": "a pickle, and none is ever read; save it as CSV or Parquet",
-    b"\x80\x05": "a pickle, and none is ever read; save it as CSV or Parquet",
-    b"\x89PNG": "an image",
-    b"\xff\xd8\xff": "an image",
+    **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), PICKLE),  # by protocol
+    **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff"), "an image"),
     b"{\\rtf": "a text in RTF; save it as plain text",
     b"7z\xbc\xaf": "packed by 7-Zip; unpack it",
     b"Rar!": "packed by RAR; unpack it",
@@ -50,8 +47,12 @@ ZIPPED = {
 def kind_of(start: bytes) -> str:
     """What a file is that begins so, if it is neither table nor text: an image, packed, …; else ""."""
     packed = dict.fromkeys((*PACKED, ZIP), "packed")
-    others = {**OTHERS, **packed, b"GIF8": "an image", b"PAR1": "a Parquet file"}
-    return next((what for mark, what in others.items() if start.startswith(mark)), "")
+    return _by_mark({**OTHERS, **packed, b"GIF8": "an image", b"PAR1": "a Parquet file"}, start) or ""
+
+
+def _by_mark(marks: Mapping[bytes, Any], start: bytes) -> Any:
+    """What stands for the mark that a file begins with; None if it has none of these."""
+    return next((its for mark, its in marks.items() if start.startswith(mark)), None)
 
 
 @contextmanager
@@ -63,10 +64,9 @@ def unpacked(path: Path) -> Iterator[Path]:
     """
     with path.open("rb") as file:
         start = file.read(16)
-    for mark, what in OTHERS.items():
-        if start.startswith(mark):
-            raise DataError(f"{path} is {what}")
-    opened = next((opened for mark, opened in PACKED.items() if start.startswith(mark)), None)
+    if what := _by_mark(OTHERS, start):
+        raise DataError(f"{path} is {what}")
+    opened = _by_mark(PACKED, start)
     if opened is None and not start.startswith(ZIP):
         yield path
         return

@@ -156,7 +156,7 @@ def one_line(error: Exception) -> str:
         return f"{error.full_key} is missing: give {error.full_key}=…"
     text = str(error)
     if not isinstance(error, ZooError):  # Hydra's go on and on
-        text = (text.strip().splitlines() or [type(error).__name__])[0]
+        text = first_line(error)
     if isinstance(error, OverrideParseException):
         text = f"cannot read '{error.override}': {text}"
         name, _, value = str(error.override).partition("=")

@@ -19,7 +19,7 @@ from zoo.models.rnn.handwriting import ENDS, Pens
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Ink, Spec, Strokes, Text, Transcript
 from zoo.spec.strokes import steps_of
-from zoo.spec.text import FIRST
+from zoo.spec.text import FIRST, PAD
 from zoo.tasks.task import NetworkBuilder, Task
 
 STD = 0.1  # of a step's coordinates, in heights of a character: a pen that is looked at 100 times a second
@@ -62,13 +62,11 @@ class Handwriting(Task):
         signs = tuple(sorted({sign for name in names for sign in name}))
         self.text = Text(signs, "characters", closed=True)
         super().__init__(Spec(self.text, Ink(STD)), build, optimizer)
-        spelled: Any = (None, None)  # the codes of each class and their lengths, on the device
+        spelled = None  # the codes of each class, on the device
         if isinstance(spec.output, Classes):
-            spelled = self.text.collate([self.text.encode(name) for name in names])
+            spelled, _ = self.text.collate([self.text.encode(name) for name in names])
         self.spelled: Tensor | None
-        self.spelled_lengths: Tensor | None
-        self.register_buffer("spelled", spelled[0], persistent=False)
-        self.register_buffer("spelled_lengths", spelled[1], persistent=False)
+        self.register_buffer("spelled", spelled, persistent=False)
         self.readers = tuple(readers)
         self.loss = MeanMetric()
 
@@ -95,8 +93,9 @@ class Handwriting(Task):
 
     def texts(self, labels: Any) -> tuple[Tensor, Tensor]:
         """The codes (B, U) of labels (B,) or of symbols and their lengths, padded with 0, and their lengths (B,)."""
-        if self.spelled is not None and self.spelled_lengths is not None:
-            return self.spelled.to(labels.device)[labels], self.spelled_lengths.to(labels.device)[labels]
+        if self.spelled is not None:
+            codes = self.spelled.to(labels.device)[labels]
+            return codes, (codes != PAD).sum(dim=1)
         symbols, lengths = labels  # from 1, in the same order
         return torch.where(symbols > 0, symbols - 1 + FIRST, 0), lengths
 
