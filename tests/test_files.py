@@ -7,7 +7,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from zoo.files import is_regular, one_line, quoted, remove_abandoned, replacing
+import pytest
+
+import zoo
+from zoo.files import is_regular, one_line, quoted, remove_abandoned, replacing, user_path
+from zoo.spec.files import read_table
 
 
 def test_a_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
@@ -24,6 +28,18 @@ def test_a_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_bytes() == b"new"
     assert os.listdir(path.parent) == ["file"]
+
+
+def test_a_tilde_is_a_home_and_one_of_nobody_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/x.csv") == tmp_path / "x.csv"
+    assert user_path("~nobody-has-this-name/x.csv") == Path("~nobody-has-this-name/x.csv")
+    with pytest.raises(zoo.errors.DataError, match="no such file: ~nobody"):
+        read_table("~nobody-has-this-name/x.csv")
+    with pytest.raises(zoo.errors.ArtefactError, match=r"^~nobody"):
+        zoo.load("~nobody-has-this-name/model.safetensors")
+    zoo.save(zoo.load("cnn.digits"), "~/model.safetensors")
+    assert zoo.load("~/model.safetensors").model == "cnn"
 
 
 def test_what_a_killed_process_left_is_removed_once_it_is_old(tmp_path: Path) -> None:

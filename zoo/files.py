@@ -66,6 +66,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("ZOO_CACHE") or Path(base, "zoo"))
 
 
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path as a person writes it: `~` and `~name` at its beginning are homes; of a name that nobody has, it stays."""
+    return Path(os.path.expanduser(path))
+
+
 def is_regular(path: Path) -> bool:
     """Whether it is a file, and no folder, pipe or device; a link is what it leads to."""
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ from zoo.data.image_columns import SizedImages
 from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names, split_column, splits_of
 from zoo.data.layouts import ImageFiles, layout
 from zoo.errors import DataError
-from zoo.files import quoted
+from zoo.files import quoted, user_path
 from zoo.spec import Image, Spec, Tokens
 from zoo.spec.image import FITS
 from zoo.spec.text import FIRST, UNKNOWN, learn_vocabulary, tokenise
@@ -74,8 +73,8 @@ class CaptionFolder(DataModule):
         cache: str | None = None,
     ) -> None:
         super().__init__(batch_size)
-        self.root = Path(root).expanduser()
-        self.table = None if captions is None else Path(captions).expanduser()
+        self.root = user_path(root)
+        self.table = None if captions is None else user_path(captions)
         self.size = check.whole("size", size, 8, 1024)
         self.fit = check.one_of("fit", fit, FITS)
         self.min_freq = check.whole("min_freq", min_freq)

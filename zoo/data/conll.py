@@ -16,7 +16,7 @@ from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.errors import DataError, unknown
-from zoo.files import quoted
+from zoo.files import quoted, user_path
 from zoo.spec import Labels, Sentence, Spec
 from zoo.spec.dialect import split_rows
 from zoo.spec.files import read_text
@@ -83,7 +83,7 @@ class Conll(DataModule):
         self.split_seed = check.seed("split_seed", split_seed)
 
     def load(self) -> tuple[Spec, dict[str, Examples]]:
-        given = {split: self._read(Path(path).expanduser()) for split, path in self.paths.items() if path is not None}
+        given = {split: self._read(user_path(path)) for split, path in self.paths.items() if path is not None}
         parts = self._split(given)
         labels = Labels(tuple(sorted({label for sentence in parts["train"] for label in sentence.labels})))
         for split, sentences in parts.items():

@@ -19,6 +19,7 @@ from zoo.data.core.labelled_files import draw_splits, labelled_files
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns
 from zoo.errors import DataError, SpecError, unknown
+from zoo.files import user_path
 from zoo.spec import Series, Spec
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.dialect import AUTO, Header
@@ -72,7 +73,7 @@ class CsvSequences(DataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self.id = id
         self.targets = None if target is None else [target] if isinstance(target, str) else list(map(str, target))
         self.columns = None if columns is None else list(map(str, columns))

@@ -16,6 +16,7 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, may_be_several, of_columns
 from zoo.data.core.vocabulary import TokenisedTexts
 from zoo.errors import DataError, unknown
+from zoo.files import user_path
 from zoo.spec import Spec, subwords
 from zoo.spec.cells import words
 from zoo.spec.dialect import AUTO, Header
@@ -84,7 +85,7 @@ class CsvText(DataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self.text = text
         self.labels = [label] if isinstance(label, str) else list(map(str, label))
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)

@@ -9,7 +9,6 @@ import logging
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from random import Random
 
 import torch
@@ -20,6 +19,7 @@ from zoo.data.core.examples import Examples
 from zoo.data.core.splits import random_split, split_fractions, split_sizes
 from zoo.data.text import polarity_sentences
 from zoo.errors import DataError
+from zoo.files import user_path
 from zoo.spec import Counts, Spec, Topics
 from zoo.spec.files import read_text
 from zoo.spec.text import tokenise
@@ -174,7 +174,7 @@ class StoredDocuments(DocumentData):
         split_seed: int = 0,
     ) -> None:
         super().__init__(max_vocab, stop_words, batch_size)
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
         self.split_seed = check.seed("split_seed", split_seed)
 
 
@@ -272,7 +272,7 @@ class TextFolder(DocumentData):
         split_seed: int = 0,
     ) -> None:
         super().__init__(max_vocab, stop_words, batch_size)
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self.encoding = encoding
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import DataError
+from zoo.files import user_path
 from zoo.spec.ink import fitted
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def fonts_of(folder: str | os.PathLike[str], alphabet: str) -> list[Font]:
     Raises:
         DataError: there is no such folder, or no such font in it.
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     if not folder.is_dir():
         raise DataError(f"no such folder: {folder}")
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS)

@@ -39,7 +39,7 @@ from zoo.data.image_columns import SizedImages
 from zoo.data.layouts import NAMED, SPLITS
 from zoo.data.photos import UNREADABLE
 from zoo.errors import DataError, unknown
-from zoo.files import quoted
+from zoo.files import quoted, user_path
 from zoo.spec import Encoded, Image, Spec
 from zoo.spec.image import FITS
 
@@ -122,7 +122,7 @@ class HuggingFace(DataModule):
             "level": level, "min_freq": min_freq, "max_vocab": max_vocab, "max_length": max_length
         }  # fmt: skip
         self.kinds = kinds
-        self.cache = None if cache is None else str(Path(cache).expanduser())
+        self.cache = None if cache is None else str(user_path(cache))
         self.split: dict[str, Any] = {
             "val_fraction": val_fraction, "test_fraction": test_fraction, "split_seed": split_seed
         }  # fmt: skip

@@ -9,7 +9,6 @@ import math
 import string
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -20,6 +19,7 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
 from zoo.errors import DataError
+from zoo.files import user_path
 from zoo.spec import Classes, Image, Spec
 
 Augment = Callable[[Tensor], Tensor]
@@ -150,7 +150,7 @@ class Official(DataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size, augment)
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
         self.val_size = check.whole("val_size", val_size, 1, self.sizes[0] - 1)
         self.split_seed = check.seed("split_seed", split_seed)
 

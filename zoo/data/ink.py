@@ -22,7 +22,7 @@ from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions, split_sizes
 from zoo.data.hands import Written, lines_of, written
 from zoo.errors import DataError, SpecError
-from zoo.files import one_line, quoted, replacing
+from zoo.files import one_line, quoted, replacing, user_path
 from zoo.spec import Classes, Spec, Strokes, Transcript
 from zoo.spec.files import read_text
 from zoo.spec.ink_files import LINES, SUFFIXES, read_ink, read_unipen, strokes_of_rows
@@ -168,7 +168,7 @@ class PenDigits(InkData):
         lines: int = 10_000,
     ) -> None:
         super().__init__(batch_size, augment, points, line_length, lines)
-        self.folder = Path(root).expanduser() / "pendigits"
+        self.folder = user_path(root) / "pendigits"
 
     def prepare_data(self) -> None:
         if all((self.folder / name).is_file() for name in PENDIGITS):
@@ -303,7 +303,7 @@ class InkFolder(InkData):
         lines: int = 10_000,
     ) -> None:
         super().__init__(batch_size, augment, points, line_length, lines)
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)
 

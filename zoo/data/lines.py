@@ -27,6 +27,7 @@ from zoo.data.fonts import Font, bundled_fonts, by_family, distinct, fonts_of, s
 from zoo.data.images import MNIST, Digits
 from zoo.data.phrases import ALPHABET, LATIN, accented, excerpt, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
+from zoo.files import user_path
 from zoo.spec import Spec, TextLine, Transcript
 from zoo.spec.files import read_text
 
@@ -218,7 +219,7 @@ class LineFolder(DataModule):
         augment: Scan | None = None,
     ) -> None:
         super().__init__(batch_size, augment)
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self.alphabet = ALPHABET if alphabet is None else alphabet
         self.fractions = split_fractions(val_fraction, test_fraction)
         self.split_seed = check.seed("split_seed", split_seed)

@@ -17,7 +17,7 @@ from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.csv_text import AUTO_VOCAB, first_level, most_tokens
 from zoo.errors import DataError, unknown
-from zoo.files import quoted
+from zoo.files import quoted, user_path
 from zoo.spec import SourceText, Spec, TargetText, subwords
 from zoo.spec.files import read_text
 from zoo.spec.text import FIRST, LEVELS, UNKNOWN
@@ -316,7 +316,7 @@ class Multi30k(ParallelText):
     ) -> None:
         if {check.one_of("source", source, LANGUAGES), check.one_of("target", target, LANGUAGES)} != set(LANGUAGES):
             raise ValueError(f"source and target are en and de, or de and en, not {source} twice")
-        folder = Path(root).expanduser() / "multi30k"
+        folder = user_path(root) / "multi30k"
         paths = {
             f"{name}{kind}": str(folder / f"{part}.{language}.gz")
             for name, part in (("", "train"), ("val_", "val"), ("test_", "test_2016_flickr"))

@@ -22,6 +22,7 @@ from zoo.data.image_columns import Patches, SizedImages, WholeImages
 from zoo.data.labels import of_table
 from zoo.data.layouts import LAYOUTS, NAMED, TABLES, Layout, layout, table_of
 from zoo.errors import DataError
+from zoo.files import user_path
 from zoo.spec import Image, Spec
 from zoo.spec.image import FITS
 
@@ -139,8 +140,8 @@ class ImageFolder(DataModule):
             raise ValueError(f"give either patch or size, and null for the other; got patch={patch} and size={size}")
         if channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {channels}")
-        self.root = Path(root).expanduser()
-        self.test_root = None if test_root is None else Path(test_root).expanduser()
+        self.root = user_path(root)
+        self.test_root = None if test_root is None else user_path(test_root)
         if self.test_root is not None:
             ours, theirs = self.root.resolve(), self.test_root.resolve()
             if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
@@ -154,7 +155,7 @@ class ImageFolder(DataModule):
         self.split_seed = check.seed("split_seed", split_seed)
         self.fit = check.one_of("fit", fit, FITS)
         self.layout = check.one_of("layout", layout, LAYOUTS)
-        self.labels = None if labels is None else Path(labels).expanduser()
+        self.labels = None if labels is None else user_path(labels)
         self.target = target
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
         self.label_separator = label_separator

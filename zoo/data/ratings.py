@@ -18,6 +18,7 @@ from zoo.data.core.notations import read_with_decimals
 from zoo.data.core.rating_data import Rated, RatingData
 from zoo.data.core.sparse import SparseRows, last_of_each, with_zeros
 from zoo.errors import DataError, SpecError, unknown
+from zoo.files import user_path
 from zoo.spec.cells import days, numbers, words
 from zoo.spec.delimited import Delimited
 from zoo.spec.dialect import AUTO, Header, HeaderError
@@ -98,7 +99,7 @@ class MovieLens(RatingData):
 
     def __init__(self, root: str, batch_size: int = 20, val_ratings: int = 3, split_seed: int = 0) -> None:
         super().__init__(batch_size, val_ratings=val_ratings, split_seed=split_seed)
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
 
     def prepare_data(self) -> None:
         folder = self.root / self.title

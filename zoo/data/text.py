@@ -20,6 +20,7 @@ from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import split_sizes
 from zoo.data.reviews import generate_fragments, generate_reviews
 from zoo.errors import DataError
+from zoo.files import user_path
 from zoo.spec import Classes, Spec, Text, Tokens
 from zoo.spec.files import read_text
 from zoo.spec.text import MAX_TOKENS, learn_vocabulary
@@ -105,7 +106,7 @@ class RtPolarity(DataModule):
         batch_size: int = 64,
     ) -> None:
         super().__init__(batch_size)
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
         self.fold = check.whole("fold", fold, 0, FOLDS - 1)
         self.min_freq = check.whole("min_freq", min_freq)
         self.val_fraction = check.fraction("val_fraction", val_fraction, zero=False, one=False)
@@ -153,7 +154,7 @@ class Imdb(DataModule):
         self, root: str, min_freq: int = 5, max_length: int = 400, val_size: int = 2_500, batch_size: int = 64
     ) -> None:
         super().__init__(batch_size)
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
         self.min_freq = check.whole("min_freq", min_freq)
         self.max_length = check.whole("max_length", max_length)
         self.val_size = check.whole("val_size", val_size, 1, 2 * IMDB_FILES - 1)

@@ -21,7 +21,7 @@ from zoo.data.core.targets import TARGET_KINDS, Targets, of_names
 from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names, split_column, splits_of
 from zoo.data.layouts import LABELS, layout
 from zoo.errors import DataError, SpecError, unknown
-from zoo.files import quoted
+from zoo.files import quoted, user_path
 from zoo.spec import Labels, Spec, Video
 from zoo.spec.image import FITS, Image
 from zoo.spec.image_files import frames_of
@@ -72,7 +72,7 @@ class VideoFolder(DataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
         half, side = (0.5,) * channels, check.whole("size", size, 8, 512)
         self.image = Image(channels, side, side, half, half, fit=check.one_of("fit", fit, FITS))
         self.target = target

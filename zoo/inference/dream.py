@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import ConfigError, unknown
-from zoo.files import quoted, replacing
+from zoo.files import quoted, replacing, user_path
 from zoo.progress import busy
 from zoo.spec import Classes, Image
 from zoo.spec.image_files import read_image
@@ -64,7 +64,7 @@ def dream(cfg: DictConfig) -> Path:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     name = Path(cfg.model).name.removesuffix(".safetensors")
-    file = Path(cfg.output or f"dream_{name}.png").expanduser()
+    file = user_path(cfg.output or f"dream_{name}.png")
     if file.suffix.lower() != ".png":
         raise ConfigError(f"output: a dream is a PNG file, with a GIF beside it; got {quoted(str(file))}")
     sheets = [_sheet(frame) for frame in frames]

@@ -25,6 +25,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError, first_line, install, unknown
+from zoo.files import user_path
 from zoo.inference.program import Program, run
 from zoo.inference.raw import Port
 from zoo.progress import busy
@@ -55,7 +56,7 @@ def export(cfg: DictConfig) -> Path:
         raise ConfigError(f"int8=true is for format=onnx, not for {cfg.format}")
     artefact = load(cfg.model)
     name = Path(cfg.model).name.removesuffix(".safetensors")
-    file = Path(cfg.output or f"{name}{'.int8' * cfg.int8}{ENDINGS[cfg.format]}").expanduser()
+    file = user_path(cfg.output or f"{name}{'.int8' * cfg.int8}{ENDINGS[cfg.format]}")
     try:
         with busy("exporting"):
             dynamic = export_artefact(artefact, file, cfg.format)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from omegaconf import ListConfig
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line
+from zoo.files import user_path
 from zoo.inference.pages import lines_of as lines_of_page
 from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standard_input
 from zoo.spec import Series, Strokes, Table, TextLine
@@ -167,7 +168,7 @@ def _rows_one_by_one(described: Table, file: str, batch_size: int, failures: Fai
     """The rows of a CSV file that cannot be read as a whole; None if its first line does not name the columns."""
     dialect = described.dialect or Dialect()
     try:
-        stream = TableStream(lines_in(Path(file).expanduser(), dialect.encoding), dialect, file, described.slices)
+        stream = TableStream(lines_in(user_path(file), dialect.encoding), dialect, file, described.slices)
     except (OSError, LookupError, DataError):
         return None
     return _streamed_rows(described, stream, batch_size, failures) if {*described.slices} <= {*stream.names} else None
@@ -209,7 +210,7 @@ def _lines_of_pages(artefact: Artefact, documents: Iterator[Example], failures: 
 
 
 def _matching(pattern: str) -> list[str]:
-    pattern = str(Path(pattern).expanduser())
+    pattern = str(user_path(pattern))
     found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
     if not found and not Path(pattern).is_file():
         raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
@@ -222,7 +223,7 @@ def _lines(source: str, failures: Failures) -> Iterator[Line]:
         yield from _readable(lines_of(standard_input()), failures)
         return
     try:
-        yield from _readable(lines_in(Path(source).expanduser()), failures)
+        yield from _readable(lines_in(user_path(source)), failures)
     except OSError as error:
         raise ConfigError(f"cannot read {source}: {error.strerror or error}; text comes in a file, or by |") from error
 

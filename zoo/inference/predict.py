@@ -20,6 +20,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
+from zoo.files import user_path
 from zoo.inference.inputs import Example, Failures, inputs_of, joined, message, read_examples
 from zoo.metrics.meanings import rounded
 from zoo.progress import track
@@ -144,7 +145,7 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
     if isinstance(artefact.spec.output, Image | Ink):
         if output is None:
             raise ConfigError(f"{artefact.model} answers with images: give their folder, output=…")
-        folder = Path(output).expanduser()
+        folder = user_path(output)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -156,7 +157,7 @@ def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], P
         yield sys.stdout, None
     else:
         try:
-            with Path(output).expanduser().open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            with user_path(output).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 yield file, None
         except OSError as error:
             raise ConfigError(f"cannot write {output}: {error.strerror}") from error

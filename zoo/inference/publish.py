@@ -16,6 +16,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from zoo.errors import ConfigError
+from zoo.files import user_path
 from zoo.inference.evaluate import TOLERANCE, compare, measure
 from zoo.inference.weight_pages import page
 from zoo.training import trusted_code
@@ -50,7 +51,7 @@ def publish(cfg: DictConfig) -> None:
         return
     if cfg.licence is None:
         raise ConfigError("say under which licence it may be used: licence=Apache-2.0")
-    folder = Path(cfg.run)
+    folder = user_path(cfg.run)
     if cfg.to is not None:
         log.info("%s", push(folder, cfg.to, licence=cfg.licence, private=cfg.private))
         return

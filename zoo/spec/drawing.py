@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ConfigError, unknown
+from zoo.files import user_path
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -80,7 +81,7 @@ def save(strokes: Drawn, path: str | os.PathLike[str]) -> None:
     Raises:
         ConfigError: it has another ending, or cannot be written.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(unknown("ending", path.suffix, SUFFIXES))
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError, install
-from zoo.files import one_line
+from zoo.files import one_line, user_path
 from zoo.spec.cells import plain_columns
 from zoo.spec.delimited import Delimited, read_delimited
 from zoo.spec.dialect import Dialect, encoding_of
@@ -50,7 +50,7 @@ def read_file(path: str | os.PathLike[str], **options: Any) -> Delimited:
         DataError: there is no such file, it is empty, ragged, damaged or has another encoding; or it is unclear how it
             is to be read.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     _check_is_file(path, "CSV")
     with unpacked(path) as file:
         try:
@@ -146,7 +146,7 @@ def read_text(path: str | os.PathLike[str], *, encoding: str | None = None) -> s
     Raises:
         DataError: there is no such file, it is empty, or it has another encoding (the message says which is likely).
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     _check_is_file(path, "text")
     try:
         with unpacked(path) as file:

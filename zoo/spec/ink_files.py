@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import DataError, unknown
-from zoo.files import one_line, quoted
+from zoo.files import one_line, quoted, user_path
 
 InkStrokes = list[list[list[float]]]
 
@@ -32,7 +32,7 @@ def read_ink(path: str | os.PathLike[str]) -> Any:
     Raises:
         DataError: there is no such file, it has another ending, is damaged, or does not say where strokes end.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(f"{path} is no file of ink: {unknown('ending', suffix, SUFFIXES)}")

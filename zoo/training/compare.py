@@ -25,7 +25,7 @@ from torch import Tensor
 
 from zoo import plots
 from zoo.errors import ArtefactError, ConfigError, unknown
-from zoo.files import one_line, quoted, replacing
+from zoo.files import one_line, quoted, replacing, user_path
 from zoo.metrics.bootstrap import CONFIDENCE, Interval
 from zoo.metrics.meanings import meaning, rounded, title
 from zoo.progress import busy
@@ -72,9 +72,9 @@ def from_command(arguments: Sequence[str]) -> None:
         print((__doc__ or "").strip())
         return
     own = dict(one.split("=", 1) for one in arguments if one.partition("=")[0] in OWN and "=" in one)
-    places = [Path(one) for one in arguments if not (one.partition("=")[0] in OWN and "=" in one)]
+    places = [user_path(one) for one in arguments if not (one.partition("=")[0] in OWN and "=" in one)]
     with said():
-        folder = Path(own.get("folder") or f"runs/comparisons/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+        folder = user_path(own.get("folder") or f"runs/comparisons/{datetime.now():%Y-%m-%d_%H-%M-%S}")
         compare(places, folder, [name for name in own.get("metrics", "").split(",") if name])
 
 

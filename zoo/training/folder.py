@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from zoo.errors import ConfigError
-from zoo.files import one_line, remove_abandoned, replacing
+from zoo.files import one_line, remove_abandoned, replacing, user_path
 from zoo.training.recipe import overrides_given
 
 try:
@@ -36,9 +36,9 @@ def choose(folder: str | None, resume: str | None, generated: str) -> tuple[Path
         generated: the name of the folder where neither is given; the time follows.
     """
     if folder is not None:
-        return Path(folder).absolute(), True
+        return user_path(folder).absolute(), True
     if resume is not None:
-        return Path(resume).absolute().parent, True
+        return user_path(resume).absolute().parent, True
     return Path(generated).absolute() / f"{datetime.now():%Y-%m-%d_%H-%M-%S}", False
 
 

@@ -25,7 +25,7 @@ import zoo.training.reports  # noqa: F401  # registers them
 from zoo import check, models, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
-from zoo.files import one_line, quoted
+from zoo.files import one_line, quoted, user_path
 from zoo.hardware import check_compiler, check_gpu
 from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
@@ -248,7 +248,8 @@ def _checkpoint(cfg: DictConfig, settings: dict[str, Any]) -> dict[str, Any] | N
         return None
     if not isinstance(cfg.resume, (str, os.PathLike)):
         raise ConfigError(f"resume: give the path of a run's last.ckpt, not {quoted(cfg.resume)}")
-    path = Path(cfg.resume)
+    path = user_path(cfg.resume)
+    cfg.resume = str(path)
     checkpoint = checkpoints.read(path)
     then = checkpoint[checkpoints.SETTINGS].get("data")
     size = then.get("batch_size") if isinstance(then, dict) else None

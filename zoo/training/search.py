@@ -35,7 +35,7 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
 from zoo.errors import ConfigError, install
-from zoo.files import one_line, quoted
+from zoo.files import one_line, quoted, user_path
 from zoo.training import folder as folders
 from zoo.training import sweep_space
 from zoo.training.compose import compose
@@ -69,7 +69,7 @@ def from_command(arguments: Sequence[str]) -> None:
         if "resume" not in own:
             count = _count(own.get("n", str(RUNS)))
             folder = own.get("folder") or f"runs/sweeps/{datetime.now():%Y-%m-%d_%H-%M-%S}"
-            sweep(overrides, count, Path(folder), own.get("config_dir"))
+            sweep(overrides, count, user_path(folder), own.get("config_dir"))
             return
         if overrides:
             raise ConfigError(f"resume: the settings of that sweep hold, and {quoted(overrides[0])} is not needed")

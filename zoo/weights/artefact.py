@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, unknown
-from zoo.files import replacing
+from zoo.files import replacing, user_path
 from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series, SourceText, Spec, Table, Transcript
 from zoo.weights import header as headers
 from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
@@ -273,7 +273,7 @@ def save(artefact: Artefact, path: str | os.PathLike[str], *, half: bool = False
             `zoo.list_models()`, or a number is too large for half precision (65504).
     """
     data = to_bytes(artefact, half=half)
-    with replacing(Path(path)) as file:  # a reader sees the old file or the new one, never half of one
+    with replacing(user_path(path)) as file:  # a reader sees the old file or the new one, never half of one
         file.write(data)
 
 
@@ -321,7 +321,7 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact
         ArtefactError: no such file, or one that is truncated, altered, oversized, from a newer zoo, of an unknown
             model, or whose tensors do not fit its model. The message names file and fault.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         data = headers.read(path)
         if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
@@ -348,7 +348,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         ArtefactError: no such file, or its header is damaged.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         return headers.entries(headers.read(path, header_alone=True))
     except ArtefactError as error:

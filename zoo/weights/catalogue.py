@@ -22,6 +22,7 @@ from torch import nn
 
 from zoo import models
 from zoo.errors import ConfigError, unknown
+from zoo.files import user_path
 from zoo.spec import Classes, Image, Spec
 from zoo.weights import artefact
 from zoo.weights.artefact import Artefact
@@ -169,7 +170,7 @@ def load(source: str | os.PathLike[str], *, sha256: str | None = None) -> Artefa
     if text in _names():
         weights = find(text)
         return artefact.load(weights.file, sha256=sha256 or weights.sha256)
-    path = Path(source)
+    path = user_path(source)
     if not path.exists() and _is_name(text):
         find(text)  # raises, and lists the names
     return artefact.load(path, sha256=sha256)

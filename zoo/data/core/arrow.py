@@ -15,7 +15,7 @@ import numpy as np
 
 from zoo.data.core.cache import ImageFiles
 from zoo.errors import DataError, first_line, install
-from zoo.files import one_line, quoted
+from zoo.files import one_line, quoted, user_path
 from zoo.spec.cells import words
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def opened(name: str, subset: str | None, revision: str | None, cache: str | Non
     Raises:
         DataError: there is none, it is damaged, or it would run a script.
     """
-    datasets, path = library(), Path(name).expanduser()
+    datasets, path = library(), user_path(name)
     if not path.exists() and (name.startswith((".", "~", os.sep)) or name.count("/") > 1):
         raise DataError(f"there is no file or folder {path.resolve()}; data.name is one, or a name such as owner/name")
     try:

@@ -26,7 +26,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from zoo.errors import DataError, SpecError
-from zoo.files import PART, cache_folder, one_line
+from zoo.files import PART, cache_folder, one_line, user_path
 from zoo.progress import track
 from zoo.spec import Image
 from zoo.spec.image_decoding import Decoded, Decoder, Job, channel_sums, decode_here, decode_in_processes
@@ -186,7 +186,7 @@ def decoded(
     if decoding.is_small:
         return decoding.in_memory()
     try:
-        base = cache_folder() / "images" if cache is None else Path(cache).expanduser()
+        base = cache_folder() / "images" if cache is None else user_path(cache)
         base.mkdir(parents=True, exist_ok=True)
         folder = base / f"{files.root.name[:40]}-{decoding.key}"
         with FileLock(base / f".{folder.name}.lock"):  # another run, or another process of this one

@@ -6,12 +6,12 @@ import glob
 import json
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from zoo import check
 from zoo.errors import ConfigError, SpecError, one_line, unknown
+from zoo.files import user_path
 from zoo.inference.pages.document import Document
 from zoo.inference.pages.reading import read_page
 from zoo.progress import track
@@ -36,14 +36,12 @@ def read(cfg: DictConfig) -> int:
         least = check.fraction("min_confidence", cfg.min_confidence)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    pattern = str(Path(str(cfg.input)).expanduser())
+    pattern = str(user_path(str(cfg.input)))
     files = sorted(glob.glob(pattern, recursive=True)) or [pattern]
     reader = load(cfg.model)
     failures = 0
     try:
-        place = (
-            nullcontext(sys.stdout) if cfg.output is None else Path(cfg.output).expanduser().open("w", encoding="utf-8")
-        )
+        place = nullcontext(sys.stdout) if cfg.output is None else user_path(cfg.output).open("w", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {cfg.output}: {error.strerror}") from error
     with place as output:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import DataError, SpecError
+from zoo.files import user_path
 from zoo.metrics.calibration import Criterion
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, Text
@@ -65,7 +66,7 @@ class Sentiment(Classification):
             positive=positive,
         )
         if embeddings is not None:
-            self._start_from(Path(embeddings).expanduser(), spec.input)
+            self._start_from(user_path(embeddings), spec.input)
 
     def _start_from(self, path: Path, text: Text) -> None:
         rows, vectors = read_vectors(path, text)
