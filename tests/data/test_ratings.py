@@ -225,6 +225,18 @@ def test_files_without_a_header_as_movielens_has_them(separator: str, tmp_path: 
     assert torch.equal(named.read().codes.dense(), data.read().codes.dense())
 
 
+def test_a_first_row_that_counts_up_is_no_header(tmp_path: Path) -> None:
+    rows = [(user, item, 1 + (user + item - 1) % 5) for user in range(1, 21) for item in range(2, 11)]
+    assert rows[0] == (1, 2, 3)
+    file = tmp_path / "ratings.csv"
+    file.write_text("".join("{},{},{}\n".format(*row) for row in rows))
+    data = CsvRatings(str(file))
+    assert len(data.read().codes.codes) == len(rows)
+    assert any("no header; its columns are user, item, rating" in note for note in data.notes)
+    named = CsvRatings(str(file), header="first", user="1", item="2", rating="3")
+    assert len(named.read().codes.codes) == len(rows) - 1
+
+
 def test_a_file_without_a_header_of_more_columns_is_asked_about(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("1,20,3,40,5,6\n2,30,4,50,6,7\n")
     with pytest.raises(DataError, match=r"looks like data .*data\.header=null"):
