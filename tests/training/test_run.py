@@ -191,6 +191,16 @@ def test_kernels_of_the_compiler_train_the_same_network(run: Run) -> None:
         torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
 
 
+def test_a_run_of_no_epochs_says_that_nothing_was_trained(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    folder = run("none", "model=mlp", "data=digits", "epochs=0")
+    assert "epochs=0: nothing is trained; the network is kept as it began" in (folder / "card.md").read_text()
+    assert any(record.levelname == "WARNING" and "epochs=0" in record.message for record in caplog.records)
+    start = folder / "model.safetensors"
+    again = run("again", "model=mlp", "data=digits", "epochs=0", f"init_from={start}")
+    assert "as it began, from" in (again / "card.md").read_text()
+    assert all(torch.equal(tensor, weights(again)[name]) for name, tensor in weights(folder).items())
+
+
 def test_the_seed_decides_everything(fit: Run) -> None:
     first, again, other = (
         weights(fit(name, *SHORT["cnn"], *SHIFTED, "epochs=1", f"seed={seed}"))

@@ -133,6 +133,9 @@ def _train(
     run_length.choose(cfg, task)
     limit_threads(cfg.run.threads if cfg.threads is None else cfg.threads)
     trainer = make_trainer(cfg, task, data, given.callbacks)
+    if trainer.max_epochs == 0:
+        origin = "" if start is None else f", from {quoted(str(cfg.init_from))}"
+        data.note(f"epochs=0: nothing is trained; the network is kept as it began{origin}", warn=True)
     if checkpoint is not None:
         _go_on(cfg, checkpoint, trainer, task, data)
     with _written(cfg, given, trainer):  # all is checked
