@@ -16,6 +16,7 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.labelled_files import draw_splits, labelled_files
+from zoo.data.core.notes import listed
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_columns
 from zoo.errors import DataError, SpecError, unknown
@@ -98,7 +99,7 @@ class CsvSequences(DataModule):
         output = targets.output(rows["train"])
         encoded = targets.encoded(output)
         counts = ", ".join(f"{len(part)} for {split}" for split, part in rows.items())
-        self.note(f"sequences of {lengths.min()} to {lengths.max()} steps of {', '.join(names)}: {counts}")
+        self.note(f"sequences of {lengths.min()} to {lengths.max()} steps of {listed(names)}: {counts}")
         series = Series(tuple(names), tuple(mean.tolist()), tuple(std.tolist()))
         return Spec(series, output), {split: Examples(columns[split], encoded[rows[split]]) for split in rows}
 
@@ -170,7 +171,7 @@ class CsvSequences(DataModule):
         """The columns of numbers; others are named and left out."""
         found = [str(name) for name in frame if frame[name].dtype.kind in "iuf"]
         if others := [str(name) for name in frame if name not in found]:
-            self.note(f"columns without numbers are left out: {', '.join(others)}")
+            self.note(f"columns without numbers are left out: {listed(others)}")
         if not found:
             raise DataError(f"{self.path.name} has no column of numbers for the steps")
         return found

@@ -12,6 +12,7 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
 from zoo.data.core.labelled_files import HELD_OUT, check_counts, labelled_files
+from zoo.data.core.notes import listed
 from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, may_be_several, of_columns
 from zoo.data.core.vocabulary import TokenisedTexts
@@ -116,7 +117,7 @@ class CsvText(DataModule):
         encoded = targets.encoded(output)
         splits = {split: Examples(texts.encoded(text, part), encoded[part]) for split, part in rows.items()}
         self.note(
-            f"{len(frame)} texts ('{self.text}') with {targets.kind} ({', '.join(self.labels)}): "
+            f"{len(frame)} texts ('{self.text}') with {targets.kind} ({listed(self.labels)}): "
             f"{', '.join(f'{len(part)} for {split}' for split, part in rows.items())}; "
             f"{len(text.vocabulary)} different {self.level}"
         )

@@ -32,6 +32,7 @@ from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
 from zoo.data.core.kinds import TEXT_WORDS
 from zoo.data.core.labelled_files import HELD_OUT, draw_splits
+from zoo.data.core.notes import listed
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.targets import TARGET_KINDS, of_columns
 from zoo.data.csv_text import AUTO_VOCAB, SPLIT, CsvText
@@ -195,7 +196,7 @@ class HuggingFace(DataModule):
         elif "train" not in parts:
             raise DataError(f"{self.path} has no split called train, but {', '.join(splits)}")
         if left := [name for name in splits if name.lower() not in SPLITS and len(splits) > 1]:
-            self.note(f"splits of other names are passed over: {', '.join(left)}")
+            self.note(f"splits of other names are passed over: {listed(left)}")
         return parts
 
     def _targets(self, features: Mapping[str, Any]) -> list[str]:

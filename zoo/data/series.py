@@ -15,6 +15,7 @@ from torch import Tensor
 from zoo import check
 from zoo.data.core.kinds import find
 from zoo.data.core.notations import read_with_decimals
+from zoo.data.core.notes import listed
 from zoo.data.windows import Sequences, SeriesData, fill
 from zoo.errors import DataError, SpecError, unknown
 from zoo.spec.cells import TIME_OF_DAY, Notation, exact_words, numbers
@@ -259,7 +260,7 @@ class CsvSeries(SeriesData):
             others = [str(name) for name in cells.columns if name not in wanted]
             chosen |= {name: kinds[name].notation for name in others if kinds[name].name == "number"}
             if left_out := [name for name in others if name not in chosen]:
-                self.note(f"columns without numbers are left out: {', '.join(left_out)}")
+                self.note(f"columns without numbers are left out: {listed(left_out)}")
         return chosen
 
     def _series(
@@ -280,7 +281,7 @@ class CsvSeries(SeriesData):
         whole[torch.from_numpy(grid.places)] = values
         missing = int(whole[:, : len(self.targets)].isnan().any(dim=1).sum())
         if missing:
-            self.note(f"{missing} steps without a number of {', '.join(self.targets)}: {GAPS_SAID[str(self.gaps)]}")
+            self.note(f"{missing} steps without a number of {listed(self.targets)}: {GAPS_SAID[str(self.gaps)]}")
         if self.gaps != "mask":
             filled = torch.ones(len(names), dtype=torch.bool)
             filled[: len(self.targets)] = self.gaps == "fill"

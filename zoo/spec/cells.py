@@ -173,7 +173,7 @@ def numbers(cells: pd.Series, name: str, notation: Notation = PLAIN) -> pd.Serie
         wrong = values.isna() & cells.notna()
         if wrong.any():
             refuse(cells[wrong], ~is_missing(cells[wrong]), name, "not a number")
-    refuse(cells, np.isinf(values.to_numpy()), name, "not finite")
+    refuse(cells, np.isinf(values.to_numpy()), name, "not finite; an unknown number is an empty cell")
     return values
 
 

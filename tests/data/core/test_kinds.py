@@ -193,3 +193,10 @@ def test_what_is_learned_equals_what_is_asked() -> None:
     np.testing.assert_array_equal(whole.numpy(), np.stack([row.numpy() for row in alone]))
     assert table_spec.columns[0].values == ("DE", "FR", "NA")  # type: ignore[union-attr]
     assert table_spec.encode({**rows[0], "country": ""})[0, 0] == 0
+
+
+def test_missing_cells_of_a_kind_that_was_given_are_said() -> None:
+    said: list[str] = []
+    frame = pd.DataFrame({"charges": ["1.5", " ", "2.5", "n/a"], "paid": [True, False, True, True]}, index=[1, 2, 3, 4])
+    find(frame, {"charges": "number", "paid": "number"}, said.append)
+    assert said == ["column 'charges' is a number: 2 of 4 cells are missing (' ', 'n/a'), first in row 2"]

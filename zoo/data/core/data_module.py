@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
@@ -14,6 +15,7 @@ import torch
 from zoo import check
 from zoo.data.core.examples import Batch, Examples
 from zoo.data.core.loader import ResumableLoader, SeededBatchSampler
+from zoo.data.core.notes import Note, joined
 from zoo.errors import ConfigError, DataError
 from zoo.hardware import fits_on_gpu
 from zoo.spec import Encoded, Spec
@@ -45,11 +47,17 @@ class DataModule(L.LightningDataModule, ABC):
         self.augment = augment
         self.splits: dict[str, Examples] = {}
         self.notes: list[str] = []
+        self._held: list[Note] | None = None  # notes, while the data is read
         self._there: dict[str, Examples] = {}  # as they lie while a network trains on a GPU
 
     def note(self, text: str, *, warn: bool = False) -> None:
-        """Say something that was guessed or left out when the data was read, in the log and in the card."""
-        if text not in self.notes:
+        """Say something that was guessed or left out when the data was read, in the log and in the card.
+
+        While it is read, notes wait: many of one kind become one.
+        """
+        if self._held is not None:
+            self._held.append(Note(text, warn))
+        elif text not in self.notes:
             log.log(logging.WARNING if warn else logging.INFO, "%s", text)
             self.notes.append(text)
 
@@ -79,8 +87,19 @@ class DataModule(L.LightningDataModule, ABC):
 
     def setup(self, stage: str | None = None) -> None:
         if not self.splits:
-            self.spec, splits = self.load()
+            with self._gathered_notes():
+                self.spec, splits = self.load()
             self.splits = {split: splits[split] for split in ("train", "val", "test") if split in splits}
+
+    @contextmanager
+    def _gathered_notes(self) -> Iterator[None]:
+        self._held = held = []
+        try:
+            yield
+        finally:
+            self._held = None
+            for text, warn in joined(list(dict.fromkeys(held))):
+                self.note(text, warn=warn)
 
     def train_dataloader(self) -> ResumableLoader:
         return self._loader("train", shuffle=True)
