@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -28,6 +29,11 @@ def test_a_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_bytes() == b"new"
     assert os.listdir(path.parent) == ["file"]
+
+
+def test_a_disk_that_is_full_is_told_of_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No space left on device: '.*file'"), replacing(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write does, without a name
 
 
 def test_a_tilde_is_a_home_and_one_of_nobody_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -44,9 +44,11 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
             if sync:
                 os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             part.unlink()
+        if isinstance(error, OSError) and error.filename is None:  # of a full disk, which names no file
+            error.filename = str(path)
         raise
     if sync:
         _sync_folder(path.parent)

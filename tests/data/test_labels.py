@@ -29,7 +29,14 @@ def read(root: Path, text: str, target: str | list[str] | None = None, kind: str
 
 
 NAMES = ["images/{:02}.png", "{:02}.png", "{:02}", "./images/{:02}.png", "images\\{:02}.png"]
-NAMES += ["/home/me/images/{:02}.png", "C:\\data\\{:02}.png", "{:02}.png#0", "data/my/{:02}.png"]
+NAMES += [
+    "/home/me/images/{:02}.png",
+    "C:\\data\\{:02}.png",
+    "{:02}.png#0",
+    "data/my/{:02}.png",
+    "{:02}.PNG",
+    "data/images/{:02}.Png",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,6 +50,13 @@ def test_a_column_names_the_images_in_some_way(root: Path, name: str, separator:
     assert labels.output([0, 1]) == Classes(("cat", "dog"))
     assert any("'picture' names the images, and learned is 'label'" in note for note in found.notes)
     assert any("3 images are not in labels.csv" in note for note in found.notes)
+
+
+def test_endings_in_capitals_are_those_in_small_letters(root: Path) -> None:
+    (root / "images" / "04.png").rename(root / "images" / "04.PNG")
+    found, labels = read(root, "picture,label\n04.png,dog\n01.PNG,cat\n03.png,dog\n")
+    assert list(found.files.names) == ["images/04.PNG", "images/01.png", "images/03.png"]
+    assert labels.codes.tolist() == [1, 0, 1]
 
 
 def test_a_table_without_a_header_keeps_its_first_row(root: Path) -> None:

@@ -133,7 +133,7 @@ def rows_of_names(found: Layout, path: Path) -> dict[str, int | None]:
         names = {name, own, own.rsplit(".", 1)[0], name.rsplit(".", 1)[0]}
         if here != found.files.root and file.is_relative_to(here):
             names.add(file.relative_to(here).as_posix())
-        for one in names:
+        for one in names | set(map(_of_any_case, names)):
             rows[one] = None if one in rows and one not in (name,) else row
     return rows | {name: row for row, name in enumerate(found.files.names)}  # of its full name none is unsure
 
@@ -174,10 +174,16 @@ def plain_name(cell: str, rows: Container[str] = ()) -> str:
     name = cell.replace("\\", "/").removeprefix("./")
     if (numbered := re.fullmatch(r"(.+)#\d+", name)) and numbered[1] in rows:
         return numbered[1]
-    if "/" in name and name not in rows:
-        parts = name.split("/")
-        return next((end for start in range(1, len(parts)) if (end := "/".join(parts[start:])) in rows), name)
-    return name
+    parts = name.split("/")
+    ends = ["/".join(parts[start:]) for start in range(len(parts))]
+    found = (one for end in ends for one in (end, _of_any_case(end)) if one in rows)
+    return next(found, name)
+
+
+def _of_any_case(name: str) -> str:
+    """A name whose ending is in small letters: some systems take .PNG for .png."""
+    stem, point, ending = name.rpartition(".")
+    return f"{stem}{point}{ending.lower()}" if point else name
 
 
 def _targets(frame: pd.DataFrame, target: str | Sequence[str] | None, taken: set[str | None], path: Path) -> list[str]:
