@@ -83,6 +83,22 @@ def test_a_stream_without_a_header_and_in_two_encodings(data: bytes) -> None:
         table(b"1\n2\n", dialect=Dialect(header=False))
 
 
+def test_a_stream_without_a_header_each_row_of_which_has_several_lines() -> None:
+    data = b'1,"a\nb"\n\n3,"c\n\nd"\n5,"e\nf"\n'
+    expected = [(1, 1, ["1", "a\nb"]), (2, 4, ["3", "c\n\nd"]), (3, 7, ["5", "e\nf"])]
+    assert table(data, dialect=Dialect(header=False)) == (expected, [])
+    open_quote = b'1,"a\n' + b'2,"b\nc"\n'
+    found, refused = table(open_quote, dialect=Dialect(header=False))
+    assert [row for *_, row in found] == [["2", "b\nc"]]
+    assert len(refused) == 1
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_header_without_rows_is_told(header: bool) -> None:
+    with pytest.raises(DataError, match="it has a header but no rows"):
+        table(b"column_1,column_2\n", dialect=Dialect(header=header))
+
+
 def test_cells_between_runs_of_blanks() -> None:
     assert table(b"a   b\n 1  2 \n3 4 5\n", dialect=Dialect(" ")) == (
         [(1, 2, ["1", "2"])], ["line 3: row 2 has 3 cells, and the header has 2"],

@@ -102,15 +102,19 @@ class TableStream:
 
     def __init__(self, lines: Iterator[Line], dialect: Dialect, source: str, expected: Collection[str] = ()) -> None:
         self._lines = lines
+        self._source = source
         self._separator = dialect.separator
         self._waiting: deque[Line] = deque()
-        self.names = self._header(source, expected) if dialect.header else self._numbers(source, expected)
+        self.names = self._header(expected) if dialect.header else self._numbers(expected)
 
     def tables(self, rows: int, refuse: Refuse) -> Iterator[tuple[pd.DataFrame, list[int]]]:
         """Tables of up to `rows` rows, and the line on which each row begins.
 
         All cells are text, or missing as in `read_table`: what a cell is does not depend on the rows beside it.
         `refuse` is called with a message for each row that cannot be read; the row is dropped, and counts.
+
+        Raises:
+            DataError: there is no row.
         """
         found = self._rows(refuse)
         while chunk := list(islice(found, rows)):
@@ -126,39 +130,42 @@ class TableStream:
                     return other
         return cells
 
-    def _header(self, source: str, expected: Collection[str]) -> list[str]:
+    def _header(self, expected: Collection[str]) -> list[str]:
         first = next((line for line in iter(self._next, None) if line.text.strip() or line.fault), None)
         if first is None:
-            raise DataError(f"{source} is empty")
+            raise DataError(f"{self._source} is empty")
         cells = None if first.fault else self._cells(first, None)
         if not cells:
             fault = first.fault or "no header of a CSV: it has a quote that is not closed"
-            raise DataError(f"line {first.number} of {source} is {fault}")
+            raise DataError(f"line {first.number} of {self._source} is {fault}")
         if first.text.lstrip().startswith(('{"', '[{"')):
             raise DataError(
-                f"line {first.number} of {source} is JSON; rows come as CSV, or in a file: input=FILE.jsonl"
+                f"line {first.number} of {self._source} is JSON; rows come as CSV, or in a file: input=FILE.jsonl"
             )
         names = [name.strip() for name in self._parted(first, cells, expected)]
         for name, count in Counter(names).items():
             if count > 1:
-                raise DataError(f"{source} has two columns named '{name}'")
+                raise DataError(f"{self._source} has two columns named '{name}'")
         return names
 
-    def _numbers(self, source: str, expected: Collection[str]) -> list[str]:
-        """Names of columns by their numbers, as many as the first line has cells that has enough."""
+    def _numbers(self, expected: Collection[str]) -> list[str]:
+        """Names of columns by their numbers, as many as the first row has cells that has enough."""
         taken: list[Line] = []
         while (line := self._next()) is not None:
-            taken.append(line)
-            cells: list[str] = []
+            lines, cells = [line], None
             with suppress(csv.Error):  # a cell is too long
-                cells = (_parsed([line.text], self._separator) if line.text else None) or []  # no text with a fault
-            names = [f"column_{number}" for number in range(1, len(cells) + 1)]
-            if {*expected} <= {*cells} and expected:
+                lines, cells = self._row(line, None) if line.text else (lines, None)  # no text with a fault
+            names = [f"column_{number}" for number in range(1, len(cells or []) + 1)]
+            if cells and expected and {*expected} <= {*cells}:
                 return cells
             if cells and {*expected} <= {*names}:
-                self._waiting.extendleft(reversed(taken))
+                self._waiting.extendleft(reversed(taken + lines))
                 return names
-        raise DataError(f"{source} has no row of the columns {', '.join(expected)}" if taken else f"{source} is empty")
+            self._waiting.extendleft(reversed(lines[1:]))
+            taken.append(line)
+        raise DataError(
+            f"{self._source} has no row of the columns {', '.join(expected)}" if taken else f"{self._source} is empty"
+        )
 
     def _rows(self, refuse: Refuse) -> Iterator[Row]:
         number, width = 0, len(self.names)
@@ -181,14 +188,23 @@ class TableStream:
                 refuse(f"{place} has {len(cells)} cells, and the header has {width}")
             else:
                 yield Row(number, line.number, cells)
+        if not number:
+            raise DataError(f"{self._source} has a header but no rows")
 
     def _next(self) -> Line | None:
         return self._waiting.popleft() if self._waiting else next(self._lines, None)
 
     def _cells(self, first: Line, width: int | None) -> list[str] | None:
         """The cells of a row, of which one may go on over the next lines; None if its quote is never closed."""
+        lines, cells = self._row(first, width)
+        if cells is None:
+            self._waiting.extendleft(reversed(lines[1:]))
+        return cells
+
+    def _row(self, first: Line, width: int | None) -> tuple[list[Line], list[str] | None]:
+        """The lines that were taken for a row, and its cells; None if its quote is never closed."""
         if (cells := _parsed([first.text], self._separator)) is not None:
-            return cells
+            return [first], cells
         taken, whole = [first], 0
         while len(taken) < MAX_CELL_LINES and whole < ROWS_IN_CELL and (line := self._next()) is not None:
             taken.append(line)
@@ -200,13 +216,12 @@ class TableStream:
                 except csv.Error:  # the quote that closes is one that opens
                     break
                 if cells is not None and width in (None, len(cells)):
-                    return cells
+                    return taken, cells
                 if cells is not None:
                     break
             elif width is not None and line.text.count(self._separator) == width - 1:
                 whole += width - 1
-        self._waiting.extendleft(reversed(taken[1:]))
-        return None
+        return taken, None
 
 
 def _parsed(texts: list[str], separator: str, strict: bool = False) -> list[str] | None:
