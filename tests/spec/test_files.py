@@ -187,10 +187,24 @@ def test_what_grows_too_much_is_not_unpacked(
     path = tmp_path / "table.csv.packed"
     path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 2**19))
     for read in (read_table, files.read_text):
-        with pytest.raises(DataError, match=r"table\.csv\.packed has [\d,]+ bytes and holds more than .*unpack"):
+        with pytest.raises(
+            DataError, match=r"table\.csv\.packed has [\d,]+ bytes, and what is in it grows to more than .*unpack"
+        ):
             read(path)
     monkeypatch.setattr(packed, "SMALL", 2**22)
     assert len(read_table(path)) == 2**19
+
+
+def test_a_file_that_grows_too_much_is_left_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "SMALL", 2**20)
+    monkeypatch.setattr(packed, "AT_ONCE", 2**16)
+    path, taken = tmp_path / "table.csv.gz", []
+    path.write_bytes(gzip.compress(b"1,2\n" * 2**22))
+    check = packed._check_growth
+    monkeypatch.setattr(packed, "_check_growth", lambda size, *more: (taken.append(size), check(size, *more)))
+    with pytest.raises(DataError, match="grows to more than 200 times"):
+        read_table(path)
+    assert max(taken) <= 2**24 / 8
 
 
 def test_a_parquet_file_of_a_few_bytes_and_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

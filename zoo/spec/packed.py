@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from zoo.files import quoted
 ZIP = b"PK\x03\x04"  # how such files begin
 PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 MAX_UNPACKED = 2**31  # bytes of what is in a compressed file,
-MAX_GROWTH, SMALL = 200, 2**26  # or so many times the file's own, once there are more than so many
+MAX_GROWTH, SMALL = 200, 2**26  # or so many times those that were read, once there are more than so many
 AT_ONCE = 2**20  # bytes
 WORKBOOK = "an Excel workbook; save its sheet as CSV"
 PICKLE = "a pickle, and none is ever read; save it as CSV or Parquet"
@@ -74,8 +74,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             if opened is not None:
                 inner = Path(folder, path.stem)
-                with opened(path, "rb") as source:
-                    _copy(source, inner, path)
+                with path.open("rb") as packed, opened(packed, "rb") as source:
+                    _copy(source, inner, path, packed.tell)
             else:
                 inner = _unzipped(path, Path(folder))
         except (OSError, EOFError, zlib.error, lzma.LZMAError, BadZipFile, RuntimeError) as error:
@@ -86,32 +86,53 @@ def unpacked(path: Path) -> Iterator[Path]:
 def _unzipped(path: Path, folder: Path) -> Path:
     """The one file of a zip file, written to a folder."""
     with ZipFile(path) as packed:
-        names = [one.filename for one in packed.infolist() if not one.is_dir()]
+        files = {one.filename: one for one in packed.infolist() if not one.is_dir()}
         for name, what in ZIPPED.items():
-            if name in names:
+            if name in files:
                 raise DataError(f"{path} is {what}")
-        names = [name for name in names if not name.startswith("__MACOSX/")]
+        names = [name for name in files if not name.startswith("__MACOSX/")]
         if len(names) != 1:
             raise DataError(f"{path} holds {len(names)} files ({quoted(names)}); a table is one: unpack it")
-        inner = folder / Path(names[0]).name
-        with packed.open(names[0]) as source:
-            _copy(source, inner, path)
+        inner, about = folder / Path(names[0]).name, files[names[0]]
+        _check_growth(about.file_size, about.compress_size, path)  # no more than it says can be read from it
+        with packed.open(about) as source:
+            _copy(source, inner, path, lambda: about.compress_size)
     return inner
 
 
-def _copy(source: IO[bytes], inner: Path, path: Path) -> None:
-    """Write what is in a compressed file, up to the limit: a few kilobytes may hold more than any disk.
+def _copy(source: IO[bytes], inner: Path, path: Path, taken: Callable[[], int]) -> None:
+    """Write what is in a compressed file, up to the limit.
+
+    Args:
+        source: what is in it.
+        inner: where it is written.
+        path: of the compressed file.
+        taken: says how many of its bytes have been read.
 
     Raises:
         DataError: it is more.
     """
-    limit = min(MAX_UNPACKED, max(SMALL, MAX_GROWTH * path.stat().st_size))
     size = 0
     with inner.open("wb") as target:
         while data := source.read(AT_ONCE):
             size += target.write(data)
-            if size > limit:
-                raise DataError(
-                    f"{path} has {path.stat().st_size:,} bytes and holds more than {limit:,}, which is the limit of "
-                    "what is unpacked; unpack it yourself if that is right"
-                )
+            _check_growth(size, taken(), path)
+
+
+def _check_growth(size: int, packed: int, path: Path) -> None:
+    """Refuse a file of which a few kilobytes hold more than any disk, as soon as that is seen.
+
+    Args:
+        size: bytes that are unpacked.
+        packed: bytes from which they come.
+        path: of the compressed file.
+
+    Raises:
+        DataError: they are too many.
+    """
+    if size > MAX_UNPACKED or (size > SMALL and size > MAX_GROWTH * packed):
+        limit = f"{MAX_UNPACKED:,} bytes" if size > MAX_UNPACKED else f"{MAX_GROWTH} times what it takes"
+        raise DataError(
+            f"{path} has {path.stat().st_size:,} bytes, and what is in it grows to more than {limit}; unpack it "
+            "yourself if that is right"
+        )
