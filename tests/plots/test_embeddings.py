@@ -31,3 +31,9 @@ def test_words_of_topics(tmp_path: Path, topics: int, read: Read) -> None:
     words = [[f"word {k}" for k in range(6)]] * topics
     plots.topic_words(words, torch.rand(topics, 6), tmp_path / "topics.png")
     read(tmp_path / "topics.png")
+
+
+def test_labels_of_several_numbers_have_no_colour(tmp_path: Path, read: Read) -> None:
+    points = torch.randn(40, 2)
+    plots.scatter(points, torch.zeros(40, 3), None, tmp_path / "map.png")
+    assert read(tmp_path / "map.png").std() > 0

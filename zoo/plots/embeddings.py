@@ -20,11 +20,15 @@ READABLE_TOPICS = 24
 
 
 def scatter(points: Tensor, labels: Tensor, names: Sequence[str] | None, path: Path) -> None:
-    """Draw points (N, 2), coloured by their labels (N,): classes, if they have names, and otherwise values."""
+    """Draw points (N, 2), coloured by their labels (N,): classes, if they have names, and otherwise values.
+
+    Labels of several numbers each, such as sentences, have no colour.
+    """
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes = figure.add_subplot(xticks=[], yticks=[])
     if names is None or len(names) > READABLE_CLASSES:
-        axes.scatter(points[:, 0], points[:, 1], c=labels.flatten(), s=8, cmap="viridis")
+        shade = labels.flatten() if labels.numel() == len(points) else None
+        axes.scatter(points[:, 0], points[:, 1], c=shade, s=8, cmap=None if shade is None else "viridis")
     else:
         colours = colormaps["tab10" if len(names) <= 10 else "turbo"].resampled(len(names))
         for label, name in enumerate(names):
