@@ -53,6 +53,26 @@ def test_several_columns_and_splits(root: Path) -> None:
     assert any("10 images have no caption" in note for note in data.notes)
 
 
+def test_numbers_are_no_captions(root: Path) -> None:
+    rows = ["image_name| comment_number| comment", *(f"{n}.png| {k}| A sheet {k}." for n in range(30) for k in (0, 1))]
+    (root / "captions.csv").write_text("\n".join(rows), encoding="utf-8")
+    data = CaptionFolder(str(root), size=8)
+    data.setup()
+    assert any("60 captions of 30 images" in note for note in data.notes)
+    assert any("columns without words are left out: comment_number" in note for note in data.notes)
+    (root / "captions.csv").write_text("image,caption\n0.png,.\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no column of captions"):
+        CaptionFolder(str(root), size=8).setup()
+
+
+def test_captions_as_the_hub_has_them(root: Path) -> None:
+    rows = [f'{{"file_name": "{n}.png", "text": "a {COLOURS[n % 3]} sheet"}}' for n in range(30)]
+    (root / "metadata.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    data = CaptionFolder(str(root), size=8)
+    data.setup()
+    assert set(data.spec.output.vocabulary) == {"a", "sheet", *COLOURS}  # type: ignore[union-attr]
+
+
 def test_a_row_that_names_no_image(root: Path) -> None:
     (root / "captions.csv").write_text("image,caption\n1.png,a\nx.png,b\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"captions\.csv, line 3: 'x\.png' is no image"):

@@ -52,6 +52,18 @@ def test_a_column_names_the_images_in_some_way(root: Path, name: str, separator:
     assert any("3 images are not in labels.csv" in note for note in found.notes)
 
 
+def test_a_row_of_more_cells_loses_none_of_them(root: Path) -> None:
+    text = "picture,label\n\n01.png,cat\n03.png,a dog, which runs\n"
+    with pytest.raises(DataError, match=r"labels\.csv, line 4 has 3 cells, and the first line 2; a text with commas"):
+        read(root, text)
+    with pytest.raises(DataError, match=r"line 4 has 1 cells"):
+        read(root, text.replace(",a dog, which runs", ""))
+    with pytest.raises(DataError, match="two columns named 'label'"):
+        read(root, "picture,label,label\n01.png,a,b\n")
+    _, labels = read(root, "picture,label,\n01.png,cat,\n03.png,dog,,\n")  # separators at the end
+    assert labels.names == ("cat", "dog")
+
+
 def test_endings_in_capitals_are_those_in_small_letters(root: Path) -> None:
     (root / "images" / "04.png").rename(root / "images" / "04.PNG")
     found, labels = read(root, "picture,label\n04.png,dog\n01.PNG,cat\n03.png,dog\n")

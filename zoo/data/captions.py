@@ -17,10 +17,11 @@ from zoo.data.core.cache import DecodedImages, decoded
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
 from zoo.data.core.labelled_files import draw_splits
+from zoo.data.core.notes import listed
 from zoo.data.core.splits import split_fractions
 from zoo.data.image_columns import SizedImages
 from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names, split_column, splits_of
-from zoo.data.layouts import ImageFiles, layout
+from zoo.data.layouts import DESCRIBED, ImageFiles, layout
 from zoo.errors import DataError
 from zoo.files import quoted, user_path
 from zoo.spec import Image, Spec, Tokens
@@ -29,7 +30,8 @@ from zoo.spec.text import FIRST, UNKNOWN, learn_vocabulary, tokenise
 
 log = logging.getLogger(__name__)
 
-NAMES = ("captions.csv", "captions.txt", "labels.csv")
+NAMES = ("captions.csv", "captions.txt", "labels.csv", *DESCRIBED)
+_NUMBER = r"[-+]?[\d.]*"  # such as how many liked it, or nothing
 MOST = 10  # captions of an image that are kept
 
 
@@ -41,8 +43,9 @@ class CaptionFolder(DataModule):
 
     Args:
         root: the folder.
-        captions: the table; None for `captions.csv`, `captions.txt` or `labels.csv` in the folder. One of its columns
-            names the images, one may be called `split`, and all others hold captions.
+        captions: the table; None for `captions.csv`, `captions.txt`, `labels.csv` or the Hub's `metadata.csv` in the
+            folder. One of its columns names the images, one may be called `split`, and all others of words hold
+            captions.
         size: S, height and width of an image.
         fit: how images of other proportions are resized: `stretch`, `crop` or `pad`.
         min_freq: words that occur less often in the training split are unknown.
@@ -115,7 +118,10 @@ class CaptionFolder(DataModule):
         frame = read_labels(table, rows)
         naming = naming_column(frame, rows, table, "images")
         split = split_column(frame, naming)
-        texts = [name for name in frame if name not in (naming, split)]
+        others = [name for name in frame if name not in (naming, split)]
+        texts = [name for name in others if not frame[name].str.fullmatch(_NUMBER).all()]
+        if left := [name for name in others if name not in texts]:
+            self.note(f"columns without words are left out: {listed(left)}")
         if not texts:
             raise DataError(f"{table} has no column of captions, beside the one that names the images")
         captions: dict[int, list[str]] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections import Counter
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +13,13 @@ from zoo.data.core.targets import Targets, may_be_several, of_columns
 from zoo.data.layouts import NAMED, Layout, only, split_of
 from zoo.errors import DataError, unknown
 from zoo.files import one_line, quoted
-from zoo.spec.dialect import encoding_of
+from zoo.spec.dialect import BLANKS, encoding_of, split_rows
 from zoo.spec.files import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOOKED_AT = 100  # rows, to tell which column names files
-UNNAMED = "Unnamed: "  # what pandas calls a column without a name
 WITH_COMMA = r"[+-]?\d+(?:,\d+)?"  # a number, in a file whose separator is none
 
 
@@ -76,7 +77,7 @@ def read_labels(path: Path, rows: Container[str]) -> pd.DataFrame:
     Raises:
         DataError: it cannot be read, or has no rows.
     """
-    if path.suffix.lower() == ".jsonl":
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
         return read_table(path).astype("string").fillna("").astype(object)
     frame = _cells(path, header=True)
     if any("." in name and plain_name(name, rows) in rows for name in frame):
@@ -90,32 +91,41 @@ def _cells(path: Path, *, header: bool) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        encoding = encoding_of(path)
-        with path.open("rb") as file:
-            start = file.readline().decode(encoding, errors="replace")
+        text = path.read_text(encoding_of(path)).removeprefix("\ufeff")
+        start = text.partition("\n")[0]
         likely = max(",;|", key=start.count)  # captions have commas in them, beside a tab
-        separator = "\t" if "\t" in start else likely if likely in start else " "
-        frame = pd.read_csv(
-            path,
-            sep=r"\s+" if separator == " " else separator,
-            header="infer" if header else None,
-            dtype=str,
-            keep_default_na=False,
-            encoding=encoding,
-        )
+        separator = "\t" if "\t" in start else likely if likely in start else BLANKS
+        rows = {line: [cell.strip() for cell in cells] for line, cells in split_rows(text, separator)}
     except FileNotFoundError:
         raise DataError(f"there is no table of labels {path}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(one_line(f"cannot read {path}, which is to be a CSV file: {error}")) from error
-    if header and str(frame.columns[0]).startswith(UNNAMED) and frame.shape[1] > 2 and frame.iloc[:, 0].is_unique:
+    rows = {line: cells for line, cells in rows.items() if any(cells)}
+    if not rows:
+        raise DataError(f"{path} is empty")
+    names = _names(path, rows.pop(min(rows))) if header else [f"column_{n + 1}" for n in range(len(rows[min(rows)]))]
+    for line, cells in rows.items():
+        while len(cells) > len(names) and not cells[-1]:
+            cells.pop()
+        if len(cells) != len(names):
+            more = "; a text with commas stands in quotes" * (len(cells) > len(names) and separator == ",")
+            raise DataError(f"{path}, line {line} has {len(cells)} cells, and the first line {len(names)}{more}")
+    frame = pd.DataFrame(list(rows.values()), index=list(rows), columns=names, dtype=str)
+    if header and not names[0] and len(names) > 2 and frame.iloc[:, 0].is_unique:
         frame = frame.iloc[:, 1:]  # it counts the rows
-    if not header:
-        frame.columns = [f"column_{number + 1}" for number in range(frame.shape[1])]
-    frame = frame.rename(columns=str.strip).apply(lambda cells: cells.str.strip())
     if separator != ",":
         frame = frame.apply(lambda cells: cells.str.replace(",", ".") if _have_commas(cells) else cells)
-    frame.index += 1 + header  # the line in the file
     return frame
+
+
+def _names(path: Path, names: list[str]) -> list[str]:
+    """The names of the columns, without those that have none at the end."""
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise DataError(f"{path} has two columns named '{name}'; give them different names")
+    return names
 
 
 def _have_commas(cells: pd.Series) -> bool:
