@@ -37,6 +37,15 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
     assert label in (0, 1)
 
 
+def test_frames_in_files_of_their_own_are_no_videos(tmp_path: Path) -> None:
+    for number in range(2 * COUNT):
+        file = tmp_path / ("walk", "run")[number % 2] / f"clip{number % 3}" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.new("L", (10, 10)).save(file)
+    with pytest.raises(DataError, match="more than one frame"):
+        VideoFolder(str(tmp_path), size=8).setup()
+
+
 def test_a_label_for_each_frame(tmp_path: Path) -> None:
     rows = ["clip,frame,light"]
     for number in range(COUNT):

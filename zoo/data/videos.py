@@ -154,6 +154,11 @@ class VideoFolder(DataModule):
                 raise DataError(f"the frames of {self.root} take more than 4 GB; give a smaller data.size")
             videos.append(frames)
         lengths = [len(video) for video in videos]
+        if max(lengths) == 1:
+            raise DataError(
+                f"no file of {self.root} has more than one frame: all frames of a video stand in one file; images are "
+                "for data=image_folder"
+            )
         self.note(f"{len(videos)} videos of {min(lengths)} to {max(lengths)} frames")
         return videos
 
