@@ -110,3 +110,27 @@ def test_a_csv_file_with_a_row_for_each_word(everywhere: bool, tmp_path: Path) -
     file.write_text("Sentence #,Word,Tag\n1,a,O\n,b\n")
     with pytest.raises(DataError, match=r"line 3 has 2 cells, and the header 3"):
         Conll(str(file)).setup()
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_csv_file_of_other_separators(separator: str, tmp_path: Path) -> None:
+    rows = [("sentence_id", "word", "tag"), *((n // 4, f"w{n}", "AB"[n % 2]) for n in range(80))]
+    (tmp_path / "a.csv").write_text("\n".join(separator.join(map(str, row)) for row in rows))
+    data = Conll(str(tmp_path / "a.csv"))
+    data.setup()
+    assert data.spec.output == Labels(("A", "B"))
+    assert sum(map(len, data.splits.values())) == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"tokens": ["a"], "ner_tags": [0]}\n', "is JSON"),
+        ("a O\nb O\n" * 30, "1 different sentences; .* an empty line ends each"),
+        ("".join(f"w{n} O\n\n" for n in range(30)), "have the label 'O'"),
+    ],
+)
+def test_what_is_no_such_file_says_so(text: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(DataError, match=fault):
+        Conll(str(tmp_path / "a.txt")).setup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,30 @@ def test_a_table(tmp_path: Path, name: str, separator: str, header: str | None, 
     swapped = bool(options)
     assert source.split()[0] == ("der" if swapped else "the")
     assert target.split()[-1] == ("runs." if swapped else "rennt!")
+
+
+def test_numbers_of_sentences_are_passed_over(tmp_path: Path) -> None:
+    rows = [f"{n}\t{one}\t{n + 9}\t{other}" for n, (one, other) in enumerate(zip(SOURCES, TARGETS))]
+    data = setup(write(tmp_path / "a.tsv", rows))
+    assert texts(data, "train")[0][0].startswith("the dog")
+    assert texts(data, "train")[0][1].endswith("rennt.")
+    assert any("column 2 is the source, and column 4 its translation" in note for note in data.notes)
+    named = setup(write(tmp_path / "b.tsv", ["id\tenglish\tn\tgerman", *rows]))
+    assert texts(named, "train") == texts(data, "train")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_lines_of_json(nested: bool, tmp_path: Path) -> None:
+    rows = [{"id": n, "en": one, "de": other} for n, (one, other) in enumerate(zip(SOURCES, TARGETS))]
+    lines = [json.dumps({"translation": row} if nested else row) for row in rows]
+    data = setup(write(tmp_path / "a.jsonl", lines), source="en", target="de")
+    assert sum(map(len, data.splits.values())) == 40
+    assert texts(data, "train")[0][1].endswith("rennt.")
+
+
+def test_empty_lines_at_the_end_of_one_file(tmp_path: Path) -> None:
+    en, de = write(tmp_path / "a.en", SOURCES), write(tmp_path / "a.de", [*TARGETS, "", ""])
+    assert sum(map(len, setup(en, target_path=de).splits.values())) == 40
 
 
 def test_quotes_of_a_table_of_tabs_are_part_of_its_texts(tmp_path: Path) -> None:

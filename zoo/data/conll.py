@@ -23,7 +23,8 @@ from zoo.spec.files import read_text
 from zoo.spec.sentence import normal
 
 UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")  # columns of CoNLL-U
-IN_CSV = ("sentence", "word")  # how names of columns begin
+COLUMNS = (",", ";", "\t")  # what separates the cells of a CSV file
+IN_CSV = ("sentence", "word")  # how names of its columns begin
 MIN_SENTENCES = 10
 
 
@@ -85,7 +86,10 @@ class Conll(DataModule):
     def load(self) -> tuple[Spec, dict[str, Examples]]:
         given = {split: self._read(user_path(path)) for split, path in self.paths.items() if path is not None}
         parts = self._split(given)
-        labels = Labels(tuple(sorted({label for sentence in parts["train"] for label in sentence.labels})))
+        names = sorted({label for sentence in parts["train"] for label in sentence.labels})
+        if len(names) < 2:
+            raise DataError(f"all words of {self.paths['train']} have the label {quoted(names[0])} (data.column)")
+        labels = Labels(tuple(names))
         for split, sentences in parts.items():
             if new := sorted({label for sentence in sentences for label in sentence.labels} - set(labels.names)):
                 raise DataError(f"the label {quoted(new[0])} occurs for {split} alone; no sentence for training has it")
@@ -111,7 +115,8 @@ class Conll(DataModule):
         for sentence in source:
             first.setdefault(sentence.words, len(first))
         if len(first) < MIN_SENTENCES:
-            raise DataError(f"{self.paths['train']} has {len(first)} different sentences; at least 10 are needed")
+            fault = f"{self.paths['train']} has {len(first)} different sentences; at least {MIN_SENTENCES} are needed"
+            raise DataError(f"{fault}, and an empty line ends each")
         val, test = (part * (split not in given) for split, part in zip(("val", "test"), self.fractions))
         rows = random_split(len(first), (val, test), self.split_seed)
         chosen = {place: split for split, places in rows.items() for place in places}
@@ -123,8 +128,11 @@ class Conll(DataModule):
     def _read(self, path: Path) -> list[Tagged]:
         text = read_text(path, encoding=self.encoding)
         lines = text.split("\n")
-        if (names := _names_of_csv(lines[0])) is not None:
-            return self._of_csv(path, names, text)
+        for separator in COLUMNS:
+            if (names := _names_of_csv(lines[0], separator)) is not None:
+                return self._of_csv(path, names, text, separator)
+        if lines[0].lstrip().startswith(('{"', '[{"')):
+            raise DataError(f"{path} is JSON; sentences have a word a line, or are a CSV file with a row a word")
         rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
         first = next((row for row, line in zip(rows, lines) if row and not _passed(line)), [])
         universal = len(first) == len(UNIVERSAL) and first[0].partition("-")[0].isdigit()
@@ -154,14 +162,14 @@ class Conll(DataModule):
             raise DataError(f"{path} has no sentences")
         return sentences
 
-    def _of_csv(self, path: Path, names: list[str], text: str) -> list[Tagged]:
+    def _of_csv(self, path: Path, names: list[str], text: str, separator: str) -> list[Tagged]:
         """The sentences of a CSV file: one begins with each new cell of the column of sentences."""
         number, word = (next(place for place, name in enumerate(names) if name.startswith(one)) for one in IN_CSV)
         label = self._column_of(path, names)
         sentences: list[Tagged] = []
         words: list[tuple[str, str]] = []
         last = ""
-        for line, row in islice(split_rows(text, ","), 1, None):
+        for line, row in islice(split_rows(text, separator), 1, None):
             if not row:
                 continue
             if len(row) != len(names):
@@ -208,9 +216,9 @@ class Conll(DataModule):
         return column - 1 if column > 0 else column
 
 
-def _names_of_csv(line: str) -> list[str] | None:
+def _names_of_csv(line: str, separator: str) -> list[str] | None:
     """The names of columns, in lower case, in the first line of a CSV file with a row a word; None if it is none."""
-    names = [name.strip().lower() for name in next(csv.reader([line]), [])]
+    names = [name.strip().lower() for name in next(csv.reader([line], delimiter=separator), [])]
     return names if len(names) > 2 and all(any(name.startswith(one) for name in names) for one in IN_CSV) else None
 
 

@@ -20,6 +20,7 @@ from zoo.errors import DataError, unknown
 from zoo.files import quoted, user_path
 from zoo.spec import SourceText, Spec, TargetText, subwords
 from zoo.spec.files import read_text
+from zoo.spec.json_files import read_json
 from zoo.spec.text import FIRST, LEVELS, UNKNOWN
 from zoo.spec.translation import COPIED, tokens_of
 
@@ -27,6 +28,7 @@ SPLITS, SIDES = ("train", "val", "test"), ("source", "translation")
 MIN_PAIRS = 10
 MAX_WORDS = 30_000
 LANGUAGES = ("de", "en")
+LOOKED_AT = 100  # rows, to tell which columns hold texts
 NAMES = {  # by which a first line of names is known
     *("source", "target", "src", "tgt", "text", "translation", "input", "output"),
     *("en", "de", "fr", "es", "it", "nl", "pt", "english", "german", "french", "spanish", "italian", "dutch"),
@@ -147,9 +149,12 @@ class ParallelText(DataModule):
         """The pairs of texts of a table, or of two files."""
         text = read_text(path, encoding=self.encoding)
         if target_path is None:
-            return self._of_table(Path(path).name, text)
+            return self._of_json(Path(path), text) if text.startswith(("{", "[{")) else self._of_table(path, text)
         names = Path(path).name, Path(target_path).name
         sources, targets = _lines(text), _lines(read_text(target_path, encoding=self.encoding))
+        for lines, others in ((sources, targets), (targets, sources)):
+            while len(lines) > len(others) and not lines[-1].strip():
+                lines.pop()
         if len(sources) != len(targets):
             raise DataError(
                 f"{names[0]} has {len(sources):,} lines and {names[1]} {len(targets):,}; each line of the one is "
@@ -157,7 +162,18 @@ class ParallelText(DataModule):
             )
         return self._complete(list(zip(sources, targets)), names, 1)
 
-    def _of_table(self, name: str, text: str) -> list[tuple[str, str]]:
+    def _of_json(self, path: Path, text: str) -> list[tuple[str, str]]:
+        """The pairs of objects, which may each stand alone in another, as `{"translation": {"en": …, "de": …}}`."""
+        frame, _ = read_json(path, text)
+        rows = frame.to_dict("records")
+        if all(len(row) == 1 and isinstance(next(iter(row.values())), dict) for row in rows):
+            rows = [next(iter(row.values())) for row in rows]
+        names = list(rows[0])
+        cells = [[cell if isinstance(cell, str) else "" for cell in map(row.get, names)] for row in rows]
+        return self._of_rows(path.name, [names, *cells], named=True)
+
+    def _of_table(self, path: str, text: str) -> list[tuple[str, str]]:
+        name = Path(path).name
         first, _, _ = text.partition("\n")
         separator = next((sign for sign in "\t;," if sign in first), None)
         if separator is None:
@@ -169,15 +185,19 @@ class ParallelText(DataModule):
             rows = [line.split("\t") for line in _lines(text)]
         else:
             rows = list(csv.reader(io.StringIO(text), delimiter=separator))
+        return self._of_rows(name, rows, named=any(isinstance(column, str) for column in self.columns))
+
+    def _of_rows(self, name: str, rows: Sequence[Sequence[str]], *, named: bool) -> list[tuple[str, str]]:
+        """The pairs of a table, whose first row holds names if it is `named`, or looks like it."""
         header = [cell.strip() for cell in rows[0]]
-        named = any(isinstance(column, str) for column in self.columns)
-        guessed = not named and len(header) > 1 and {cell.lower() for cell in header[:2]} <= NAMES
-        places = [self._place(name, header, column, default) for default, column in enumerate(self.columns)]
+        places = [self._place(name, header, column, default) for column, default in zip(self.columns, _texts_of(rows))]
+        guessed = not named and len(header) > 1 and {header[place].lower() for place in places} <= NAMES
         skipped = int(named or guessed)
         if guessed:
             self.note(f"the first line of {name} holds names: {', '.join(header)}")
-        if not named:
-            self.note(f"{name}: columns {places[0] + 1} and {places[1] + 1} are source and translation")
+        if None in self.columns:
+            told = [header[place] if named else f"column {place + 1}" for place in places]
+            self.note(f"{name}: {told[0]} is the source, and {told[1]} its translation")
         pairs = []
         for number, row in enumerate(rows[skipped:], start=1 + skipped):
             if row and max(places) >= len(row):
@@ -273,6 +293,17 @@ class ParallelText(DataModule):
         for pair in pairs:
             drawn[chosen[first[pair.source]]].append(pair)
         return {split: given[split] if split in given and split != "train" else drawn[split] for split in drawn}
+
+
+def _texts_of(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """The places of the first two columns that are no numbers of sentences; else 0 and 1."""
+    looked_at = rows[1 : 1 + LOOKED_AT] or rows
+    texts = [
+        place
+        for place in range(len(rows[0]))
+        if not all(row[place].strip().isdecimal() for row in looked_at if len(row) > place)
+    ]
+    return (texts[0], texts[1]) if len(texts) > 1 else (0, 1)
 
 
 def _lines(text: str) -> list[str]:
