@@ -36,6 +36,11 @@ def test_a_disk_that_is_full_is_told_of_with_the_file(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write does, without a name
 
 
+def test_what_is_no_fault_of_the_disk_stays_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError, match=r"^it takes too long$"), replacing(tmp_path / "file"):
+        raise TimeoutError("it takes too long")
+
+
 def test_a_tilde_is_a_home_and_one_of_nobody_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert user_path("~/x.csv") == tmp_path / "x.csv"

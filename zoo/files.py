@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import reprlib
 import secrets
@@ -15,6 +16,7 @@ from typing import IO, Any
 from zoo.errors import one_line as one_line
 
 PART = ".part"  # the end of the name of a file that is being written
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # full ones, limits, damage
 _ABANDONED = 24 * 60 * 60  # seconds after which what a killed process left is removed
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxtuple = 3, 4, 4, 4
@@ -47,8 +49,8 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     except BaseException as error:
         with suppress(FileNotFoundError):
             part.unlink()
-        if isinstance(error, OSError) and error.filename is None:  # of a full disk, which names no file
-            error.filename = str(path)
+        if isinstance(error, OSError) and error.errno in _OF_DISKS and error.filename is None:
+            error.filename = str(path)  # which a write does not name
         raise
     if sync:
         _sync_folder(path.parent)

@@ -22,8 +22,16 @@ FILES = {
     "c.inkml": INKML,
     "d.inkml": "<ink><trace>0 5 7, 10 5 8</trace><trace>5 0 9, 5 10.5 9</trace></ink>",
     "e.csv": "stroke,x,y\n1,0,5\n1,10,5\n2,5,0\n2,5,10.5\n",
+    "g.csv": "stroke;x;y\n1;0,0;5\n1;10,0;5\n2;5,0;0\n2;5,0;10,5\n",
     "f.csv": "X;Y;Stroke\n0;5;first\n10;5;first\n5;0;next\n5;10.5;next\n",
 }
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "utf-8-sig"])
+def test_ink_of_other_encodings(encoding: str, tmp_path: Path) -> None:
+    text = INKML.replace("?>", "?><!-- é -->").replace("?>", f' encoding="{encoding.removesuffix("-sig")}"?>')
+    (tmp_path / "a.inkml").write_bytes(text.encode(encoding))
+    assert read_ink(tmp_path / "a.inkml") == CROSS
 
 
 @pytest.mark.parametrize("name", FILES)

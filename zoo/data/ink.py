@@ -25,7 +25,7 @@ from zoo.errors import DataError, SpecError
 from zoo.files import one_line, quoted, replacing, user_path
 from zoo.spec import Classes, Spec, Strokes, Transcript
 from zoo.spec.files import read_text
-from zoo.spec.ink_files import LINES, SUFFIXES, read_ink, read_unipen, strokes_of_rows
+from zoo.spec.ink_files import LINES, SUFFIXES, read_ink, read_points, read_unipen, strokes_of_rows
 from zoo.spec.json_files import json_lines
 from zoo.spec.strokes import last_repeated, sizes_of
 
@@ -356,9 +356,7 @@ class InkFolder(InkData):
         raise DataError(f"{self.path} is no folder, and ends in none of {', '.join(LINES)} and .csv")
 
     def _rows(self) -> list[tuple[str, str, Any, Any]]:
-        from zoo.spec.files import read_table
-
-        frame = read_table(self.path)
+        frame = read_points(self.path)
         columns = {str(name).strip().lower(): name for name in frame.columns}
         for name in ("ink", "label", "stroke", "x", "y"):
             if name not in columns:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError, unknown
 from zoo.files import one_line, quoted, user_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 InkStrokes = list[list[list[float]]]
 
@@ -43,8 +47,9 @@ def read_ink(path: str | os.PathLike[str]) -> Any:
     if suffix == ".csv":
         return _of_csv(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig" if suffix == ".json" else _encoding_of(data)).removeprefix("\ufeff")
+    except (OSError, UnicodeDecodeError, LookupError) as error:
         raise DataError(one_line(f"cannot read {path}: {error}")) from error
     return _of_json(text, path) if suffix == ".json" else _of_inkml(text, path)
 
@@ -62,10 +67,30 @@ def _of_json(text: str, path: Path) -> Any:
     return strokes
 
 
-def _of_csv(path: Path) -> InkStrokes:
+def _encoding_of(xml: bytes) -> str:
+    """The encoding of a file of XML, by its byte order mark or its first line."""
+    if xml.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    declared = re.match(rb"""\s*<\?xml[^>]*?encoding=["']([\w.:-]+)["']""", xml.removeprefix(codecs.BOM_UTF8))
+    return declared[1].decode() if declared else "utf-8"
+
+
+def read_points(path: Path) -> pd.DataFrame:
+    """A table of points; where x and y have a comma before their fractions, it is read."""
     from zoo.spec.files import read_table
 
+    def are_numbers(frame: pd.DataFrame) -> bool:
+        return all(frame[name].dtype.kind in "iuf" for name in frame if str(name).strip().lower() in ("x", "y"))
+
     frame = read_table(path)
+    if are_numbers(frame):
+        return frame
+    with_commas = read_table(path, decimal=",")
+    return with_commas if are_numbers(with_commas) else frame
+
+
+def _of_csv(path: Path) -> InkStrokes:
+    frame = read_points(path)
     columns = {str(name).strip().lower(): name for name in frame.columns}
     for name in ("stroke", "x", "y"):
         if name not in columns:
