@@ -157,6 +157,24 @@ def test_an_input_with_gaps_is_filled_with_a_word(tmp_path: Path) -> None:
     assert "left out: note" in " ".join(data.notes)
 
 
+def test_a_row_that_belongs_to_no_series_is_told(tmp_path: Path) -> None:
+    rows = [(time, shop, n) for shop in "ab" for n, time in enumerate(HOURS)]
+    times, shops, sales = map(list, zip(*rows))
+    path = csv(tmp_path, times, shop=["", *shops[1:]], sales=sales)
+    with pytest.raises(DataError, match="column 'shop', row 1: the cell is empty"):
+        CsvSeries(path, "time", "sales", context_length=6, horizon=2, id="shop").setup()
+    with pytest.raises(ValueError, match="'time' is the time"):
+        CsvSeries(path, "time", "time")
+
+
+def test_many_series_are_told_of_in_few_lines(tmp_path: Path) -> None:
+    rows = [(time, f"s{k}", n, "" if n == k else n % 5) for k in range(20) for n, time in enumerate(HOURS)]
+    times, shops, sales, weather = map(list, zip(*rows))
+    data = CsvSeries(csv(tmp_path, times, shop=shops, sales=sales, weather=weather), "time", "sales", horizon=2)
+    data.setup()
+    assert len(data.notes) < 8
+
+
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_several_series_in_a_file(tmp_path: Path, interleaved: bool) -> None:
     rows = [(time, shop, n + 1000 * (shop == "b")) for shop in "ab" for n, time in enumerate(HOURS)]

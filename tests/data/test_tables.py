@@ -281,3 +281,27 @@ def test_a_text_beside_other_columns_is_left_out_and_alone_is_sent_elsewhere(tmp
     label = pd.DataFrame({"text": texts, "label": ["good", "bad"] * 30})
     with pytest.raises(DataError, match=r"data=csv_text data\.text=text data\.label=label"):
         csv(tmp_path, label, target="label").setup()
+
+
+def marks(step: int) -> list[int]:
+    return [int(row % step == 0) for row in range(ROWS)]
+
+
+def test_labels_that_say_nothing_are_told(tmp_path: Path) -> None:
+    labels = ["spam", "news"]
+    never = frame(spam=marks(3), news=[0] * ROWS)
+    with pytest.raises(DataError, match="the label 'news' is 0 in all rows"):
+        csv(tmp_path, never, target=labels).setup()
+    ticked = frame(spam=["x" if mark else "" for mark in marks(9)], news=["x" if mark else "" for mark in marks(4)])
+    with pytest.raises(DataError, match="where an empty cell means no, write 0"):
+        csv(tmp_path, ticked, target=labels).setup()
+    joined = frame(tags=["a;b" if mark else "b" for mark in marks(2)])
+    data = csv(tmp_path, joined, target="tags")
+    data.setup()
+    assert any("'a;b' is one class" in note and "data.target=" in note for note in data.notes)
+
+
+def test_a_target_whose_name_is_a_number(tmp_path: Path) -> None:
+    data = csv(tmp_path, frame().rename(columns={"price": "2020"}), target=2020)
+    data.setup()
+    assert data.spec.output.names == ("2020",)

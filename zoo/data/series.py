@@ -153,6 +153,8 @@ class CsvSeries(SeriesData):
         self.dates = dates
         if not self.targets:
             raise ValueError("targets must name at least one column")
+        if self.time in self.targets:
+            raise ValueError(f"'{self.time}' is the time, which is not predicted; data.targets names other columns")
         for name in self.future:
             if name in self.targets:
                 raise ValueError(f"'{name}' is predicted, and so not known of the steps to come (data.future)")
@@ -171,6 +173,10 @@ class CsvSeries(SeriesData):
         notations = self._notations(cells, file.dialect)
         names = list(notations)
         values = _stacked(cells, notations)
+        for name in ids:
+            if (missing := frame[name].isna()).any():
+                row = frame.index[int(missing.to_numpy().argmax())]
+                raise DataError(f"column '{name}', row {row}: the cell is empty, and tells series apart")
         parts, whens, clock = [], [], None
         for rows in _rows_of(frame, ids):
             cells = frame[self.time].iloc[rows]

@@ -20,8 +20,9 @@ from zoo.data.core.examples import Examples
 from zoo.data.core.kinds import Kind
 from zoo.data.core.splits import split_fractions, split_groups, split_in_order, split_rows
 from zoo.data.core.table_spec import are_marks, class_labels, learn, missing_cells, split_examples
-from zoo.data.core.targets import TARGET_KINDS
+from zoo.data.core.targets import TARGET_KINDS, several_in_one
 from zoo.errors import ConfigError, DataError, SpecError, unknown
+from zoo.files import quoted
 from zoo.spec import Classes, Features, Spec, Table, Values
 from zoo.spec.cells import compact, days, numbers, words
 from zoo.spec.columns import Number
@@ -66,7 +67,7 @@ class TableData(DataModule):
 
     def __init__(
         self,
-        target: str | Sequence[str] | None,
+        target: str | int | Sequence[str] | None,
         *,
         target_kind: str = "auto",
         kinds: Mapping[str, str] | None = None,
@@ -93,6 +94,7 @@ class TableData(DataModule):
             check.one_of("dates", dates, ORDERS)
         if split_by is not None and group is not None:
             raise ValueError("split_by and group are two ways to split; give one of them")
+        target = str(target) if isinstance(target, int) else target  # 2020 may be a name
         self.target = target
         self.targets = [] if target is None else [target] if isinstance(target, str) else list(map(str, target))
         self.target_kind = check.one_of("target_kind", target_kind, TARGET_KINDS)
@@ -239,7 +241,8 @@ class TableData(DataModule):
                 self.note(f"{(~known).sum()} rows without '{target}' are dropped")
                 frame = frame[known]
         if len(frame) < MIN_ROWS:
-            raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
+            more = "; where an empty cell means no, write 0" if len(self.targets) > 1 else ""
+            raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}{more}")
         return frame
 
     def _labels(self, cells: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.Series | None:
@@ -250,7 +253,11 @@ class TableData(DataModule):
             return None
         if self.target_kind == "labels":
             return None
-        return class_labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
+        labels = class_labels(cells[self.targets[0]], self.target_kind, kinds[self.targets[0]])
+        if labels is not None and (found := several_in_one(labels.unique().tolist())) is not None:
+            one = quoted(found[0])
+            self.note(f"{one} is one class; if it is several labels, give each a column of 0 and 1, data.target=[…]")
+        return labels
 
     def _are_labels(self, frames: Sequence[pd.DataFrame]) -> bool:
         """Whether the targets are labels of which a row has any number: all cells are 0 or 1, or true or false."""
@@ -259,9 +266,18 @@ class TableData(DataModule):
         odd = next((name for name in self.targets for frame in frames if not are_marks(frame[name])), None)
         if odd is not None and self.target_kind == "labels":
             raise DataError(f"column '{odd}' is to be a label, and holds other cells than 0 and 1, or true and false")
+        if odd is None:
+            self._check_that_labels_differ(frames)
         if odd is None and self.target_kind == "auto":
             self.note(f"the targets hold 0 and 1 alone, and are {len(self.targets)} labels; data.target_kind=values")
         return odd is None
+
+    def _check_that_labels_differ(self, frames: Sequence[pd.DataFrame]) -> None:
+        for name in self.targets:
+            if len({word for frame in frames for word in words(frame[name]).str.lower().unique()}) == 1:
+                raise DataError(
+                    f"the label '{name}' is {frames[0][name].iloc[0]} in all rows; leave it out of data.target"
+                )
 
     def _split(self, frame: pd.DataFrame, labels: pd.Series | None, kinds: Mapping[str, Kind]) -> dict[str, np.ndarray]:
         """Positions of the rows of each split."""

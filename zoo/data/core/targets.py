@@ -66,13 +66,19 @@ class Targets:
 
 def may_be_several(targets: Targets) -> str:
     """What is to be said where names of classes look like several labels each; "" where none does."""
+    if targets.kind != "classes" or (found := several_in_one(targets.names)) is None:
+        return ""
+    return f"{quoted(found[0])} is one class; if it is several labels, give data.label_separator='{found[1]}'"
+
+
+def several_in_one(names: Sequence[str]) -> tuple[str, str] | None:
+    """The first name that looks like several, and what separates them; None if none does."""
     for sign in ";|,":
-        parts = [part.strip() for name in targets.names for part in name.split(sign)]
+        parts = [part.strip() for name in names for part in name.split(sign)]
         repeated = sign != "," or len(set(parts)) < len(parts)  # Bonn, Germany is one
-        if targets.kind == "classes" and len(parts) > len(targets.names) and repeated:
-            one = next(name for name in targets.names if sign in name)
-            return f"{quoted(one)} is one class; if it is several labels, give data.label_separator='{sign}'"
-    return ""
+        if len(parts) > len(names) and repeated:
+            return next(name for name in names if sign in name), sign
+    return None
 
 
 def of_names(names: Sequence[str]) -> Targets:
