@@ -22,7 +22,6 @@ from zoo.data.core.arrow import (
     frame_of,
     is_cell,
     is_image,
-    is_list,
     is_string,
     opened,
     text_of,
@@ -260,9 +259,9 @@ def _words_a_cell(rows: Any, names: Sequence[str]) -> dict[str, float]:
 
 
 def _is_unlabelled(rows: Any, names: Sequence[str]) -> bool:
-    """Whether a column of classes holds none, as those of a test that is kept secret."""
-    hidden = [name for name in names if class_names(rows.features[name]) and not is_list(rows.features[name])]
-    return any(bool((frame_of(rows.select_columns([name]))[name].isna()).all()) for name in hidden)
+    """Whether a column to learn holds nothing, or -1 alone, as those of a test that is kept secret."""
+    columns = frame_of(rows.select_columns([name for name in names if is_cell(rows.features[name])]))
+    return any(bool(cells.isna().all()) or list(cells.unique()) == [-1] for _, cells in columns.items())
 
 
 # Kinds

@@ -61,6 +61,8 @@ def opened(name: str, subset: str | None, revision: str | None, cache: str | Non
             found = datasets.load_dataset(name, subset, revision=revision, cache_dir=cache)
     except DataError:
         raise
+    except IndexError as error:  # of a list of files
+        raise DataError(f"the data set {quoted(name)} has no rows") from error
     except Exception as error:  # of many libraries
         raise DataError(one_line(f"cannot read the data set {quoted(name)}: {first_line(error)}")) from error
     return dict(found) if isinstance(found, dict) else {"train": found}
