@@ -299,3 +299,9 @@ def test_validation_takes_its_share_of_each_class() -> None:
     assert np.bincount(groups[rows["val"]]).tolist() == [4, 2]
     assert sorted([*rows["train"], *rows["val"]]) == list(range(31))
     assert list(held_out(groups, 0.0, seed=3)) == ["train"]
+
+
+def test_cells_that_are_masked_are_missing() -> None:
+    masked = np.ma.masked_array(ROWS, mask=np.arange(ROWS.size).reshape(ROWS.shape) == 1)
+    with pytest.raises(ValueError, match="X holds NaN in row 0, column 1"):
+        MLPClassifier([4], epochs=0, random_state=0).fit(masked, SIDES)

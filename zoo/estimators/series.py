@@ -143,7 +143,7 @@ class Forecaster(Estimator):
             X = X.to_frame() if hasattr(X, "to_frame") else np.asarray(X)[:, None]
         if reset:
             self._single = single
-        return finite_numbers(self, X, reset=reset, least=1, advice="fill gaps first")
+        return finite_numbers(self, X, reset=reset, least=1, advice="give numbers, and fill gaps first")
 
     def _learn(self, inputs: Any) -> Any:
         raise NotImplementedError
