@@ -46,11 +46,20 @@ def test_forty_megapixels_unless_asked(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"%PDF-1.4\n", b"<svg></svg>"]
+    ("content", "fault"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a PNG, JPEG"),
+        (b"<svg></svg>", "not a PNG, JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "not a PNG, JPEG.* or a damaged one"),
+        (b"II*\0\x08\0\0\0\x0c\0", "damaged|not a PNG"),  # of which Pillow warns
+        (b"%PDF-1.4\n", "it is a PDF"),
+        (b"", "it is empty"),
+    ],
 )
-def test_no_other_program_reads_it(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.filterwarnings("error")
+def test_no_other_program_reads_it(tmp_path: Path, content: bytes, fault: str) -> None:
     (tmp_path / "x.png").write_bytes(content)
-    with pytest.raises(SpecError, match="not a PNG, JPEG"):
+    with pytest.raises(SpecError, match=fault):
         read_image(tmp_path / "x.png")
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from zoo.errors import SpecError
 from zoo.files import is_regular, quoted
 from zoo.spec.arrays import bytes_of, tensor_of
+from zoo.spec.packed import kind_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +107,7 @@ def open_image(source: ImageFile) -> Iterator[PIL.Image.Image]:
         _check_file(source)
     try:
         with catch_warnings():
-            simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # our limit is lower
+            simplefilter("ignore")  # of many pixels, where our limit is lower, and of damage, which is told below
             file = PIL.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
         with file:
             check_pixels(file.width * file.height, f"cannot read {name}: it has")
@@ -114,7 +115,7 @@ def open_image(source: ImageFile) -> Iterator[PIL.Image.Image]:
     except SpecError:
         raise
     except PIL.UnidentifiedImageError:
-        raise SpecError(f"cannot read {name} as an image: not a {MEANT}, or a damaged one") from None
+        raise SpecError(f"cannot read {name} as an image: {_what_it_is(source)}") from None
     except Exception as error:  # Pillow's readers raise various errors for damaged files
         raise SpecError(f"cannot read {name} as an image: {error}") from error
 
@@ -122,6 +123,19 @@ def open_image(source: ImageFile) -> Iterator[PIL.Image.Image]:
 def _name(source: ImageFile) -> str:
     """A file as messages name it."""
     return f"the file of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
+
+
+def _what_it_is(source: ImageFile) -> str:
+    """What a file is that is none of the images which are meant."""
+    if isinstance(source, bytes):
+        start = source[:16]
+    else:
+        with open(source, "rb") as file:
+            start = file.read(16)
+    if not start:
+        return "it is empty"
+    what = kind_of(start)
+    return f"it is {what}" if what not in ("", "an image") else f"not a {MEANT}, or a damaged one"
 
 
 def _check_file(path: str | os.PathLike[str]) -> None:

@@ -33,6 +33,8 @@ def pages_of(source: RawImage) -> Iterator[PIL.Image.Image]:
         if b"%PDF-" in start:
             yield from _pdf(source)
             return
+        if start and str(source).lower().endswith(".pdf"):
+            raise SpecError(f"cannot read {source}: it is no PDF, by its first bytes")
         if start[:4] in (b"II*\0", b"MM\0*"):
             yield from map(read_image, frames_of(source))
             return
