@@ -186,3 +186,8 @@ def test_a_refused_run_leaves_no_folder(root: Path, tmp_path: Path, forks: Any) 
     assert ended.returncode == 1
     assert "batch_size" in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_switch_is_true_or_false(say: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, said = say("export", "model=cnn.digits", "int8=maybe")
+    assert (code, said.splitlines()[-1]) == (1, "int8 is true or false, got 'maybe'")

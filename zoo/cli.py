@@ -175,6 +175,7 @@ def _run(name: str, arguments: list[str]) -> None:
     def job(cfg: DictConfig) -> Any:
         sys.argv = started  # by which Lightning starts the other processes of a run
         with one_line_errors():
+            _check_switches(cfg, OmegaConf.to_container(OmegaConf.load(config.with_suffix(".yaml"))))
             result = call(cfg)
             if verb.failed(result):
                 sys.exit(1)
@@ -183,6 +184,17 @@ def _run(name: str, arguments: list[str]) -> None:
     _check_spelling(arguments)
     sys.argv = [started[0], *arguments]
     job()
+
+
+def _check_switches(cfg: Any, defaults: Any) -> None:
+    """Refuse what is neither true nor false where the default is one of them: any text would count as true.
+
+    Raises:
+        ConfigError: there is such a setting.
+    """
+    for name, default in defaults.items():
+        if type(default) is bool and type(cfg.get(name)) is not bool:
+            raise ConfigError(f"{name} is true or false, got {quoted(cfg.get(name))}")
 
 
 def settings() -> str:

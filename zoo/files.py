@@ -8,11 +8,12 @@ import reprlib
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from zoo.errors import ConfigError
 from zoo.errors import one_line as one_line
 
 PART = ".part"  # the end of the name of a file that is being written
@@ -73,6 +74,17 @@ def cache_folder() -> Path:
 def user_path(path: str | os.PathLike[str]) -> Path:
     """A path as a person writes it: `~` and `~name` at its beginning are homes; of a name that nobody has, it stays."""
     return Path(os.path.expanduser(path))
+
+
+def check_not_read(output: Path, read: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        ConfigError: the output is one of the files that are read.
+    """
+    for path in map(user_path, read):
+        if output.exists() and path.exists() and output.samefile(path):
+            raise ConfigError(f"output: {output} is read itself, and would be lost; give another file")
 
 
 def is_regular(path: Path) -> bool:

@@ -366,11 +366,20 @@ def test_what_differs_from_torch_is_not_kept(tmp_path: Path) -> None:
         (["format=onxx"], "unknown format 'onxx'; did you mean 'onnx'"),
         (["model=cnn.digist"], "unknown weights 'cnn.digist'"),
         (["format=torchscript", "int8=true"], "int8=true is for format=onnx"),
+        (["output=."], "is a folder"),
     ],
 )
 def test_mistakes(compose: Callable[..., DictConfig], overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         export(compose("use/export", "model=cnn.digits", *overrides))
+
+
+def test_a_network_is_not_written_over(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    zoo.save(zoo.load("cnn.digits"), file)
+    with pytest.raises(ConfigError, match="is read itself"):
+        export(compose("use/export", f"model='{file}'", f"output='{file}'"))
+    assert zoo.load(file).model == "cnn"
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -433,3 +433,11 @@ def test_an_answer_may_have_more_parts_than_the_first_or_fewer(layout: str) -> N
     lines = file.getvalue().splitlines()
     assert len(lines) == 3 + (layout != "jsonl")
     assert [("2" in line, "b" in line) for line in lines].count((True, True)) == 1
+
+
+def test_what_is_read_is_not_written_over(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text("a quiet triumph\n")
+    with pytest.raises(ConfigError, match="is read itself, and would be lost"):
+        predicted("model=lstm.rt_polarity", f"input='{file}'", f"output='{tmp_path}/../{tmp_path.name}/texts.txt'")
+    assert file.read_text() == "a quiet triumph\n"

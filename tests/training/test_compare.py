@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zoo import ConfigError
-from zoo.training.compare import Run, as_text, compare, compared
+from zoo.training.compare import Run, as_text, compare, compared, from_command
 from zoo.training.outcomes import FILE, Outcomes, load_outcomes, value_metrics
 
 TRUE = torch.randn(300, 1, generator=torch.Generator().manual_seed(0)).double()
@@ -85,3 +85,11 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, places: tuple[str, ...], sai
     with pytest.raises(ConfigError, match=said):
         compare([tmp_path / place for place in places], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_setting_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown setting 'metric'; did you mean 'metrics'"):
+        from_command(["runs/a", "runs/b", "metric=accuracy"])
+    (tmp_path / "out").touch()
+    with pytest.raises(ConfigError, match="out is a file"):
+        compare([tmp_path / "a", tmp_path / "b"], tmp_path / "out")

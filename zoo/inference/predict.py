@@ -20,7 +20,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
-from zoo.files import user_path
+from zoo.files import check_not_read, user_path
 from zoo.inference.inputs import Example, Failures, inputs_of, joined, message, read_examples
 from zoo.metrics.meanings import rounded
 from zoo.progress import track
@@ -58,6 +58,8 @@ def predict(cfg: DictConfig) -> int:
         raise ConfigError(f"output is the name of a file or folder; got {cfg.output}; in quotes, \"'5'\", 5 is a name")
     artefact = _on_device(load(cfg.model), cfg.device)
     inputs = inputs_of(artefact, cfg.input)
+    if cfg.output is not None:
+        check_not_read(user_path(cfg.output), [cfg.model, *inputs])
     batch_size = 1 if sys.stdin.isatty() else cfg.batch_size
     failures = Failures()
     total, examples = read_examples(artefact, inputs, batch_size, failures)

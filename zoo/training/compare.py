@@ -73,6 +73,10 @@ def from_command(arguments: Sequence[str]) -> None:
         return
     own = dict(one.split("=", 1) for one in arguments if one.partition("=")[0] in OWN and "=" in one)
     places = [user_path(one) for one in arguments if not (one.partition("=")[0] in OWN and "=" in one)]
+    for place in places:
+        name, sign, _ = str(place).partition("=")
+        if sign and name.isidentifier() and not place.exists():
+            raise ConfigError(unknown("setting", name, OWN))
     with said():
         folder = user_path(own.get("folder") or f"runs/comparisons/{datetime.now():%Y-%m-%d_%H-%M-%S}")
         compare(places, folder, [name for name in own.get("metrics", "").split(",") if name])
@@ -94,6 +98,8 @@ def compare(places: Sequence[Path], folder: Path, metrics: Sequence[str] = ()) -
     """
     if len(places) < 2:
         raise ConfigError("compare takes two runs or more: zoo compare runs/a runs/b")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"folder: {folder} is a file")
     runs = _named(places)
     with busy("comparing"):
         found = compared(runs)

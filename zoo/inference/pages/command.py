@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from zoo import check
 from zoo.errors import ConfigError, SpecError, one_line, unknown
-from zoo.files import user_path
+from zoo.files import check_not_read, user_path
 from zoo.inference.pages.document import Document
 from zoo.inference.pages.reading import read_page
 from zoo.progress import track
@@ -38,6 +38,8 @@ def read(cfg: DictConfig) -> int:
         raise ConfigError(str(error)) from error
     pattern = str(user_path(str(cfg.input)))
     files = sorted(glob.glob(pattern, recursive=True)) or [pattern]
+    if cfg.output is not None:
+        check_not_read(user_path(cfg.output), files)
     reader = load(cfg.model)
     failures = 0
     try:
