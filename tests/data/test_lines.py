@@ -220,6 +220,22 @@ def test_texts_that_cannot_be_learned_are_named_with_their_file(
         LineFolder(str(folder(beside, **texts))).setup()
 
 
+@pytest.mark.parametrize(
+    ("table", "form"),
+    [("labels.csv", "{}.png;{}"), ("labels.csv", "{}.PNG\t{}"), ("metadata.csv", "{}.png|{}"), ("labels.csv", "{};{}")],
+)
+def test_tables_of_texts_in_other_forms(folder: Callable[..., Path], table: str, form: str) -> None:
+    root = folder(True)
+    rows = [("file_name.png", "words"), ("a", "1,5"), ("b", "2,5"), ("c", "3"), ("d", "4,0")]
+    text = "\n".join(form.format(*row) for row in rows).replace("file_name.png.png", "file_name")
+    (root / table).write_text(text.replace("file_name.png", "file_name"))
+    data = LineFolder(str(root))
+    data.setup()
+    columns = [examples.__getitems__(range(len(examples)))[1] for examples in data.splits.values()]
+    found = [data.spec.output.text(row[:n]) for symbols, counts in columns for row, n in zip(symbols.tolist(), counts)]
+    assert sorted(found) == ["1,5", "2,5", "3", "4,0"]
+
+
 def test_an_alphabet_of_one_s_own(folder: Callable[..., Path]) -> None:
     data = LineFolder(str(folder(True, f="naïve")), alphabet=ALPHABET + "ï")
     data.setup()
@@ -241,15 +257,17 @@ def test_folders_that_are_not_as_they_should_be(folder: Callable[..., Path], tmp
     (tmp_path / "b.txt").write_text("b")
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:50])
     assert f"cannot read {tmp_path / 'c.png'} as an image" in fault()
-    (tmp_path / "labels.csv").write_text("name,text\na.png,one\n")
-    assert "needs the header file,text" in fault()
+    (tmp_path / "labels.csv").write_text("file,text\na.png,one\n")
+    assert "has 1 lines; at least 3 are needed" in fault()
     (tmp_path / "labels.csv").write_text("file,text\n")
-    assert "has 0 lines; at least 3 are needed" in fault()
+    assert "labels.csv has no rows" in fault()
     for row in ("a.png,one, two", "a.png"):
         (tmp_path / "labels.csv").write_text(f"file,text\n{row}\n")
-        assert "labels.csv, line 2, has more or fewer cells than the header" in fault()
-    (tmp_path / "labels.csv").write_text("file,text\nz.png,one\n")
-    assert f"no such image: {tmp_path / 'z.png'}" in fault()
+        assert "labels.csv, line 2 has" in fault()
+    (tmp_path / "labels.csv").write_text("file,text\na.png,one\nz.png,one\n")
+    assert "labels.csv, line 3: 'z.png' is no image of the folder" in fault()
+    (tmp_path / "labels.csv").write_text("file,one,two\na.png,one,two\n")
+    assert "has 2 columns beside 'file'; that of the texts is called text" in fault()
     with pytest.raises(DataError, match="no such folder"):
         LineFolder(str(tmp_path / "nowhere")).setup()
     with pytest.raises(ValueError, match="val_fraction and test_fraction"):

@@ -45,6 +45,8 @@ def of_table(
     naming = naming_column(frame, rows, path, found.what)
     splits = split_column(frame, naming)
     targets = _targets(frame, target, {naming, splits}, path)
+    if frame.attrs.get("separator", ",") != ",":
+        frame = frame.apply(lambda cells: cells.str.replace(",", ".") if _have_commas(cells) else cells)
     chosen = _rows(frame[naming], rows, path, found.what)
     kept = only(found, chosen)
     learned = ", ".join(f"'{name}'" for name in targets[:NAMED]) + " …" * (len(targets) > NAMED)
@@ -113,8 +115,7 @@ def _cells(path: Path, *, header: bool) -> pd.DataFrame:
     frame = pd.DataFrame(list(rows.values()), index=list(rows), columns=names, dtype=str)
     if header and not names[0] and len(names) > 2 and frame.iloc[:, 0].is_unique:
         frame = frame.iloc[:, 1:]  # it counts the rows
-    if separator != ",":
-        frame = frame.apply(lambda cells: cells.str.replace(",", ".") if _have_commas(cells) else cells)
+    frame.attrs["separator"] = separator
     return frame
 
 

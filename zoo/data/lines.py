@@ -6,7 +6,6 @@ A line is stored as its pixel columns (W, H), uint8, dark on bright; a text as i
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -25,9 +24,11 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, bundled_fonts, by_family, distinct, fonts_of, set_alone, set_line, set_small
 from zoo.data.images import MNIST, Digits
+from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names
+from zoo.data.layouts import layout, table_of
 from zoo.data.phrases import ALPHABET, LATIN, accented, excerpt, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
-from zoo.files import user_path
+from zoo.files import quoted, user_path
 from zoo.spec import Spec, TextLine, Transcript
 from zoo.spec.files import read_text
 
@@ -192,7 +193,7 @@ class TextLines(DataModule):
 class LineFolder(DataModule):
     """A folder of images of one line each, with their texts in `labels.csv`, or each in a .txt file of the same name.
 
-    `labels.csv` has the header `file,text`, and names files of the folder. The split is random.
+    `labels.csv`, or a table of the Hub, has a column that names the files, and one of texts. The split is random.
 
     Args:
         path: the folder.
@@ -340,32 +341,41 @@ def _labels(folder: Path) -> Iterator[tuple[Path, str]]:
     """The images of a folder and their texts."""
     if not folder.is_dir():
         raise DataError(f"no such folder: {folder}")
-    table = folder / "labels.csv"
-    try:
-        if table.is_file():
-            with table.open(encoding="utf-8-sig", newline="") as rows:
-                reader = csv.DictReader(rows)
-                if not {"file", "text"} <= set(reader.fieldnames or ()):
-                    raise DataError(f"{table} needs the header file,text")
-                for row in reader:
-                    if None in row or None in row.values():
-                        raise DataError(f"{table}, line {reader.line_num}, has more or fewer cells than the header")
-                    yield folder / row["file"], row["text"]
-            return
-        files = sorted(
-            file
-            for file in folder.iterdir()
-            if file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")  # macOS leaves ._line.png
-        )
-        if not files:
-            raise DataError(f"{folder} has neither a labels.csv nor images ({', '.join(IMAGE_ENDINGS)})")
-        for file in files:
-            text = file.with_suffix(".txt")
-            if not text.is_file():
-                raise DataError(f"{file} has no text: there is neither a labels.csv nor {text.name}")
+    if (table := table_of(folder)) is not None:
+        yield from _of_table(folder, table)
+        return
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")  # macOS leaves ._line.png
+    )
+    if not files:
+        raise DataError(f"{folder} has neither a labels.csv nor images ({', '.join(IMAGE_ENDINGS)})")
+    for file in files:
+        text = file.with_suffix(".txt")
+        if not text.is_file():
+            raise DataError(f"{file} has no text: there is neither a labels.csv nor {text.name}")
+        try:
             yield file, text.read_text(encoding="utf-8-sig").rstrip("\r\n")
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"a text in {folder} is not UTF-8: {error}") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"{text} is not UTF-8: {error}") from error
+
+
+def _of_table(folder: Path, table: Path) -> Iterator[tuple[Path, str]]:
+    """The images that a table names, and what it says of each: its column `text`, or the only other one."""
+    found = layout(folder, "images")
+    rows = rows_of_names(found, table)
+    frame = read_labels(table, rows)
+    naming = naming_column(frame, rows, table, "images")
+    others = [name for name in frame if name != naming]
+    texts = [name for name in others if name.lower() == "text"] or others
+    if len(texts) != 1:
+        raise DataError(f"{table} has {len(texts)} columns beside '{naming}'; that of the texts is called text")
+    for line, name, text in zip(frame.index, frame[naming], frame[texts[0]]):
+        row = rows.get(plain_name(name, rows))
+        if row is None:
+            raise DataError(f"{table}, line {line}: {quoted(name)} is no image of the folder, or one of several")
+        yield found.files.root / found.files.names[row], text
 
 
 def _labelled(file: Path, text: str, line: TextLine, transcript: Transcript) -> tuple[Tensor, Tensor]:
