@@ -120,8 +120,8 @@ class CaptionFolder(DataModule):
         split = split_column(frame, naming)
         others = [name for name in frame if name not in (naming, split)]
         texts = [name for name in others if not frame[name].str.fullmatch(_NUMBER).all()]
-        if left := [name for name in others if name not in texts]:
-            self.note(f"columns without words are left out: {listed(left)}")
+        if numbers := [name for name in others if name not in texts]:
+            self.note(f"columns without words are left out: {listed(numbers)}")
         if not texts:
             raise DataError(f"{table} has no column of captions, beside the one that names the images")
         captions: dict[int, list[str]] = {}

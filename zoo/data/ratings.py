@@ -231,16 +231,16 @@ class CsvRatings(RatingData):
 
     def _file(self) -> Delimited:
         """The file; where it has no header and as many columns as a rating has parts, they get the names asked for."""
+        widths = (len(self.columns), len(self.columns) + 1)
         try:
-            file, fault = read_with_decimals(self.path, self.file, None), None
-        except HeaderError as error:
-            file, fault = None, error
-        if file is None or (self.file["header"] == AUTO and all(str(name).isdecimal() for name in file.frame)):  # 1,2,3
-            bare = read_with_decimals(self.path, {**self.file, "header": None}, None)
-            if bare.frame.shape[1] in (len(self.columns), len(self.columns) + 1):
-                file = bare
-        if file is None:
-            raise fault
+            file = read_with_decimals(self.path, self.file, None)
+            counts_up = self.file["header"] == AUTO and all(str(name).isdecimal() for name in file.frame)  # 1,2,3
+            if counts_up and file.frame.shape[1] in widths:
+                file = read_with_decimals(self.path, {**self.file, "header": None}, None)
+        except HeaderError:
+            file = read_with_decimals(self.path, {**self.file, "header": None}, None)
+            if file.frame.shape[1] not in widths:
+                raise
         names = [*self.columns, self.time or "time"][: file.frame.shape[1]]
         if not file.dialect.header and len(names) == file.frame.shape[1] and not {*names} & {*file.frame.columns}:
             file.frame.columns = names

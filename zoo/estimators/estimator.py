@@ -194,7 +194,7 @@ def finite_numbers(estimator: Any, X: Any, *, reset: bool, least: int, advice: s
         ValueError: these are no finite numbers, or not of the columns of `fit`.
     """
     if isinstance(X, np.ma.MaskedArray):  # whose cells np.asarray takes as they were
-        X = X.astype(np.float64).filled(np.nan)
+        X = np.ma.filled(X.astype(np.float64), np.nan)
     raw = np.asarray(X) if isinstance(X, list | tuple | np.ndarray) else np.empty(0)
     text = next((cell for cell in raw.flat if isinstance(cell, str)), None) if raw.dtype.kind in "OU" else None
     if text is not None:

@@ -93,7 +93,8 @@ class DataModule(L.LightningDataModule, ABC):
 
     @contextmanager
     def _gathered_notes(self) -> Iterator[None]:
-        self._held = held = []
+        held: list[Note] = []
+        self._held = held
         try:
             yield
         finally:
