@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig
 
 from zoo.errors import ConfigError
-from zoo.hardware import check_gpu, doctor, precision, why_no_gpu
+from zoo.hardware import check_gpu, doctor, let_products_repeat, precision, why_no_gpu
+from zoo.training.run import train
 
 Card = Callable[..., None]
 
@@ -90,6 +93,31 @@ def test_a_precision_that_the_card_has_not(cards: Card) -> None:
     assert precision("mixed", "gpu") == "16-mixed"
 
 
+@pytest.mark.parametrize(
+    ("card", "override", "said"),
+    [
+        ({"capability": (6, 1)}, "seed=1", r"Card has compute capability 6\.1.*; trainer=cpu trains without one"),
+        ({"bf16": False}, "trainer.precision=bf16-mixed", r"give trainer\.precision=16-mixed"),
+        ({}, "trainer=ddp", r"trainer\.devices=2: this machine has 1 GPU; give trainer\.devices=1"),
+    ],
+)
+def test_a_run_that_takes_the_best_there_is_asks_for_it_too(
+    cards: Card, compose: Callable[..., DictConfig], card: dict[str, Any], override: str, said: str
+) -> None:
+    cards(**card)
+    with pytest.raises(ConfigError, match=said):
+        train(compose("train", "model=mlp", "trainer=auto", "folder=null", override))
+
+
+def test_products_repeat_but_where_somebody_chose_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    let_products_repeat()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    let_products_repeat()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
 def test_doctor_tells_of_each_card(cards: Card, capsys: pytest.CaptureFixture[str]) -> None:
     cards(2)
     doctor()
@@ -104,3 +132,11 @@ def test_doctor_tells_why_there_is_none(monkeypatch: pytest.MonkeyPatch, capsys:
     told = capsys.readouterr().out
     assert "GPU:           none: No CUDA GPUs are available\n" in told
     assert f"torch {torch.__version__}" in told
+
+
+def test_doctor_tells_of_a_card_that_torch_cannot_use(cards: Card, capsys: pytest.CaptureFixture[str]) -> None:
+    cards(capability=(6, 1))
+    doctor()
+    told = capsys.readouterr().out
+    assert " needs 7.5 or more; give trainer=cpu\n" in told
+    assert f"precision:     {precision('auto', 'cpu')}, where trainer.precision is auto or mixed: this CPU" in told

@@ -216,6 +216,20 @@ def test_adam_asks_for_gpus_in_each_step(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(asked) >= 3
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: out of memory",  # of a card that is full as a run starts
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes",
+    ],
+)
+def test_a_memory_that_is_too_small_is_known_by_its_words(words: str) -> None:
+    assert private.is_out_of_memory(RuntimeError(words))
+    assert not private.is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
+
+
 def test_a_batch_of_one_is_known_by_torch_s_words() -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # which is the point
         nn.BatchNorm1d(3)(torch.ones(1, 3))

@@ -87,6 +87,15 @@ def check_gpu(devices: Any, precision: str | None) -> None:
         )
 
 
+def let_products_repeat() -> None:
+    """Have cuBLAS take workspaces with which products repeat bit for bit, in each run of this process.
+
+    torch before 2.15 reads this variable once, at the first product of a process on CUDA. Lightning sets it for a run
+    with deterministic=true alone, which such a torch refuses after any other run.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 def check_compiler(accelerator: str) -> None:
     """See that torch can compile a network on this accelerator, a name of Lightning's, by compiling a sum.
 
@@ -152,7 +161,7 @@ def findings() -> Iterator[tuple[str, str]]:
     yield "threads", f"{torch.get_num_threads()} of torch; threads=… or conf/run says how many a run takes"
     fault = why_no_gpu()
     if fault is not None:
-        yield "GPU", f"none: {fault}"
+        yield "GPU", f"none: {fault}{'; give trainer=cpu' if torch.cuda.is_available() else ''}"
     else:
         for place in range(torch.cuda.device_count()):
             card = torch.cuda.get_device_properties(place)
@@ -163,7 +172,7 @@ def findings() -> Iterator[tuple[str, str]]:
         yield "CUDA", f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
         yield "bf16", "yes" if has_bf16() else "no; mixed precision is fp16 with a gradient scaler"
         yield "TF32", f"{'yes' if card.major >= 8 else 'no'}; runs on CUDA allow it in float32"
-    chosen = precision("auto", "auto")
+    chosen = precision("auto", "gpu" if fault is None else "cpu")
     where = "GPU" if fault is None else "CPU"
     why = f"this {where} {'computes' if chosen == 'bf16-mixed' else 'does not compute'} in bf16"
     yield "precision", f"{chosen}, where trainer.precision is auto or mixed: {why}"

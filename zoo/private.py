@@ -340,8 +340,13 @@ def is_batch_too_small(error: ValueError) -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was too small: torch (2.15) has an error of its own for that of a GPU, and none for the CPU's."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether memory was too small.
+
+    torch (2.15) has an error of its own where its allocator gets none of a GPU, and none for the CPU's memory, for that
+    of cuBLAS and cuDNN, and for a card that others have filled.
+    """
+    said = re.search(r"can't allocate memory|out of memory|_ALLOC(ATION)?_FAILED", str(error))
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or said is not None
 
 
 def empty_states(metric: Any) -> None:

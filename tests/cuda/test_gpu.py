@@ -45,12 +45,21 @@ def test_it_trains(short: Callable[..., TrainedArtefact], precision: str) -> Non
 
 
 @pytest.mark.parametrize("cell", ["cnn-classification", "mlp-regression", "lstm-tagging"], indirect=True)
-def test_float32_is_that_of_the_cpu(short: Callable[..., TrainedArtefact], tmp_path: Any) -> None:
-    """But for TF32, which keeps ten bits: after four steps weights differ by less than a hundredth."""
+def test_float32_is_that_of_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, short: Callable[..., TrainedArtefact], tmp_path: Any
+) -> None:
+    """After four steps, each tensor by less than a hundredth of its norm, and without TF32, which keeps ten bits.
+
+    The first steps of Adam are as long for a gradient of rounding errors as for any other, so that single weights may
+    be further apart.
+    """
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", lambda _: None)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     on_gpu = short(*SAME, f"folder={tmp_path / 'gpu'}", "model.dropout=0").network.state_dict()
     on_cpu = short("trainer=cpu", f"folder={tmp_path / 'cpu'}", "model.dropout=0").network.state_dict()
     for name, tensor in on_cpu.items():
-        torch.testing.assert_close(on_gpu[name].cpu(), tensor, atol=0.01, rtol=0.01)
+        difference = (on_gpu[name].cpu() - tensor).double().norm()
+        assert difference <= 0.01 * tensor.double().norm(), f"{name}: {difference}"
 
 
 @pytest.mark.parametrize("cell", ["mlp-classification", "lstm-sentiment", "rbm-features"], indirect=True)
@@ -88,7 +97,11 @@ def test_answers_of_the_device_are_those_of_the_cpu(short: Callable[..., Trained
 
 @pytest.mark.parametrize("cell", ["mlp-regression"], indirect=True)
 def test_memory_is_that_of_weights_gradients_and_moments(short: Callable[..., TrainedArtefact]) -> None:
-    """Of a wide network on small batches: float32 four times, and the weights once more in bf16; within 20 %."""
+    """Of a wide network on small batches: float32 four times, and the weights once more in bf16; within 20 %.
+
+    The workspaces of cuBLAS, of 32 MiB and more, are there from a first run on.
+    """
+    short("trainer=gpu", "trainer.precision=bf16-mixed")
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     artefact = short("trainer=gpu", "trainer.precision=bf16-mixed", "model.hidden_sizes=[1024,1024,1024]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -121,6 +122,7 @@ def test_a_gpu_that_is_too_small_names_what_would_fit(
     ) as caught:
         train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}", "data.batch_size=64", "epochs=2"))
     assert "\n" not in str(caught.value)
+    assert f"the same command with resume={os.path.relpath(tmp_path / 'last.ckpt')} goes on" in str(caught.value)
     monkeypatch.setattr(Classification, "training_step", step)
     smaller = "data.batch_size=64", "epochs=2", f"resume={tmp_path / 'last.ckpt'}"
     train(compose("train", *SMALL, *QUIET, "folder=null", *smaller))

@@ -20,15 +20,15 @@ from zoo.benchmarks.cells import made
 
 SEEDS = 3
 SETTLED = 100  # steps after which the scaler has found its scale
-SMALL = "data.train_size=1024", "data.val_size=256", "data.test_size=16"
+NARROW = "model.hidden_size=32", "model.widths=[8,16,24,32]"
 CELLS: dict[str, tuple[str, int, list[str]]] = {  # the metric, epochs, and what else makes the run
     "mlp regression": ("r2", 20, ["data=diabetes", "data.batch_size=16"]),
     "rbm features": ("free_energy", 6, ["data=digits", "model.num_hidden=64"]),
     "cnn classification": ("accuracy", 6, ["data=digits"]),
     "lstm forecasting": ("mae", 4, ["model.hidden_size=32", "data.length=1500", "data.horizon=8"]),
-    "lstm sentiment": ("accuracy", 3, ["model.hidden_size=32", "data.batch_size=16", *SMALL]),
+    "lstm sentiment": ("accuracy", 8, ["model.hidden_size=32", "data.batch_size=32"]),
     "gan inpainting": ("psnr", 3, ["data=digits", "model.width=8", "task.discriminator.width=8", "data.batch_size=32"]),
-    "cnn ocr": ("loss", 1, ["data.train_size=256", "data.eval_size=64", "data.batch_size=8", "model.hidden_size=32"]),
+    "cnn ocr": ("loss", 6, ["data=digit_lines", "data.rounds=8", "data.augment=null", "data.batch_size=16", *NARROW]),
 }
 PRECISIONS = "32-true", "bf16-mixed", "16-mixed"
 

@@ -26,7 +26,7 @@ from zoo import check, models, private
 from zoo.data.core.data_module import DataModule
 from zoo.errors import ConfigError
 from zoo.files import one_line, quoted, user_path
-from zoo.hardware import check_compiler, check_gpu
+from zoo.hardware import check_compiler, check_gpu, let_products_repeat, takes_gpu
 from zoo.progress import busy, quiet
 from zoo.tasks.task import Task
 from zoo.training import batch_size, report, run_length, trusted_code
@@ -87,8 +87,9 @@ def train(cfg: DictConfig, given: Given = Given()) -> TrainedArtefact:
     """
     with left_as_found(), _within_memory():
         _check_whole(cfg, given)
-        if cfg.trainer.get("accelerator") in ("gpu", "cuda"):
+        if takes_gpu(cfg.trainer.get("accelerator")):
             check_gpu(cfg.trainer.get("devices"), cfg.trainer.get("precision"))
+            let_products_repeat()
         if cfg.compile:
             check_compiler(cfg.trainer.get("accelerator"))
         models.find(cfg.model.name)
@@ -148,8 +149,9 @@ def _fit_and_keep(
     cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule, start: Artefact | None, given: Given
 ) -> TrainedArtefact:
     began = time.perf_counter()
-    with end_together(trainer, Path(cfg.folder, "last.ckpt")):
-        with _within_memory(_smaller(task, data)), _compiled(task) if cfg.compile else nullcontext():
+    last = Path(cfg.folder, "last.ckpt")
+    with end_together(trainer, last):
+        with _within_memory(_smaller(task, data), last), _compiled(task) if cfg.compile else nullcontext():
             _fit(cfg, trainer, task, data)
         seconds = round(given.seconds + time.perf_counter() - began, 1)
         _restore_best(trainer, task)
@@ -170,13 +172,18 @@ def _fit_and_keep(
 
 
 @contextmanager
-def _within_memory(advice: str = "give smaller sizes in model or data") -> Iterator[None]:
-    """Tell of a network or a batch for which this machine is too small, and what would be right."""
+def _within_memory(advice: str = "give smaller sizes in model or data", last: Path | None = None) -> Iterator[None]:
+    """Tell of a network or a batch for which this machine is too small, and what would be right.
+
+    What was learned until `last`, a checkpoint, is not lost: another program may have taken the memory.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not private.is_out_of_memory(error):
             raise
+        if last is not None and last.exists():
+            advice += f"; where there is more, the same command with resume={os.path.relpath(last)} goes on"
         fault = f"this machine's memory is too small for this network or batch; {advice}"
         raise ConfigError(one_line(f"{fault} ({error})")) from error
 

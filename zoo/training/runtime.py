@@ -33,6 +33,7 @@ NOISE = (
     ".*It will use the implementation from `LightningModule`",  # as it should
     r"Found \d+ module\(s\) in eval mode",  # what is frozen
     "RNN module weights are not part of single contiguous chunk",  # where recurrent dropout has changed them
+    "GPU available but not used",  # as trainer=cpu says
     "Grad strides do not match bucket view",  # of 1 x 1 convolutions, whose layout is ambiguous
     ".*when logging on epoch level in distributed setting",  # what is not summed up is alike on all processes
     r"Detected call of `lr_scheduler\.step\(\)` before",  # where the gradient scaler skips the first step, as it should

@@ -104,7 +104,8 @@ def layer_quantiles(task: Task, batch: Any) -> dict[str, dict[str, list[float]]]
         gradients = iter(torch.autograd.grad(loss, weights, allow_unused=True))
     found: dict[str, dict[str, Tensor]] = {}
     for name, (_, its) in layers.items():
-        own = [gradient.abs().flatten() for gradient in (next(gradients) for _ in its) if gradient is not None]
+        # On the CPU: there are several copies of them, which on a GPU would be the most that a run takes
+        own = [gradient.cpu().abs().flatten() for gradient in (next(gradients) for _ in its) if gradient is not None]
         found[name] = {ACTIVATIONS: _quantiles(inputs[name].flatten())} if name in inputs else {}
         if own and len(moving := (joined := torch.cat(own))[joined > 0]):
             found[name][GRADIENTS] = _quantiles(moving)
