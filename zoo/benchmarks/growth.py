@@ -1,9 +1,9 @@
 """How the cost of training grows with rows, pixels, steps of a sequence and hidden units, for each technique.
 
-Each point is a run of three epochs on generated data, in a process of its own and on one thread: seconds of its fastest
-epoch, and the peak of memory above what the imports take. The exponent is that of cost ~ size ** exponent, between two
-and eight times the size: 1 is linear, and fixed costs make it smaller. Where it is above what the arithmetic of the
-network says, with a margin, the table says so.
+Each point is a run of three epochs on generated data, in a process of its own and on one thread: seconds of the CPU in
+its fastest epoch, and the peak of memory above what the imports take. The exponent is that of cost ~ size ** exponent,
+between two and eight times the size: 1 is linear, and fixed costs make it smaller. Where it is above what the
+arithmetic of the network says, with a margin, the table says so.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def run(root: Path) -> list[Row]:
     torch.set_num_threads(1)  # before any process is forked
     rows = []
     times = ", ".join(map(str, TIMES))
-    print(f"{'':16}{f'seconds an epoch at {times} times':>44}{'MiB':>28}{'time':>7}{'memory':>8}")
+    print(f"{'':16}{f'CPU s an epoch at {times} times':>44}{'MiB':>28}{'time':>7}{'memory':>8}")
     for name, technique in TECHNIQUES.items():
         for axis, expected in technique.expected.items():
             seconds, memory = zip(*(_apart(name, axis, times) for times in TIMES))

@@ -1,7 +1,7 @@
 """The overhead of training: our epochs beside bare loops on the same tensors, and beside torchvision's data path.
 
 Times are those of training alone, in seconds an epoch: the median of several, in alternation, since machines are
-noisy. What counts is the ratio.
+noisy. What counts is the ratio. On one thread (OMP_NUM_THREADS=1) they are seconds of the CPU.
 """
 
 from __future__ import annotations
@@ -89,6 +89,11 @@ def run(root: Path) -> list[Row]:
     return measured
 
 
+def now() -> float:
+    """The time in seconds: on one thread that of the CPU, which other programs change little."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
 def _bare(build: Build, spec: Spec, batches: Callable[[], Batches], epochs: int) -> list[float]:
     """Seconds of each epoch of a loop as short as it gets, in the precision that `trainer=auto` has here."""
     network = build(spec)
@@ -96,7 +101,7 @@ def _bare(build: Build, spec: Spec, batches: Callable[[], Batches], epochs: int)
     bf16 = precision("auto", "cpu") == "bf16-mixed"
     seconds = []
     for epoch in range(epochs + (epochs > 1)):
-        start = time.perf_counter()
+        start = now()
         for x, y in batches():
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss = functional.cross_entropy(network(x), y)
@@ -104,7 +109,7 @@ def _bare(build: Build, spec: Spec, batches: Callable[[], Batches], epochs: int)
             loss.backward()
             optimizer.step()
         if epoch or epochs == 1:
-            seconds.append(time.perf_counter() - start)
+            seconds.append(now() - start)
     return seconds
 
 
@@ -115,10 +120,10 @@ class Clock(Callback):
         self.seconds: list[float] = []
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.start = time.perf_counter()
+        self.start = now()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.seconds.append(time.perf_counter() - self.start)
+        self.seconds.append(now() - self.start)
 
 
 def fit(task: Task, data: DataModule, epochs: int) -> list[float]:

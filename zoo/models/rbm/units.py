@@ -311,5 +311,6 @@ def bernoulli(probabilities: Tensor) -> Tensor:
         return torch.rand_like(probabilities).lt_(probabilities)
     count = probabilities.numel()
     drawn = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:count]
-    threshold = (2**16 * probabilities).sub_(2**15 + torch.randint(2**8, ()) / 2**8)
+    offset = -(2**15 + torch.randint(2**8, ()) / 2**8)
+    threshold = torch.add(offset, probabilities, alpha=2**16)  # in one pass
     return drawn.view(probabilities.shape).float().lt_(threshold)
