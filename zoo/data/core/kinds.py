@@ -28,6 +28,7 @@ from zoo.spec.cells import (
 )
 from zoo.spec.date_forms import DATED, MOSTLY, date_form
 from zoo.spec.dialect import Say
+from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,11 +77,11 @@ def find(
     Raises:
         DataError: it is unclear how a column is to be read, or most cells are numbers and some are none.
     """
-    columns = {str(name): known_cells(cells) for name, cells in frame.items()}
+    columns = {str(name): known_cells(cells) for name, cells in one_by_one(frame)}
     notations = notations_of(columns, decimal, thousands)
     plain = Notation(decimal or ".")  # of columns that were read as numbers
     found = {}
-    for (name, known), cells in zip(columns.items(), (frame[name] for name in frame.columns)):
+    for (name, known), (_, cells) in zip(columns.items(), one_by_one(frame)):
         notation = notations.get(name)
         kind = given.get(name)
         if name in targets:

@@ -13,6 +13,7 @@ from zoo.errors import DataError
 from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words, is_plain, with_minus
 from zoo.spec.delimited import Delimited
 from zoo.spec.files import read_file
+from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def read_with_decimals(path: str, options: Mapping[str, Any], decimal: str | Non
 
 def has_decimal_commas(frame: pd.DataFrame) -> bool:
     """Whether a column of text holds numbers with commas before their fractions, and none holds points there."""
-    columns = [known_cells(cells) for _, cells in frame.items() if cells.dtype.kind not in "iufMmb"]
+    columns = [known_cells(cells) for _, cells in one_by_one(frame) if cells.dtype.kind not in "iufMmb"]
     if not any(known.str.contains(r",|\..*\.", regex=True).any() for known in columns):
         return False
     fits = [fit for known in columns if (fit := reading_of(known)) is not None]

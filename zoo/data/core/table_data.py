@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,6 +28,7 @@ from zoo.spec.cells import compact, days, numbers, words
 from zoo.spec.columns import Number
 from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import Dialect
+from zoo.spec.mapped import each_column, joined, let_go
 from zoo.spec.table import hide
 
 if TYPE_CHECKING:
@@ -157,9 +159,10 @@ class TableData(DataModule):
             several = labels is None and self._are_labels(list(known.values()))
             of_rows = None if labels is None else labels.iloc[: len(known[""])]
             rows = self._split(known[""], of_rows, kinds)
+            let_go()
             for split in list(known)[1:]:  # its share is for training
                 rows["train"] = np.concatenate([rows["train"], rows[split]])
-            whole, start = pd.concat(list(known.values())) if len(known) > 1 else known[""], len(known[""])
+            whole, start = joined(list(known.values())) if len(known) > 1 else known[""], len(known[""])
             for split in list(known)[1:]:  # which follow the other rows
                 rows[split] = np.arange(start, start := start + len(known[split]))
             for name in (self.group, self.weight):  # new groups come later
@@ -193,7 +196,7 @@ class TableData(DataModule):
             **{split: self._rows(part) for split, part in self.read_held_out().items()},
         }
         ends = list(accumulate(map(len, parts.values()), initial=0))
-        frame = pd.concat(list(parts.values())) if len(parts) > 1 else parts[""].copy(deep=False)
+        frame = joined(list(parts.values())) if len(parts) > 1 else parts[""].copy(deep=False)
         places = dict(zip(parts, pairwise(ends)))
         del parts
         for name in frame.columns[[isinstance(dtype, pd.StringDtype) for dtype in frame.dtypes]]:
@@ -227,7 +230,7 @@ class TableData(DataModule):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
         if self.na_values:
-            frame = frame.apply(lambda cells: hide(cells, self.na_values))
+            frame = each_column(frame, lambda cells: hide(cells, self.na_values))
         return frame
 
     def _with_target(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
@@ -237,7 +240,7 @@ class TableData(DataModule):
                 raise DataError(f"the target '{target}' is missing in all rows")
             if not known.all():
                 self.note(f"{(~known).sum()} rows without '{target}' are dropped")
-                frame = frame[known]
+                frame = each_column(frame, itemgetter(known))
         if len(frame) < MIN_ROWS:
             raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}")
         return frame
