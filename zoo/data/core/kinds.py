@@ -28,6 +28,7 @@ from zoo.spec.cells import (
 )
 from zoo.spec.date_forms import DATED, MOSTLY, date_form
 from zoo.spec.dialect import Say
+from zoo.spec.digits import alike, by_kind
 from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _find(
         return _find_of_numbers(cells, name, plain, say)
     if cells.dtype.kind == "M":
         return Kind("date")
-    if cells.dtype.kind == "b" or known.str.lower().isin(TRUE_WORDS + FALSE_WORDS).all():
+    truths = TRUE_WORDS + FALSE_WORDS
+    if cells.dtype.kind == "b" or all(part.str.lower().isin(truths).all() for part in (known[:FEW], known)):
         _say_missing(cells, name, "boolean", say)
         return Kind("boolean")
     if notation is not None:
@@ -124,7 +126,7 @@ def _find(
     if form is not None:
         _say_missing(cells, name, "date", say)
         return Kind("date", form=form)
-    if known.str.fullmatch(TIME_OF_DAY).all():
+    if alike(known)[1].str.fullmatch(TIME_OF_DAY).all():
         hours = known.str.extract(r"^(\d+)")[0].astype("int64")
         if hours.max() > 23:
             longest = known[int(hours.argmax())]
@@ -183,7 +185,7 @@ def _find_written(cells: pd.Series, known: pd.Series, name: str, notation: Notat
             f"is no plain number; {_setting(name, 'number')} makes it a number"
         )
         return Kind("category", exact=True)
-    signed = known[with_minus(known) != known]  # by other signs than -
+    signed = known[by_kind(known, lambda some: with_minus(some) != some)]  # by other signs than -
     example = next(iter(signed if len(signed) and notation == PLAIN else known))
     value = float(written_plainly(pd.Series([example], dtype="string"), notation).iloc[0])
     if notation != PLAIN or len(signed):
@@ -218,7 +220,9 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     known = exact_words(known).mask(is_missing(known))
     counts = np.bincount(places[places >= 0], minlength=len(known)) * known.notna().to_numpy(bool)
     is_number = pd.to_numeric(known, errors="coerce").notna()
-    is_like_one = (known.str.match(AFFIXED) | known.str.match(DATED)).fillna(False).astype(bool)
+    is_like_one = known.notna() & by_kind(
+        known.fillna(""), lambda some: some.str.match(AFFIXED) | some.str.match(DATED)
+    ).astype(bool)
     for what, fitting in (("a number", is_number), ("a number, an amount or a date", is_like_one)):
         fits = counts[fitting.to_numpy(bool)].sum()
         if MOSTLY <= fits / counts.sum() < 1 and known[fitting].nunique() > FEW:
@@ -274,7 +278,7 @@ def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> K
     if len(known) > FEW and len(known) > count / 4 and is_text(known):
         say(f"column '{name}' is left out: it holds {len(known)} different texts; data=csv_text learns from texts")
         return IGNORED
-    if len(known) > FEW and len(known) > count / 4 and known.str.match(AFFIXED).all():
+    if len(known) > FEW and len(known) > count / 4 and alike(known)[1].str.match(AFFIXED).all():
         say(f"column '{name}' is left out: its numbers are written in several ways ({_listed(known)})")
         return IGNORED
     if len(known) == count and count > 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from zoo.spec.columns import Number
 from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import Dialect
 from zoo.spec.mapped import each_column, joined, let_go
-from zoo.spec.table import hide
+from zoo.spec.table import AT_ONCE, hide
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,6 +154,7 @@ class TableData(DataModule):
         frame, ends = self._whole()
         try:
             kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
+            self._read_numbers(frame, kinds)
             known = {split: self._with_target(frame.iloc[begin:end], kinds) for split, (begin, end) in ends.items()}
             del frame  # a table may be large
             labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
@@ -202,6 +204,20 @@ class TableData(DataModule):
         for name in frame.columns[[isinstance(dtype, pd.StringDtype) for dtype in frame.dtypes]]:
             frame[name] = compact(frame[name])
         return frame, places
+
+    def _read_numbers(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> None:
+        """Read the numbers of a large table once, in its columns of many different ones.
+
+        A column with a cell that is none is left as it is, so that the cell is quoted.
+        """
+        import pandas as pd
+
+        others = {*self.targets, self.split_by, self.group, self.weight}
+        for name, kind in kinds.items() if len(frame) > AT_ONCE and not self.na_values else ():
+            is_text = isinstance(frame[name].dtype, pd.StringDtype) if kind.name == "number" else False
+            if is_text and name not in others:
+                with suppress(SpecError):
+                    frame[name] = numbers(frame[name], name, kind.notation)
 
     def _weights(self, cells: pd.Series) -> Tensor:
         """What each training row counts (N,), 1 in the mean.
