@@ -25,7 +25,8 @@ def alike(text: pd.Series) -> tuple[np.ndarray, pd.Series]:
 
     found = together(text, lambda whole: whole.encode(*_UTF8).translate(_ALIKE).decode(*_UTF8))
     places, kinds = pd.factorize(np.array(found, dtype=object))
-    first = np.unique(places, return_index=True)[1] if len(kinds) < len(text) else np.arange(len(text))
+    first = np.empty(len(kinds), np.int64)
+    first[places[::-1]] = np.arange(len(text))[::-1]  # the last one that is written is the first
     return places, text.iloc[first]
 
 

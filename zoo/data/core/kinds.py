@@ -19,6 +19,7 @@ from zoo.spec.cells import (
     TIME_OF_DAY,
     TRUE_WORDS,
     Notation,
+    distinct,
     exact_words,
     is_missing,
     is_plain,
@@ -118,13 +119,13 @@ def _find(
         return Kind("date")
     truths = TRUE_WORDS + FALSE_WORDS
     if cells.dtype.kind == "b" or all(part.str.lower().isin(truths).all() for part in (known[:FEW], known)):
-        _say_missing(cells, name, "boolean", say)
+        _say_missing(cells, _missing(cells, known), name, "boolean", say)
         return Kind("boolean")
     if notation is not None:
         return _find_written(cells, known, name, notation, say)
     form = date_form(known, name, dates, say)
     if form is not None:
-        _say_missing(cells, name, "date", say)
+        _say_missing(cells, _missing(cells, known), name, "date", say)
         return Kind("date", form=form)
     if alike(known)[1].str.fullmatch(TIME_OF_DAY).all():
         hours = known.str.extract(r"^(\d+)")[0].astype("int64")
@@ -132,7 +133,7 @@ def _find(
             longest = known[int(hours.argmax())]
             say(f"column '{name}' is left out: '{longest}' is no time of day; write a duration as a number")
             return IGNORED
-        _say_missing(cells, name, "time of day", say)
+        _say_missing(cells, _missing(cells, known), name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
     if len(known) > FEW:
@@ -171,7 +172,7 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
             return Kind("date")
     _say_codes(cells, low, high, name, say)
     if missing:
-        _say_missing(cells, name, "number", say)
+        _say_missing(cells, cells.isna(), name, "number", say)
     return Kind("number", plain)
 
 
@@ -190,7 +191,7 @@ def _find_written(cells: pd.Series, known: pd.Series, name: str, notation: Notat
     value = float(written_plainly(pd.Series([example], dtype="string"), notation).iloc[0])
     if notation != PLAIN or len(signed):
         say(f"column '{name}' is read as numbers: '{example}' is {value:.12g}{_unit(notation)}")
-    _say_missing(cells, name, "number", say)
+    _say_missing(cells, _missing(cells, known), name, "number", say)
     return Kind("number", notation)
 
 
@@ -256,10 +257,16 @@ def _say_codes(cells: pd.Series, low: float, high: float, name: str, say: Say) -
             )
 
 
-def _say_missing(cells: pd.Series, name: str, kind: str, say: Say) -> None:
-    missing = cells.isna() if cells.dtype.kind in "iufM" else is_missing(cells)
+def _missing(cells: pd.Series, known: pd.Series) -> pd.Series:
+    """Whether cells are missing, or words for that, as `known_cells` found them."""
+    if cells.dtype == object or cells.dtype.kind == "b":
+        return is_missing(cells)
+    return cells.isna() | cells.isin(known.attrs["missing"]) if known.attrs["missing"] else cells.isna()
+
+
+def _say_missing(cells: pd.Series, missing: pd.Series, name: str, kind: str, say: Say) -> None:
     if missing.any():
-        written = [] if cells.dtype.kind in "iufM" else sorted(set(map(str, cells[missing].dropna())))
+        written = [] if cells.dtype.kind in "iufM" else sorted(set(map(str, cells[missing].dropna().unique())))
         shown = f" ({', '.join(map(repr, written[: 2 * SHOWN]))})" if written else ""
         say(
             f"column '{name}' is a {kind}: {missing.sum()} of {len(cells)} cells are missing{shown}, first in row "
@@ -295,12 +302,15 @@ def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> K
     if codes:
         say(f"column '{name}': NA is read as a code like the others ({_listed(known)}), not as a missing cell")
     if cells.isna().any() or different.str.lower().isin(MISSING_NAMES - ({"na"} if codes else set())).any():
-        text = words(cells)
-        missing = text.str.lower().isin(MISSING_NAMES)
-        if codes:
-            missing &= text != "NA"
+
+        def is_name(some: pd.Series) -> pd.Series:
+            text = words(some)
+            found = text.str.lower().isin(MISSING_NAMES)
+            return found & (text != "NA") if codes else found
+
+        missing = (is_name(cells) if cells.dtype == object else distinct(cells, is_name)).fillna(False).astype(bool)
         if missing.any():
-            _say_missing(cells.astype("str").where(missing | cells.isna(), "known"), name, "category", say)
+            _say_missing(cells, missing | cells.isna(), name, "category", say)
     return Kind("category")
 
 

@@ -48,10 +48,8 @@ def read_with_decimals(path: str, options: Mapping[str, Any], decimal: str | Non
 
 def has_decimal_commas(frame: pd.DataFrame) -> bool:
     """Whether a column of text holds numbers with commas before their fractions, and none holds points there."""
-    columns = [known_cells(cells) for _, cells in one_by_one(frame) if cells.dtype.kind not in "iufMmb"]
-    if not any(known.str.contains(r",|\..*\.", regex=True).any() for known in columns):
-        return False
     has_commas = False
+    columns = (known_cells(cells) for _, cells in one_by_one(frame) if cells.dtype.kind not in "iufMmb")
     for fit in map(reading_of, columns):
         if fit is not None and fit[1] != fit[2]:  # either point or comma
             if fit[1]:
@@ -61,7 +59,7 @@ def has_decimal_commas(frame: pd.DataFrame) -> bool:
 
 
 def known_cells(cells: pd.Series) -> pd.Series:
-    """The different cells as text, without words for missing ones; of numbers the first few."""
+    """The different cells as text, of numbers the first few; without words for missing ones, which are in its attrs."""
     import pandas as pd
 
     if cells.dtype.kind in "iufMmb":
@@ -70,8 +68,12 @@ def known_cells(cells: pd.Series) -> pd.Series:
         known.attrs["is_number"] = cells.dtype.kind in "iuf"
         known.attrs["fractions"] = cells.dtype.kind == "f" and not are_whole(cells)
         return known
-    different = pd.Series(exact_words(pd.Series(cells.dropna().unique())).unique(), dtype="string")
-    return different[~different.str.lower().isin(MISSING_WORDS).astype(bool)].reset_index(drop=True)
+    different = pd.Series(cells.dropna().unique())
+    text = exact_words(different)
+    missing = text.str.lower().isin(MISSING_WORDS).astype(bool)
+    known = pd.Series(text[~missing].unique(), dtype="string")
+    known.attrs["missing"] = different[missing].tolist()
+    return known
 
 
 def are_whole(cells: pd.Series) -> bool:
