@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import reprlib
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -13,11 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 from zoo.errors import one_line as one_line
 
 PART = ".part"  # the end of the name of a file that is being written
 _OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # full ones, limits, damage
+AT_ONCE = 16 * 2**20  # bytes of a map that stay in this process's memory
+AROUND = 2**18  # bytes that Linux maps around each that is read, or some times more
 _ABANDONED = 24 * 60 * 60  # seconds after which what a killed process left is removed
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxtuple = 3, 4, 4, 4
@@ -85,6 +89,47 @@ def check_not_read(output: Path, read: Iterable[str | os.PathLike[str]]) -> None
     for path in map(user_path, read):
         if output.exists() and path.exists() and output.samefile(path):
             raise ConfigError(f"output: {output} is read itself, and would be lost; give another file")
+
+
+class Mapped(mmap.mmap):
+    """A file that is mapped into memory, of which little stays in the memory of this process."""
+
+    _touched = 0
+
+    def touch(self, parts: int, size: int) -> None:
+        """Count what was read or written, so many parts of so many bytes, and let go of the pages now and then."""
+        self._touched += parts * (size + AROUND)
+        if self._touched > AT_ONCE:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Let go of all pages. They stay in the system's own cache, but no longer in this process's memory."""
+        self._touched = 0
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.madvise(mmap.MADV_DONTNEED)
+
+
+def check_room(folder: Path, needed: int, what: str, remedy: str) -> None:
+    """Refuse to write so many bytes into a folder whose disk has no room for them.
+
+    Raises:
+        DataError: it has none; the message says what takes the room, and the remedy.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > 0.95 * free:
+        raise DataError(f"{what} {gigabytes(needed)} and {folder} has {gigabytes(free)} free; {remedy}")
+
+
+def reserve(file: IO[bytes], size: int) -> None:
+    """Give a file its full size, so that a full disk is noticed at once."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
 def is_regular(path: Path) -> bool:

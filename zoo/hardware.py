@@ -152,10 +152,10 @@ def findings() -> Iterator[tuple[str, str]]:
         + ", ".join(f"{name} {_version(name)}" for name in (DISTRIBUTION, "lightning", "numpy")),
     )
     yield "system", f"Python {platform.python_version()}, {platform.platform()}"
-    memory = _memory()
+    total = memory()
     yield (
         "CPU",
-        f"{platform.machine()}, {os.cpu_count()} cores, {'unknown' if memory is None else _gib(memory)} of memory, "
+        f"{platform.machine()}, {os.cpu_count()} cores, {'unknown' if total is None else _gib(total)} of memory, "
         f"{'bf16' if cpu_has_bf16() else 'no bf16'}",
     )
     yield "threads", f"{torch.get_num_threads()} of torch; threads=… or conf/run says how many a run takes"
@@ -186,7 +186,7 @@ def _version(name: str) -> str:
         return "missing"
 
 
-def _memory() -> int | None:
+def memory() -> int | None:
     """Bytes of the machine, where the system tells."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

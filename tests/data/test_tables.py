@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pandas as pd
 import pytest
 import torch
 
+import zoo
 from zoo import DataError
+from zoo.data.core.examples import MappedRows, in_memory
 from zoo.data.core.table_data import TableData
 from zoo.data.tables import (
     Admissions,
@@ -21,7 +24,7 @@ from zoo.data.tables import (
     Wine,
     generate_admissions,
 )
-from zoo.spec import Classes, Features, Table, Values
+from zoo.spec import Classes, Features, Table, Values, mapped
 
 ROWS = 60
 
@@ -305,3 +308,56 @@ def test_a_target_whose_name_is_a_number(tmp_path: Path) -> None:
     data = csv(tmp_path, frame().rename(columns={"price": "2020"}), target=2020)
     data.setup()
     assert data.spec.output.names == ("2020",)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"na_values": ["Rome", 100.5], "target_kind": "classes"},
+        {"split_by": "sold", "weight": "weight"},
+        {"group": "city", "target": "new"},
+        {"val_path": "val.csv", "test_path": "test.csv"},
+        {"target": ["price", "size"]},
+        {"target": None},
+    ],
+    ids=str,
+)
+def test_a_large_table_lies_in_a_mapped_file(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    table = frame(weight=np.arange(ROWS) % 3 + 1, note=[f"a text of many words {n}" for n in range(ROWS)])
+    table.loc[3:7, "size"] = np.nan
+    if options.get("target_kind") == "classes":
+        table["price"] = [None, 0.5, 1.5, 2.5] * 15
+    for name in ("val", "test"):
+        table.assign(city=["Rome", "Bonn"] * 30).to_csv(f"{name}.csv", index=False)
+    wanted = csv(tmp_path, table, **options)
+    wanted.setup()
+    monkeypatch.setattr(mapped, "LARGE", 0)
+    found = csv(tmp_path, table, **options)
+    found.setup()
+    assert (found.spec, found.notes) == (wanted.spec, wanted.notes)
+    for split, examples in found.splits.items():
+        assert isinstance(examples.columns[0], MappedRows)
+        for ours, theirs in zip(examples.columns, wanted.splits[split].columns, strict=True):
+            assert torch.equal(in_memory(ours).nan_to_num(9), in_memory(theirs).nan_to_num(9))
+        assert torch.equal(examples[3][0].nan_to_num(9), wanted.splits[split][3][0].nan_to_num(9))
+    again = pickle.loads(pickle.dumps(found.splits["test"]))
+    assert torch.equal(again.columns[0].nan_to_num(9), in_memory(found.splits["test"].columns[0]).nan_to_num(9))
+
+
+def test_a_network_learns_the_same_from_a_mapped_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    frame().to_csv(tmp_path / "table.csv", index=False)
+    settings = (f"data.path={tmp_path / 'table.csv'}", "data.target=price", "epochs=2", "trainer=cpu", "threads=1")
+    trained = []
+    for large in (mapped.LARGE, 0):
+        monkeypatch.setattr(mapped, "LARGE", large)
+        trained.append(zoo.train("data=csv", *settings, model="mlp", folder=str(tmp_path / str(large))))
+    weights = [one.network.state_dict() for one in trained]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    first, second = ({**one.metrics, "train/seconds": 0} for one in trained)
+    assert first == second

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from zoo import DataError, SpecError
-from zoo.spec import delimited
+from zoo.spec import parsed
 from zoo.spec.columns import Number
 from zoo.spec.delimited import LINES, Delimited, read_delimited
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import read_table
+from zoo.spec.parsed import Parser
 
 PLAIN = "city,size,price\nRome,1.5,10\nOslo,2.5,20\nLima,3.5,30\n"
 
@@ -181,9 +182,9 @@ def test_cells_of_later_parts_decide_as_those_of_the_first_do(tmp_path: Path, mo
     path = tmp_path / "late.csv"
     path.write_text("\n".join(["fraction,word,truth,large", *lines, ",".join(last)]) + "\n")
     found = read_delimited(path).frame
-    monkeypatch.setattr(delimited, "LARGE", 0)
+    monkeypatch.setattr(parsed, "LARGE", 0)
     in_one_thread = read_delimited(path).frame
-    monkeypatch.setattr(delimited, "_read_in_parts", lambda read, exact, places: read(dtype=exact, low_memory=False))
+    monkeypatch.setattr(Parser, "table", lambda self, types: self._read(dtype=types, low_memory=False))
     for parts in (found, in_one_thread):
         pd.testing.assert_frame_equal(parts, read_delimited(path).frame, check_exact=True)
     assert [cells.dtype.kind for _, cells in found.items()] == ["f", "O", "O", "f"]

@@ -91,7 +91,7 @@ class Csv(TableData):
         super().take_fold(number, count, one_encoding=one_encoding)
 
     def _read(self, path: str) -> pd.DataFrame:
-        options = {"separator": self.separator, "encoding": self.encoding, "header": self.header}
+        options = {"separator": self.separator, "encoding": self.encoding, "header": self.header, "may_map": True}
         file = read_with_decimals(path, options, self.notation["decimal"])
         for note in file.notes:
             self.note(note)

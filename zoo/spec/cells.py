@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
+from zoo.spec.digits import alike, together
 
 if TYPE_CHECKING:
     import numpy as np
@@ -218,6 +219,35 @@ def _with_minus(text: pd.Series) -> pd.Series:
 
 def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
     """Numbers in a notation, as Python writes them; what is not in this notation becomes missing."""
+    known = text.fillna("")
+    places, some = alike(known)
+    if re.search(r"\d", notation.unit) or len(some) > len(known) / 4:
+        return _written_plainly(text, notation)
+    # Mostly all signs between digits can go in one string of all cells; each of the others is looked at
+    odd = _without_signs(some, notation).ne(_written_plainly(some, notation)).fillna(True).to_numpy(bool)[places]
+    written = _without_signs(known, notation)
+    if odd.any():
+        written[odd] = _written_plainly(known[odd], notation)
+    return written.mask(text.isna())
+
+
+def _without_signs(text: pd.Series, notation: Notation) -> pd.Series:
+    """Numbers without unit and signs between thousands, and with a point before fractions."""
+    import pandas as pd
+
+    signs = SPACES if notation.thousands and notation.thousands in SPACES else notation.thousands
+
+    def plain(whole: str) -> str:
+        for sign in (f" {notation.unit}", f"{notation.unit} ", notation.unit) if notation.unit else ():
+            whole = whole.replace(sign, "")
+        for sign in signs:
+            whole = whole.replace(sign, "")
+        return whole.replace(",", ".") if notation.decimal == "," else whole
+
+    return pd.Series(together(text, plain), text.index, dtype="string")
+
+
+def _written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
     decimal, thousands, unit = map(re.escape, notation)
     text = with_minus(text)
     if notation.unit:

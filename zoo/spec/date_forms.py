@@ -31,7 +31,7 @@ def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must:
     """
     import pandas as pd
 
-    if _parsed(known, "ISO8601").all():
+    if _parsed(known[:1], "ISO8601").all() and _parsed(known, "ISO8601").all():
         return ""
     forms = [*_forms(known), *_FIXED]
     fitting = [form for form in forms if _parsed(known[:1], form).all() and _parsed(known, form).all()]

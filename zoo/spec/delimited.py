@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import codecs
 import io
-import mmap
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
+from mmap import ACCESS_READ
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import DataError
-from zoo.private import freed_memory_given_back
+from zoo.files import Mapped
 from zoo.spec.cells import NOT_A_WORD, without_total
 from zoo.spec.dialect import (
     AUTO,
     BLANKS,
     COLONS,
+    LINES,
     UNIT,
     Dialect,
     Form,
@@ -37,17 +36,11 @@ from zoo.spec.dialect import (
     shape_hint,
     split_rows,
 )
+from zoo.spec.parsed import MARKED, UTF8, Parser
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-
-UTF8, MARKED = "utf-8", "utf-8-sig"  # the second one takes longer
-LINES = 2**18  # bytes of them that are looked at together, and stay in the cache of a CPU
-LARGE = 2**28  # bytes of a file above which memory counts more than the time to read it
-SMALLEST_PART = 2**18  # cells that pandas turns into numbers or text together, or more
-LARGEST_WHOLE = 2**53  # up to which float64 has all whole numbers
 
 
 @dataclass
@@ -72,6 +65,7 @@ def read_delimited(
     like: Dialect | None = None,
     names: Sequence[str] = (),
     text: Sequence[str] = (),
+    may_map: bool = False,
 ) -> Delimited:
     """Read a file of delimited text; an argument that is None is found.
 
@@ -82,6 +76,7 @@ def read_delimited(
         like: the dialect of a similar file, which decides where several fit.
         names: columns that are expected, by which a header is known.
         text: columns whose cells are names, even where they look like numbers.
+        may_map: whether the cells of a large file are to lie in a mapped file, those of text as categories.
 
     Raises:
         DataError: it is empty, ragged or damaged, or it is unclear how to read it; the message names the setting.
@@ -121,24 +116,12 @@ def read_delimited(
         "decimal": decimal or (like.decimal if like else "."),
     }
     exact = {place: str for place, name in enumerate(form.names) if name in text}
-
-    def read(**more: Any) -> pd.DataFrame:
-        given = io.BytesIO(source) if isinstance(source, bytes) else source
-        try:
-            return pd.read_csv(given, **options, **more)
-        except UnicodeDecodeError:
-            if options["encoding"] != UTF8:
-                raise
-            # It was decoded cell by cell, and the error's place is not that in the file
-            return pd.read_csv(given, **{**options, "encoding": MARKED}, **more)
-
-    large = path.stat().st_size > LARGE
-    with freed_memory_given_back() if large else nullcontext():
-        frame = _read_in_parts(read, exact, range(form.width) if large else None)
+    parser = Parser(source, options, form.width, may_map)
+    frame = parser.table(exact)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
     huge = [place for place, cells in frame.items() if names and cells.dtype.kind == "f" and cells.abs().max() == inf]
     again = [*named, *huge]  # what is too large for a float is refused, and quoted as it is written
-    for place, cells in read(dtype=dict.fromkeys(again, str), usecols=again).items() if again else ():
+    for place, cells in parser.texts(again).items() if again else ():
         if place in huge or zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
             frame[place] = cells
     frame.index += 1
@@ -148,40 +131,6 @@ def read_delimited(
         frame[name] = pd.Series(["False", "True"], dtype="str").take(frame[name].astype("int8")).set_axis(frame.index)
     dialect = Dialect(form.dialect.separator, found, form.dialect.header, options["decimal"])
     return Delimited(frame, dialect, [f"{path.name}: {note}" for note in (*notes, *form.notes)])
-
-
-def _read_in_parts(
-    read: Callable[..., pd.DataFrame], exact: Mapping[int, type[str]], places: Sequence[int] | None
-) -> pd.DataFrame:
-    """The table, whose cells pandas turns into numbers or text some rows at a time, which takes half the memory.
-
-    A column whose parts may differ in type, or in the rounding of large whole numbers, is read again as one.
-
-    Args:
-        read: pandas' reading, which takes more options of it.
-        exact: columns that are text.
-        places: of all columns; where they are given, pandas does not map the file to read it in threads, whose parts
-            would all be in memory beside the whole.
-    """
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-        frame = read(dtype=exact, usecols=places)
-    if frame.size < SMALLEST_PART:
-        return frame
-    mixed = [place for place, cells in frame.items() if place not in exact and _may_be_mixed(cells)]
-    for place, cells in read(usecols=mixed, low_memory=False).items() if mixed else ():
-        frame[place] = cells
-    return frame
-
-
-def _may_be_mixed(cells: pd.Series) -> bool:
-    import pandas as pd
-
-    if cells.dtype == object:
-        return pd.api.types.infer_dtype(cells) != "string"
-    return cells.dtype.kind == "f" and bool(cells.abs().max() >= LARGEST_WHOLE)
 
 
 def _named(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
@@ -233,13 +182,13 @@ def _sign(form: Form) -> str:
     return UNIT if form.dialect.separator == COLONS else form.dialect.separator
 
 
-def _bytes(source: Path | bytes, skip: int) -> tuple[bytes | mmap.mmap, int]:
+def _bytes(source: Path | bytes, skip: int) -> tuple[bytes | Mapped, int]:
     """The bytes of a file, mapped and not read, and where those begin that are below the lines that are skipped."""
     if isinstance(source, bytes):
-        data: bytes | mmap.mmap = source
+        data: bytes | Mapped = source
     else:
         with source.open("rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = Mapped(file.fileno(), 0, access=ACCESS_READ)
     start = 0
     for _ in range(skip):
         start = data.find(b"\n", start) + 1
@@ -286,6 +235,8 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
         torn = has_quotes and _is_torn(chunk, quotes[:count], outside[:count], _sign(form))
         yield Chunk(chunk, between, np.flatnonzero(between), ends, has_quotes, torn)
         start += count
+        if isinstance(data, Mapped):
+            data.touch(1, size)
 
 
 def _is_torn(chunk: np.ndarray, quotes: np.ndarray, outside: np.ndarray, separator: str) -> bool:

@@ -24,6 +24,7 @@ from zoo.spec.cells import MISSING_WORDS
 SAMPLE = 2**18  # bytes from which a file's form is guessed
 RECORDS = 200  # lines of them, at most
 CHUNK = 2**24  # bytes that are looked at together
+LINES = 2**18  # bytes of lines, likewise, which stay in the cache of a CPU
 BLANKS = " "  # as a separator: runs of blanks and tabs
 COLONS, UNIT = "::", "\x1f"  # a separator of two characters, as MovieLens has it, and what is read in its place
 SEPARATORS = {

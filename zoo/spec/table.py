@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -81,6 +81,11 @@ class Table(InputKind):
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[dict[str, Any]]:
         return ({column.name: column.sample(random) for column in self.columns},)
+
+    @property
+    def width(self) -> int:
+        """E."""
+        return sum(len(column.inputs) for column in self.columns)
 
     @property
     def numbers(self) -> int:
@@ -176,20 +181,32 @@ class Table(InputKind):
         place, count = np.full(len(frame), -1, np.int32), 0  # of a row among those of all parts
         for rows in parts:
             place[rows] = np.arange(count, count := count + len(rows))
-        encoders = [self._encoder(column, frame[column.name]) for column in self.columns]
-        encoded = np.empty((count, sum(len(column.inputs) for column in self.columns)), np.float32)
-        block = np.empty((min(AT_ONCE, len(frame)), encoded.shape[1]), np.float32)
-        for start in range(0, len(frame), AT_ONCE):
-            places = place[start : start + AT_ONCE]
-            given = [encode(slice(start, start + AT_ONCE)) for encode in encoders]
-            for low in range(0, len(places), BLOCK):
-                part = slice(low, min(low + BLOCK, len(places)))
-                np.concatenate([numbers[part] for numbers in given], 1, block[part])
-            rows = block[: len(places)]
+        encoded = np.empty((count, self.width), np.float32)
+        for start, rows in self.encode_blocks(frame):
+            places = place[start : start + len(rows)]
             if (places < 0).any():
                 rows, places = rows[places >= 0], places[places >= 0]
             encoded[places] = rows
         return list(torch.from_numpy(encoded).split([len(rows) for rows in parts]))
+
+    def encode_blocks(self, frame: pd.DataFrame) -> Iterator[tuple[int, np.ndarray]]:
+        """Turn a DataFrame into float32 (N, E), block by block: the place of the first row of each, and its rows, which
+        the next block replaces.
+
+        Raises:
+            SpecError: as in `encode_parts`.
+        """
+        import numpy as np
+
+        encoders = [self._encoder(column, frame[column.name]) for column in self.columns]
+        block = np.empty((min(AT_ONCE, len(frame)), self.width), np.float32)
+        for start in range(0, len(frame), AT_ONCE):
+            given = [encode(slice(start, start + AT_ONCE)) for encode in encoders]
+            count = len(given[0])
+            for low in range(0, count, BLOCK):
+                part = slice(low, min(low + BLOCK, count))
+                np.concatenate([numbers[part] for numbers in given], 1, block[part])
+            yield start, block[:count]
 
     def _encoder(self, column: Column, cells: pd.Series) -> Callable[[slice], np.ndarray]:
         """What encodes some rows of a column as float32; each different cell once, where the column knows them."""

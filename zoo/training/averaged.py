@@ -15,7 +15,7 @@ import torch
 from omegaconf import DictConfig
 
 from zoo.data.core.data_module import DataModule
-from zoo.data.core.examples import Examples
+from zoo.data.core.examples import Examples, in_memory
 from zoo.models.ensemble import Ensemble
 from zoo.progress import busy
 from zoo.tasks.task import Task
@@ -121,6 +121,6 @@ def _artefact(task: Task, runs: Sequence[TrainedArtefact], recipe: Mapping[str, 
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:
-    """Rows of a table as one split; columns are tensors."""
-    columns: Any = zip(*(part.columns for part in parts))
-    return Examples(*(torch.cat(column) for column in columns))
+    """Rows of a table as one split."""
+    columns = zip(*(map(in_memory, part.columns) for part in parts))
+    return Examples(*map(torch.cat, columns))

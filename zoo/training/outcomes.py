@@ -17,12 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from zoo.data.core.examples import Examples
+from zoo.data.core.examples import Examples, MappedRows
 from zoo.errors import ConfigError
 from zoo.files import one_line, replacing
 from zoo.metrics.classification import classification_metrics
 
 FILE = "outcomes.safetensors"
+HASHED = 1024  # examples at a time
 PARTS = {"classes": {"true", "probabilities", "answers"}, "values": {"true", "answers"}}
 ROOTS = {"rmse"}  # metrics that are the root of a ratio
 
@@ -117,8 +118,10 @@ def value_metrics(predicted: Tensor, true: Tensor) -> dict[str, float]:
 def digest(examples: Examples) -> str:
     """A digest of the inputs of a split."""
     column: Any = examples.columns[0]
-    held = column if isinstance(column, Tensor) else getattr(column, "values", None)
+    held = column if isinstance(column, Tensor | MappedRows) else getattr(column, "values", None)
     found = hashlib.sha256(str(len(examples)).encode())
-    if isinstance(held, Tensor):
-        found.update(held.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    if isinstance(held, Tensor | MappedRows):
+        for rows in torch.arange(len(held)).split(HASHED):
+            part = held.index_select(0, rows).detach().cpu().contiguous()
+            found.update(part.view(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()

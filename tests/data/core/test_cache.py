@@ -151,7 +151,7 @@ def test_the_users_cache_is_the_default(folder: Path, place: str, monkeypatch: p
 
 def test_a_map_lets_go_of_what_was_read(folder: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     images = decoded(files_in(folder), SMALL, cache=place)
-    monkeypatch.setattr(cache, "AT_ONCE", 0)
+    monkeypatch.setattr("zoo.files.AT_ONCE", 0)
     before = images[5].clone()
     assert torch.equal(images[5], before)  # it is read from the file again
 

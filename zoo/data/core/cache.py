@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from zoo.errors import DataError, SpecError
-from zoo.files import PART, cache_folder, one_line, user_path
+from zoo.files import PART, Mapped, cache_folder, check_room, gigabytes, one_line, reserve, user_path
 from zoo.progress import track
 from zoo.spec import Image
 from zoo.spec.image_decoding import Decoded, Decoder, Job, channel_sums, decode_here, decode_in_processes
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 VERSION = 1
 IN_MEMORY = 64 * 2**20  # bytes of files, and of pixels, up to which nothing is cached
 FEW = 2_000  # files, likewise
-AT_ONCE = 16 * 2**20  # bytes of a map that stay in this process's memory
-AROUND = 64 * 2**10  # bytes that Linux maps around each that is read
 MAX_PROCESSES = 32
 
 
@@ -94,14 +92,13 @@ class DecodedImages(Sequence[Tensor]):
         widths: Tensor,
         sums: Tensor,
         squares: Tensor,
-        source: tuple[Path, mmap.mmap] | None = None,
+        source: tuple[Path, Mapped] | None = None,
     ) -> None:
         self.values, self.starts = values, starts
         self.heights, self.widths = heights, widths
         self.sums, self.squares = sums, squares
         self.channels = sums.shape[1]
         self._source = source
-        self._touched = 0
 
     @classmethod
     def of(cls, images: Sequence[Tensor]) -> DecodedImages:
@@ -139,16 +136,9 @@ class DecodedImages(Sequence[Tensor]):
         return int(self.heights[row]), int(self.widths[row])
 
     def touch(self, parts: int, size: int) -> None:
-        """Count what was read of a map, so many parts of so many bytes, and let go of its pages now and then.
-
-        They stay in the system's own cache, but no longer in this process's memory.
-        """
-        if self._source is None:
-            return
-        self._touched += parts * (size + AROUND)
-        if self._touched > AT_ONCE and hasattr(mmap, "MADV_DONTNEED"):
-            self._source[1].madvise(mmap.MADV_DONTNEED)
-            self._touched = 0
+        """As of `Mapped`, where these images lie in one."""
+        if self._source is not None:
+            self._source[1].touch(parts, size)
 
     def statistics(self, rows: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel over all pixels of some images, scaled to 0..1."""
@@ -221,7 +211,7 @@ def opened(folder: Path) -> DecodedImages:
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         if version != (1, 0) or dtype != np.uint8 or file.tell() + shape[0] != about["bytes"]:
             raise ValueError("the pixels have another type")
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # copy: torch takes no read-only memory
+        mapped = Mapped(file.fileno(), 0, access=mmap.ACCESS_COPY)  # copy: torch takes no read-only memory
         values = torch.frombuffer(mapped, dtype=torch.uint8, offset=file.tell())
     return DecodedImages(values, **columns, source=(folder, mapped))
 
@@ -297,7 +287,8 @@ class _Decoding:
             pass
         except (OSError, ValueError, LookupError, TypeError) as error:
             log.warning("The cache %s is damaged (%s) and is made again", folder, error)
-        _check_room(folder.parent, int(self.sizes.sum()))
+        remedy = "set data.cache to a folder on another disk, or a smaller data.size"
+        check_room(folder.parent, int(self.sizes.sum()), "the decoded images take", remedy)
         part = folder.with_name(f".{folder.name}{PART}")  # the lock is ours, so that a killed run left it
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
@@ -314,14 +305,14 @@ class _Decoding:
         processes = _processes(len(self.sizes), int(self.files.sizes.sum()))
         log.info(
             "Decoding %s images of %s once, in %d process%s: %s, in %s (delete it at any time)",
-            f"{len(self.sizes):,}", self.files.root, processes, "es" * (processes > 1), _gigabytes(total),
+            f"{len(self.sizes):,}", self.files.root, processes, "es" * (processes > 1), gigabytes(total),
             folder.parent,
         )  # fmt: skip
         with open(target, "w+b") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (total,)})
             begin = file.tell()
             file.flush()
-            _reserve(file, begin + total)
+            reserve(file, begin + total)
             starts = self.sizes.cumsum() - self.sizes
             jobs = self._jobs(starts + begin)
             if processes == 1:
@@ -360,28 +351,7 @@ def _unusable(fault: str) -> DataError:
     return DataError(f"{fault}; data.unreadable=skip ignores such files")
 
 
-def _reserve(file: IO[bytes], size: int) -> None:
-    """Give a file its full size, so that a full disk is noticed at once."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, size)
-    else:
-        file.truncate(size)
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > 0.95 * free:
-        raise DataError(
-            f"the decoded images take {_gigabytes(needed)} and {folder} has {_gigabytes(free)} free; set data.cache to "
-            "a folder on another disk, or a smaller data.size"
-        )
-
-
 def _processes(count: int, size: int) -> int:
     """How many processes decode: one for each CPU, but not for a few seconds of work."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if count < FEW and size < IN_MEMORY else max(1, min(cpus, MAX_PROCESSES))
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"

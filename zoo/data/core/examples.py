@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from zoo.files import Mapped
 from zoo.spec import Encoded
 
 Batch = tuple[Encoded, ...]
+AT_ONCE = 64  # rows that are read of a mapped file, before their memory is let go of
 
 
 class Ragged:
@@ -133,6 +135,43 @@ class Windows:
         there = copy(self)
         there.series, there.starts, there.steps = (part.to(device) for part in (self.series, self.starts, self.steps))
         return there
+
+
+class MappedRows:
+    """A column of N rows (E,) of a table, which lies in a file that is mapped into memory.
+
+    Args:
+        rows: of the table (M, E), in the map.
+        places: of the N rows in it.
+        mapped: the map.
+    """
+
+    def __init__(self, rows: Tensor, places: Tensor, mapped: Mapped) -> None:
+        self.rows, self.places, self.mapped = rows, places, mapped
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.index_select(0, torch.tensor([index]))[0]
+
+    def __reduce__(self) -> Any:
+        return torch.clone, (self.index_select(0, torch.arange(len(self))),)  # the file has no name
+
+    def index_select(self, dim: int, rows: Tensor) -> Tensor:
+        """B rows (B, E)."""
+        found = self.rows.new_empty(len(rows), self.rows.shape[1])
+        for part, places in zip(found.split(AT_ONCE), self.places[rows].split(AT_ONCE)):
+            torch.index_select(self.rows, 0, places, out=part)
+            self.mapped.touch(len(part), part[0].nbytes)
+        return found
+
+
+def in_memory(column: Any, rows: Tensor | None = None) -> Tensor:
+    """Some rows of a tensor, or of one that is mapped, or all of them."""
+    if rows is None and not isinstance(column, MappedRows):
+        return column
+    return column.index_select(0, torch.arange(len(column)) if rows is None else rows)
 
 
 class Column(Protocol):

@@ -19,6 +19,7 @@ from zoo.spec.cells import (
     TIME_OF_DAY,
     TRUE_WORDS,
     Notation,
+    distinct,
     exact_words,
     is_missing,
     is_plain,
@@ -28,6 +29,8 @@ from zoo.spec.cells import (
 )
 from zoo.spec.date_forms import DATED, MOSTLY, date_form
 from zoo.spec.dialect import Say
+from zoo.spec.digits import alike, by_kind
+from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,11 +79,11 @@ def find(
     Raises:
         DataError: it is unclear how a column is to be read, or most cells are numbers and some are none.
     """
-    columns = {str(name): known_cells(cells) for name, cells in frame.items()}
+    columns = {str(name): known_cells(cells) for name, cells in one_by_one(frame)}
     notations = notations_of(columns, decimal, thousands)
     plain = Notation(decimal or ".")  # of columns that were read as numbers
     found = {}
-    for (name, known), cells in zip(columns.items(), (frame[name] for name in frame.columns)):
+    for (name, known), (_, cells) in zip(columns.items(), one_by_one(frame)):
         notation = notations.get(name)
         kind = given.get(name)
         if name in targets:
@@ -115,22 +118,23 @@ def _find(
         return _find_of_numbers(cells, name, plain, say)
     if cells.dtype.kind == "M":
         return Kind("date")
-    if cells.dtype.kind == "b" or known.str.lower().isin(TRUE_WORDS + FALSE_WORDS).all():
-        _say_missing(cells, name, "boolean", say)
+    truths = TRUE_WORDS + FALSE_WORDS
+    if cells.dtype.kind == "b" or all(part.str.lower().isin(truths).all() for part in (known[:FEW], known)):
+        _say_missing(cells, _missing(cells, known), name, "boolean", say)
         return Kind("boolean")
     if notation is not None:
         return _find_written(cells, known, name, notation, say)
     form = date_form(known, name, dates, say)
     if form is not None:
-        _say_missing(cells, name, "date", say)
+        _say_missing(cells, _missing(cells, known), name, "date", say)
         return Kind("date", form=form)
-    if known.str.fullmatch(TIME_OF_DAY).all():
+    if alike(known)[1].str.fullmatch(TIME_OF_DAY).all():
         hours = known.str.extract(r"^(\d+)")[0].astype("int64")
         if hours.max() > 23:
             longest = known[int(hours.argmax())]
             say(f"column '{name}' is left out: '{longest}' is no time of day; write a duration as a number")
             return IGNORED
-        _say_missing(cells, name, "time of day", say)
+        _say_missing(cells, _missing(cells, known), name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
     if len(known) > FEW:
@@ -169,7 +173,7 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
             return Kind("date")
     _say_codes(cells, low, high, name, say)
     if missing:
-        _say_missing(cells, name, "number", say)
+        _say_missing(cells, cells.isna(), name, "number", say)
     return Kind("number", plain)
 
 
@@ -183,12 +187,12 @@ def _find_written(cells: pd.Series, known: pd.Series, name: str, notation: Notat
             f"is no plain number; {_setting(name, 'number')} makes it a number"
         )
         return Kind("category", exact=True)
-    signed = known[with_minus(known) != known]  # by other signs than -
+    signed = known[by_kind(known, lambda some: with_minus(some) != some)]  # by other signs than -
     example = next(iter(signed if len(signed) and notation == PLAIN else known))
     value = float(written_plainly(pd.Series([example], dtype="string"), notation).iloc[0])
     if notation != PLAIN or len(signed):
         say(f"column '{name}' is read as numbers: '{example}' is {value:.12g}{_unit(notation)}")
-    _say_missing(cells, name, "number", say)
+    _say_missing(cells, _missing(cells, known), name, "number", say)
     return Kind("number", notation)
 
 
@@ -218,7 +222,9 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     known = exact_words(known).mask(is_missing(known))
     counts = np.bincount(places[places >= 0], minlength=len(known)) * known.notna().to_numpy(bool)
     is_number = pd.to_numeric(known, errors="coerce").notna()
-    is_like_one = (known.str.match(AFFIXED) | known.str.match(DATED)).fillna(False).astype(bool)
+    is_like_one = known.notna() & by_kind(
+        known.fillna(""), lambda some: some.str.match(AFFIXED) | some.str.match(DATED)
+    ).astype(bool)
     for what, fitting in (("a number", is_number), ("a number, an amount or a date", is_like_one)):
         fits = counts[fitting.to_numpy(bool)].sum()
         if MOSTLY <= fits / counts.sum() < 1 and known[fitting].nunique() > FEW:
@@ -252,10 +258,16 @@ def _say_codes(cells: pd.Series, low: float, high: float, name: str, say: Say) -
             )
 
 
-def _say_missing(cells: pd.Series, name: str, kind: str, say: Say) -> None:
-    missing = cells.isna() if cells.dtype.kind in "iufM" else is_missing(cells)
+def _missing(cells: pd.Series, known: pd.Series) -> pd.Series:
+    """Whether cells are missing, or words for that, as `known_cells` found them."""
+    if cells.dtype == object or cells.dtype.kind == "b":
+        return is_missing(cells)
+    return cells.isna() | cells.isin(known.attrs["missing"]) if known.attrs["missing"] else cells.isna()
+
+
+def _say_missing(cells: pd.Series, missing: pd.Series, name: str, kind: str, say: Say) -> None:
     if missing.any():
-        written = [] if cells.dtype.kind in "iufM" else sorted(set(map(str, cells[missing].dropna())))
+        written = [] if cells.dtype.kind in "iufM" else sorted(set(map(str, cells[missing].dropna().unique())))
         shown = f" ({', '.join(map(repr, written[: 2 * SHOWN]))})" if written else ""
         say(
             f"column '{name}' is a {kind}: {missing.sum()} of {len(cells)} cells are missing{shown}, first in row "
@@ -274,7 +286,7 @@ def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> K
     if len(known) > FEW and len(known) > count / 4 and is_text(known):
         say(f"column '{name}' is left out: it holds {len(known)} different texts; data=csv_text learns from texts")
         return IGNORED
-    if len(known) > FEW and len(known) > count / 4 and known.str.match(AFFIXED).all():
+    if len(known) > FEW and len(known) > count / 4 and alike(known)[1].str.match(AFFIXED).all():
         say(f"column '{name}' is left out: its numbers are written in several ways ({_listed(known)})")
         return IGNORED
     if len(known) == count and count > 1:
@@ -291,12 +303,15 @@ def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> K
     if codes:
         say(f"column '{name}': NA is read as a code like the others ({_listed(known)}), not as a missing cell")
     if cells.isna().any() or different.str.lower().isin(MISSING_NAMES - ({"na"} if codes else set())).any():
-        text = words(cells)
-        missing = text.str.lower().isin(MISSING_NAMES)
-        if codes:
-            missing &= text != "NA"
+
+        def is_name(some: pd.Series) -> pd.Series:
+            text = words(some)
+            found = text.str.lower().isin(MISSING_NAMES)
+            return found & (text != "NA") if codes else found
+
+        missing = (is_name(cells) if cells.dtype == object else distinct(cells, is_name)).fillna(False).astype(bool)
         if missing.any():
-            _say_missing(cells.astype("str").where(missing | cells.isna(), "known"), name, "category", say)
+            _say_missing(cells, missing | cells.isna(), name, "category", say)
     return Kind("category")
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import DataError
 from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words, is_plain, with_minus
 from zoo.spec.delimited import Delimited
+from zoo.spec.digits import alike
 from zoo.spec.files import read_file
+from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,15 +48,18 @@ def read_with_decimals(path: str, options: Mapping[str, Any], decimal: str | Non
 
 def has_decimal_commas(frame: pd.DataFrame) -> bool:
     """Whether a column of text holds numbers with commas before their fractions, and none holds points there."""
-    columns = [known_cells(cells) for _, cells in frame.items() if cells.dtype.kind not in "iufMmb"]
-    if not any(known.str.contains(r",|\..*\.", regex=True).any() for known in columns):
-        return False
-    fits = [fit for known in columns if (fit := reading_of(known)) is not None]
-    return any(comma and not point for _, point, comma, _ in fits) and not any(p and not c for _, p, c, _ in fits)
+    has_commas = False
+    columns = (known_cells(cells) for _, cells in one_by_one(frame) if cells.dtype.kind not in "iufMmb")
+    for fit in map(reading_of, columns):
+        if fit is not None and fit[1] != fit[2]:  # either point or comma
+            if fit[1]:
+                return False
+            has_commas = True
+    return has_commas
 
 
 def known_cells(cells: pd.Series) -> pd.Series:
-    """The different cells as text, without words for missing ones; of numbers the first few."""
+    """The different cells as text, of numbers the first few; without words for missing ones, which are in its attrs."""
     import pandas as pd
 
     if cells.dtype.kind in "iufMmb":
@@ -63,8 +68,12 @@ def known_cells(cells: pd.Series) -> pd.Series:
         known.attrs["is_number"] = cells.dtype.kind in "iuf"
         known.attrs["fractions"] = cells.dtype.kind == "f" and not are_whole(cells)
         return known
-    different = pd.Series(exact_words(pd.Series(cells.dropna().unique())).unique(), dtype="string")
-    return different[~different.str.lower().isin(MISSING_WORDS).astype(bool)].reset_index(drop=True)
+    different = pd.Series(cells.dropna().unique())
+    text = exact_words(different)
+    missing = text.str.lower().isin(MISSING_WORDS).astype(bool)
+    known = pd.Series(text[~missing].unique(), dtype="string")
+    known.attrs["missing"] = different[missing].tolist()
+    return known
 
 
 def are_whole(cells: pd.Series) -> bool:
@@ -128,13 +137,18 @@ def _is_number(known: pd.Series) -> bool:
 def reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:
     """The unit of a column of numbers, whether all fit with a point and with a comma before fractions, and what stands
     between thousands; None if it is no column of numbers."""
-    import pandas as pd
-
     if _is_number(known):
         cell = known.iloc[0]
         return None if "inf" in cell else ("", True, "." not in cell, "")
     if not len(known) or not known.head(100).str.contains(r"^\D{0,5}\d", regex=True).mean() > 0.5:
         return None
+    found = _reading_of(alike(known)[1])
+    return _reading_of(known) if found is not None and re.search(r"\d", found[0]) else found  # of m² written as m2
+
+
+def _reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:
+    import pandas as pd
+
     if pd.to_numeric(known, errors="coerce").notna().all():
         return "", True, not known.str.contains(".", regex=False).any(), ""
     parts = with_minus(known).str.extract(AFFIXED)

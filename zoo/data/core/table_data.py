@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,7 +30,8 @@ from zoo.spec.cells import compact, days, numbers, words
 from zoo.spec.columns import Number
 from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import Dialect
-from zoo.spec.table import hide
+from zoo.spec.mapped import each_column, joined, let_go
+from zoo.spec.table import AT_ONCE, hide
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,15 +156,17 @@ class TableData(DataModule):
         frame, ends = self._whole()
         try:
             kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
+            self._read_numbers(frame, kinds)
             known = {split: self._with_target(frame.iloc[begin:end], kinds) for split, (begin, end) in ends.items()}
             del frame  # a table may be large
             labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
             several = labels is None and self._are_labels(list(known.values()))
             of_rows = None if labels is None else labels.iloc[: len(known[""])]
             rows = self._split(known[""], of_rows, kinds)
+            let_go()
             for split in list(known)[1:]:  # its share is for training
                 rows["train"] = np.concatenate([rows["train"], rows[split]])
-            whole, start = pd.concat(list(known.values())) if len(known) > 1 else known[""], len(known[""])
+            whole, start = joined(list(known.values())) if len(known) > 1 else known[""], len(known[""])
             for split in list(known)[1:]:  # which follow the other rows
                 rows[split] = np.arange(start, start := start + len(known[split]))
             for name in (self.group, self.weight):  # new groups come later
@@ -195,12 +200,26 @@ class TableData(DataModule):
             **{split: self._rows(part) for split, part in self.read_held_out().items()},
         }
         ends = list(accumulate(map(len, parts.values()), initial=0))
-        frame = pd.concat(list(parts.values())) if len(parts) > 1 else parts[""].copy(deep=False)
+        frame = joined(list(parts.values())) if len(parts) > 1 else parts[""].copy(deep=False)
         places = dict(zip(parts, pairwise(ends)))
         del parts
         for name in frame.columns[[isinstance(dtype, pd.StringDtype) for dtype in frame.dtypes]]:
             frame[name] = compact(frame[name])
         return frame, places
+
+    def _read_numbers(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> None:
+        """Read the numbers of a large table once, in its columns of many different ones.
+
+        A column with a cell that is none is left as it is, so that the cell is quoted.
+        """
+        import pandas as pd
+
+        others = {*self.targets, self.split_by, self.group, self.weight}
+        for name, kind in kinds.items() if len(frame) > AT_ONCE and not self.na_values else ():
+            is_text = isinstance(frame[name].dtype, pd.StringDtype) if kind.name == "number" else False
+            if is_text and name not in others:
+                with suppress(SpecError):
+                    frame[name] = numbers(frame[name], name, kind.notation)
 
     def _weights(self, cells: pd.Series) -> Tensor:
         """What each training row counts (N,), 1 in the mean.
@@ -229,7 +248,7 @@ class TableData(DataModule):
             if name not in frame.columns:
                 raise DataError(unknown("column", name, map(str, frame.columns)))
         if self.na_values:
-            frame = frame.apply(lambda cells: hide(cells, self.na_values))
+            frame = each_column(frame, lambda cells: hide(cells, self.na_values))
         return frame
 
     def _with_target(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> pd.DataFrame:
@@ -239,7 +258,7 @@ class TableData(DataModule):
                 raise DataError(f"the target '{target}' is missing in all rows")
             if not known.all():
                 self.note(f"{(~known).sum()} rows without '{target}' are dropped")
-                frame = frame[known]
+                frame = each_column(frame, itemgetter(known))
         if len(frame) < MIN_ROWS:
             more = "; where an empty cell means no, write 0" if len(self.targets) > 1 else ""
             raise DataError(f"at least {MIN_ROWS} rows with a target are needed, got {len(frame)}{more}")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.core import kinds as column_kinds
-from zoo.data.core.examples import Examples
+from zoo.data.core.examples import Examples, MappedRows
 from zoo.data.core.kinds import Kind
 from zoo.errors import DataError
 from zoo.spec import Classes, Features, MultiLabel, Output, Spec, Table, Values
@@ -33,6 +33,7 @@ from zoo.spec.cells import (
 )
 from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
 from zoo.spec.dialect import Dialect, Say
+from zoo.spec.mapped import is_large, let_go, new_map, one_by_one
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 2**16  # rows
 UNSEEN = -1  # the code of a class that no training row has
 MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
@@ -85,7 +87,9 @@ def learn(
         if rows is None:
             return cells
         values: Any = cells.to_numpy() if isinstance(cells.dtype, np.dtype) else cells.array
-        return pd.Series(values.take(rows), index, name=cells.name, copy=False)
+        taken = values.take(rows)
+        let_go()
+        return pd.Series(taken, index, name=cells.name, copy=False)
 
     def described(cells: pd.Series) -> Column | None:
         kind = kinds[str(cells.name)]
@@ -94,7 +98,7 @@ def learn(
             return _column(_different(cells, rows), kind, say)
         return _column(train(cells), kind, say)
 
-    found = [described(cells) for name, cells in frame.items() if name not in targets]
+    found = [described(cells) for name, cells in one_by_one(frame) if name not in targets]
     columns = tuple(column for column in found if column is not None)
     if not columns:
         raise DataError(_nothing_left(frame, targets))
@@ -136,8 +140,21 @@ def split_examples(
         _refuse_unseen(frame[target if isinstance(target, str) else target[0]], rows, targets)
     learned = {} if targets is None else {split: targets[torch.from_numpy(places)] for split, places in rows.items()}
     del targets  # a table may be large
-    encoded = dict(zip(rows, spec.input.encode_parts(frame, list(rows.values()))))
+    encoded = dict(zip(rows, _encoded(frame, spec.input, list(rows.values()))))
     return {split: Examples(part, *([learned[split]] if learned else [])) for split, part in encoded.items()}
+
+
+def _encoded(frame: pd.DataFrame, table: Table, parts: Sequence[np.ndarray]) -> Sequence[Tensor | MappedRows]:
+    """Parts of a table, each the places of its rows, encoded (N, E) in memory, or in a mapped file if it is large."""
+    size = len(frame) * table.width * torch.float32.itemsize
+    if not is_large(size):
+        return table.encode_parts(frame, parts)
+    mapped = new_map(size, "encoded rows of the table")
+    rows = torch.frombuffer(mapped, dtype=torch.float32).view(len(frame), table.width)
+    for start, block in table.encode_blocks(frame):
+        rows[start : start + len(block)] = torch.from_numpy(block)
+        let_go()
+    return [MappedRows(rows, torch.from_numpy(places), mapped) for places in parts]
 
 
 def _refuse_unseen(cells: pd.Series, rows: Mapping[str, np.ndarray], codes: Tensor) -> None:
@@ -169,7 +186,11 @@ def _targets(
         return None
     notations = {name: kinds[name].notation if kinds else PLAIN for name in targets}
     columns = [numbers(frame[name], name, notations[name]).to_numpy() for name in targets]
-    return spec.output.standardise(torch.from_numpy(np.stack(columns, axis=1)))
+    standardised = torch.empty(len(frame), len(targets))
+    for start in range(0, len(frame), AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
+        standardised[rows] = spec.output.standardise(torch.from_numpy(np.stack([c[rows] for c in columns], axis=1)))
+    return standardised
 
 
 def _output(train: Sequence[pd.Series], classes: bool, kinds: Mapping[str, Kind]) -> Output:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.data.core.examples import MappedRows, in_memory
 from zoo.spec import Image, Table
 from zoo.training.report import Evaluation
 from zoo.training.runtime import seeded
@@ -24,9 +25,9 @@ def design(evaluation: Evaluation, split: str, rows: Tensor | None = None) -> Te
     """The inputs of a split as a linear model takes them (N, F): pixels, or numbers and categories one-hot; None for
     inputs of other kinds."""
     described, column = evaluation.task.spec.input, evaluation.splits[split].columns[0]
-    if not (isinstance(described, Table) or type(described) is Image) or not isinstance(column, Tensor):
+    if not (isinstance(described, Table) or type(described) is Image) or not isinstance(column, Tensor | MappedRows):
         return None
-    x: Any = described.prepare(column if rows is None else column[rows])
+    x: Any = described.prepare(in_memory(column, rows))
     if not isinstance(described, Table) or not described.categories:
         return x.flatten(1)
     codes = x[:, described.numbers :].long()

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from zoo import plots
+from zoo.data.core.examples import in_memory
 from zoo.metrics.importance import permutation_importance
 from zoo.spec import Table
 from zoo.tasks.supervised import Supervised
@@ -49,9 +50,8 @@ def importance_of(task: Supervised, evaluation: Evaluation) -> dict[str, list[fl
     """By how much the error on the test split rises once each column of a table is shuffled, several times."""
 
     def find() -> dict[str, list[float]]:
-        table, rows = task.spec.input, evaluation.splits["test"].columns[0]
+        table, rows = task.spec.input, in_memory(evaluation.splits["test"].columns[0])
         assert isinstance(table, Table)
-        assert isinstance(rows, Tensor)
         network = task.trained_network.cpu()
         return permutation_importance(network, table, rows, targets(evaluation, "test"), task.error)
 

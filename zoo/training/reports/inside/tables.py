@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo import plots
+from zoo.data.core.examples import in_memory
 from zoo.models import apply
 from zoo.spec import Classes, Table, Values
 from zoo.spec.columns import Category, Number
@@ -41,7 +42,7 @@ def border(task: Supervised, evaluation: Evaluation, folder: Path) -> dict[str, 
     table, described = task.spec.input, task.spec.output
     assert isinstance(table, Table)
     columns = _chosen(task, evaluation)
-    rows: Any = evaluation.splits["test"].columns[0]
+    rows = in_memory(evaluation.splits["test"].columns[0])
     grid, ranges = plane(table, columns, rows)
     network = task.trained_network.eval()
     device = next(network.parameters()).device
