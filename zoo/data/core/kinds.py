@@ -92,7 +92,7 @@ def find(
             found[name] = Kind(kind)
         elif kind == "number":
             found[name] = Kind("number", notation or plain)
-            _say_missing(cells, name, kind, say)
+            _say_missing(cells, _missing(cells, known), name, kind, say)
         elif kind == "date":
             found[name] = Kind("date", form=date_form(known, name, dates, say, must=True) or "")
         elif kind == "category":
