@@ -276,7 +276,7 @@ def test_many_images_are_read_from_a_cache(tmp_path: Path, monkeypatch: pytest.M
         with monkeypatch.context() as patch:
             patch.setattr(cache, "FEW", 0)
             patch.setattr(cache, "_processes", lambda count, size: 1)
-            patch.setattr(cache, "AT_ONCE", 0)
+            patch.setattr("zoo.files.AT_ONCE", 0)
             mapped = ImageFolder(str(tmp_path / "images"), cache=str(tmp_path / "cache"), **option)  # type: ignore[arg-type]
             mapped.prepare_data()
             mapped.setup()

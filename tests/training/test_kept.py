@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -109,6 +108,7 @@ def test_a_gpu_that_is_too_small_names_what_would_fit(
     compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the run goes on from its last epoch."""
+    monkeypatch.chdir(tmp_path)
     step = Classification.training_step
 
     def training_step(task: Classification, *args: Any) -> Any:
@@ -122,7 +122,7 @@ def test_a_gpu_that_is_too_small_names_what_would_fit(
     ) as caught:
         train(compose("train", *SMALL, *QUIET, f"folder={tmp_path}", "data.batch_size=64", "epochs=2"))
     assert "\n" not in str(caught.value)
-    assert f"the same command with resume={os.path.relpath(tmp_path / 'last.ckpt')} goes on" in str(caught.value)
+    assert "the same command with resume=last.ckpt goes on" in str(caught.value)
     monkeypatch.setattr(Classification, "training_step", step)
     smaller = "data.batch_size=64", "epochs=2", f"resume={tmp_path / 'last.ckpt'}"
     train(compose("train", *SMALL, *QUIET, "folder=null", *smaller))

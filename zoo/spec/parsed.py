@@ -227,9 +227,8 @@ class _Column:
                     codes[rows] = places[self._values("int32")[rows]]
             return pd.Series(pd.Series(different).array.take(codes, allow_fill=True))
         places = places.astype(np.min_scalar_type(-max(1, len(different))))
-        codes = self._values(places.dtype)[
-            : self.count
-        ]  # no wider than what they replace, so that no part reaches into the next
+        # No wider than what they replace, so that no part reaches into the next
+        codes = self._values(places.dtype)[: self.count]
         for rows, kind in self.parts:
             codes[rows] = places[self._values("int32")[rows]] if kind == "text" else -1
         self.mapped.let_go()

@@ -262,7 +262,8 @@ def _missing(cells: pd.Series, known: pd.Series) -> pd.Series:
     """Whether cells are missing, or words for that, as `known_cells` found them."""
     if cells.dtype == object or cells.dtype.kind == "b":
         return is_missing(cells)
-    return cells.isna() | cells.isin(known.attrs["missing"]) if known.attrs["missing"] else cells.isna()
+    words = known.attrs.get("missing")  # a column of numbers has none
+    return cells.isna() | cells.isin(words) if words else cells.isna()
 
 
 def _say_missing(cells: pd.Series, missing: pd.Series, name: str, kind: str, say: Say) -> None:
