@@ -93,10 +93,10 @@ def test_statistics_are_of_the_training_split_alone(tmp_path: Path) -> None:
 
 
 def test_a_category_that_only_the_test_split_has_is_unseen(tmp_path: Path) -> None:
-    data = csv(tmp_path, frame())
+    table = frame(price=100.0 + np.arange(ROWS))
+    data = csv(tmp_path, table)
     data.setup()
     test_prices = data.spec.output.restore(data.splits["test"].columns[1])[:, 0]
-    table = frame()
     in_test = np.isclose(table["price"].to_numpy()[:, None], test_prices.numpy(), rtol=1e-5).any(axis=1)
     assert in_test.sum() == len(test_prices)
     table.loc[in_test, "city"] = "Ulan Bator"
