@@ -20,6 +20,7 @@ from zoo.files import quoted, user_path
 from zoo.spec import Labels, Sentence, Spec
 from zoo.spec.dialect import split_rows
 from zoo.spec.files import read_text
+from zoo.spec.json_files import STARTS
 from zoo.spec.sentence import normal
 
 UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")  # columns of CoNLL-U
@@ -131,7 +132,7 @@ class Conll(DataModule):
         for separator in COLUMNS:
             if (names := _names_of_csv(lines[0], separator)) is not None:
                 return self._of_csv(path, names, text, separator)
-        if lines[0].lstrip().startswith(('{"', '[{"')):
+        if lines[0].lstrip().startswith(STARTS):
             raise DataError(f"{path} is JSON; sentences have a word a line, or are a CSV file with a row a word")
         rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
         first = next((row for row, line in zip(rows, lines) if row and not _passed(line)), [])

@@ -20,7 +20,7 @@ from zoo.errors import DataError, unknown
 from zoo.files import quoted, user_path
 from zoo.spec import SourceText, Spec, TargetText, subwords
 from zoo.spec.files import read_text
-from zoo.spec.json_files import read_json
+from zoo.spec.json_files import STARTS, read_json
 from zoo.spec.text import FIRST, LEVELS, UNKNOWN
 from zoo.spec.translation import COPIED, tokens_of
 
@@ -149,7 +149,7 @@ class ParallelText(DataModule):
         """The pairs of texts of a table, or of two files."""
         text = read_text(path, encoding=self.encoding)
         if target_path is None:
-            return self._of_json(Path(path), text) if text.startswith(('{"', '[{"')) else self._of_table(path, text)
+            return self._of_json(Path(path), text) if text.startswith(STARTS) else self._of_table(path, text)
         names = Path(path).name, Path(target_path).name
         sources, targets = _lines(text), _lines(read_text(target_path, encoding=self.encoding))
         for lines, others in ((sources, targets), (targets, sources)):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from zoo.errors import DataError
 from zoo.spec.dialect import SEPARATORS, Dialect, row_reader
+from zoo.spec.json_files import STARTS
 from zoo.spec.packed import kind_of
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class TableStream:
         if not cells:
             fault = first.fault or "no header of a CSV: it has a quote that is not closed"
             raise DataError(f"line {first.number} of {self._source} is {fault}")
-        if first.text.lstrip().startswith(('{"', '[{"')):
+        if first.text.lstrip().startswith(STARTS):
             raise DataError(
                 f"line {first.number} of {self._source} is JSON; rows come as CSV, or in a file: input=FILE.jsonl"
             )

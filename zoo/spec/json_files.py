@@ -13,6 +13,8 @@ from zoo.files import one_line, quoted
 if TYPE_CHECKING:
     import pandas as pd
 
+STARTS = '{"', '[{"'  # of objects one a line, and of a list of them
+
 
 def read_json(path: Path, text: str) -> tuple[pd.DataFrame, list[str]]:
     """The rows of a file of JSON, and what is to be said of it; a list or an object within a cell stays JSON.

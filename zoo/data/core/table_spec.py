@@ -34,6 +34,7 @@ from zoo.spec.cells import (
 from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
 from zoo.spec.dialect import Dialect, Say
 from zoo.spec.mapped import is_large, let_go, new_map, one_by_one
+from zoo.spec.table import AT_ONCE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2**16  # rows
 UNSEEN = -1  # the code of a class that no training row has
 MAX_CLASSES = 20  # a target with more different whole numbers is a quantity
 
