@@ -272,7 +272,7 @@ def checked_vocabulary(vocabulary: object, level: object) -> tuple[str, ...]:
     """
     if level not in LEVELS:
         raise SpecError(unknown("level of a text", str(level), LEVELS))
-    if not isinstance(vocabulary, (list, tuple)) or not all(isinstance(token, str) and token for token in vocabulary):
+    if not isinstance(vocabulary, (list, tuple)) or {*map(type, vocabulary)} - {str} or "" in vocabulary:
         raise SpecError("a vocabulary is a list of strings, none of them empty")
     if not vocabulary:
         raise SpecError("a vocabulary has at least one token")

@@ -324,9 +324,11 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Artefact
     path = user_path(path)
     try:
         data = headers.read(path)
-        if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
+        if sha256 is None:
+            return from_bytes(data)
+        if (found := hashlib.sha256(data).hexdigest()) != sha256.lower():
             raise ArtefactError(f"its sha256 is {found}, and not {sha256}; it is damaged, or another file")
-        return from_bytes(data)
+        return _rebuilt(headers.entries(data), data)  # the digest within it has nothing to add
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
 
@@ -337,7 +339,10 @@ def from_bytes(data: bytes) -> Artefact:
     Raises:
         ArtefactError: as `load`; the message names no file.
     """
-    header = headers.verified(data)
+    return _rebuilt(headers.verified(data), data)
+
+
+def _rebuilt(header: dict[str, Any], data: bytes) -> Artefact:
     network, spec, calibration = rebuild(header, read_tensors(data))
     return Artefact(header["model"], header["options"], spec, network, header["metrics"], header["recipe"], calibration)
 

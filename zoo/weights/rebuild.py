@@ -13,6 +13,7 @@ from warnings import catch_warnings, simplefilter
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from zoo import models
 from zoo.errors import ArtefactError, ConfigError, SpecError, ZooError, first_line
@@ -21,6 +22,7 @@ from zoo.spec import Calibration, Spec
 
 MAX_TENSORS = 10_000
 MAX_OPTION = 10_000  # or as many as there are weights; an option above that asks for what is not there
+INITIALISERS = {function for name, function in vars(nn.init).items() if name.endswith("_") and name[0] != "_"}
 
 
 def read_tensors(data: bytes) -> dict[str, Tensor]:
@@ -56,6 +58,7 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
         _check_text(header["spec"])
         with (
             torch.device("meta"),
+            _Undrawn(),
             _float32_by_default(),
             _parameters_at_most(2 * len(weights) + 1000),
             catch_warnings(),
@@ -113,6 +116,16 @@ def _check_text(spec: dict[str, Any]) -> None:
         json.dumps(spec["input"].get("columns"), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise SpecError("a name or value of its table is no text: it holds a lone surrogate") from error
+
+
+class _Undrawn(TorchFunctionMode):
+    """Has `nn.init` leave tensors as they are: without memory it draws nothing, and takes most of the time to build."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in INITIALISERS:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
 
 
 @contextmanager
