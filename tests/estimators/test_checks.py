@@ -26,7 +26,7 @@ def expected_failures(estimator: Any) -> dict[str, str]:
     return {}
 
 
-@pytest.mark.slow
+@pytest.mark.estimators
 @pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::FutureWarning", "ignore::sklearn.exceptions.SkipTestWarning"
 )
