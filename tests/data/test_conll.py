@@ -129,6 +129,7 @@ def test_a_csv_file_of_other_separators(separator: str, tmp_path: Path) -> None:
     [
         ('{"text": "Anna met Bert", "label": 0}\n', r"a sentence in it is such as .*tokens.*ner_tags"),
         ('{"tokens": ["a"], "ner_tags": [0]}\n{"tokens": ["a", "b"], "ner_tags": [0]}', "sentence 2: .* one length"),
+        ("word" * 50_000, "has 1 columns"),
         ("a O\nb O\n" * 30, "1 different sentences; .* an empty line ends each"),
         ("".join(f"w{n} O\n\n" for n in range(30)), "have the label 'O'"),
     ],
@@ -146,7 +147,7 @@ def test_json_lines_of_the_hub(tmp_path: Path) -> None:
         for n in range(40)
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (tmp_path / "all.json").write_text(json.dumps(rows, indent=2))
+    (tmp_path / "all.json").write_text(json.dumps([*rows, {"tokens": [], "pos_tags": [], "ner_tags": []}], indent=2))
     lines = [zip(row["tokens"], row["ner_tags"]) for row in rows]
     (tmp_path / "a.conll").write_text("\n\n".join("\n".join(map(" ".join, pairs)) for pairs in lines))
     found = [Conll(str(tmp_path / name)) for name in ("a.jsonl", "all.json", "a.conll")]

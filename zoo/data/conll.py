@@ -27,6 +27,7 @@ UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "
 COLUMNS = (",", ";", "\t")  # what separates the cells of a CSV file
 IN_CSV = ("sentence", "word")  # how names of its columns begin
 IN_JSON = ("tokens", "words")  # what the list of a sentence's words is called
+MAX_HEADER = 100_000  # characters; csv refuses longer cells
 MIN_SENTENCES = 10
 
 
@@ -130,12 +131,12 @@ class Conll(DataModule):
 
     def _read(self, path: Path) -> list[Tagged]:
         text = read_text(path, encoding=self.encoding)
+        if path.suffix.lower() in ENDINGS or text.lstrip().startswith(STARTS):
+            return self._of_json(path, text)
         lines = text.split("\n")
         for separator in COLUMNS:
             if (names := _names_of_csv(lines[0], separator)) is not None:
                 return self._of_csv(path, names, text, separator)
-        if path.suffix.lower() in ENDINGS or text.lstrip().startswith(STARTS):
-            return self._of_json(path, text)
         rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
         first = next((row for row, line in zip(rows, lines) if row and not _passed(line)), [])
         universal = len(first) == len(UNIVERSAL) and first[0].partition("-")[0].isdigit()
@@ -234,7 +235,7 @@ class Conll(DataModule):
 
 def _names_of_csv(line: str, separator: str) -> list[str] | None:
     """The names of columns, in lower case, in the first line of a CSV file with a row a word; None if it is none."""
-    names = [name.strip().lower() for name in next(csv.reader([line], delimiter=separator), [])]
+    names = [name.strip().lower() for name in next(csv.reader([line[:MAX_HEADER]], delimiter=separator), [])]
     return names if len(names) > 2 and all(any(name.startswith(one) for name in names) for one in IN_CSV) else None
 
 
