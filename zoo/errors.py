@@ -25,6 +25,10 @@ class ConfigError(ZooError, ValueError):
     """A run was asked for that makes no sense: an unknown name, a value out of range, a pair that does not fit."""
 
 
+class Diverged(ConfigError):
+    """A training whose weights are no longer finite, by its settings."""
+
+
 class SpecError(ZooError, ValueError):
     """Input that does not fit the spec, or a spec that describes nothing possible."""
 

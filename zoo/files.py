@@ -80,6 +80,11 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def if_address(path: str | os.PathLike[str]) -> str:
+    """What a message that there is no such file adds where the path is an address; nothing for others."""
+    return "; an address is not read: download it" if os.fspath(path).startswith(("http:/", "https:/")) else ""
+
+
 def check_not_read(output: Path, read: Iterable[str | os.PathLike[str]]) -> None:
     """Refuse to write over what is read.
 

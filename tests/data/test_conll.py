@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from zoo.data.conll import Conll
 from zoo.errors import DataError
@@ -125,7 +127,9 @@ def test_a_csv_file_of_other_separators(separator: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('{"tokens": ["a"], "ner_tags": [0]}\n', "is JSON"),
+        ('{"text": "Anna met Bert", "label": 0}\n', r"a sentence in it is such as .*tokens.*ner_tags"),
+        ('{"tokens": ["a"], "ner_tags": [0]}\n{"tokens": ["a", "b"], "ner_tags": [0]}', "sentence 2: .* one length"),
+        ("word" * 50_000, "has 1 columns"),
         ("a O\nb O\n" * 30, "1 different sentences; .* an empty line ends each"),
         ("".join(f"w{n} O\n\n" for n in range(30)), "have the label 'O'"),
     ],
@@ -134,3 +138,27 @@ def test_what_is_no_such_file_says_so(text: str, fault: str, tmp_path: Path) -> 
     (tmp_path / "a.txt").write_text(text)
     with pytest.raises(DataError, match=fault):
         Conll(str(tmp_path / "a.txt")).setup()
+
+
+def test_json_lines_of_the_hub(tmp_path: Path) -> None:
+    """The same sentences as in CoNLL's form give the same examples."""
+    rows = [
+        {"id": str(n), "tokens": [NAMES[n % 8], "met", str(n)], "pos_tags": [1, 2, 3], "ner_tags": ["B-PER", "O", "O"]}
+        for n in range(40)
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "all.json").write_text(json.dumps([*rows, {"tokens": [], "pos_tags": [], "ner_tags": []}], indent=2))
+    lines = [zip(row["tokens"], row["ner_tags"]) for row in rows]
+    (tmp_path / "a.conll").write_text("\n\n".join("\n".join(map(" ".join, pairs)) for pairs in lines))
+    found = [Conll(str(tmp_path / name)) for name in ("a.jsonl", "all.json", "a.conll")]
+    for data in reversed(found):
+        data.setup()
+        assert data.spec == found[-1].spec
+        for ours, theirs in zip(data.splits["train"].columns, found[-1].splits["train"].columns):
+            assert all(torch.equal(a, b) for a, b in zip(ours, theirs))
+    assert found[0].notes[0] == "a.jsonl: learned is its column ner_tags"
+    speech = Conll(str(tmp_path / "a.jsonl"), column="pos_tags")
+    speech.setup()
+    assert speech.spec.output == Labels(("1", "2", "3"))
+    with pytest.raises(DataError, match="none of them beside the word"):
+        Conll(str(tmp_path / "a.jsonl"), column=1).setup()

@@ -77,6 +77,8 @@ def test_a_table_without_a_header_keeps_its_first_row(root: Path) -> None:
         assert labels.names == ("a", "b")
         assert labels.codes.tolist() == [0, 1, 0, 1]
         assert any("column 'column_1' names the images" in note for note in found.notes)
+    _, labels = read(root, "00.png,1,1\n01.png,0,1\n02.png,0,0\n", ["column_2", "column_3"])
+    assert labels.codes.tolist() == [[1, 1], [0, 1], [0, 0]]
 
 
 def test_captions_with_commas_beside_a_tab(root: Path) -> None:

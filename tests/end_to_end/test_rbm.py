@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
 import zoo
 from zoo.errors import ConfigError, SpecError
 from zoo.models import build
 from zoo.spec import Ratings, Recommendations, Spec
-from zoo.training.run import train
+from zoo.training.run import Given, train
 from zoo.weights.artefact import Artefact
 
 Compose = Callable[..., DictConfig]
@@ -100,9 +101,29 @@ def test_texts_that_are_none(text: Any, fault: str) -> None:
 
 
 def test_a_learning_rate_that_is_too_high_ends_the_run(compose: Compose, tmp_path: Path) -> None:
-    """In the first epoch there is no checkpoint yet; later the last one is from before."""
+    """In the first epoch there is no checkpoint yet."""
     with pytest.raises(ConfigError, match=r"no longer finite in epoch 1; try a learning rate of 1e\+38 .* of it$"):
         train(compose("train", "model=rbm", "task.optimizer.lr=1e39", "epochs=3", f"folder={tmp_path}"))
     assert not (tmp_path / "last.ckpt").exists()
     assert not (tmp_path / "model.safetensors").exists()
     assert torch.tensor(1e39).isinf()  # as a float32
+
+
+class Overflow(Callback):
+    """Has the weights overflow as an epoch begins."""
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.current_epoch == 3:
+            pl_module.network.weight.data.fill_(torch.inf)
+
+
+def test_a_run_that_diverges_later_keeps_its_best_epoch(compose: Compose, tmp_path: Path) -> None:
+    command = ("train", "model=rbm", "model.num_hidden=8", "task.ais_temperatures=10", "task.schedule=constant")
+    whole = train(compose(*command, "epochs=3", f"folder={tmp_path / 'whole'}"))
+    cut = train(compose(*command, "epochs=9", f"folder={tmp_path / 'cut'}"), Given(callbacks=[Overflow()]))
+    assert cut.metrics["test/free_energy"] == whole.metrics["test/free_energy"]
+    for ours, theirs in zip(cut.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    card = (tmp_path / "cut" / "card.md").read_text(encoding="utf-8")
+    assert "no longer finite in epoch 4" in card
+    assert "best epoch before it is kept" in card

@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 import zoo
 from zoo.inference.predict import predict
 from zoo.models import build
+from zoo.progress import quiet
 from zoo.spec import Classes, Ratings, Recommendations, Spec, Table, Text
 from zoo.spec.columns import Category, Number
 from zoo.spec.dialect import Dialect
@@ -191,7 +192,8 @@ class Streams:
         sys.stdin = io.TextIOWrapper(io.BytesIO(data), "ascii")
         sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
         try:
-            failures = predict(OmegaConf.create(settings))
+            with quiet():  # a slow machine also says that it goes on
+                failures = predict(OmegaConf.create(settings))
             written, told = sys.stdout.getvalue(), sys.stderr.getvalue()
         finally:
             sys.stdin, sys.stdout, sys.stderr = before

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -21,6 +22,7 @@ from zoo.data.phrases import ALPHABET, WORDS
 from zoo.errors import SpecError
 from zoo.inference.pages import Document, Page, lines_of, read_page
 from zoo.inference.pages.layout import Layout, ordered
+from zoo.inference.pages.reading import ABOVE
 from zoo.inference.pages.script import MIXED, mixed
 from zoo.inference.pages.sheet import Sheet
 from zoo.weights.artefact import Artefact
@@ -324,6 +326,20 @@ def test_an_image_of_one_line_stays_as_it_is(reader: Artefact) -> None:
     sketch.line(20, 15, "a line alone")
     ((line,),) = lines_of(sketch.image, reader)
     assert np.array_equal(np.asarray(line), np.asarray(sketch.image))
+
+
+def test_lines_have_the_margins_with_which_the_reader_is_surest(
+    reader: Artefact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With others, letters of a noisy page may be lost that the page as a whole has: "ffteen" for fifteen."""
+    sketch = plain()
+    rows = {}
+    for size, margin in enumerate(ABOVE):
+        monkeypatch.setattr("zoo.inference.pages.reading._likeliest", lambda readings, _, size=size: readings[size])
+        (lines,) = lines_of(sketch.image, reader)
+        rows[margin] = [line.height for line in lines]
+    for less, more in pairwise(sorted(rows)):
+        assert all(small < large for small, large in zip(rows[less], rows[more], strict=True))
 
 
 def test_an_empty_document_has_no_text() -> None:

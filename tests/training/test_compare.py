@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zoo import ConfigError
-from zoo.training.compare import Run, as_text, compare, compared, from_command
+from zoo.training.compare import Run, as_text, compare, compared, from_command, shared_metrics
 from zoo.training.outcomes import FILE, Outcomes, load_outcomes, value_metrics
 
 TRUE = torch.randn(300, 1, generator=torch.Generator().manual_seed(0)).double()
@@ -27,7 +27,7 @@ def run(name: str, found: Outcomes) -> Run:
 
 def test_a_real_difference_is_told_from_chance() -> None:
     runs = [run("a", outcomes(0.5, 1)), run("same", outcomes(0.5, 2)), run("worse", outcomes(1.0, 3))]
-    found = compared(runs)
+    found = compared(runs, shared_metrics(runs))
     worse, same = found["rmse"]["worse"].difference, found["rmse"]["same"].difference
     assert worse is not None
     assert worse.low > 0.3
@@ -42,8 +42,9 @@ def test_a_real_difference_is_told_from_chance() -> None:
 
 def test_other_test_examples_are_not_paired() -> None:
     runs = [run("a", outcomes(0.5, 1)), run("b", outcomes(1.0, 2, examples="others"))]
-    assert compared(runs)["rmse"]["b"].difference is None
-    assert "not tested on the same examples" in as_text(runs, compared(runs))
+    found = compared(runs, ["rmse"])
+    assert found["rmse"]["b"].difference is None
+    assert "not tested on the same examples" in as_text(runs, found)
 
 
 def test_outcomes_survive_the_disk_and_a_damaged_file_is_one_line(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_ratios_of_sums_have_intervals_too(tmp_path: Path) -> None:
     assert good.metrics()["rmse"] == pytest.approx(2.0)
     bad.save(tmp_path / FILE)
     runs = [Run("good", good.metrics(), good), Run("bad", bad.metrics(), load_outcomes(tmp_path / FILE))]
-    difference = compared(runs)["cer"]["bad"].difference
+    difference = compared(runs, ["cer"])["cer"]["bad"].difference
     assert difference is not None
     assert 0.12 < difference.low < 0.15 < difference.high < 0.18
     other = Outcomes("ratios", {name: part * 2 for name, part in bad.tensors.items()}, "a")
@@ -93,3 +94,15 @@ def test_a_setting_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(ConfigError, match="out is a file"):
         compare([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+
+
+def test_metrics_that_runs_do_not_share_are_told_before_any_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.training.compare.read_run", lambda place: run(str(place), outcomes(0.5, 1)))
+    monkeypatch.setattr("zoo.training.compare._draws", lambda found: pytest.fail("this takes long"))
+    with pytest.raises(ConfigError, match="unknown metric of all these runs 'rsme'; did you mean 'rmse'"):
+        compare([tmp_path / "a", tmp_path / "b"], tmp_path / "out", ["r2", "rsme"])
+    with pytest.raises(ConfigError, match="no metric of the test split in common"):
+        shared_metrics([run("a", outcomes(0.5, 1)), Run("b", {"accuracy": 1.0}, None)])
+    assert shared_metrics([run("a", outcomes(0.5, 1)), Run("b", {"r2": 0.5, "rmse": 1.0}, None)], ["r2"]) == ["r2"]

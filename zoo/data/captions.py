@@ -20,10 +20,10 @@ from zoo.data.core.labelled_files import draw_splits
 from zoo.data.core.notes import listed
 from zoo.data.core.splits import split_fractions
 from zoo.data.image_columns import SizedImages
-from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names, split_column, splits_of
+from zoo.data.labels import naming_column, read_labels, row_of, rows_of_names, split_column, splits_of
 from zoo.data.layouts import DESCRIBED, ImageFiles, layout
 from zoo.errors import DataError
-from zoo.files import quoted, user_path
+from zoo.files import user_path
 from zoo.spec import Image, Spec, Tokens
 from zoo.spec.image import FITS
 from zoo.spec.text import FIRST, UNKNOWN, learn_vocabulary, tokenise
@@ -128,9 +128,7 @@ class CaptionFolder(DataModule):
         splits: dict[int, str] = {}
         told = [""] * len(frame) if split is None else splits_of(frame[split], table)
         for (line, name), its, sentences in zip(frame[naming].items(), told, frame[texts].to_numpy().tolist()):
-            row = rows.get(plain_name(name, rows))
-            if row is None:
-                raise DataError(f"{table}, line {line}: {quoted(name)} is no image of the folder, or one of several")
+            row = row_of(name, rows, f"{table}, line {line}", "images")
             captions.setdefault(row, []).extend(text for text in sentences if tokenise(text, "words"))
             splits[row] = "" if its == "train" else its
         kept = [row for row, its in captions.items() if its]

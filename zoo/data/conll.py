@@ -1,4 +1,4 @@
-"""Sentences whose words are labelled, in files of a word a line, for parts of speech and entities: CoNLL's and CSV."""
+"""Sentences whose words are labelled, for parts of speech and entities, in files of CoNLL, CSV or JSON lines."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from zoo.files import quoted, user_path
 from zoo.spec import Labels, Sentence, Spec
 from zoo.spec.dialect import split_rows
 from zoo.spec.files import read_text
-from zoo.spec.json_files import STARTS
+from zoo.spec.json_files import ENDINGS, STARTS, read_json
 from zoo.spec.sentence import normal
 
 UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")  # columns of CoNLL-U
 COLUMNS = (",", ";", "\t")  # what separates the cells of a CSV file
 IN_CSV = ("sentence", "word")  # how names of its columns begin
+IN_JSON = ("tokens", "words")  # what the list of a sentence's words is called
+MAX_HEADER = 100_000  # characters; csv refuses longer cells
 MIN_SENTENCES = 10
 
 
@@ -40,14 +42,15 @@ class Conll(DataModule):
     """Sentences of labelled words: a word a line, with its columns, and an empty line after each sentence.
 
     Files of CoNLL-2000 to 2003 (columns by blanks or tabs, the word in the first and the label in the last) and of
-    CoNLL-U are known; and CSV files with a row a word, whose columns are called Word and Sentence, the latter's number
-    in each row or in the first one of a sentence alone. Sentences of the same words are in one split. The vocabulary is
-    learned from the training split.
+    CoNLL-U are known; CSV files with a row a word, whose columns are called Word and Sentence, the latter's number in
+    each row or in the first one of a sentence alone; and the Hub's JSON lines, an object for each sentence with a list
+    of its tokens and lists of their labels. Sentences of the same words are in one split. The vocabulary is learned
+    from the training split.
 
     Args:
         path: the file.
-        column: of the label: a number from 1, a negative one from the last, or a name of CoNLL-U such as upos, or of a
-            CSV file; None for the last one, or upos.
+        column: of the label: a number from 1, a negative one from the last, or a name: of CoNLL-U such as upos, of a
+            CSV file, or of a list in JSON; None for the last one, or upos.
         val_path, test_path: files of their own for these splits; None takes sentences of `path`.
         encoding: text encoding.
         min_freq: words that occur less often in the training split are unknown ones, known by their letters.
@@ -128,16 +131,17 @@ class Conll(DataModule):
 
     def _read(self, path: Path) -> list[Tagged]:
         text = read_text(path, encoding=self.encoding)
+        if path.suffix.lower() in ENDINGS or text.lstrip().startswith(STARTS):
+            return self._of_json(path, text)
         lines = text.split("\n")
         for separator in COLUMNS:
             if (names := _names_of_csv(lines[0], separator)) is not None:
                 return self._of_csv(path, names, text, separator)
-        if lines[0].lstrip().startswith(STARTS):
-            raise DataError(f"{path} is JSON; sentences have a word a line, or are a CSV file with a row a word")
         rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
         first = next((row for row, line in zip(rows, lines) if row and not _passed(line)), [])
         universal = len(first) == len(UNIVERSAL) and first[0].partition("-")[0].isdigit()
-        place = self._place(path, len(first), universal)
+        word = 1 if universal else 0
+        place = self._place(path, len(first), word, UNIVERSAL if universal else (), UNIVERSAL.index("upos"))
         known = {row[place] for line, row in zip(lines, rows) if len(row) == len(first) and not _passed(line)}
         sentences: list[Tagged] = []
         words: list[str] = []
@@ -157,7 +161,7 @@ class Conll(DataModule):
                     f"{path.name}, line {number} has {len(row)} columns, and the first has {len(first)}; a sentence is "
                     "a word a line, and an empty line ends it"
                 )
-            words.append(row[1 if universal else 0])
+            words.append(row[word])
             labels.append(row[place])
         if not sentences:
             raise DataError(f"{path} has no sentences")
@@ -166,7 +170,7 @@ class Conll(DataModule):
     def _of_csv(self, path: Path, names: list[str], text: str, separator: str) -> list[Tagged]:
         """The sentences of a CSV file: one begins with each new cell of the column of sentences."""
         number, word = (next(place for place, name in enumerate(names) if name.startswith(one)) for one in IN_CSV)
-        label = self._column_of(path, names)
+        label = self._place(path, len(names), word, names)
         sentences: list[Tagged] = []
         words: list[tuple[str, str]] = []
         last = ""
@@ -183,43 +187,55 @@ class Conll(DataModule):
                 words.append((row[word].strip(), row[label].strip()))
         return [*sentences, Tagged(*zip(*words))] if words else sentences
 
-    def _column_of(self, path: Path, names: list[str]) -> int:
-        """The place of the label's column in a row of a CSV file."""
-        column = -1 if self.column is None else self.column
-        if isinstance(column, str):
-            if column.lower() not in names:
-                raise DataError(f"{path.name}: {unknown('column', column, names)}")
-            return names.index(column.lower())
-        if not -len(names) <= column <= len(names):
-            raise DataError(f"{path.name} has {len(names)} columns; data.column={column} is none of them")
-        self.note(f"{path.name} is a CSV file; learned is its column {names[column - (column > 0)]}")
-        return column - (column > 0)
+    def _of_json(self, path: Path, text: str) -> list[Tagged]:
+        """The sentences of a file of JSON: an object for each, with a list of words and lists of their labels."""
+        frame, _ = read_json(path, text)
+        names = [str(name) for name in frame if len(frame) and isinstance(frame[name].iloc[0], list)]
+        words = next((name for name in IN_JSON if name in names), None)
+        if words is None or len(names) < 2:
+            raise DataError(
+                f'{path} is JSON; a sentence in it is such as {{"tokens": ["Anna", "slept"], "ner_tags": ["PER", "O"]}}'
+            )
+        labels = names[self._place(path, len(names), names.index(words), names)]
+        sentences: list[Tagged] = []
+        for number, (its, tags) in enumerate(zip(frame[words], frame[labels]), start=1):
+            if not isinstance(its, list) or not isinstance(tags, list) or len(its) != len(tags):
+                raise DataError(f"{path.name}, sentence {number}: '{words}' and '{labels}' are no lists of one length")
+            sentences += [Tagged(tuple(map(str, its)), tuple(map(str, tags)))] if its else []
+        return sentences
 
-    def _place(self, path: Path, width: int, universal: bool) -> int:
-        """The place of the label's column in a row."""
+    def _place(self, path: Path, width: int, word: int, names: Sequence[str] = (), usual: int = -1) -> int:
+        """The place of the label's column.
+
+        Args:
+            path: the file.
+            width: how many columns there are.
+            word: the place of the words' column.
+            names: of the columns, where they have any.
+            usual: the place of the label's, unless `column` says another; without names it is the last.
+        """
         column = self.column
         if isinstance(column, str):
-            if not universal:
+            if not names:
                 raise DataError(f"{path.name} is no CoNLL-U, whose columns have names; give data.column as a number")
-            if column not in UNIVERSAL:
-                raise DataError(f"{path.name}: {unknown('column', column, UNIVERSAL)}")
-            return UNIVERSAL.index(column)
-        if column is None:
-            if universal:
-                self.note(f"{path.name} is CoNLL-U; learned is its column upos")
-                return UNIVERSAL.index("upos")
-            column = -1
-        if width < 2 or not -width <= column <= width or column in (1, -width):
+            known = [name.lower() for name in names]
+            if column.lower() not in known:
+                raise DataError(f"{path.name}: {unknown('column', column, names)}")
+            return known.index(column.lower())
+        place = (usual if names else -1) if column is None else column - (column > 0)
+        if width < 2 or not -width <= place < width or place % width == word:
             csv_file = "; a CSV file has columns Sentence and Word" if width == 1 else ""
             raise DataError(
                 f"{path.name} has {width} columns; data.column={column} is none of them beside the word{csv_file}"
             )
-        return column - 1 if column > 0 else column
+        if names:
+            self.note(f"{path.name}: learned is its column {names[place]}")
+        return place
 
 
 def _names_of_csv(line: str, separator: str) -> list[str] | None:
     """The names of columns, in lower case, in the first line of a CSV file with a row a word; None if it is none."""
-    names = [name.strip().lower() for name in next(csv.reader([line], delimiter=separator), [])]
+    names = [name.strip().lower() for name in next(csv.reader([line[:MAX_HEADER]], delimiter=separator), [])]
     return names if len(names) > 2 and all(any(name.startswith(one) for name in names) for one in IN_CSV) else None
 
 

@@ -22,6 +22,7 @@ from zoo.errors import DataError
 from zoo.files import user_path
 from zoo.spec import Counts, Spec, Topics
 from zoo.spec.files import read_text
+from zoo.spec.json_files import ENDINGS
 from zoo.spec.text import tokenise
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 Texts = Mapping[str, Sequence[str]]  # by split
 STOP_WORDS = ("english",)
 MIN_DOCUMENTS = 10
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")  # endings of files that are no lines of text
+TABLES = (".csv", ".tsv", ".parquet", *ENDINGS)  # endings of files that are no lines of text
 MIN_LETTERS = 3  # of a word in the vocabulary
 
 

@@ -15,6 +15,7 @@ from zoo.errors import DataError, unknown
 from zoo.files import one_line, quoted
 from zoo.spec.dialect import BLANKS, encoding_of, split_rows
 from zoo.spec.files import read_table
+from zoo.spec.json_files import ENDINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,21 +78,33 @@ def read_labels(path: Path, rows: Container[str]) -> pd.DataFrame:
         rows: names of files.
 
     Raises:
-        DataError: it cannot be read, or has no rows.
+        DataError: it cannot be read, has no rows, or rows of another length than its first.
     """
-    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
+    import pandas as pd
+
+    if path.suffix.lower() in ENDINGS:
         return read_table(path).astype("string").fillna("").astype(object)
-    frame = _cells(path, header=True)
-    if any("." in name and plain_name(name, rows) in rows for name in frame):
-        return _cells(path, header=False)
-    if frame.empty:
+    cells, separator = _cells(path)
+    first = next(iter(cells))
+    has_header = not any("." in cell and plain_name(cell, rows) in rows for cell in cells[first])
+    names = _names(path, cells.pop(first)) if has_header else [f"column_{n + 1}" for n in range(len(cells[first]))]
+    if not cells:
         raise DataError(f"{path} has no rows")
+    for line, row in cells.items():
+        while len(row) > len(names) and not row[-1]:
+            row.pop()
+        if len(row) != len(names):
+            more = "; a text with commas stands in quotes" * (len(row) > len(names) and separator == ",")
+            raise DataError(f"{path}, line {line} has {len(row)} cells, and the first line {len(names)}{more}")
+    frame = pd.DataFrame(list(cells.values()), index=list(cells), columns=names, dtype=str)
+    if has_header and not names[0] and len(names) > 2 and frame.iloc[:, 0].is_unique:
+        frame = frame.iloc[:, 1:]  # it counts the rows
+    frame.attrs["separator"] = separator
     return frame
 
 
-def _cells(path: Path, *, header: bool) -> pd.DataFrame:
-    import pandas as pd
-
+def _cells(path: Path) -> tuple[dict[int, list[str]], str]:
+    """The cells of each line of a CSV file that has any, and what separates them."""
     try:
         text = path.read_text(encoding_of(path)).removeprefix("\ufeff")
         start = text.partition("\n")[0]
@@ -105,18 +118,7 @@ def _cells(path: Path, *, header: bool) -> pd.DataFrame:
     rows = {line: cells for line, cells in rows.items() if any(cells)}
     if not rows:
         raise DataError(f"{path} is empty")
-    names = _names(path, rows.pop(min(rows))) if header else [f"column_{n + 1}" for n in range(len(rows[min(rows)]))]
-    for line, cells in rows.items():
-        while len(cells) > len(names) and not cells[-1]:
-            cells.pop()
-        if len(cells) != len(names):
-            more = "; a text with commas stands in quotes" * (len(cells) > len(names) and separator == ",")
-            raise DataError(f"{path}, line {line} has {len(cells)} cells, and the first line {len(names)}{more}")
-    frame = pd.DataFrame(list(rows.values()), index=list(rows), columns=names, dtype=str)
-    if header and not names[0] and len(names) > 2 and frame.iloc[:, 0].is_unique:
-        frame = frame.iloc[:, 1:]  # it counts the rows
-    frame.attrs["separator"] = separator
-    return frame
+    return rows, separator
 
 
 def _names(path: Path, names: list[str]) -> list[str]:
@@ -162,19 +164,33 @@ def naming_column(frame: pd.DataFrame, rows: dict[str, int | None], path: Path, 
 
 def _rows(cells: pd.Series, rows: dict[str, int | None], path: Path, what: str) -> list[int]:
     chosen: dict[int, int] = {}
-    one = what.removesuffix("s")
     for line, cell in cells.items():
-        name = plain_name(cell, rows)
-        row = rows.get(name)
-        if row is None:
-            fault = (
-                f"may be one of several {what}; give its folder too" if name in rows else f"is no {one} of the folder"
-            )
-            raise DataError(f"{path}, line {line}: {quoted(cell)} {fault}")
+        row = row_of(cell, rows, f"{path}, line {line}", what)
         if row in chosen:
             raise DataError(f"{path}, line {line}: {quoted(cell)} was named in line {chosen[row]} already")
         chosen[row] = int(str(line))
     return list(chosen)
+
+
+def row_of(cell: str, rows: dict[str, int | None], where: str, what: str) -> int:
+    """The row of the file that a cell names.
+
+    Args:
+        cell: the name.
+        rows: as `rows_of_names` gives them.
+        where: the table and the line, for the error.
+        what: the files are, such as images.
+
+    Raises:
+        DataError: it is none of the folder, or may be one of several.
+    """
+    name = plain_name(cell, rows)
+    row = rows.get(name)
+    if row is None:
+        several = f"may be one of several {what}; give its folder too"
+        fault = several if name in rows else f"is no {what.removesuffix('s')} of the folder"
+        raise DataError(f"{where}: {quoted(cell)} {fault}")
+    return row
 
 
 def plain_name(cell: str, rows: Container[str] = ()) -> str:

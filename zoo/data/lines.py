@@ -24,11 +24,11 @@ from zoo.data.core.splits import random_split, split_fractions
 from zoo.data.distortions import Scan
 from zoo.data.fonts import Font, bundled_fonts, by_family, distinct, fonts_of, set_alone, set_line, set_small
 from zoo.data.images import MNIST, Digits
-from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names
+from zoo.data.labels import naming_column, read_labels, row_of, rows_of_names
 from zoo.data.layouts import layout, table_of
 from zoo.data.phrases import ALPHABET, LATIN, accented, excerpt, phrase
 from zoo.errors import ConfigError, DataError, SpecError, unknown
-from zoo.files import quoted, user_path
+from zoo.files import user_path
 from zoo.spec import Spec, TextLine, Transcript
 from zoo.spec.files import read_text
 
@@ -372,9 +372,7 @@ def _of_table(folder: Path, table: Path) -> Iterator[tuple[Path, str]]:
     if len(texts) != 1:
         raise DataError(f"{table} has {len(texts)} columns beside '{naming}'; that of the texts is called text")
     for line, name, text in zip(frame.index, frame[naming], frame[texts[0]]):
-        row = rows.get(plain_name(name, rows))
-        if row is None:
-            raise DataError(f"{table}, line {line}: {quoted(name)} is no image of the folder, or one of several")
+        row = row_of(name, rows, f"{table}, line {line}", "images")
         yield found.files.root / found.files.names[row], text
 
 

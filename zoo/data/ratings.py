@@ -217,13 +217,11 @@ class CsvRatings(RatingData):
         file = self._file()
         for note in file.notes:
             self.note(note)
-        for setting, name in zip(("user", "item", "rating"), self.columns):
+        asked = dict(zip(("user", "item", "rating"), self.columns)) | ({"time": self.time} if self.time else {})
+        for setting, name in asked.items():
             if name not in file.frame.columns:
                 fault = unknown("column", name, map(str, file.frame.columns))
                 raise DataError(f"data.{setting} names a column, and each row is one rating: {fault}")
-        for name in (*self.columns, *([self.time] if self.time else [])):
-            if name not in file.frame.columns:
-                raise DataError(unknown("column", name, map(str, file.frame.columns)))
             if file.frame[name].isna().any():
                 row = file.frame.index[file.frame[name].isna()][0]
                 raise DataError(f"column '{name}', row {row}: the cell is empty")

@@ -18,10 +18,10 @@ from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.labelled_files import draw_splits, labelled_files
 from zoo.data.core.splits import split_fractions
 from zoo.data.core.targets import TARGET_KINDS, Targets, of_names
-from zoo.data.labels import naming_column, plain_name, read_labels, rows_of_names, split_column, splits_of
+from zoo.data.labels import naming_column, read_labels, row_of, rows_of_names, split_column, splits_of
 from zoo.data.layouts import LABELS, layout
 from zoo.errors import DataError, SpecError, unknown
-from zoo.files import quoted, user_path
+from zoo.files import user_path
 from zoo.spec import Labels, Spec, Video
 from zoo.spec.image import FITS, Image
 from zoo.spec.image_files import frames_of
@@ -116,9 +116,7 @@ class VideoFolder(DataModule):
         self.note(f"{table.name} labels each frame by '{wanted}'")
         paths, splits, labels = [], [], []
         for name, part in frame.groupby(naming, sort=False):
-            row = rows.get(plain_name(str(name), rows))
-            if row is None:
-                raise DataError(f"{table}, line {part.index[0]}: {quoted(str(name))} is no video of the folder")
+            row = row_of(str(name), rows, f"{table}, line {part.index[0]}", "videos")
             paths.append(found.files.root / found.files.names[row])
             splits.append("" if split is None else splits_of(part[split], table, train=False)[0])
             labels.append(_in_order(part, order, table)[wanted].tolist())

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError, install
-from zoo.files import one_line, user_path
+from zoo.files import if_address, one_line, user_path
 from zoo.spec.cells import plain_columns
 from zoo.spec.delimited import Delimited, read_delimited
 from zoo.spec.dialect import Dialect, encoding_of
-from zoo.spec.json_files import read_json
+from zoo.spec.json_files import ENDINGS, read_json
 from zoo.spec.packed import MAX_GROWTH, MAX_UNPACKED, unpacked
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def _check_is_file(path: Path, wanted: str) -> None:
         return
     if os.path.isdir(path):
         raise DataError(f"{path} is a folder; give a {wanted} file")
-    web = "; an address is not read: download it" if path.parts[:1] in (("http:",), ("https:",)) else ""
-    raise DataError(f"no such file: {path}{web}")
+    raise DataError(f"no such file: {path}{if_address(path)}")
 
 
 def _read_file(path: Path, options: dict[str, Any]) -> Delimited:
@@ -75,7 +74,7 @@ def _read_file(path: Path, options: dict[str, Any]) -> Delimited:
         start = file.read(256).removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if path.suffix.lower() in (".parquet", ".pq") or start.startswith(PARQUET):
         return Delimited(_read_parquet(path), Dialect())
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json") or start.startswith(JSON):
+    if path.suffix.lower() in ENDINGS or start.startswith(JSON):
         frame, notes = read_json(path, read_text(path))
         frame.index += 1
         return Delimited(plain_columns(frame), Dialect(), notes)

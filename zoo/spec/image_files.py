@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import SpecError
-from zoo.files import is_regular, quoted
+from zoo.files import if_address, is_regular, quoted
 from zoo.spec.arrays import bytes_of, tensor_of
 from zoo.spec.packed import kind_of
 
@@ -140,8 +140,7 @@ def _what_it_is(source: ImageFile) -> str:
 
 def _check_file(path: str | os.PathLike[str]) -> None:
     if not os.path.exists(path):  # which answers for a name that no file can have
-        web = ", and an address is not read: download it" if str(path).startswith(("http://", "https://")) else ""
-        raise SpecError(f"no such image: {quoted(str(path)) if not str(path).strip() else path}{web}")
+        raise SpecError(f"no such image: {quoted(str(path)) if not str(path).strip() else path}{if_address(path)}")
     if not is_regular(Path(path)):
         raise SpecError(f"{path} is {'a folder' if os.path.isdir(path) else 'no regular file'}; give an image's file")
 

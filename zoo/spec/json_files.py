@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STARTS = '{"', '[{"'  # of objects one a line, and of a list of them
+ENDINGS = (".json", ".jsonl", ".ndjson")  # of files' names, in small letters
 
 
 def read_json(path: Path, text: str) -> tuple[pd.DataFrame, list[str]]:

@@ -94,21 +94,16 @@ def compare(places: Sequence[Path], folder: Path, metrics: Sequence[str] = ()) -
         What each metric of each run is, by metric and run.
 
     Raises:
-        ConfigError: fewer than two runs, a folder that is none, or a metric that they do not have.
+        ConfigError: fewer than two runs, a folder that is none, a metric that they do not have, or none in common.
     """
     if len(places) < 2:
         raise ConfigError("compare takes two runs or more: zoo compare runs/a runs/b")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"folder: {folder} is a file")
     runs = _named(places)
+    shown = shared_metrics(runs, metrics)
     with busy("comparing"):
-        found = compared(runs)
-    for name in metrics:
-        if name not in found:
-            raise ConfigError(unknown("metric of all these runs", name, found))
-    found = {name: rows for name, rows in found.items() if not metrics or name in metrics}
-    if not found:
-        raise ConfigError("these runs have no metric of the test split in common")
+        found = compared(runs, shown)
     text = as_text(runs, found)
     log.info("%s", text)
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,15 +140,29 @@ def _named(places: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def compared(runs: Sequence[Run]) -> dict[str, dict[str, Compared]]:
-    """The metrics that all runs have, by metric and run."""
+def shared_metrics(runs: Sequence[Run], wanted: Sequence[str] = ()) -> list[str]:
+    """The metrics that all runs have, or those of them that are wanted.
+
+    Raises:
+        ConfigError: they do not have one that is wanted, or none in common.
+    """
+    shared = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
+    if not shared:
+        raise ConfigError("these runs have no metric of the test split in common")
+    for name in wanted:
+        if name not in shared:
+            raise ConfigError(unknown("metric of all these runs", name, shared))
+    return [name for name in shared if not wanted or name in wanted]
+
+
+def compared(runs: Sequence[Run], metrics: Sequence[str]) -> dict[str, dict[str, Compared]]:
+    """These metrics, which all runs have, by metric and run."""
     first = runs[0]
     draws = {run.name: _draws(run.outcomes) for run in runs if run.outcomes is not None}
-    shared = [name for name in first.metrics if all(name in run.metrics for run in runs)]
-    found: dict[str, dict[str, Compared]] = {name: {} for name in shared}
+    found: dict[str, dict[str, Compared]] = {name: {} for name in metrics}
     for run in runs:
         paired = run is not first and _paired(first.outcomes, run.outcomes)
-        for name in shared:
+        for name in metrics:
             value = _interval(run.metrics[name], draws.get(run.name, {}).get(name))
             difference = None
             if paired and name in draws[run.name]:

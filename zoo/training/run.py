@@ -24,7 +24,7 @@ from torch import nn
 import zoo.training.reports  # noqa: F401  # registers them
 from zoo import check, models, private
 from zoo.data.core.data_module import DataModule
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, Diverged
 from zoo.files import one_line, quoted, user_path
 from zoo.hardware import check_compiler, check_gpu, let_products_repeat, takes_gpu
 from zoo.progress import busy, quiet
@@ -283,6 +283,10 @@ def _go_on(cfg: DictConfig, checkpoint: dict[str, Any], trainer: L.Trainer, task
 def _fit(cfg: DictConfig, trainer: L.Trainer, task: Task, data: DataModule) -> None:
     try:
         trainer.fit(task, data, ckpt_path=cfg.resume, weights_only=True)
+    except Diverged as error:
+        if not _best(trainer):
+            raise
+        data.note(f"{error}; training ends there, and the best epoch before it is kept", warn=True)
     except MisconfigurationException as error:
         raise ConfigError(f"trainer: {error}") from error
     except ValueError as error:
@@ -302,10 +306,15 @@ def _exit_code(stop: SystemExit, trainer: L.Trainer) -> Any:
     return 128 + signal.SIGINT if on_ctrl_c else stop.code or 128 + signal.SIGTERM
 
 
+def _best(trainer: L.Trainer) -> str:
+    """The path of the best checkpoint; empty where there is none yet."""
+    return str(getattr(trainer.checkpoint_callback, "best_model_path", ""))
+
+
 def _restore_best(trainer: L.Trainer, task: Task) -> None:
     last_is_finite = is_finite(task.trained_network)
     try:
-        if best := getattr(trainer.checkpoint_callback, "best_model_path", ""):
+        if best := _best(trainer):
             checkpoints.load_weights(Path(best), task)
     except ConfigError:
         if last_is_finite:

@@ -285,13 +285,13 @@ def _column(cells: pd.Series, kind: Kind, say: Say) -> Column | None:
     if is_ticked and kind.name in ("number", "category"):
         return _one_or_none(cells, kind, say)
     if not changes and not (is_ticked and kind.name == "boolean"):
-        say(f"column '{name}' is dropped: {'it never changes' if len(known) else 'it is empty'}")
+        _drop(name, say, "it never changes" if len(known) else "it is empty")
         return None
     if kind.name == "number":
         values = numbers(cells, name, kind.notation)
         known = values.dropna()
         if not known.min() < known.max():
-            say(f"column '{name}' is dropped: its numbers never change")
+            _drop(name, say)
             return None
         return Number(name, float(known.mean()), float(known.std(ddof=0)), len(known) < len(values), *kind.notation)
     if kind.name == "category":
@@ -310,16 +310,18 @@ def _number(values: np.ndarray, cells: pd.Series, kind: Kind, say: Say) -> Colum
     import numpy as np
 
     name, low, high = str(cells.name), values.min(), values.max()
-    if low == high:
-        say(f"column '{name}' is dropped: it never changes")
+    if not float(low) < float(high):
+        _drop(name, say)
         return None
     if np.isinf([low, high]).any():
         numbers(cells, name)  # names the row
-    if not float(low) < float(high):
-        say(f"column '{name}' is dropped: its numbers never change")
-        return None
     known = values.astype(np.float64, copy=False)
     return Number(name, float(np.mean(known)), float(np.std(known)), False, *kind.notation)
+
+
+def _drop(name: str, say: Say, why: str = "it never changes") -> None:
+    """Say of a column without information that it is left out."""
+    say(f"column '{name}' is dropped: {why}")
 
 
 def _one_or_none(cells: pd.Series, kind: Kind, say: Say) -> Column:

@@ -72,7 +72,7 @@ def read_page(
 def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Image]]:
     """The lines of each page of a document, in reading order and upright; none where no line is found.
 
-    An image of a single line is given as it is.
+    Each has the margins with which the reader is surest of it. An image of a single line is given as it is.
 
     Raises:
         SpecError: the document cannot be read, or no line is found on any page.
@@ -81,8 +81,11 @@ def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Imag
     for image in pages_of(source):
         found = _upright(image, reader)
         rows = ordered(found.layout.rows, found.layout.letter)
-        single = len(rows) <= 1 and image.width >= LINE_SHAPE * image.height
-        lines = [image] if single else [found.strip(row).image() for row in rows]
+        if len(rows) <= 1 and image.width >= LINE_SHAPE * image.height:
+            lines = [image]
+        else:
+            readings = dict(zip((row.number for row in found.layout.rows), _read_lines(found, reader)))
+            lines = [readings[row.number].strip.image() for row in rows]
         some = some or bool(lines)
         yield lines
     if not some:
@@ -152,6 +155,7 @@ class Strip:
 class Reading:
     """The characters of a line, with their probabilities, and where on the sheet each begins and ends."""
 
+    strip: Strip
     text: str
     probabilities: list[float]
     spans: list[tuple[float, float]]
@@ -379,7 +383,7 @@ def _reading(steps: torch.Tensor, width: int, strip: Strip, transcript: Transcri
     scale = strip.pixels.shape[1] / width  # pixels of the sheet for each column
     columns = [2 * peak + 1.0 for peak in peaks]  # the middle of a step of two columns
     spans = [(strip.left + scale * left, strip.left + scale * right) for left, right in _spans(columns, strip, scale)]
-    return Reading(text, probabilities, spans, steps)
+    return Reading(strip, text, probabilities, spans, steps)
 
 
 def _spans(columns: list[float], strip: Strip, scale: float) -> list[tuple[float, float]]:

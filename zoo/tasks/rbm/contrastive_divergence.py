@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from torchmetrics import MeanMetric, Metric
 
 from zoo import check
-from zoo.errors import ConfigError, SpecError
+from zoo.errors import Diverged, SpecError
 from zoo.models.rbm import RBM
 from zoo.models.rbm.tempering import tempered_gibbs
 from zoo.models.rbm.units import Bernoulli, bernoulli
@@ -303,10 +303,9 @@ class ContrastiveDivergence(Task):
     def _check_finite(self) -> None:
         if not all(parameter.isfinite().all() for parameter in self.network.parameters()):
             rate = self.options.optimizer([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
-            kept = "; the last checkpoint is from before" if self.current_epoch else ""
-            raise ConfigError(
+            raise Diverged(
                 f"the weights are no longer finite in epoch {self.current_epoch + 1}; try a learning rate of "
-                f"{rate / 10:g} (task.optimizer.lr), a tenth of it{kept}"
+                f"{rate / 10:g} (task.optimizer.lr), a tenth of it"
             )
 
 
