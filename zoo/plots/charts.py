@@ -67,8 +67,8 @@ def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
     axes = figure.add_subplot(xlabel="answer", ylabel="true class")
     axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)
     if len(names) <= READABLE_CLASSES:
-        axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0, parse_math=False)
+        axes.set_yticks(range(len(names)), names, parse_math=False)
         for row, column in counts.nonzero().tolist():
             colour = "white" if fractions[row, column] > 0.5 else "black"
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour, fontsize=8)
@@ -96,7 +96,8 @@ def predicted_against_true(
             axes.vlines(x, low, high, color="tab:blue", alpha=0.25, linewidth=1)
         axes.plot(extremes, extremes, color="grey", linewidth=1)
         axes.scatter(x, y, s=12, alpha=0.6)
-        axes.set(title=name, xlabel="true", ylabel="predicted")
+        axes.set_title(name, parse_math=False)
+        axes.set(xlabel="true", ylabel="predicted")
         axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
@@ -108,7 +109,8 @@ def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path)
     for column, (axes, name) in enumerate(zip(panels, names)):
         axes.axhline(0, color="grey", linewidth=1)
         axes.scatter(predicted[:, column], true[:, column] - predicted[:, column], s=12, alpha=0.6)
-        axes.set(title=name, xlabel="predicted", ylabel="true - predicted")
+        axes.set_title(name, parse_math=False)
+        axes.set(xlabel="predicted", ylabel="true - predicted")
         axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
@@ -124,6 +126,12 @@ def _panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
     for axes in panels[:count]:
         axes.grid(alpha=0.3)
     return figure, panels[:count]
+
+
+def legend_beside(axes: Axes, **style: Any) -> None:
+    """A legend to the right of the axes; names stand in it as they are."""
+    for text in axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **style).get_texts():
+        text.set_parse_math(False)
 
 
 def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
@@ -152,9 +160,10 @@ def importance(increases: Mapping[str, Sequence[float]], error: str, path: Path)
     shown = sorted(means, key=means.__getitem__)[-READABLE_COLUMNS:]
     figure = Figure(figsize=(6, 1 + 0.28 * len(shown)), layout="constrained")
     axes = figure.add_subplot(xlabel=f"rise of the {error}")
-    axes.barh(shown, [means[name] for name in shown])
+    axes.barh(range(len(shown)), [means[name] for name in shown])
     ranges = [(min(increases[name]), max(increases[name])) for name in shown]
-    axes.hlines(shown, *zip(*ranges), color="black")
+    axes.hlines(range(len(shown)), *zip(*ranges), color="black")
+    axes.set_yticks(range(len(shown)), shown, parse_math=False)
     axes.grid(alpha=0.3, axis="x")
     figure.savefig(path, dpi=120)
 

@@ -61,7 +61,8 @@ def sentence(
     own, other = rounded(network[metric]), rounded(simpler[best][metric])
     values = f"{own} on {count} test examples, and that of the other is {other}"
     ahead = f"ahead by {rounded(found.value)}" if found.value >= 0 else f"behind by {rounded(-found.value)}"
-    ends = f"95 % interval over test examples: {rounded(found.low)} to {rounded(found.high)}"
+    low, high = (f"{rounded(abs(end))} {'ahead' if end >= 0 else 'behind'}" for end in (found.low, found.high))
+    ends = f"95 % interval over test examples: {low} to {high}"
     return f"{verdict}: its {metric.replace('_', ' ')} is {values}. It is {ahead} ({ends})."
 
 
