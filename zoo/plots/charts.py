@@ -135,7 +135,8 @@ def legend_beside(axes: Axes, **style: Any) -> None:
 
 
 def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
-    """Draw values with the ends of their intervals, a panel for each metric and a row in it for each run.
+    """Draw values with the ends of their intervals, a panel for each metric and a row in it for each run, named at the
+    left.
 
     Args:
         panels: by metric and run the value, the lower and the upper end; NaN for ends that are not known.
@@ -147,7 +148,8 @@ def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], pa
         for place, (value, low, high) in enumerate(runs.values()):
             axes.hlines(place, low, high, color="tab:blue")
             axes.plot(value, place, marker="o", color="tab:blue")
-        axes.set_yticks(range(len(runs)), list(runs), fontsize=7, parse_math=False)
+        names = list(runs) if axes.get_subplotspec().is_first_col() else [""] * len(runs)
+        axes.set_yticks(range(len(runs)), names, fontsize=7, parse_math=False)
         axes.set_title(metric, fontsize=9)
         axes.margins(y=0.3)
         axes.invert_yaxis()

@@ -40,7 +40,7 @@ def image_rows(rows: Mapping[str, Sequence[Tensor] | Tensor], path: Path) -> Non
         for axes, image in zip(panels, images):
             show_image(axes, image)
             axes.set(xticks=[], yticks=[])
-        panels[0].set_ylabel(name)
+        panels[0].set_ylabel(name, fontsize=8)
     figure.savefig(path, dpi=120)
 
 
