@@ -190,6 +190,7 @@ def _curves(axes: Axes, title: str, splits: Mapping[str, Sequence[tuple[float, f
         axes.plot(*zip(*points), label=split, color=SPLITS.get(split), marker="." if len(points) < 40 else None)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("epoch")
+    axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.legend()
 
