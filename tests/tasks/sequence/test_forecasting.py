@@ -27,7 +27,7 @@ from zoo.tasks.sequence import Forecasting
 from zoo.tasks.sequence.linear import cross_fitted
 from zoo.training import report
 from zoo.training.report import Evaluation
-from zoo.training.reports import forecast_windows
+from zoo.training.reports import forecast_windows, forecasting
 from zoo.training.reports.comparison import HEADING
 from zoo.training.reports.forecast_intervals import _cross_fitted
 from zoo.training.reports.simpler_forecasts import PENALTIES, simpler_forecasts
@@ -95,6 +95,15 @@ def test_windows_without_two_seasons_are_scaled_by_their_steps() -> None:
     wrong = (true - task.forecast.restore(answers))[..., 0].abs()
     steps = contexts.diff(dim=1).abs().mean(dim=1, keepdim=True)
     assert report.split_metrics(task, evaluation)["mase"] == pytest.approx(float((wrong / steps).mean()))
+
+
+def test_smoothing_stands_beside_the_network_on_the_same_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples, rows = windows(torch.randn(60, generator=torch.Generator().manual_seed(0))), torch.arange(5)
+    task, evaluation = evaluated(examples.columns[1], examples, quantiles=False)  # type: ignore[arg-type]
+    test = forecast_windows.tested(task, evaluation)
+    monkeypatch.setattr(forecasting, "smoothed", lambda task, evaluation: (rows, test.true[rows] + test.scale))
+    notes = report.notes(task, evaluation)
+    assert any(note.startswith("On 5 windows the MASE of ETS is 1, and there that of the network") for note in notes)
 
 
 def test_simpler_forecasts_are_as_defined() -> None:
