@@ -20,6 +20,7 @@ READABLE_CLASSES = 40  # more than that, and names and counts would run into eac
 READABLE_COLUMNS = 30
 READABLE_POINTS = 2000
 SPLITS = {"val": "C0", "train": "C1"}  # the colour of each, in all panels
+PANELS = 3  # in a row
 FEW_TICKS = 4  # intervals between numbers of six figures, so that they do not run into each other
 
 
@@ -116,8 +117,8 @@ def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path)
 
 
 def _panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels, at most three in a row, each four inches wide."""
-    columns = min(count, 3)
+    """A figure of so many panels, `PANELS` at most in a row, each four inches wide."""
+    columns = min(count, PANELS)
     rows = -(-count // columns)
     figure = Figure(figsize=(4 * columns, height * rows), layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -144,11 +145,11 @@ def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], pa
     """
     rows = max(map(len, panels.values()))
     figure, grid = _panels(len(panels), height=1.1 + 0.3 * rows)
-    for axes, (metric, runs) in zip(grid, panels.items()):
+    for number, (axes, (metric, runs)) in enumerate(zip(grid, panels.items())):
         for place, (value, low, high) in enumerate(runs.values()):
             axes.hlines(place, low, high, color="tab:blue")
             axes.plot(value, place, marker="o", color="tab:blue")
-        names = list(runs) if axes.get_subplotspec().is_first_col() else [""] * len(runs)
+        names = [""] * len(runs) if number % PANELS else list(runs)
         axes.set_yticks(range(len(runs)), names, fontsize=7, parse_math=False)
         axes.set_title(metric, fontsize=9)
         axes.margins(y=0.3)
