@@ -30,7 +30,16 @@ def test_of_a_baseline_it_is_said_what_is_compared() -> None:
     assert meaning("baseline/bicubic_psnr") == "Of a simpler method: `psnr`."
     assert meaning("baseline/accuracy of a bag of words") == "Of a simpler method: `accuracy`."
     assert meaning("baseline/knn_accuracy_pca") == "Of a simpler method: `knn_accuracy`."
+    assert meaning("baseline/mase of ETS on 40 windows") == "Of a simpler method: `mase`."
+    assert meaning("baseline/mase of the network on the same 40 windows") == "Of the network: `mase`."
     assert meaning("test/no_such") == ""
+
+
+def test_of_several_values_each_has_the_meaning_of_its_metric() -> None:
+    assert meaning("test/rmse of price") == meaning("test/rmse of km/h") == MEANINGS["rmse"]
+    assert meaning("mean/test/rmse of price") == MEANINGS["rmse"]
+    assert meaning("baseline/rmse of km/h of the mean") == "Of a simpler method: `rmse`."
+    assert better("test/rmse of km/h") == "min"
 
 
 def test_the_metrics_of_classification_agree_on_which_way_is_better() -> None:

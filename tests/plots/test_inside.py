@@ -83,6 +83,19 @@ def test_the_border_is_where_the_threshold_is(tmp_path: Path, read: Read) -> Non
     assert 0.4 < (columns[1] - columns[0]) / 540 < 0.6  # the plane is some 540 pixels wide
 
 
+def test_the_palest_is_where_the_threshold_is(tmp_path: Path, read: Read) -> None:
+    """Of a threshold of 0.75, the answer at 0.5 is surer than the one at 0.7."""
+    second = torch.linspace(0, 1, 101).expand(101, 101)
+    probabilities = torch.stack([1 - second, second], dim=2)
+    points, path = torch.tensor([[0.1, 9.0], [0.9, 9.0]]), tmp_path / "pale.png"
+    given = (points, torch.tensor([0, 1]), ("a", "b"), ("x", "y_1"), path, 0.75)
+    plots.decision_border(probabilities, ((0.0, 1.0), (0.0, 10.0)), *given)
+    row = read(path)[250].astype(int)
+    border = int(np.median(np.nonzero((row < 60).all(axis=1) & (np.arange(len(row)) > 300))[0]))
+    blue = row[:border, 2] - row[:border, 0]  # the first class is blue, and the paler the less sure
+    assert blue[border - 135] > blue[border - 27] + 10  # at 0.5 and 0.7, of a plane of some 540 pixels
+
+
 def test_a_border_of_many_classes_and_a_surface(tmp_path: Path, read: Read) -> None:
     probabilities = torch.rand(9, 9, 12).softmax(dim=2)
     points, names = torch.rand(20, 2), tuple(f"class {place}" for place in range(12))

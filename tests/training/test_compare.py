@@ -8,7 +8,11 @@ import pytest
 import torch
 
 from zoo import ConfigError
+<<<<<<< HEAD
 from zoo.training.compare import Run, as_text, compare, compared, from_command, shared_metrics
+=======
+from zoo.training.compare import Run, _short, as_text, compare, compared, from_command
+>>>>>>> figures
 from zoo.training.outcomes import FILE, Outcomes, load_outcomes, value_metrics
 
 TRUE = torch.randn(300, 1, generator=torch.Generator().manual_seed(0)).double()
@@ -38,6 +42,11 @@ def test_a_real_difference_is_told_from_chance() -> None:
     text = as_text(runs, found)
     assert text.count("| yes |") == 3  # rmse, mae, r2
     assert text.count("within chance") == 3
+
+
+def test_a_plot_names_runs_without_the_folders_that_they_share() -> None:
+    assert _short(["/data/runs/mlp/a", "/data/runs/cnn"]) == {"/data/runs/mlp/a": "mlp/a", "/data/runs/cnn": "cnn"}
+    assert _short(["a", "runs/a"]) == {"a": "a", "runs/a": "runs/a"}
 
 
 def test_other_test_examples_are_not_paired() -> None:

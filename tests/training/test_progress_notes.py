@@ -18,6 +18,16 @@ from zoo.training.progress_notes import progress_notes
 SPEC = Spec(Table((Number("x", 0.0, 1.0, False),)), Classes(("a", "b")))
 
 
+@pytest.mark.parametrize(("rise", "said"), [(0.1, ["not converged"]), (0.001, [])])
+def test_a_short_run_that_still_improves_has_not_converged(tmp_path: Path, rise: float, said: list[str]) -> None:
+    task = Classification(SPEC, partial(models.build, "mlp"), partial(torch.optim.SGD, lr=0.1))
+    lines = [f"{epoch},{epoch},{0.5 + rise * epoch}" for epoch in range(5)]
+    (tmp_path / "metrics.csv").write_text("\n".join(["epoch,step,val/accuracy", *lines, ""]))
+    notes = progress_notes(task, tmp_path)[1:]
+    assert len(notes) == len(said)
+    assert all(word in note for word, note in zip(said, notes))
+
+
 @pytest.mark.parametrize(
     ("accuracy", "val", "train", "said"),
     [

@@ -22,7 +22,7 @@ from zoo.spec.cells import TIME_OF_DAY, Notation, exact_words, numbers
 from zoo.spec.clock import PERIODS, Clock, calendar_of
 from zoo.spec.dialect import AUTO, Dialect, Header
 from zoo.spec.table import hide
-from zoo.spec.times import Grid, Moments, grid_of, moments, occurs_twice
+from zoo.spec.times import Grid, Moments, check_zone, grid_of, moments, occurs_twice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +101,7 @@ class CsvSeries(SeriesData):
 
     Raises:
         ValueError: an option is out of range.
+        ConfigError: there is no such time zone.
         DataError: a column is missing, a cell is not a number, or times are not evenly spaced; the message names the
             row.
     """
@@ -146,6 +147,8 @@ class CsvSeries(SeriesData):
         if gaps is not None:
             check.one_of("gaps", gaps, GAPS)
         self.gaps = gaps
+        if timezone is not None:
+            check_zone(timezone)
         self.timezone = timezone
         self.file: dict[str, Any] = {"separator": separator, "encoding": encoding, "header": header}
         self.na_values = tuple(map(str, na_values))

@@ -33,7 +33,10 @@ MEANINGS = {
         "The Fréchet distance of the features of generated and real images; 0 is best. It compares only where the "
         "network that gives the features is the same."
     ),
-    "free_energy": "Minus the logarithm of p(v), up to a constant that is the same for all examples; in nats.",
+    "free_energy": (
+        "Minus the logarithm of p(v), in nats, up to a constant that is the same for all examples; by itself neither "
+        "good nor bad."
+    ),
     "huber": "Squared error of small errors, and absolute error of large ones; lower is better.",
     "interval_coverage": "Fraction of true values within their intervals; as near as possible to the chosen one.",
     "interval_width": "Mean width of the intervals, in the value's unit; lower is better.",
@@ -57,9 +60,10 @@ MEANINGS = {
     "macro_f1": "Mean over the classes of F1, the harmonic mean of precision and recall, 0 to 1; higher is better.",
     "mae": "The mean absolute error, in the value's own unit; 0 is best.",
     "mase": (
-        "Mean absolute error, divided by that of the seasonal naive forecast in training; below 1 is better than "
-        "it; lower is better."
+        "Mean absolute error, divided by that of the seasonal naive forecast one step ahead in training, or of several "
+        "series in what is read of each; below 1 is better than it; lower is better."
     ),
+    "mrr": "The mean of 1 over the place of the first item that a user likes among all that were not rated; 1 is best.",
     "ndcg": "How near the top a ranking has the best items (normalised discounted cumulative gain); 1 is best.",
     "perplexity": "Among how many equally likely words, or characters, the model would choose; 1 is best.",
     "precision": "Of generated images, the fraction that lies among real ones in the space of features; 1 is best.",
@@ -78,8 +82,8 @@ MEANINGS = {
     "real_exact": "`exact` of real images: about the best that generated ones can reach.",
     "real_words": "`words` of real images: about the best that generated ones can reach.",
     "recall": (
-        "Of anomalies, the fraction that is above the threshold; of real images, the fraction that lies among "
-        "generated ones in the space of features. 1 is best."
+        "Of anomalies, the fraction that is above the threshold; of items that a user likes, the fraction among the "
+        "first ten; of real images, the fraction that lies among generated ones in the space of features. 1 is best."
     ),
     "recognised": "The fraction of coloured images that a classifier answers as it does the true ones; 1 is best.",
     "reconstruction": "The mean squared difference of an example and its image by way of the hidden units; 0 is best.",
@@ -111,6 +115,7 @@ HIGHER_IS_BETTER = {
     "knn_accuracy",
     "log_likelihood",
     "macro_f1",
+    "mrr",
     "ndcg",
     "precision",
     "pseudo_likelihood",
@@ -153,11 +158,12 @@ LOWER_IS_BETTER = {
 
 
 def meaning(metric: str) -> str:
-    """What a metric means, such as `test/psnr`; of a baseline, what is compared. Empty where it is not known."""
+    """What a metric means, such as `test/psnr` or `test/rmse of price`; of a baseline, what is compared. Empty where it
+    is not known."""
     if metric.startswith("baseline/"):
-        known = _metric_of(metric)
-        return f"Of a simpler method: `{known}`." if known else ""
-    return MEANINGS.get(metric.rpartition("/")[2], "")
+        known, whose = _metric_of(metric), "the network" if " of the network" in metric else "a simpler method"
+        return f"Of {whose}: `{known}`." if known else ""
+    return MEANINGS.get(_bare(metric).partition(" of ")[0], "")
 
 
 def better(metric: str) -> Way | None:
@@ -183,9 +189,15 @@ def rounded(value: float, digits: int = 4, sign: str = "-") -> str:
     return f"{value:{sign}.{0 if is_whole else digits}{'f' if is_whole else 'g'}}"
 
 
+def _bare(name: str) -> str:
+    """A name without its splits; what it is of may have a stroke too, such as `test/rmse of km/h`."""
+    metric, of, whose = name.partition(" of ")
+    return metric.rpartition("/")[2] + of + whose
+
+
 def _metric_of(name: str) -> str:
     """The metric that a name such as `test/psnr`, `rmse of the mean` or `knn_accuracy_pca` is of; empty for none."""
-    bare = name.rpartition("/")[2]
+    bare = _bare(name)
     if bare in MEANINGS:
         return bare
     known = [one for one in MEANINGS if re.match(rf"{re.escape(one)}[_ ]", bare) or bare.endswith(f"_{one}")]

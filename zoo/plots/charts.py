@@ -20,6 +20,7 @@ READABLE_CLASSES = 40  # more than that, and names and counts would run into eac
 READABLE_COLUMNS = 30
 READABLE_POINTS = 2000
 SPLITS = {"val": "C0", "train": "C1"}  # the colour of each, in all panels
+PANELS = 3  # in a row
 FEW_TICKS = 4  # intervals between numbers of six figures, so that they do not run into each other
 
 
@@ -67,8 +68,8 @@ def confusion_matrix(counts: Tensor, names: Sequence[str], path: Path) -> None:
     axes = figure.add_subplot(xlabel="answer", ylabel="true class")
     axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)
     if len(names) <= READABLE_CLASSES:
-        axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0, parse_math=False)
+        axes.set_yticks(range(len(names)), names, parse_math=False)
         for row, column in counts.nonzero().tolist():
             colour = "white" if fractions[row, column] > 0.5 else "black"
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour, fontsize=8)
@@ -96,7 +97,8 @@ def predicted_against_true(
             axes.vlines(x, low, high, color="tab:blue", alpha=0.25, linewidth=1)
         axes.plot(extremes, extremes, color="grey", linewidth=1)
         axes.scatter(x, y, s=12, alpha=0.6)
-        axes.set(title=name, xlabel="true", ylabel="predicted")
+        axes.set_title(name, parse_math=False)
+        axes.set(xlabel="true", ylabel="predicted")
         axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
@@ -108,14 +110,15 @@ def residuals(predicted: Tensor, true: Tensor, names: Sequence[str], path: Path)
     for column, (axes, name) in enumerate(zip(panels, names)):
         axes.axhline(0, color="grey", linewidth=1)
         axes.scatter(predicted[:, column], true[:, column] - predicted[:, column], s=12, alpha=0.6)
-        axes.set(title=name, xlabel="predicted", ylabel="true - predicted")
+        axes.set_title(name, parse_math=False)
+        axes.set(xlabel="predicted", ylabel="true - predicted")
         axes.locator_params(axis="x", nbins=FEW_TICKS)
     figure.savefig(path, dpi=120)
 
 
 def _panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels, at most three in a row, each four inches wide."""
-    columns = min(count, 3)
+    """A figure of so many panels, `PANELS` at most in a row, each four inches wide."""
+    columns = min(count, PANELS)
     rows = -(-count // columns)
     figure = Figure(figsize=(4 * columns, height * rows), layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -126,8 +129,15 @@ def _panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
+def legend_beside(axes: Axes, **style: Any) -> None:
+    """A legend to the right of the axes; names stand in it as they are."""
+    for text in axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **style).get_texts():
+        text.set_parse_math(False)
+
+
 def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
-    """Draw values with the ends of their intervals, a panel for each metric and a row in it for each run.
+    """Draw values with the ends of their intervals, a panel for each metric and a row in it for each run, named at the
+    left.
 
     Args:
         panels: by metric and run the value, the lower and the upper end; NaN for ends that are not known.
@@ -135,11 +145,12 @@ def intervals(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], pa
     """
     rows = max(map(len, panels.values()))
     figure, grid = _panels(len(panels), height=1.1 + 0.3 * rows)
-    for axes, (metric, runs) in zip(grid, panels.items()):
+    for number, (axes, (metric, runs)) in enumerate(zip(grid, panels.items())):
         for place, (value, low, high) in enumerate(runs.values()):
             axes.hlines(place, low, high, color="tab:blue")
             axes.plot(value, place, marker="o", color="tab:blue")
-        axes.set_yticks(range(len(runs)), list(runs), fontsize=7, parse_math=False)
+        names = [""] * len(runs) if number % PANELS else list(runs)
+        axes.set_yticks(range(len(runs)), names, fontsize=7, parse_math=False)
         axes.set_title(metric, fontsize=9)
         axes.margins(y=0.3)
         axes.invert_yaxis()
@@ -152,9 +163,10 @@ def importance(increases: Mapping[str, Sequence[float]], error: str, path: Path)
     shown = sorted(means, key=means.__getitem__)[-READABLE_COLUMNS:]
     figure = Figure(figsize=(6, 1 + 0.28 * len(shown)), layout="constrained")
     axes = figure.add_subplot(xlabel=f"rise of the {error}")
-    axes.barh(shown, [means[name] for name in shown])
+    axes.barh(range(len(shown)), [means[name] for name in shown])
     ranges = [(min(increases[name]), max(increases[name])) for name in shown]
-    axes.hlines(shown, *zip(*ranges), color="black")
+    axes.hlines(range(len(shown)), *zip(*ranges), color="black")
+    axes.set_yticks(range(len(shown)), shown, parse_math=False)
     axes.grid(alpha=0.3, axis="x")
     figure.savefig(path, dpi=120)
 
@@ -179,6 +191,7 @@ def _curves(axes: Axes, title: str, splits: Mapping[str, Sequence[tuple[float, f
         axes.plot(*zip(*points), label=split, color=SPLITS.get(split), marker="." if len(points) < 40 else None)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("epoch")
+    axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.legend()
 

@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from zoo.plots.charts import READABLE_CLASSES
+from zoo.plots.charts import READABLE_CLASSES, legend_beside
 
 READABLE_TOPICS = 24
 
@@ -34,19 +34,21 @@ def scatter(points: Tensor, labels: Tensor, names: Sequence[str] | None, path: P
         for label, name in enumerate(names):
             own = points[labels == label]
             axes.scatter(own[:, 0], own[:, 1], s=8, color=colours(label), label=name)
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+        legend_beside(axes, markerscale=2)
     figure.savefig(path, dpi=120)
 
 
 def labelled_scatter(points: Tensor, names: Sequence[str], path: Path) -> None:
-    """Draw points (N, 2) with their names beside them."""
+    """Draw points (N, 2) with their names beside them: each at a height of its own, in their order upwards, so that no
+    name covers another."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     axes = figure.add_subplot(xticks=[], yticks=[])
-    axes.scatter(points[:, 0], points[:, 1], s=8)
+    heights = points[:, 1].argsort().argsort()
+    axes.scatter(points[:, 0], heights, s=8)
     axes.margins(x=0.2)
-    for (x, y), name in zip(points.tolist(), names):
+    for x, y, name in zip(points[:, 0].tolist(), heights.tolist(), names):
         short = textwrap.shorten(name, 34, placeholder="…")
-        axes.annotate(short, (x, y), (3, 2), textcoords="offset points", fontsize=7)
+        axes.annotate(short, (x, y), (3, 2), textcoords="offset points", fontsize=7, parse_math=False)
     figure.savefig(path, dpi=110)
 
 
@@ -60,8 +62,9 @@ def topic_words(topics: Sequence[Sequence[str]], weights: Tensor, path: Path, *,
         axes.axis("off")
     for number, (axes, words, lengths) in enumerate(zip(panels, topics, weights.tolist())):
         axes.barh(range(len(words)), lengths, color="tab:blue")
-        axes.set_yticks(range(len(words)), words, fontsize=7)
+        axes.set_yticks(range(len(words)), words, fontsize=7, parse_math=False)
         axes.set_title(f"topic {number}", fontsize=8)
         axes.tick_params(axis="x", labelsize=6)
         axes.invert_yaxis()
+    figure.supxlabel("nats", fontsize=8)
     figure.savefig(path, dpi=110)

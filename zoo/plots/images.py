@@ -40,7 +40,7 @@ def image_rows(rows: Mapping[str, Sequence[Tensor] | Tensor], path: Path) -> Non
         for axes, image in zip(panels, images):
             show_image(axes, image)
             axes.set(xticks=[], yticks=[])
-        panels[0].set_ylabel(name)
+        panels[0].set_ylabel(name, fontsize=8)
     figure.savefig(path, dpi=120)
 
 
@@ -50,7 +50,7 @@ def captioned_rows(groups: Tensor, captions: Sequence[str], path: Path) -> None:
     figure = Figure(figsize=(3.2 + 0.8 * columns, 0.85 * len(groups)), layout="constrained")
     panels = figure.subplots(len(groups), columns + 1, squeeze=False, width_ratios=[3] + [1] * columns)
     for (first, *others), caption, images in zip(panels, captions, groups):
-        first.text(1, 0.5, textwrap.fill(caption, 32), ha="right", va="center", fontsize=9)
+        first.text(1, 0.5, textwrap.fill(caption, 32), ha="right", va="center", fontsize=9, parse_math=False)
         first.axis("off")
         for axes, image in zip(others, images):
             show_image(axes, image)
@@ -69,7 +69,8 @@ def captioned_frames(frames: Tensor, predicted: Sequence[str], true: Sequence[st
     for axes, frame, label, truth in zip(panels, frames, predicted, true):
         show_image(axes, frame)
         right = label == truth
-        axes.set_title(label if right else f"{label} ({truth})", fontsize=8, color="black" if right else "red")
+        colour = "black" if right else "red"
+        axes.set_title(label if right else f"{label} ({truth})", fontsize=8, color=colour, parse_math=False)
     figure.savefig(path, dpi=90)
 
 
@@ -125,7 +126,7 @@ def attention_maps(images: Tensor, words: Sequence[Sequence[str]], maps: Tensor,
             veil[:, :, 0], veil[:, :, 3] = 1, 0.8 * weight / weight.max()
             extent = (-0.5, width - 0.5, height - 0.5, -0.5)
             axes.imshow(veil.numpy(), extent=extent, interpolation="bilinear")
-            axes.set_title(word, fontsize=9)
+            axes.set_title(word, fontsize=9, parse_math=False)
     figure.savefig(path, dpi=90)
     with PIL.Image.open(path) as drawn:
         small = drawn.convert("RGB").quantize(128)  # soft shades take four times the room otherwise

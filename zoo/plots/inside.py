@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from zoo.plots.charts import legend_beside
 from zoo.plots.images import show_image
 
 LINE = 92  # characters of a line of text
@@ -210,13 +211,16 @@ def decision_border(
         threshold: of two classes, the probability from which on the second is answered.
     """
     figure, axes = _plane(ranges, axes_names)
-    leads = [probabilities[..., place] - _others(probabilities, place) for place in range(len(names))]
     if len(names) == 2:
-        leads = [probabilities[..., 1] - threshold]
-    sure, answer = probabilities.max(dim=2)
-    answer = answer if len(names) > 2 else (leads[0] >= 0).long()
+        ahead = probabilities[..., 1] - threshold
+        leads, answer = [ahead], (ahead >= 0).long()
+        sure = torch.where(ahead >= 0, ahead / max(1 - threshold, 1e-9), -ahead / max(threshold, 1e-9))
+    else:
+        leads = [probabilities[..., place] - _others(probabilities, place) for place in range(len(names))]
+        likeliest, answer = probabilities.max(dim=2)
+        sure = (likeliest - 1 / len(names)) / (1 - 1 / len(names))
     colours = torch.tensor([_rgb(place) for place in range(len(names))])
-    strength = ((sure - 1 / len(names)) / (1 - 1 / len(names))).clamp(0, 1)[..., None] * 0.6
+    strength = sure.clamp(0, 1)[..., None] * 0.6
     picture = 1 - strength * (1 - colours[answer])
     (left, right), (low, high) = ranges
     axes.imshow(
@@ -230,7 +234,7 @@ def decision_border(
         own = points[labels == place]
         if len(own):
             axes.scatter(own[:, 0], own[:, 1], s=20, color=_rgb(place), edgecolor="white", linewidth=0.6, label=name)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, title="true class", title_fontsize=8)
+    legend_beside(axes, fontsize=8, title="true class", title_fontsize=8)
     figure.savefig(path, dpi=110)
 
 
@@ -246,7 +250,7 @@ def value_surface(
         values.numpy(), extent=(left, right, bottom, top), origin="lower", aspect="auto", vmin=low, vmax=high
     )
     axes.scatter(points[:, 0], points[:, 1], c=true, s=20, vmin=low, vmax=high, edgecolor="white", linewidth=0.6)
-    figure.colorbar(shown, ax=axes, label=name)
+    figure.colorbar(shown, ax=axes).set_label(name, parse_math=False)
     figure.savefig(path, dpi=110)
 
 

@@ -31,7 +31,7 @@ def forecasts(
             if ends is not None:
                 low, high = (end[row, :, column] for end in ends)
                 axes.fill_between(steps, low, high, color="tab:red", alpha=0.2, linewidth=0, label="interval")
-            axes.set_ylabel(name)
+            axes.set_ylabel(name, parse_math=False)
             axes.grid(alpha=0.3)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=4)
     for axes in panels[-1]:
@@ -49,7 +49,8 @@ def lead_times(errors: Mapping[str, Tensor], names: Sequence[str], path: Path) -
             axes.plot(
                 range(1, len(its) + 1), its[:, column], label=method, marker="." if len(its) < 3 else None, **style
             )
-        axes.set(title=name, xlabel="steps ahead", ylabel="mean absolute error")
+        axes.set_title(name, parse_math=False)
+        axes.set(xlabel="steps ahead", ylabel="mean absolute error")
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     axes.legend(fontsize=8)

@@ -158,6 +158,20 @@ def _form(cells: pd.Series, name: str, dates: str | None, say: Say) -> str:
     return date_form(different, name, dates, say) or ""
 
 
+def check_zone(timezone: str) -> None:
+    """See that there is such a time zone.
+
+    Raises:
+        ConfigError: there is not.
+    """
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise ConfigError(f"data.timezone is such as Europe/Berlin; got {timezone}") from error
+
+
 def occurs_twice(when: pd.Series, timezone: str) -> pd.Series:
     """Whether a local time (in days since 1970) is one of those that occur twice as summer time ends: bool (N,).
 
@@ -174,10 +188,8 @@ def _local(when: pd.Series) -> pd.Series:
 
 
 def _localise(local: pd.Series, timezone: str, ambiguous: Any) -> pd.Series:
-    try:
-        return local.dt.tz_localize(timezone, ambiguous=ambiguous, nonexistent="shift_forward")
-    except (KeyError, ValueError, OSError, TypeError) as error:
-        raise ConfigError(f"data.timezone is such as Europe/Berlin; got {timezone} ({error})") from error
+    check_zone(timezone)
+    return local.dt.tz_localize(timezone, ambiguous=ambiguous, nonexistent="shift_forward")
 
 
 def _in_zone(when: pd.Series, name: str, timezone: str) -> pd.Series:

@@ -18,6 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -30,13 +31,12 @@ from zoo.metrics.bootstrap import CONFIDENCE, Interval
 from zoo.metrics.meanings import meaning, rounded, title
 from zoo.progress import busy
 from zoo.training.doors import said
-from zoo.training.outcomes import FILE, Outcomes, load_outcomes
+from zoo.training.outcomes import DRAWS, FILE, Outcomes, load_outcomes
 from zoo.weights.artefact import load
 
 log = logging.getLogger(__name__)
 
 OWN = ("folder", "metrics")
-DRAWS = 300
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ def compare(places: Sequence[Path], folder: Path, metrics: Sequence[str] = ()) -
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "compare.md") as file:
         file.write(text.encode())
-    panels = {title(name): {run: _ends(one.value) for run, one in rows.items()} for name, rows in found.items()}
+    short = _short([run.name for run in runs])
+    panels = {title(name): {short[run]: _ends(one.value) for run, one in rows.items()} for name, rows in found.items()}
     plots.intervals(panels, folder / "compare.png")
     log.info("Written to %s: compare.md, compare.png", folder)
     return found
@@ -138,6 +139,14 @@ def _named(places: Sequence[Path]) -> list[Run]:
     if len({run.name for run in runs}) < len(runs):
         raise ConfigError(f"a run is named twice: {quoted(', '.join(run.name for run in runs))}")
     return runs
+
+
+def _short(names: Sequence[str]) -> dict[str, str]:
+    """The names of runs without the folders that all of them lie in."""
+    parts = [Path(name).parts for name in names]
+    levels = zip(*(one[:-1] for one in parts))
+    shared = len(list(takewhile(lambda level: len(set(level)) == 1, levels)))
+    return {name: str(Path(*one[shared:])) for name, one in zip(names, parts)}
 
 
 def shared_metrics(runs: Sequence[Run], wanted: Sequence[str] = ()) -> list[str]:

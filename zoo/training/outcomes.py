@@ -20,9 +20,11 @@ from torch import Tensor
 from zoo.data.core.examples import Examples, MappedRows
 from zoo.errors import ConfigError
 from zoo.files import one_line, replacing
+from zoo.metrics.bootstrap import Interval, bootstrap
 from zoo.metrics.classification import classification_metrics
 
 FILE = "outcomes.safetensors"
+DRAWS = 300  # of the bootstrap
 HASHED = 1024  # examples at a time
 PARTS = {"classes": {"true", "probabilities", "answers"}, "values": {"true", "answers"}}
 ROOTS = {"rmse"}  # metrics that are the root of a ratio
@@ -55,6 +57,12 @@ class Outcomes:
         if self.kind == "ratios":
             return {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
         return value_metrics(chosen["answers"], chosen["true"])
+
+    def interval(self, name: str) -> Interval | None:
+        """Of a metric, by the bootstrap over examples; None for one that is not known of each example."""
+        if name not in self.metrics():
+            return None
+        return bootstrap(lambda rows: self.metrics(rows)[name], len(self), DRAWS)
 
     def same_examples(self, other: Outcomes) -> bool:
         """Whether both are of the same examples, in the same order."""

@@ -12,7 +12,7 @@ from zoo.metrics.meanings import better
 from zoo.tasks.task import Task
 from zoo.training.metrics_file import FILE, read_rows
 
-MIN_EPOCHS = 10  # of which there is something to say
+FEW_EPOCHS, MIN_EPOCHS = 4, 10  # of which there is something to say of convergence, and of overfitting
 SHARE = 0.1  # of the epochs, which are compared with as many before them
 STILL = 0.02  # relative change over so many epochs by which a run has not converged
 WORSE = 0.1  # relative rise of the validation loss above its lowest by which a run overfits
@@ -29,7 +29,7 @@ def progress_notes(task: Task, folder: Path) -> list[str]:
             if name.startswith(("train/", "val/")) and "epoch" in row:
                 curves.setdefault(name, []).append((int(row["epoch"]) + 1, float(value)))
     chosen = curves.get(task.monitor, [])
-    lines = [] if len(chosen) < MIN_EPOCHS else [*_convergence(task.monitor, chosen)]
+    lines = [] if len(chosen) < FEW_EPOCHS else [*_convergence(task.monitor, chosen)]
     lines += _overfitting(curves.get("val/loss", []))
     lines += _losses(task, curves.get("train/loss", []), curves.get("val/loss", []))
     return ["## Training", *lines] if lines else []
@@ -38,7 +38,7 @@ def progress_notes(task: Task, folder: Path) -> list[str]:
 def _convergence(name: str, curve: Curve) -> list[str]:
     if better(name) is None:
         return []
-    length = max(2, round(SHARE * len(curve)))
+    length = max(1 if len(curve) < MIN_EPOCHS else 2, round(SHARE * len(curve)))
     last, before = (fmean(value for _, value in part) for part in (curve[-length:], curve[-2 * length : -length]))
     gain = (last - before) * (1 if better(name) == "max" else -1)
     if gain <= STILL * max(abs(last), abs(before)):

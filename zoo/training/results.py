@@ -52,7 +52,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
         **simpler,
     }
     attempt("to add metrics to the artefact", lambda: keep(artefact), None)
-    attempt("to keep the outcomes", lambda: _keep_outcomes(task, evaluation, folder), None)
+    kept = attempt("to keep the outcomes", lambda: _keep_outcomes(task, evaluation, folder), None)
     undrawn: dict[str, str] = {}
     captions = attempt("plots", lambda: report.plots(task, evaluation, folder), undrawn)
     captions = captions | _views(task, evaluation, folder)
@@ -60,7 +60,7 @@ def complete(cfg: DictConfig, task: Task, data: DataModule, artefact: TrainedArt
     artefact.plots = {Path(file).stem: artefact.folder / file for file in captions}
     unsaid: list[str] = []
     notes = attempt("notes", lambda: report.notes(task, evaluation), unsaid)
-    notes = notes + attempt("notes", lambda: _more_notes(notes, task, artefact, folder), unsaid)
+    notes = notes + attempt("notes", lambda: _more_notes(notes, task, artefact, kept), unsaid)
     artefact.network.cpu()
     heading = f"# {title_of(cfg)}\n\nThe rest could not be written.\n"
     text = attempt("the card", lambda: card(cfg, artefact, data, notes, captions), heading)
@@ -94,11 +94,12 @@ def attempt(what: str, step: Callable[[], Found], otherwise: Found, *, has_bar: 
         return otherwise
 
 
-def _more_notes(notes: Sequence[str], task: Task, artefact: TrainedArtefact, folder: Path) -> list[str]:
+def _more_notes(notes: Sequence[str], task: Task, artefact: TrainedArtefact, outcomes: Outcomes | None) -> list[str]:
     """What goes for all tasks: simpler methods, where the task's own notes do not tell of them, and the training."""
-    told = comparison.HEADING in notes
-    verdicts = [] if told else comparison.verdicts(artefact.metrics)
-    return [*([comparison.HEADING] if verdicts else []), *verdicts, *progress_notes(task, folder)]
+    verdicts: list[str] = []
+    if comparison.HEADING not in notes:
+        verdicts = comparison.verdicts(artefact.metrics, outcomes)
+    return [*([comparison.HEADING] if verdicts else []), *verdicts, *progress_notes(task, artefact.folder)]
 
 
 def _views(task: Task, evaluation: Evaluation, folder: Path) -> dict[str, str]:
@@ -111,10 +112,13 @@ def _views(task: Task, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     return captions
 
 
-def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> None:
-    if (tensors := report.outcomes(task, evaluation)) is not None:
-        kind = "classes" if "probabilities" in tensors else "values" if "answers" in tensors else "ratios"
-        Outcomes(kind, tensors, digest(evaluation.splits["test"])).save(folder / FILE)
+def _keep_outcomes(task: Task, evaluation: Evaluation, folder: Path) -> Outcomes | None:
+    if (tensors := report.outcomes(task, evaluation)) is None:
+        return None
+    kind = "classes" if "probabilities" in tensors else "values" if "answers" in tensors else "ratios"
+    outcomes = Outcomes(kind, tensors, digest(evaluation.splits["test"]))
+    outcomes.save(folder / FILE)
+    return outcomes
 
 
 def _curves(folder: Path) -> dict[str, str]:

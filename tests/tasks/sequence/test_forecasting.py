@@ -27,8 +27,9 @@ from zoo.tasks.sequence import Forecasting
 from zoo.tasks.sequence.linear import cross_fitted
 from zoo.training import report
 from zoo.training.report import Evaluation
+from zoo.training.reports import forecast_windows, forecasting
+from zoo.training.reports.comparison import HEADING
 from zoo.training.reports.forecast_intervals import _cross_fitted
-from zoo.training.reports.forecast_windows import some
 from zoo.training.reports.simpler_forecasts import PENALTIES, simpler_forecasts
 
 BUILD = partial(models.build, "lstm", hidden_size=16)
@@ -79,6 +80,30 @@ def test_metrics_are_as_defined() -> None:
     assert found["mase"] == pytest.approx(wrong.mean() / np.abs(contexts[:, 4:] - contexts[:, :-4]).mean(), rel=1e-6)
     assert found["smape"] == pytest.approx((2 * wrong / (np.abs(true) + np.abs(predicted))).mean(), rel=1e-6)
     assert set(found) == {"mase", "smape"}
+
+
+def test_windows_without_two_seasons_are_scaled_by_their_steps() -> None:
+    """Of several series each window has its own scale, and one difference of a season may be next to nothing."""
+    random = torch.Generator().manual_seed(0)
+    series = (2 * math.pi * torch.arange(300.0) / 5).sin() * 3 + 5 + 0.1 * torch.randn(300, generator=random)
+    examples, spec = windows(series), replace(CONTEXT, input=replace(CONTEXT.input, id="shop"))  # type: ignore[type-var]
+    answers = torch.zeros(len(examples), 4, 1)
+    task = Forecasting(spec, lambda spec: Perfect(answers), ADAM, quantiles=False, coverage=None)
+    evaluation = Evaluation(task, dict.fromkeys(("train", "val", "test"), examples), 1_000)
+    assert forecast_windows.tested(task, evaluation).seasons == [5]
+    contexts, true = examples.columns[0][..., 0].double(), task.forecast.restore(examples.columns[1])  # type: ignore
+    wrong = (true - task.forecast.restore(answers))[..., 0].abs()
+    steps = contexts.diff(dim=1).abs().mean(dim=1, keepdim=True)
+    assert report.split_metrics(task, evaluation)["mase"] == pytest.approx(float((wrong / steps).mean()))
+
+
+def test_smoothing_stands_beside_the_network_on_the_same_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples, rows = windows(torch.randn(60, generator=torch.Generator().manual_seed(0))), torch.arange(5)
+    task, evaluation = evaluated(examples.columns[1], examples, quantiles=False)  # type: ignore[arg-type]
+    test = forecast_windows.tested(task, evaluation)
+    monkeypatch.setattr(forecasting, "smoothed", lambda task, evaluation: (rows, test.true[rows] + test.scale))
+    notes = report.notes(task, evaluation)
+    assert any(note.startswith("On 5 windows the MASE of ETS is 1, and there that of the network") for note in notes)
 
 
 def test_simpler_forecasts_are_as_defined() -> None:
@@ -162,7 +187,9 @@ def test_errors_on_training_shrink_as_those_on_validation_do() -> None:
     central = future + 0.25 * (linear - future)
     evaluation.known["val"] = [central.repeat_interleave(3, dim=2)]
     found = _cross_fitted(task, evaluation)
-    rows, values = cross_fitted(task.network, task.series, *(some(part, 1_000) for part in (train, val)))
+    rows, values = cross_fitted(
+        task.network, task.series, *(forecast_windows.some(part, 1_000) for part in (train, val))
+    )
     assert found is not None
     torch.testing.assert_close(found[1], train.__getitems__(rows)[1])
     torch.testing.assert_close(task.forecast.central(found[0]) - found[1], 0.25 * (values - found[1]))
@@ -237,7 +264,9 @@ def test_a_short_run_beats_simpler_forecasts(trainer: Callable[..., L.Trainer], 
     assert 0.8 < report.split_metrics(task, evaluation)["interval_coverage"] < 0.97
     assert set(report.plots(task, evaluation, tmp_path)) == {"forecast.png", "lead_times.png"}
     assert (tmp_path / "forecast.png").stat().st_size > 5_000
-    card = "\n".join(report.notes(task, evaluation))
+    notes = report.notes(task, evaluation)
+    assert HEADING in notes  # so that nothing else is said of them
+    card = "\n".join(notes)
     assert "linear forecast" in card
     assert "## Backtest" in card
 

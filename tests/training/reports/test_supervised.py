@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from zoo.spec import Classes, Spec, Table, Values
 from zoo.spec.columns import Number
 from zoo.tasks.supervised import Classification, Regression
 from zoo.training import report
+from zoo.training.outcomes import Outcomes
 from zoo.training.report import Evaluation
 from zoo.training.reports.comparison import HEADING, verdicts
 
@@ -139,6 +141,18 @@ def test_intervals_are_in_answers_and_hold_what_they_say(quantiles: bool) -> Non
 
 def test_each_metric_is_put_beside_the_best_of_the_simpler_methods() -> None:
     lines = verdicts({"test/perplexity": 11.2, "baseline/perplexity_lda": 7.0, "test/log_z": 3.0})
-    assert lines == ["The network's perplexity, 11.2, is **not better than** that of lda, 7."]
+    assert lines[0] == "The network's perplexity, 11.2, is **not better than** that of lda, 7."
+    assert "nothing is said of chance" in lines[1]
     lines = verdicts({"test/psnr": 30.0, "baseline/bicubic_psnr": 28.0, "baseline/grey_psnr": 29.0})
-    assert lines == ["The network's psnr, 30, is better than that of grey, 29."]
+    assert lines[0] == "The network's psnr, 30, is better than that of grey, 29."
+
+
+@pytest.mark.parametrize(("theirs", "said"), [(0.79, "not shown to be better"), (0.6, "better"), (0.95, "not better")])
+def test_a_verdict_knows_of_chance(theirs: float, said: str) -> None:
+    """Of 200 examples, 80 % of them right, the standard error is 0.028."""
+    hits = torch.arange(200) % 5 < 4
+    outcomes = Outcomes("ratios", {"accuracy": torch.stack([hits, torch.ones(200)], dim=1)}, "")
+    (line,) = verdicts({"test/accuracy": 0.8, "baseline/accuracy of the most frequent label": theirs}, outcomes)
+    low, high = map(float, re.findall(r"examples: (\S+) to (\S+)\)", line)[0])
+    assert (low, high) == pytest.approx((0.8 - 1.96 * 0.0283, 0.8 + 1.96 * 0.0283), abs=0.015)
+    assert f"is {said} than" in line.replace("*", "")

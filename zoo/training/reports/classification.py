@@ -195,6 +195,12 @@ def _calibration_notes(task: Classification, evaluation: Evaluation) -> list[str
     )
     lines = temperature_notes(calibration.temperature, after, before)
     lines.append("The loss beside simpler methods is with the temperature, and `test/loss` without it.")
+    if task.class_weight is not None:
+        lines.append(
+            "Classes are weighted in training (`task.class_weight`), so probabilities are those of data in which each "
+            "is as frequent as it counts, which a temperature does not undo. To have them for data such as this, train "
+            "without weights; `task.threshold` finds a rare class too."
+        )
     if calibration.threshold is not None:
         name = task.names[task.positive]
         chosen = calibration.threshold if task.positive == 1 else 1 - calibration.threshold

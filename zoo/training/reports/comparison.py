@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo.metrics.bootstrap import bootstrap
 from zoo.metrics.meanings import better, rounded
+from zoo.training.outcomes import Outcomes
 
 HEADING = "## Beside simpler methods"
 BEST_IMAGES = "training images"  # no method to be better than: they show what can be reached
@@ -61,17 +62,19 @@ def sentence(
     own, other = rounded(network[metric]), rounded(simpler[best][metric])
     values = f"{own} on {count} test examples, and that of the other is {other}"
     ahead = f"ahead by {rounded(found.value)}" if found.value >= 0 else f"behind by {rounded(-found.value)}"
-    ends = f"95 % interval over test examples: {rounded(found.low)} to {rounded(found.high)}"
+    low, high = (f"{rounded(abs(end))} {'ahead' if end >= 0 else 'behind'}" for end in (found.low, found.high))
+    ends = f"95 % interval over test examples: {low} to {high}"
     return f"{verdict}: its {metric.replace('_', ' ')} is {values}. It is {ahead} ({ends})."
 
 
-def verdicts(metrics: Scores) -> list[str]:
+def verdicts(metrics: Scores, outcomes: Outcomes | None = None) -> list[str]:
     """For each metric of the test that simpler methods have too, whether the network is better than the best of them.
 
     Args:
         metrics: of a run, as `test/…` and `baseline/…`.
+        outcomes: for each test example, from which the network's metrics get their intervals.
     """
-    lines = []
+    lines, is_known = [], True
     for name, value in metrics.items():
         metric = name.removeprefix("test/")
         if metric == name or better(metric) is None:
@@ -82,10 +85,15 @@ def verdicts(metrics: Scores) -> list[str]:
             continue
         sign = 1 if better(metric) == "max" else -1
         best = max(simpler, key=lambda method: sign * simpler[method])
-        is_better = sign * (value - simpler[best]) > 0
-        word = "better than" if is_better else "**not better than**"
-        lines.append(f"The network's {metric}, {rounded(value)}, is {word} that of {best}, {rounded(simpler[best])}.")
-    return lines
+        word = "better than" if sign * (value - simpler[best]) > 0 else "**not better than**"
+        own, found = rounded(value), None if outcomes is None else outcomes.interval(metric)
+        is_known = is_known and found is not None
+        if found is not None:
+            own += f" (95 % interval over test examples: {rounded(found.low)} to {rounded(found.high)})"
+            if found.low <= simpler[best] <= found.high:
+                word = "**not shown to be better than**"
+        lines.append(f"The network's {metric}, {own}, is {word} that of {best}, {rounded(simpler[best])}.")
+    return lines if is_known else [*lines, "Where no interval is given, nothing is said of chance."]
 
 
 def method_of(baseline: str, metric: str) -> str | None:

@@ -34,7 +34,8 @@ class Test(NamedTuple):
         true: (N, H, V), NaN where a value is missing.
         value, low, high: of the network (N, H, V); without intervals, the ends are the value.
         scale: by which absolute errors are divided to be scaled (N, 1, V): the mean absolute error of the seasonal
-            naive forecast, one step ahead, in the training split; of several series, in each window's context.
+            naive forecast, one step ahead, in the training split; of several series, in each window's context, or of
+            the naive forecast where that holds no two seasons.
         seasons: after how many steps each of the values repeats itself.
     """
 
@@ -76,6 +77,8 @@ def _one_step(context: Tensor, seasons: list[int], train: Tensor | None = None) 
     parts = []
     for value, season in enumerate(seasons):
         season = min(season, windows.shape[1] - 1) or 1
+        if train is None and 2 * season > windows.shape[1]:  # one window would have but a few differences
+            season = 1
         steps = (windows[:, season:, value] - windows[:, :-season, value]).abs()
         parts.append(steps.nanmean(dim=1) if train is None else steps.nanmean()[None])
     return torch.stack(parts, dim=1)[:, None].nan_to_num(1.0).clamp(min=1e-9)

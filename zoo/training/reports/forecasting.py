@@ -22,7 +22,7 @@ from zoo.tasks.sequence import Forecasting
 from zoo.training import report
 from zoo.training.report import Evaluation
 from zoo.training.reports import forecast_intervals as forecast_intervals
-from zoo.training.reports.comparison import table
+from zoo.training.reports.comparison import HEADING, table
 from zoo.training.reports.forecast_windows import FITTED, Test, errors, part_of, some, tested
 from zoo.training.reports.simpler_forecasts import simpler_forecasts, smoothed
 
@@ -114,7 +114,11 @@ def _(task: Forecasting, evaluation: Evaluation) -> list[str]:
     test, simpler = tested(task, evaluation), simpler_forecasts(task, evaluation)
     scores = {"the network": errors(test.value, test), **{name: errors(its, test) for name, its in simpler.items()}}
     shown = {method: named(task, its) for method, its in scores.items()}
-    lines = ["## Beside simpler forecasts", table(shown), _sentence(test, simpler)]
+    lines = [HEADING, table(shown), _sentence(test, simpler)]
+    if (smooth := smoothed(task, evaluation)) is not None:
+        rows, predicted = smooth
+        its, own = (float(errors(one, part_of(test, rows))["mase"].mean()) for one in (predicted, test.value[rows]))
+        lines.append(f"On {len(rows)} windows the MASE of ETS is {its:.4g}, and there that of the network {own:.4g}.")
     if (said := _linear_note(task)) is not None:
         lines.append(said)
     if evaluation.calibration.coverage is not None:

@@ -98,4 +98,5 @@ def _(task: Recommendation, evaluation: Evaluation, folder: Path) -> dict[str, s
         log.warning("items.png is not drawn: %s", error)
         return {}
     plots.labelled_scatter(layout, [titles[place] for place in most_rated], folder / "items.png")
-    return {"items.png": f"The {len(most_rated)} items that most users rated, laid out by their weights (t-SNE)."}
+    laid_out = "laid out by their weights (t-SNE), each at a height of its own"
+    return {"items.png": f"The {len(most_rated)} items that most users rated, {laid_out}."}

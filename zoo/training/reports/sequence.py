@@ -200,7 +200,8 @@ def _(task: Tagging, evaluation: Evaluation, folder: Path) -> dict[str, str]:
     for logits, (_, labels) in zip(evaluation.predictions("test"), evaluation.batches("test")):
         counts += _confusions(logits, masked(labels).cpu())
     plots.confusion_matrix(counts, task.names, folder / "confusion_matrix.png")
-    captions = {"confusion_matrix.png": "Steps of the test split: rows are true labels, columns answers."}
+    shown = "rows are true labels, columns answers; the darker, the more of its row"
+    captions = {"confusion_matrix.png": f"Steps of the test split: {shown}."}
     if isinstance(task.spec.input, Video):
         captions |= _tagged(task, evaluation, folder)
     return captions

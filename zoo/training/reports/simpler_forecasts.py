@@ -74,6 +74,10 @@ def _scaled(task: Forecasting, context: Tensor) -> tuple[Tensor, Tensor, Tensor]
 def smoothed(task: Forecasting, evaluation: Evaluation) -> tuple[Tensor, Tensor] | None:
     """Test windows (M,), and what exponential smoothing (ETS, Holt and Winters) predicts for them (M, H, V), each
     fitted to its context; None without statsmodels."""
+    return evaluation.once("smoothed", lambda: _smoothed(task, evaluation))
+
+
+def _smoothed(task: Forecasting, evaluation: Evaluation) -> tuple[Tensor, Tensor] | None:
     try:
         from statsmodels.tsa.holtwinters import ExponentialSmoothing
     except ImportError:

@@ -26,7 +26,8 @@ def confusion_matrix(answers: Tensor, labels: Tensor, names: tuple[str, ...], fo
     """Draw answers (N,) against labels (N,)."""
     counts = multiclass_confusion_matrix(answers, labels, len(names))
     plots.confusion_matrix(counts, names, folder / "confusion_matrix.png")
-    return {"confusion_matrix.png": "Confusion matrix of the test split: rows are true classes, columns answers."}
+    shown = "rows are true classes, columns answers; the darker, the more of its row"
+    return {"confusion_matrix.png": f"Confusion matrix of the test split: {shown}."}
 
 
 def temperature_notes(temperature: float, error: float, uncalibrated: float) -> list[str]:
