@@ -70,7 +70,7 @@ def test_long_rows_are_added(trainer: Callable[..., L.Trainer]) -> None:
     data = Adding(length=10, train_size=2_000, val_size=100, test_size=200)
     data.setup()
     task = memory_task(data.spec, BUILD, ADAM)
-    run = trainer(max_epochs=6)
+    run = trainer(max_epochs=6, limit_val_batches=0)
     run.fit(task, data)
     run.test(task, data, verbose=False)
     baseline = report.baselines(task, Evaluation(task, data.splits, 64))["rmse of the mean"]
