@@ -102,11 +102,7 @@ def compare(places: Sequence[Path], folder: Path, metrics: Sequence[str] = ()) -
         raise ConfigError(f"folder: {folder} is a file")
     runs = _named(places)
     with busy("comparing"):
-        found = compared(runs)
-    for name in metrics:
-        if name not in found:
-            raise ConfigError(unknown("metric of all these runs", name, found))
-    found = {name: rows for name, rows in found.items() if not metrics or name in metrics}
+        found = compared(runs, metrics)
     if not found:
         raise ConfigError("these runs have no metric of the test split in common")
     text = as_text(runs, found)
@@ -145,11 +141,19 @@ def _named(places: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def compared(runs: Sequence[Run]) -> dict[str, dict[str, Compared]]:
-    """The metrics that all runs have, by metric and run."""
+def compared(runs: Sequence[Run], metrics: Sequence[str] = ()) -> dict[str, dict[str, Compared]]:
+    """The metrics that all runs have, or some of them by name, by metric and run.
+
+    Raises:
+        ConfigError: a metric that they do not have.
+    """
     first = runs[0]
-    draws = {run.name: _draws(run.outcomes) for run in runs if run.outcomes is not None}
     shared = [name for name in first.metrics if all(name in run.metrics for run in runs)]
+    for name in metrics:
+        if name not in shared:
+            raise ConfigError(unknown("metric of all these runs", name, shared))
+    shared = [name for name in shared if not metrics or name in metrics]
+    draws = {run.name: _draws(run.outcomes, shared) for run in runs if run.outcomes is not None}
     found: dict[str, dict[str, Compared]] = {name: {} for name in shared}
     for run in runs:
         paired = run is not first and _paired(first.outcomes, run.outcomes)
@@ -167,10 +171,10 @@ def _paired(one: Outcomes | None, other: Outcomes | None) -> bool:
     return one is not None and other is not None and one.same_examples(other)
 
 
-def _draws(outcomes: Outcomes) -> dict[str, Tensor]:
-    """Each metric on draws of the test examples (D,), which are the same for all runs of as many examples."""
+def _draws(outcomes: Outcomes, names: Sequence[str]) -> dict[str, Tensor]:
+    """Each of these metrics on draws of the test examples (D,), which are the same for all runs of as many examples."""
     random, count = torch.Generator().manual_seed(0), len(outcomes)
-    rows = [outcomes.metrics(torch.randint(count, (count,), generator=random)) for _ in range(DRAWS)]
+    rows = [outcomes.metrics(torch.randint(count, (count,), generator=random), names) for _ in range(DRAWS)]
     return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from torch import Tensor
 from zoo.data.core.examples import Examples, MappedRows
 from zoo.errors import ConfigError
 from zoo.files import one_line, replacing
-from zoo.metrics.classification import classification_metrics
+from zoo.metrics.classification import METRICS, classification_metrics
 
 FILE = "outcomes.safetensors"
 HASHED = 1024  # examples at a time
@@ -47,14 +48,17 @@ class Outcomes:
     def __len__(self) -> int:
         return len(next(iter(self.tensors.values())))
 
-    def metrics(self, rows: Tensor | None = None) -> dict[str, float]:
-        """The metrics of these examples, or of some rows (N,), which may repeat themselves."""
+    def metrics(self, rows: Tensor | None = None, names: Collection[str] | None = None) -> dict[str, float]:
+        """The metrics of these examples, or of some rows (N,), which may repeat themselves; all, or some by name."""
         chosen = self.tensors if rows is None else {name: part[rows] for name, part in self.tensors.items()}
         if self.kind == "classes":
-            return classification_metrics(chosen["probabilities"], chosen["true"], chosen["answers"])
+            asked = [name for name in METRICS if names is None or name in names]
+            return classification_metrics(chosen["probabilities"], chosen["true"], chosen["answers"], asked)
         if self.kind == "ratios":
-            return {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
-        return value_metrics(chosen["answers"], chosen["true"])
+            found = {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
+        else:
+            found = value_metrics(chosen["answers"], chosen["true"])
+        return {name: value for name, value in found.items() if names is None or name in names}
 
     def same_examples(self, other: Outcomes) -> bool:
         """Whether both are of the same examples, in the same order."""
