@@ -165,7 +165,7 @@ SHORT = [
     "epochs=2",
     "trainer=cpu",
 ]
-SHORT += ["data.rounds=4", "data.batch_size=128"]  # 7 batches an epoch
+SHORT += ["data.rounds=2", "data.batch_size=64"]  # 7 batches an epoch
 
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")

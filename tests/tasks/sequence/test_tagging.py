@@ -52,6 +52,7 @@ def test_steps_of_padding_do_not_count() -> None:
     assert task.accuracy.compute().item() == right / 4
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_short_run_on_videos(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     data = MovingDigits(train_size=60, val_size=20, test_size=20, batch_size=16)
     data.setup()
@@ -78,6 +79,7 @@ def test_long_rows_are_added(trainer: Callable[..., L.Trainer]) -> None:
     assert run.callback_metrics["test/rmse"] < 0.5 * baseline
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_the_copy_problem_is_tagging(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     data = Copying(delay=2, train_size=100, val_size=20, test_size=20)
     data.setup()
