@@ -21,6 +21,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
+SLOW_TO_START = {"forks", "onnx"}  # fixtures, each of some seconds of imports
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,7 +78,11 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Shuffle the tests, where `--random-order` gives the seed of an order."""
+    """Put first what shares something slow to start; shuffle all, where `--random-order` gives the seed of an order.
+
+    xdist gives each process a stretch of the tests, so that one alone starts it.
+    """
+    items.sort(key=lambda item: not SLOW_TO_START & {*getattr(item, "fixturenames", ())})
     if (order := config.getoption("random_order")) is not None:
         random.Random(order).shuffle(items)
 

@@ -31,7 +31,7 @@ from zoo.data.images import Digits
 from zoo.models import MODELS
 from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec
 from zoo.training import report
-from zoo.training import reports as _  # noqa: F401  # which registers them
+from zoo.training.reports import rbm, recommendation  # the package registers all of them
 from zoo.weights.samples import random_inputs
 
 TESTS = Path(__file__).resolve().parent
@@ -70,6 +70,14 @@ FITTING: dict[str, tuple[Spec, dict[str, Any]]] = {
 }
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_sync() -> Iterator[None]:
+    """Files of tests need not outlast a power failure; a short run waits for the disk longer than it trains."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def same_start() -> None:
     """Each test starts with the same random numbers and threads, whichever tests came before it."""
@@ -99,8 +107,13 @@ def views() -> None:
 
 @pytest.fixture
 def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots are empty files, for tests that train and look at none: to draw takes half the time of a short run."""
+    """Plots are empty files, for tests that train and look at none: to draw takes half the time of a short run.
+
+    Nor does t-SNE lay out what they would show.
+    """
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
+    for reports in (rbm, recommendation):
+        monkeypatch.setattr(reports, "in_the_plane", lambda points, **options: torch.zeros(len(points), 2))
 
 
 @pytest.fixture
@@ -139,6 +152,7 @@ class Forks:
         err: Path,
         stdin: Path | None = None,
         daemon: bool = True,
+        drawn: bool = True,
         **environment: str,
     ) -> Any:
         """A process of a Python program and its arguments, with what it prints in two files.
@@ -146,6 +160,7 @@ class Forks:
         Args:
             stdin: the file that it reads as standard input, if it reads any.
             daemon: it ends with the tests, and `multiprocessing` starts no process for it.
+            drawn: runs draw and look inside their networks, which takes longer than to train.
         """
         inherited = {
             name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "LOCAL_RANK")
@@ -155,16 +170,19 @@ class Forks:
             "environment": inherited | environment,
             "folder": str(cwd),
             "streams": [str(stdin or os.devnull), str(out), str(err)],
+            "drawn": drawn,
         }
         process = self.server.Process(target=runpy.run_path, args=(str(TESTS / "in_a_fork.py"), given), daemon=daemon)
         process.start()
         return process
 
-    def run(self, *command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: object, cwd: Path, drawn: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """What a Python program comes to, given its arguments."""
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            process = self.start(*command, cwd=cwd, out=out, err=err, daemon=False, **environment)
+            process = self.start(*command, cwd=cwd, out=out, err=err, daemon=False, drawn=drawn, **environment)
             try:
                 process.join()
             finally:
@@ -183,8 +201,9 @@ class Forks:
         for number in range(2):
             own = {f"SLURM_{name}": str(number) for name in ("PROCID", "NODEID")}
             file = said / f"{number}.txt"
-            started.append(self.start(*command, cwd=cwd, out=file, err=file, **environment, **own))
-            time.sleep(1.1)  # so that a folder named by the second would be another one
+            if started:
+                time.sleep(1.1)  # so that a folder named by the second would be another one
+            started.append(self.start(*command, cwd=cwd, out=file, err=file, drawn=False, **environment, **own))
         for process in started:
             process.join(1200)
         return [process.exitcode for process in started]
@@ -199,6 +218,11 @@ class Forks:
 @pytest.fixture(scope="session")
 def forks() -> Forks:
     return Forks()
+
+
+@pytest.fixture(scope="session")
+def onnx() -> None:
+    """For tests that export, which `conftest.py` puts first: what exporters import takes longer than most exports."""
 
 
 @pytest.fixture

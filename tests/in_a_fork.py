@@ -3,9 +3,14 @@
 import os
 import runpy
 import sys
+from pathlib import Path
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from matplotlib.figure import Figure
 
+from zoo.training import report
+
+os.fsync = lambda handle: None  # as in the tests' own process
 os.setsid()  # what a terminal sends is for those who start this
 os.chdir(folder)  # type: ignore[name-defined]  # noqa: F821
 os.environ.clear()
@@ -22,5 +27,9 @@ sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, closefd=False)  # 
 sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]  # noqa: SIM115
     2, "w", 1, encoding=encoding, errors="backslashreplace", closefd=False
 )
+if not drawn:  # type: ignore[name-defined]  # noqa: F821
+    Figure.savefig = lambda figure, path, **options: Path(path).touch()  # type: ignore[method-assign]
+    report.plots = lambda task, evaluation, folder: {}  # type: ignore[assignment]
+    report.views = lambda task, evaluation: {}  # type: ignore[assignment]
 sys.argv = arguments  # type: ignore[name-defined]  # noqa: F821
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -349,6 +349,7 @@ def test_a_large_table_lies_in_a_mapped_file(
     assert torch.equal(again.columns[0].nan_to_num(9), in_memory(found.splits["test"].columns[0]).nan_to_num(9))
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_network_learns_the_same_from_a_mapped_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     frame().to_csv(tmp_path / "table.csv", index=False)

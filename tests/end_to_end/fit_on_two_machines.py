@@ -19,7 +19,7 @@ def main(out: str, *overrides: str) -> None:
 
     def prepare_slowly(data: Digits) -> None:
         seen["prepared"] = True
-        time.sleep(1.5)
+        time.sleep(0.7)
         ready.touch()
 
     def note_and_setup(data: Digits, stage: str | None = None) -> None:

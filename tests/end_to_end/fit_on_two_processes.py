@@ -1,20 +1,51 @@
 """Run by test_processes.py: two processes train, and print how far their weights and figures are apart at the end."""
 
 import json
+import os
+import runpy
 import sys
-from pathlib import Path
+import traceback
+from types import SimpleNamespace
 
 import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.strategies.launchers import subprocess_script
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from matplotlib.figure import Figure
 
-from zoo.training import report
 from zoo.training import run as training
 
-Figure.savefig = lambda figure, path, **options: Path(path).touch()  # nobody looks at the plots
-report.plots = lambda task, evaluation, folder: {}
+
+class Fork:
+    """A command of Lightning's as a fork of this process, which has imported what it takes; as `subprocess.Popen`."""
+
+    def __init__(self, command: list[str], env: dict[str, str], cwd: None) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid:
+            return
+        code = 1
+        try:
+            os.environ.clear()
+            os.environ.update(env)
+            rank_zero_only.rank = int(env["LOCAL_RANK"])  # which Lightning reads as it is imported
+            sys.argv = command[1:]
+            runpy.run_path(sys.argv[0], run_name="__main__")
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if ended else None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
 
 
 def main(conf: str, folder: str, model: str, task: str) -> None:
@@ -34,7 +65,7 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
     cfg.choices = {"model": model, "task": task, "data": cfg.hydra.runtime.choices.data, "overrides": []}
 
     apart = {}
-    fit = training.L.Trainer.fit
+    fit = getattr(training.L.Trainer.fit, "inner", training.L.Trainer.fit)  # where this is a fork
 
     def fit_and_compare(trainer: training.L.Trainer, learner: training.Task, *args: object, **kwargs: object) -> None:
         fit(trainer, learner, *args, **kwargs)
@@ -49,7 +80,9 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
         seen = 0 if loader.batches.stands_in else sum(map(len, loader.batches))
         apart["tested"] = int(trainer.strategy.reduce(torch.tensor(seen), reduce_op="sum"))
 
+    fit_and_compare.inner = fit
     training.L.Trainer.fit = fit_and_compare
+    subprocess_script.subprocess = SimpleNamespace(Popen=Fork)
     metrics = training.train(cfg).metrics
     if rank_zero_only.rank == 0:
         print("\n" + json.dumps({**apart, "connected": torch.distributed.is_initialized(), **metrics}))

@@ -50,7 +50,7 @@ def test_two_processes_train_one_network(
     processes = [
         forks.start(
             script, root / "conf", run, model, task, cwd=tmp_path, out=told / f"out{rank}", err=told / f"err{rank}",
-            **({**common, "LOCAL_RANK": str(rank)} if common else {}),
+            drawn=False, **({**common, "LOCAL_RANK": str(rank)} if common else {}),
         )
         for rank in range(2 if common else 1)
     ]  # fmt: skip
@@ -104,7 +104,9 @@ def test_two_machines_by_torchrun(machines: list[Any], tmp_path: Path, forks: An
     started = []
     for number in range(2):
         said = tmp_path / f"{number}.txt"
-        started.append(forks.start(*command, *machines, cwd=tmp_path / "shared", out=said, err=said, daemon=False))
+        started.append(
+            forks.start(*command, *machines, cwd=tmp_path / "shared", out=said, err=said, daemon=False, drawn=False)
+        )
         time.sleep(1.1)  # so that a folder named by the second would be another one
     for process in started:
         process.join(1200)

@@ -27,7 +27,7 @@ def check_inpainter(printed: str, folder: Path) -> zoo.Artefact:
 
 
 def test_the_first_command_in_short(root: Path, tmp_path: Path, forks: Any) -> None:
-    done = forks.run(root / "scripts" / "train.py", "model=gan", "batches=10", cwd=tmp_path)
+    done = forks.run(root / "scripts" / "train.py", "model=gan", "batches=10", "model.width=8", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     check_inpainter(done.stdout, tmp_path)
     assert len(list(tmp_path.glob("runs/gan_inpainting_digits/*/restored.png"))) == 1

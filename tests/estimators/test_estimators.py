@@ -132,18 +132,18 @@ def test_no_validation_keeps_the_last_epoch(name: str) -> None:
 
 
 def test_pipelines_cross_validation_and_grid_search() -> None:
-    mlp = MLPClassifier([16], epochs=30, batch_size=16, random_state=0)
+    mlp = MLPClassifier([16], epochs=10, batch_size=16, learning_rate=0.05, random_state=0)
     assert cross_val_score(make_pipeline(StandardScaler(), mlp), ROWS, SIDES, cv=3).mean() > 0.8
     features = make_pipeline(RBMTransformer(6, epochs=2, random_state=0), LogisticRegression())
     assert features.fit(ROWS, SIDES).predict(ROWS).shape == (60,)
-    search = GridSearchCV(mlp, {"epochs": np.array([0, 30])}, cv=2).fit(ROWS, SIDES)  # a NumPy whole number each
-    assert search.best_params_ == {"epochs": 30}
+    search = GridSearchCV(mlp, {"epochs": np.array([0, 10])}, cv=2).fit(ROWS, SIDES)  # a NumPy whole number each
+    assert search.best_params_ == {"epochs": 10}
 
 
 def test_a_frame_has_categories_booleans_and_gaps() -> None:
     frame = pd.DataFrame({"size": ROWS[:, 0], "colour": ["red", "green", "blue"] * 20, "new": [True, False] * 30})
     frame.loc[3, "size"] = np.nan
-    fitted = MLPClassifier([16], epochs=60, random_state=0).fit(frame, frame["colour"] == "red")
+    fitted = MLPClassifier([16], epochs=20, learning_rate=0.05, random_state=0).fit(frame, frame["colour"] == "red")
     assert fitted.score(frame, frame["colour"] == "red") > 0.9
     assert isinstance(fitted.artefact_.spec.input, Table)
     assert fitted.feature_names_in_.tolist() == ["size", "colour", "new"]
@@ -155,7 +155,7 @@ def test_a_frame_has_categories_booleans_and_gaps() -> None:
 
 def test_values_keep_their_names_and_units() -> None:
     y = pd.DataFrame({"price": 1000 + 300 * ROWS[:, 0], "area": ROWS[:, 1]})
-    fitted = MLPRegressor([16], epochs=60, batch_size=16, random_state=0).fit(ROWS, y)
+    fitted = MLPRegressor([16], epochs=15, batch_size=16, learning_rate=0.05, random_state=0).fit(ROWS, y)
     assert isinstance(fitted.artefact_.spec.output, Values)
     assert fitted.artefact_.spec.output.names == ("price", "area")
     assert fitted.predict(ROWS).shape == (60, 2)

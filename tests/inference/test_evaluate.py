@@ -20,6 +20,7 @@ from zoo.errors import ArtefactError, ConfigError, DataError
 from zoo.inference import publish as publishing
 from zoo.inference.evaluate import evaluate, measure
 from zoo.inference.publish import publish
+from zoo.training import report
 from zoo.training.run import train
 from zoo.weights import catalogue
 from zoo.weights.artefact import Artefact
@@ -180,7 +181,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     with hydra.initialize_config_dir(str(root / "conf"), version_base="1.3"):
         cfg = hydra.compose("train", ["trainer=cpu", "epochs=2", f"folder={folder}"], return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
-    train(cfg)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "views", lambda task, evaluation: {})
+        train(cfg)
     HydraConfig.instance().cfg = None
     return folder
 

@@ -49,6 +49,7 @@ from zoo.weights.catalogue import find
 from zoo.weights.samples import random_inputs
 
 ONNX = pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.usefixtures("onnx")
 
 ANY = {"height": None, "width": None, "mean": (0.5,), "std": (0.5,)}
 WORDS, POLARITY = Text(("a", "quiet", "triumph", "not", "good"), "words"), Classes(("no", "yes"))

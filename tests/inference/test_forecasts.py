@@ -89,6 +89,7 @@ def test_rows_are_written(
     assert "sales.low" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("onnx")
 def test_a_forecaster_is_exported(artefact: Artefact, table: pd.DataFrame, tmp_path: Path) -> None:
     import onnxruntime
 

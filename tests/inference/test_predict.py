@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -134,7 +135,7 @@ def test_rows_of_a_table(predicted: Callable[..., Any], masses: Path, monkeypatc
     assert predicted(*given)[1] == written
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 64])
+@pytest.mark.parametrize("batch_size", [1, 64])
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
@@ -178,6 +179,12 @@ def test_a_file_that_does_not_fit_is_one_error(
     assert capsys.readouterr().out == ""
 
 
+def complaints(err: Path) -> list[str]:
+    """The lines in a file of errors, but for those of progress, which a busy machine adds."""
+    of_progress = re.compile(r" so far$|: done after ")
+    return [line for line in err.read_text().splitlines() if line != LOADING and not of_progress.search(line)]
+
+
 def pipe(path: Path) -> Path:
     """A named pipe, through which a process reads or writes as through one of a shell."""
     os.mkfifo(path)
@@ -208,7 +215,7 @@ def test_rows_are_scored_as_they_come(root: Path, masses: Path, tmp_path: Path, 
         assert answer["score"] == pytest.approx(expected[row]["score"], abs=1e-4)
         assert answer["anomaly"] is expected[row]["anomaly"]
     assert running.exitcode == 1
-    lines = [line for line in err.read_text().splitlines() if line != LOADING]  # which a busy machine adds
+    lines = complaints(err)
     assert len(lines) == 3
     assert "row 3: 'large' is not a number" in lines[0]
     assert lines[1] == f"line 5: row 4 has 2 cells, and the header has {header.count(',') + 1}"
@@ -294,7 +301,7 @@ def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, t
     with out.open() as said:
         assert json.loads(said.readline())["label"]
     running.join()
-    assert (err.read_text().replace(f"{LOADING}\n", ""), running.exitcode) == ("", 0)
+    assert (complaints(err), running.exitcode) == ([], 0)
 
 
 def test_a_page_is_read_line_by_line(predicted: Callable[..., Any], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from zoo.optim.layerwise import layer_lr_scales, layers
 from zoo.spec import Classes, Labels, Sentence, SourceText, Spec, TargetText, Text, TextLine, Tokens, Transcript
 from zoo.spec.text import FIRST
 from zoo.tasks.supervised import Classification
-from zoo.training.run import train
+from zoo.training.run import Given, train
 from zoo.weights.transfer import interpolate, start_from
 
 Run = Callable[..., zoo.Artefact]
@@ -27,13 +27,13 @@ Run = Callable[..., zoo.Artefact]
 
 @pytest.fixture
 def run(compose: Callable[..., DictConfig], tmp_path: Path, no_plots: None) -> Run:
-    """Train with some overrides, from cnn.digits; gives the artefact."""
+    """Train with some overrides, from cnn.digits; gives the artefact, tested where that is asked for."""
 
-    def run(*overrides: str) -> zoo.Artefact:
+    def run(*overrides: str, test: bool = False) -> zoo.Artefact:
         given = ("init_from=cnn.digits", "trainer=cpu", "epochs=1", f"folder={tmp_path / 'run'}", *overrides)
         cfg = compose("train", *given)
         cfg.choices = {**cfg.choices, "overrides": list(given)}
-        train(cfg)
+        train(cfg, Given(test=test))
         return zoo.load(tmp_path / "run" / "model.safetensors")
 
     return run
@@ -99,7 +99,7 @@ def test_a_frozen_cell_passes_gradients_on() -> None:
 
 def test_it_starts_where_it_was_told_to(run: Run) -> None:
     """With steps of no length it ends there too, at the metrics of the published weight."""
-    tuned = run("task.optimizer.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]")
+    tuned = run("task.optimizer.lr=1e-30", "freeze=[stages.0,stages.1,stages.2]", test=True)
     assert tuned.metrics["test/accuracy"] == zoo.load("cnn.digits").metrics["test/accuracy"]
     assert tuned.recipe["command"].startswith("python scripts/train.py init_from=cnn.digits")
     assert tuned.recipe["parent_commands"] == [zoo.load("cnn.digits").recipe["command"]]

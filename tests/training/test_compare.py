@@ -8,11 +8,7 @@ import pytest
 import torch
 
 from zoo import ConfigError
-<<<<<<< HEAD
-from zoo.training.compare import Run, as_text, compare, compared, from_command, shared_metrics
-=======
-from zoo.training.compare import Run, _short, as_text, compare, compared, from_command
->>>>>>> figures
+from zoo.training.compare import Run, _short, as_text, compare, compared, from_command, shared_metrics
 from zoo.training.outcomes import FILE, Outcomes, load_outcomes, value_metrics
 
 TRUE = torch.randn(300, 1, generator=torch.Generator().manual_seed(0)).double()

@@ -101,7 +101,7 @@ def test_the_same_weights_as_on_the_command_line(
     names = ["model=cnn", "model.widths=[4,8]", "data=digits", "epochs=2", "threads=1", "trainer=cpu"]
     names += [f"seed={7 + pytestconfig.getoption('seed_shift')}"]  # by which a fork shifts none
     names += ["data.augment={_target_: zoo.data.images.RandomShift, pixels: 1}"]
-    done = forks.run(root / "scripts" / "train.py", *names, "folder=commanded", cwd=tmp_path)
+    done = forks.run(root / "scripts" / "train.py", *names, "folder=commanded", cwd=tmp_path, drawn=False)
     assert done.returncode == 0, done.stderr[-2000:]
     shift = {"_target_": "zoo.data.images.RandomShift", "pixels": 1}
     options = {"model.widths": [4, 8], "data.augment": shift, "epochs": 2}
@@ -168,8 +168,9 @@ def test_rows_of_numbers() -> None:
     random = np.random.default_rng(0)
     inputs = random.normal(size=(90, 3))
     classes = np.where(inputs[:, 0] > 0, "high", "low")
-    assert train(data=(inputs, classes), epochs=30).metrics["test/accuracy"] > 0.8
-    values = train(data=(torch.from_numpy(inputs), torch.from_numpy(inputs[:, :1] * 7 + 3)), epochs=30)
+    quick = {"epochs": 10, "task.optimizer.lr": 0.05}
+    assert train(data=(inputs, classes), **quick).metrics["test/accuracy"] > 0.8
+    values = train(data=(torch.from_numpy(inputs), torch.from_numpy(inputs[:, :1] * 7 + 3)), **quick)
     assert values.metrics["test/r2"] > 0.8
     named = train(data=(pd.DataFrame(inputs, columns=list("abc")), pd.Series(classes, name="level")), epochs=1)
     assert [column.name for column in named.spec.input.columns] == ["a", "b", "c"]

@@ -60,6 +60,7 @@ def test_what_fails_after_training_costs_one_line(
     assert (tmp_path / "card.md").read_text().startswith("# mlp · supervised · digits\n")
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_the_artefact_is_there_before_the_test(
     compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +77,7 @@ def test_the_artefact_is_there_before_the_test(
     assert seen == [{"train/seconds"}]
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_disk_that_is_full_after_training(
     compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ def test_what_is_refused_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_gpu_that_is_too_small_names_what_would_fit(
     compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +136,7 @@ def test_a_console_that_is_full_and_knows_only_ascii(root: Path, tmp_path: Path,
     """The progress bar, and what is logged, hold more."""
     command = [root / "scripts" / "train.py", *SMALL, f"folder={tmp_path / 'run'}"]
     full, err = Path("/dev/full"), tmp_path / "err"
-    ended = forks.start(*command, cwd=tmp_path, out=full, err=err, PYTHONIOENCODING="ascii", daemon=False)
+    ended = forks.start(*command, cwd=tmp_path, out=full, err=err, PYTHONIOENCODING="ascii", daemon=False, drawn=False)
     ended.join()
     said = [line for line in err.read_text().splitlines() if not OF_PROGRESS.search(line)]
     assert said == ["standard output cannot be written to (No space left on device); the run goes on"]

@@ -72,7 +72,7 @@ def odd_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plots: None)
         yield
 
 
-@pytest.mark.usefixtures("odd_process")
+@pytest.mark.usefixtures("onnx", "odd_process")
 def test_each_door_leaves_the_process_as_it_was() -> None:
     trained: list[Any] = []
 

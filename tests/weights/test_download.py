@@ -255,7 +255,7 @@ def send(handler: BaseHTTPRequestHandler, first: bytes, again: bytes) -> None:
 def test_a_server_that_never_ends_is_given_up(
     server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:
-    monkeypatch.setattr(downloads, "SECONDS", 0.5)
+    monkeypatch.setattr(downloads, "SECONDS", 0.2)
     began = time.monotonic()
     with pytest.raises(ArtefactError) as caught:
         zoo.load(server.url("/m", answer))

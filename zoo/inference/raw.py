@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import singledispatch
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ from zoo.spec import (
     TextLine,
     Video,
 )
-from zoo.spec.columns import Boolean, Category, Column, Date, Time
+from zoo.spec.columns import Boolean, Category, Column, Date, Number, Time
 from zoo.spec.framing import framed
 from zoo.spec.sentence import LETTERS
 
@@ -248,11 +249,18 @@ def _(kind: Table, *raw: Tensor) -> Tensor:
     numbers, categories = _columns(kind)
     arrays = dict(zip(("numbers",) * bool(numbers) + ("categories",) * bool(categories), raw))
     parts = []
-    for column in kind.columns:
-        if isinstance(column, Category):
-            parts.append(arrays["categories"][:, categories.index(column)][:, None].float())
+    for column_type, group in groupby(kind.columns, type):
+        name, columns = ("categories", categories) if column_type is Category else ("numbers", numbers)
+        beside: list[Any] = list(group)
+        first = columns.index(beside[0])
+        given = arrays[name][:, first : first + len(beside)]
+        if column_type is Category:
+            parts.append(given.float())
+        elif column_type is Number:  # together, since each operator of an exported graph takes time
+            mean, std = (given.new_tensor([getattr(column, part) for column in beside]) for part in ("mean", "std"))
+            parts.append(((given - mean) / std).float())
         else:
-            parts.append(column.scaled(arrays["numbers"][:, numbers.index(column)]).float())
+            parts += [column.scaled(values).float() for column, values in zip(beside, given.unbind(1))]
     return torch.cat(parts, dim=1)
 
 

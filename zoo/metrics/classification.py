@@ -10,7 +10,7 @@ Shape letters: N examples, K classes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -140,19 +140,22 @@ def classification_metric(name: str, classes: int) -> Metric:
     return METRICS[check.one_of("metric", name, METRICS)](classes)
 
 
-def classification_metrics(probabilities: Tensor, labels: Tensor, answers: Tensor | None = None) -> dict[str, float]:
-    """All metrics of a split, on the CPU.
+def classification_metrics(
+    probabilities: Tensor, labels: Tensor, answers: Tensor | None = None, names: Collection[str] = METRICS.keys()
+) -> dict[str, float]:
+    """Metrics of a split, on the CPU.
 
     Args:
         probabilities: (N, K).
         labels: (N,).
         answers: the classes that are answered (N,); None for the likeliest.
+        names: of the metrics, among those of `METRICS`.
     """
     classes = probabilities.shape[1]
     answered = probabilities.argmax(dim=1) if answers is None else answers
     found = {}
-    for name, make in METRICS.items():
-        metric = make(classes)
+    for name in names:
+        metric = METRICS[name](classes)
         metric.update(answered if name in OF_ANSWERS else probabilities, labels)
         found[name] = float(metric.compute())
     return found

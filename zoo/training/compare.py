@@ -167,7 +167,7 @@ def shared_metrics(runs: Sequence[Run], wanted: Sequence[str] = ()) -> list[str]
 def compared(runs: Sequence[Run], metrics: Sequence[str]) -> dict[str, dict[str, Compared]]:
     """These metrics, which all runs have, by metric and run."""
     first = runs[0]
-    draws = {run.name: _draws(run.outcomes) for run in runs if run.outcomes is not None}
+    draws = {run.name: _draws(run.outcomes, metrics) for run in runs if run.outcomes is not None}
     found: dict[str, dict[str, Compared]] = {name: {} for name in metrics}
     for run in runs:
         paired = run is not first and _paired(first.outcomes, run.outcomes)
@@ -185,10 +185,10 @@ def _paired(one: Outcomes | None, other: Outcomes | None) -> bool:
     return one is not None and other is not None and one.same_examples(other)
 
 
-def _draws(outcomes: Outcomes) -> dict[str, Tensor]:
-    """Each metric on draws of the test examples (D,), which are the same for all runs of as many examples."""
+def _draws(outcomes: Outcomes, names: Sequence[str]) -> dict[str, Tensor]:
+    """Each of these metrics on draws of the test examples (D,), which are the same for all runs of as many examples."""
     random, count = torch.Generator().manual_seed(0), len(outcomes)
-    rows = [outcomes.metrics(torch.randint(count, (count,), generator=random)) for _ in range(DRAWS)]
+    rows = [outcomes.metrics(torch.randint(count, (count,), generator=random), names) for _ in range(DRAWS)]
     return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]}
 
 

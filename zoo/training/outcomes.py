@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from zoo.data.core.examples import Examples, MappedRows
 from zoo.errors import ConfigError
 from zoo.files import one_line, replacing
 from zoo.metrics.bootstrap import Interval, bootstrap
-from zoo.metrics.classification import classification_metrics
+from zoo.metrics.classification import METRICS, classification_metrics
 
 FILE = "outcomes.safetensors"
 DRAWS = 300  # of the bootstrap
@@ -49,20 +50,23 @@ class Outcomes:
     def __len__(self) -> int:
         return len(next(iter(self.tensors.values())))
 
-    def metrics(self, rows: Tensor | None = None) -> dict[str, float]:
-        """The metrics of these examples, or of some rows (N,), which may repeat themselves."""
+    def metrics(self, rows: Tensor | None = None, names: Collection[str] | None = None) -> dict[str, float]:
+        """The metrics of these examples, or of some rows (N,), which may repeat themselves; all, or some by name."""
         chosen = self.tensors if rows is None else {name: part[rows] for name, part in self.tensors.items()}
         if self.kind == "classes":
-            return classification_metrics(chosen["probabilities"], chosen["true"], chosen["answers"])
+            asked = [name for name in METRICS if names is None or name in names]
+            return classification_metrics(chosen["probabilities"], chosen["true"], chosen["answers"], asked)
         if self.kind == "ratios":
-            return {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
-        return value_metrics(chosen["answers"], chosen["true"])
+            found = {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
+        else:
+            found = value_metrics(chosen["answers"], chosen["true"])
+        return {name: value for name, value in found.items() if names is None or name in names}
 
     def interval(self, name: str) -> Interval | None:
         """Of a metric, by the bootstrap over examples; None for one that is not known of each example."""
-        if name not in self.metrics():
+        if name not in self.metrics(names=[name]):
             return None
-        return bootstrap(lambda rows: self.metrics(rows)[name], len(self), DRAWS)
+        return bootstrap(lambda rows: self.metrics(rows, [name])[name], len(self), DRAWS)
 
     def same_examples(self, other: Outcomes) -> bool:
         """Whether both are of the same examples, in the same order."""

@@ -188,9 +188,9 @@ def test_what_is_learned_equals_what_is_asked() -> None:
     table_spec = learn(table, "target", classes=False).input
     assert isinstance(table_spec, Table)
     whole = table_spec.encode(table)
-    rows = [{name: column[row] for name, column in cells.items()} for row in COUNT]
+    rows = [{name: column[row] for name, column in cells.items()} for row in COUNT[::4]]
     alone = [table_spec.encode(row)[0] for row in rows]
-    np.testing.assert_array_equal(whole.numpy(), np.stack([row.numpy() for row in alone]))
+    np.testing.assert_array_equal(whole[::4].numpy(), np.stack([row.numpy() for row in alone]))
     assert table_spec.columns[0].values == ("DE", "FR", "NA")  # type: ignore[union-attr]
     assert table_spec.encode({**rows[0], "country": ""})[0, 0] == 0
 

@@ -98,12 +98,12 @@ def test_images_are_generated_from_what_the_data_holds(said: Any, source: Any) -
 
 
 def test_it_learns_what_each_class_looks_like(trainer: TrainerBuilder, digits: Digits) -> None:
-    """After half a minute, a classifier that has seen real images alone reads most as what they were to be."""
+    """After some seconds, a classifier that has seen real images alone reads most as what they were to be."""
     torch.manual_seed(0)
     data = Digits(batch_size=64)
     data.setup()
     task = generation(data.spec, evaluator=zoo.load("cnn.digits"), gradient_penalty=2.0)
-    fitted = trainer(max_epochs=12, check_val_every_n_epoch=12)
+    fitted = trainer(max_epochs=6, check_val_every_n_epoch=6)
     untrained = fitted.validate(task, data, verbose=False)[0]
     fitted.fit(task, data)
     metrics = fitted.test(task, data, verbose=False)[0]

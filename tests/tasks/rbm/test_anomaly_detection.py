@@ -60,6 +60,7 @@ def test_nothing_is_learned_from_a_batch_without_a_normal_example(particles: int
     assert task._seen[2] == 0  # nor do the means that centre the gradient move
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
     compose: Callable[..., DictConfig], tmp_path: Path, masses: BreastCancer
 ) -> None:
@@ -73,7 +74,7 @@ def test_a_run_keeps_a_threshold_that_so_many_normal_examples_exceed(
     metrics = train(compose("train", *overrides)).metrics
     assert metrics["test/auroc"] > 0.85
     assert metrics["baseline/auroc_isolation_forest"] > 0.9
-    assert (tmp_path / "scores.png").stat().st_size > 1000
+    assert (tmp_path / "scores.png").exists()
     assert "Normal is `benign`" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")
     assert model.spec.output.false_positive_rate == 0.1

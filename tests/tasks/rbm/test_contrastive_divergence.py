@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def gradients(loss: Tensor, network: nn.Module) -> Tensor:
 
 
 def every_state(count: int) -> Tensor:
-    return torch.tensor(list(product((0.0, 1.0), repeat=count)))
+    return (torch.arange(2**count)[:, None] >> torch.arange(count).flip(0) & 1).float()
 
 
 def exact_gradient(task: FeatureLearning, v: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def test_it_learns_digits(
     trainer: TrainerBuilder, digits: Digits, discriminative: float, generative: float, least: float
 ) -> None:
     task = hybrid(digits.spec, discriminative=discriminative, generative=generative)
-    fitted = trainer(max_epochs=20, limit_val_batches=0)
+    fitted = trainer(max_epochs=6, limit_val_batches=0)
     fitted.fit(task, digits)
     metrics = fitted.test(task, digits, verbose=False)[0]
     assert metrics["test/accuracy"] > least
@@ -69,7 +69,7 @@ def test_it_learns_values(trainer: TrainerBuilder) -> None:
     task.r2.update(torch.ones(1, 1), torch.ones(1, 1))
     assert task.r2.compute().isnan()  # of one row, as before training, with a batch of one
     task.r2.reset()
-    fitted = trainer(max_epochs=30, limit_val_batches=0)
+    fitted = trainer(max_epochs=12, limit_val_batches=0)
     fitted.fit(task, data)
     assert fitted.test(task, data, verbose=False)[0]["test/r2"] > 0.25
     table = {split: data.spec.input.prepare(examples.columns[0]) for split, examples in data.splits.items()}

@@ -179,6 +179,7 @@ def test_effects_are_those_of_ridge_regression() -> None:
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-3)
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_run_names_what_to_see(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
     overrides = ["model=rbm", "task=recommendation", "data.num_users=100", "epochs=2", "model.num_hidden=5"]
     metrics = train(compose("train", *overrides, f"folder={tmp_path}")).metrics
@@ -190,7 +191,7 @@ def test_a_run_names_what_to_see(compose: Callable[..., DictConfig], tmp_path: P
         "baseline/rmse_item_and_user_effects",
         "baseline/ndcg_popularity",
     } <= {*metrics}
-    assert (tmp_path / "items.png").stat().st_size > 1000
+    assert (tmp_path / "items.png").exists()
     assert "recommendations, with" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")
     answer = model({"comedy 1": 1, "horror 2": 0}, top_k=72)

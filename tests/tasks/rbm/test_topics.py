@@ -160,12 +160,13 @@ def test_more_topics_are_learned_by_contrastive_divergence(
     assert estimate == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_run_tells_its_topics(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
     sizes = ["data.train_size=200", "data.val_size=30", "data.test_size=30"]
     overrides = ["model=rbm", "task=topics", *sizes, "epochs=2", "model.num_hidden=4", f"folder={tmp_path}"]
     metrics = train(compose("train", *overrides)).metrics
     assert {"test/perplexity", "baseline/perplexity_lda"} <= {*metrics}
-    assert (tmp_path / "topics.png").stat().st_size > 1000
+    assert (tmp_path / "topics.png").exists()
     assert "| topic | share of the training documents | words |" in (tmp_path / "card.md").read_text(encoding="utf-8")
     model = zoo.load(tmp_path / "model.safetensors")
     assert isinstance(model.network, TopicRBM)

@@ -41,7 +41,7 @@ def test_a_short_run_on_sentences(trainer: Callable[..., L.Trainer]) -> None:
     data = ReviewText(sentences=600, context_length=64, batch_size=16)
     data.setup()
     task = LanguageModelling(data.spec, BUILD, ADAM)
-    run = trainer(max_epochs=6)
+    run = trainer(max_epochs=6, limit_val_batches=0)
     run.fit(task, data)
     run.test(task, data, verbose=False)
     evaluation = Evaluation(task, data.splits, 64)

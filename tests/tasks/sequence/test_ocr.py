@@ -120,7 +120,7 @@ def test_metrics_are_those_of_torchmetrics_on_the_artefact_s_answers(
 ) -> None:
     torch.manual_seed(0)
     task = OCR(lines.spec, NETWORK, partial(torch.optim.Adam, lr=0.01))
-    trainer(max_epochs=3).fit(task, lines)
+    trainer(max_epochs=3, limit_val_batches=0).fit(task, lines)
     metrics = trainer().test(task, lines, verbose=False)[0]
 
     (padded, widths), (symbols, counts) = lines.splits["test"].__getitems__(range(40))
@@ -165,11 +165,12 @@ SHORT = [
     "epochs=2",
     "trainer=cpu",
 ]
-SHORT += ["data.rounds=4", "data.batch_size=128"]  # 7 batches an epoch
+SHORT += ["data.rounds=2", "data.batch_size=64"]  # 7 batches an epoch
 
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
 @pytest.mark.filterwarnings("ignore:The dirpath has changed")
+@pytest.mark.usefixtures("blank_plots")
 def test_a_run_leaves_a_reader_and_can_be_resumed_bit_for_bit(
     compose: Callable[..., DictConfig], tmp_path: Path
 ) -> None:

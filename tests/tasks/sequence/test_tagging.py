@@ -52,6 +52,7 @@ def test_steps_of_padding_do_not_count() -> None:
     assert task.accuracy.compute().item() == right / 4
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_short_run_on_videos(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     data = MovingDigits(train_size=60, val_size=20, test_size=20, batch_size=16)
     data.setup()
@@ -70,7 +71,7 @@ def test_long_rows_are_added(trainer: Callable[..., L.Trainer]) -> None:
     data = Adding(length=10, train_size=2_000, val_size=100, test_size=200)
     data.setup()
     task = memory_task(data.spec, BUILD, ADAM)
-    run = trainer(max_epochs=6)
+    run = trainer(max_epochs=6, limit_val_batches=0)
     run.fit(task, data)
     run.test(task, data, verbose=False)
     baseline = report.baselines(task, Evaluation(task, data.splits, 64))["rmse of the mean"]
@@ -78,6 +79,7 @@ def test_long_rows_are_added(trainer: Callable[..., L.Trainer]) -> None:
     assert run.callback_metrics["test/rmse"] < 0.5 * baseline
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_the_copy_problem_is_tagging(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     data = Copying(delay=2, train_size=100, val_size=20, test_size=20)
     data.setup()

@@ -54,6 +54,7 @@ def test_metrics_are_those_of_sacrebleu_and_of_counting() -> None:
     assert metrics["loss"] == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_short_run_learns(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     data = Dates(160, 16, 16, batch_size=16)
     data.setup()
@@ -67,7 +68,7 @@ def test_a_short_run_learns(trainer: Callable[..., L.Trainer], tmp_path: Path) -
     assert metrics["test/loss"] < 2.5  # by chance log(13)
     evaluation = Evaluation(task, data.splits, 16)
     assert set(report.plots(task, evaluation, tmp_path)) == {"attention.png"}
-    assert (tmp_path / "attention.png").stat().st_size > 3_000
+    assert (tmp_path / "attention.png").exists()
     baselines = report.baselines(task, evaluation)
     assert baselines["exact of the nearest source"] == 0
     assert 0.1 < baselines["bleu of the nearest source"] < 1

@@ -39,7 +39,7 @@ def test_an_lstm_beats_a_bag_of_words_where_order_decides(trainer: Callable[...,
     data = Reviews(train_size=6000, val_size=64, test_size=500)
     data.setup()
     task = Sentiment(data.spec, partial(BUILD, embedding_dim=64), TrainingOptions(ADAM, max_grad_norm=1.0))
-    run = trainer(max_epochs=12)
+    run = trainer(max_epochs=12, limit_val_batches=0)
     run.fit(task, data)
     run.test(task, data, verbose=False)
     bag = report.baselines(task, Evaluation(task, data.splits, 64))["accuracy of a bag of words"]

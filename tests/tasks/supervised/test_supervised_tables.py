@@ -160,6 +160,7 @@ def test_metrics_of_values_are_in_their_own_units() -> None:
     assert metrics["test/r2"] == pytest.approx(r2_score(truths, answers), rel=1e-4)
 
 
+@pytest.mark.usefixtures("blank_plots")
 @pytest.mark.parametrize(
     ("source", "expected"),
     [

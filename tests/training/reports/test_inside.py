@@ -260,6 +260,7 @@ def test_the_last_rows_of_an_epoch_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("blank_plots")
+@pytest.mark.usefixtures("no_plots")
 def test_training_is_as_without_looks(
     compose: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +291,7 @@ def test_a_look_that_fails_stops_nothing(digits: Digits, tmp_path: Path) -> None
     assert not callback.works
 
 
-@pytest.mark.usefixtures("views")
+@pytest.mark.usefixtures("views", "blank_plots")
 def test_one_that_fails_costs_one_line_and_the_card_has_the_others(
     compose: Callable[..., DictConfig],
     tmp_path: Path,
@@ -310,4 +311,4 @@ def test_one_that_fails_costs_one_line_and_the_card_has_the_others(
     zoo.load(tmp_path / "model.safetensors")
     card = (tmp_path / "card.md").read_text()
     assert "(layers.png)" in card
-    assert (tmp_path / "layers.png").stat().st_size > 1000
+    assert (tmp_path / "layers.png").exists()

@@ -6,7 +6,7 @@ Shape letters: N examples, K classes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,14 @@ def probabilities_and_answers(task: Classification, evaluation: Evaluation) -> t
     return probabilities, classes_of(task).choose(probabilities, evaluation.calibration)
 
 
-def scores(probabilities: Tensor, labels: Tensor, answers: Tensor | None = None) -> dict[str, float]:
-    """The metrics that the card shows, the cross-entropy among them."""
-    found = classification_metrics(probabilities, labels, answers)
-    found["loss"] = float(functional.nll_loss(probabilities.clamp(min=1e-12).log(), labels))
-    return {name: found[name] for name in SHOWN}
+def scores(
+    probabilities: Tensor, labels: Tensor, answers: Tensor | None = None, names: Collection[str] = SHOWN
+) -> dict[str, float]:
+    """The metrics that the card shows, the cross-entropy among them, or some of them."""
+    found = classification_metrics(probabilities, labels, answers, [name for name in names if name != "loss"])
+    if "loss" in names:
+        found["loss"] = float(functional.nll_loss(probabilities.clamp(min=1e-12).log(), labels))
+    return found
 
 
 @report.split_metrics.register
@@ -134,11 +137,11 @@ def _(task: Classification, evaluation: Evaluation) -> dict[str, float]:
     """Always the most frequent class of the training split, and a linear model: logistic regression, or of texts that
     of a bag of words."""
     labels = targets(evaluation, "test")
-    names = ["accuracy", *([task.monitor.removeprefix("val/")] if task.monitor_is_given else [])]
+    names = dict.fromkeys(["accuracy", *([task.monitor.removeprefix("val/")] if task.monitor_is_given else [])])
     return {
-        f"{name} of {'the most frequent class' if method.startswith('always') else method}": scores(given, labels)[name]
+        f"{name} of {'the most frequent class' if method.startswith('always') else method}": value
         for method, given in simpler_methods(task, evaluation).items()
-        for name in dict.fromkeys(names)
+        for name, value in scores(given, labels, names=names).items()
     }
 
 
@@ -177,8 +180,8 @@ def _sentence(
             hits = (answers == labels).double() - (simpler[method].argmax(dim=1) == labels).double()
             return float(hits[rows].mean())
         given = answers[rows] if metric in OF_ANSWERS else None
-        mine = scores(probabilities[rows], labels[rows], given)
-        return mine[metric] - scores(simpler[method][rows], labels[rows])[metric]
+        mine = scores(probabilities[rows], labels[rows], given, [metric])
+        return mine[metric] - scores(simpler[method][rows], labels[rows], names=[metric])[metric]
 
     draws = 1000 if metric == "accuracy" else comparison.SLOW_DRAWS
     return comparison.sentence(metric, network, others, difference, len(labels), draws)
@@ -190,7 +193,7 @@ def _calibration_notes(task: Classification, evaluation: Evaluation) -> list[str
         return []
     logits = torch.cat(evaluation.predictions("test")).double()
     before, after = (
-        classification_metrics(classes_of(task).probabilities(logits, one), labels)["calibration_error"]
+        scores(classes_of(task).probabilities(logits, one), labels, names=["calibration_error"])["calibration_error"]
         for one in (Calibration(), calibration)
     )
     lines = temperature_notes(calibration.temperature, after, before)
