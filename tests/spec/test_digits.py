@@ -87,7 +87,16 @@ def test_numbers_are_those_that_pandas_reads_to_the_last_bit(kept: pd.StringDtyp
 def test_dates_are_those_that_pandas_reads(form: str, kept: pd.StringDtype) -> None:
     day = pd.Timestamp("1996-02-25 21:59:58")
     cells = [(day + pd.Timedelta(days=7 * n, seconds=61 * n)).strftime(form) for n in range(300)]
-    odd = ["31/02/2020", "1/2/2020", "29/02/1900", "00/01/2000", "12/31/99", "01/01/0000", "31/12/9999", "1.1.2020 24:00"]
+    odd = [
+        "31/02/2020",
+        "1/2/2020",
+        "29/02/1900",
+        "00/01/2000",
+        "12/31/99",
+        "01/01/0000",
+        "31/12/9999",
+        "1.1.2020 24:00",
+    ]
     cells += [*odd, "31.12.2020 9:05", "2020/12/31 23:59:60", "soon", "2020-01-02", None]
     found = moments(column(*cells, dtype=kept), form)
     expected = pd.to_datetime(pd.Series(cells), format=form, errors="coerce").astype("datetime64[us]").to_numpy()

@@ -41,8 +41,10 @@ def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must:
 
     if _all_parsed(known, "ISO8601"):
         return ""
-    forms = [*_forms(known), *_FIXED]
+    forms = _forms(known)
     fitting = [form for form in forms if _all_parsed(known, form)]
+    if not fitting and re.search(r"\d", known.iloc[0]):
+        fitting = [form for form in _FIXED if _all_parsed(known, form)]
     if {"%d", "%m"} <= {form[:2] for form in fitting} and "." not in fitting[0]:
         if dates is None:
             raise DataError(
@@ -51,7 +53,7 @@ def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must:
             )
         fitting = [form for form in fitting if form.startswith("%d") == (dates == "day_first")]
     if not fitting:
-        _refuse_impossible(known.drop_duplicates(), name, ["ISO8601", *forms])
+        _refuse_impossible(known.drop_duplicates(), name, ["ISO8601", *forms, *_FIXED])
         if must:
             raise DataError(f"column '{name}': '{known.iloc[0]}' is no date that is known; write 2024-12-31")
         return None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-AT_ONCE = 2**18  # texts that are looked at together
+AT_ONCE = 2**20  # texts that are looked at together
 FEW = 1000  # texts that take less time one by one
 EXACT = 15  # digits of whole numbers all of which float64 has
 YEARS = 1700, 2200  # within what all units of time have

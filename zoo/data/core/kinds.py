@@ -119,7 +119,9 @@ def _find(
     if cells.dtype.kind == "M":
         return Kind("date")
     truths = TRUE_WORDS + FALSE_WORDS
-    if cells.dtype.kind == "b" or all(part.str.lower().isin(truths).all() for part in (known.head[:FEW], known.text)):
+    if cells.dtype.kind == "b" or (
+        known.head.str.lower().isin(truths).all() and known.text.str.lower().isin(truths).all()
+    ):
         _say_missing(cells, _missing(cells, known), name, "boolean", say)
         return Kind("boolean")
     if notation is not None:

@@ -221,7 +221,7 @@ class TableData(DataModule):
             with suppress(SpecError):
                 if kind.name == "number":
                     frame[name] = numbers(frame[name], name, kind.notation)
-                elif kind.name == "date" and (read := times(frame[name], name, kind.form)).nunique() > 1:
+                elif kind.name == "date" and (read := times(frame[name], name, kind.form)).min() < read.max():
                     frame[name] = read
 
     def _weights(self, cells: pd.Series) -> Tensor:
