@@ -52,7 +52,7 @@ class Texts:
         self.first = text.iloc[first]
 
     def kinds(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The first text of each kind, and where all of it are."""
+        """The first text of each kind, and the places of all of them."""
         import numpy as np
 
         places = self.places.astype(np.min_scalar_type(len(self.first)))  # which are sorted in less time
@@ -72,7 +72,7 @@ class Texts:
 
 def _from_arrow(text: pd.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray, int] | None:
     """Bytes, where each text begins, its kind, and their number; None if pandas keeps texts in another way."""
-    if not hasattr(text.array, "__arrow_array__") or getattr(text.dtype, "storage", "") != "pyarrow":
+    if getattr(text.dtype, "storage", "") != "pyarrow":
         return None
     import numpy as np
     import pyarrow as pa
@@ -126,7 +126,6 @@ def decimals(text: pd.Series, read: Read, plainly: Callable[[pd.Series], pd.Seri
         read: turns texts into float64, NaN if they are no numbers.
         plainly: writes the same numbers in other texts, most of which are a sign, digits, and a point among these.
     """
-
     import numpy as np
     import pandas as pd
 
