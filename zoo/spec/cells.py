@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
-from zoo.spec.digits import alike, together
+from zoo.spec.digits import decimals, moments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,12 +111,19 @@ def compact(cells: pd.Series) -> pd.Series:
     """A column of text with many cells alike as pandas' categories, which take less memory, and less time later on."""
     import pandas as pd
 
-    if cells.iloc[:FIRST].nunique() > min(len(cells), FIRST) / 2:
+    if mostly_differ(cells):
         return cells
     places, different = pd.factorize(cells)
     if len(different) > len(cells) / 2:
         return cells
     return pd.Series(pd.Categorical.from_codes(places, different), cells.index, name=cells.name, copy=False)
+
+
+def mostly_differ(cells: pd.Series) -> bool:
+    """Whether most of the first cells of text have a word of their own."""
+    import pandas as pd
+
+    return isinstance(cells.dtype, pd.StringDtype) and cells.iloc[:FIRST].nunique() > min(len(cells), FIRST) / 2
 
 
 def is_plain(cells: pd.Series) -> bool:
@@ -169,8 +176,8 @@ def numbers(cells: pd.Series, name: str, notation: Notation = PLAIN) -> pd.Serie
     if cells.dtype.kind in "iufb":
         values = cells.astype("float64")
     else:
-        is_mixed = cells.dtype == object  # True and 1 are one key
-        values = _numbers(cells, notation) if is_mixed else distinct(cells, lambda part: _numbers(part, notation))
+        one_by_one = cells.dtype == object or mostly_differ(cells)  # True and 1 are one key
+        values = _numbers(cells, notation) if one_by_one else distinct(cells, lambda part: _numbers(part, notation))
         wrong = values.isna() & cells.notna()
         if wrong.any():
             refuse(cells[wrong], ~is_missing(cells[wrong]), name, "not a number")
@@ -180,11 +187,23 @@ def numbers(cells: pd.Series, name: str, notation: Notation = PLAIN) -> pd.Serie
 
 def _numbers(cells: pd.Series, notation: Notation) -> pd.Series:
     """Cells as float64, NaN if they are no numbers."""
+    import pandas as pd
+
+    if isinstance(cells.dtype, pd.StringDtype):
+        found = decimals(
+            cells, lambda part: _read(part, notation).to_numpy(), lambda part: written_plainly(part, notation)
+        )
+        return pd.Series(found, cells.index)
     if cells.dtype == object and notation != PLAIN:  # numbers as such, beside text
         is_text = cells.map(lambda cell: isinstance(cell, str)).astype(bool)
         values = _floats(cells.mask(is_text))
         values[is_text] = _numbers(cells[is_text].astype("string"), notation)
         return values
+    return _read(cells, notation)
+
+
+def _read(cells: pd.Series, notation: Notation) -> pd.Series:
+    """The same, of texts one by one."""
     values = _floats(cells if notation == PLAIN else written_plainly(cells.astype("string"), notation))
     if notation == PLAIN and (left := values.isna() & cells.notna()).any():
         values[left] = _floats(with_minus(cells[left].astype("string")))
@@ -219,35 +238,6 @@ def _with_minus(text: pd.Series) -> pd.Series:
 
 def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
     """Numbers in a notation, as Python writes them; what is not in this notation becomes missing."""
-    known = text.fillna("")
-    places, some = alike(known)
-    if re.search(r"\d", notation.unit) or len(some) > len(known) / 4:
-        return _written_plainly(text, notation)
-    # Mostly all signs between digits can go in one string of all cells; each of the others is looked at
-    odd = _without_signs(some, notation).ne(_written_plainly(some, notation)).fillna(True).to_numpy(bool)[places]
-    written = _without_signs(known, notation)
-    if odd.any():
-        written[odd] = _written_plainly(known[odd], notation)
-    return written.mask(text.isna())
-
-
-def _without_signs(text: pd.Series, notation: Notation) -> pd.Series:
-    """Numbers without unit and signs between thousands, and with a point before fractions."""
-    import pandas as pd
-
-    signs = SPACES if notation.thousands and notation.thousands in SPACES else notation.thousands
-
-    def plain(whole: str) -> str:
-        for sign in (f" {notation.unit}", f"{notation.unit} ", notation.unit) if notation.unit else ():
-            whole = whole.replace(sign, "")
-        for sign in signs:
-            whole = whole.replace(sign, "")
-        return whole.replace(",", ".") if notation.decimal == "," else whole
-
-    return pd.Series(together(text, plain), text.index, dtype="string")
-
-
-def _written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
     decimal, thousands, unit = map(re.escape, notation)
     text = with_minus(text)
     if notation.unit:
@@ -278,6 +268,20 @@ def days(cells: pd.Series, name: str, form: str = "") -> pd.Series:
     """Dates, or text, as days since 1970 (float64, UTC), NaN if they are missing or a word for that.
 
     Args:
+        cells, name, form: as in `times`.
+
+    Raises:
+        SpecError: one is not a date.
+    """
+    import pandas as pd
+
+    return (times(cells, name, form) - pd.Timestamp(0, tz="UTC").as_unit("us")) / pd.Timedelta(days=1)
+
+
+def times(cells: pd.Series, name: str, form: str = "") -> pd.Series:
+    """The same as pandas' times: microseconds, UTC, some of them missing.
+
+    Args:
         cells: dates; or text, ISO 8601 or as `form` says.
         name: of the column.
         form: as of strptime, such as %d.%m.%Y; "" for ISO 8601 alone.
@@ -285,26 +289,27 @@ def days(cells: pd.Series, name: str, form: str = "") -> pd.Series:
     Raises:
         SpecError: one is not a date.
     """
-    import pandas as pd
-
     text = words(cells) if cells.dtype.kind in "iuf" else cells  # 20241231
     # Nanoseconds end in 2262, and some tables have 9999-12-31 for "for ever"
-    times = distinct(text, lambda different: _times(different, form)) if text.dtype != object else _times(text, form)
-    wrong = times.isna() & cells.notna()
+    one_by_one = text.dtype == object or text.dtype.kind == "M" or mostly_differ(text)
+    found = _times(text, form) if one_by_one else distinct(text, lambda different: _times(different, form))
+    wrong = found.isna() & cells.notna()
     if wrong.any():
         shown = f" (read as {form})" if form else " such as 2024-12-31 or 2024-12-31 18:30"
         refuse(cells[wrong], ~is_missing(cells[wrong]), name, f"not a date{shown}")
-    return (times.dt.as_unit("us") - pd.Timestamp(0, tz="UTC").as_unit("us")) / pd.Timedelta(days=1)
+    return found.dt.as_unit("us")
 
 
 def _times(text: pd.Series, form: str) -> pd.Series:
     import pandas as pd
 
-    times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-    if form:
-        local = pd.to_datetime(text.astype("string").str.strip(), format=form, errors="coerce", utc=True)
-        times = local.fillna(times)
-    return times
+    if not form or text.dtype.kind == "M":
+        return pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    found = pd.Series(moments(text.astype("string").str.strip(), form), text.index).dt.tz_localize("UTC")
+    left = found.isna() & text.notna()
+    if left.any():
+        found[left] = _times(text[left], "").dt.as_unit("us")
+    return found
 
 
 def minutes(cells: pd.Series, name: str) -> np.ndarray:

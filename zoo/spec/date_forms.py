@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import DataError
 from zoo.spec.dialect import Say
+from zoo.spec.digits import moments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,15 +27,24 @@ _FIXED = (
 def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must: bool = False) -> str | None:
     """How dates are written, "" if by ISO 8601; None if these are none.
 
+    Args:
+        known: the cells as text, without those that are missing.
+        name: of the column.
+        dates: one of `ORDERS`, where both fit.
+        say: is told how they are read.
+        must: whether what is no date is an error.
+
     Raises:
         DataError: the day and the month may be either way round; or there is no such day.
     """
     import pandas as pd
 
-    if _parsed(known[:1], "ISO8601").all() and _parsed(known, "ISO8601").all():
+    if _all_parsed(known, "ISO8601"):
         return ""
-    forms = [*_forms(known), *_FIXED]
-    fitting = [form for form in forms if _parsed(known[:1], form).all() and _parsed(known, form).all()]
+    forms = _forms(known)
+    fitting = [form for form in forms if _all_parsed(known, form)]
+    if not fitting and re.search(r"\d", known.iloc[0]):
+        fitting = [form for form in _FIXED if _all_parsed(known, form)]
     if {"%d", "%m"} <= {form[:2] for form in fitting} and "." not in fitting[0]:
         if dates is None:
             raise DataError(
@@ -43,7 +53,7 @@ def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must:
             )
         fitting = [form for form in fitting if form.startswith("%d") == (dates == "day_first")]
     if not fitting:
-        _refuse_impossible(known, name, ["ISO8601", *forms])
+        _refuse_impossible(known.drop_duplicates(), name, ["ISO8601", *forms, *_FIXED])
         if must:
             raise DataError(f"column '{name}': '{known.iloc[0]}' is no date that is known; write 2024-12-31")
         return None
@@ -80,11 +90,18 @@ def _clock(rest: str) -> str:
     return "" if not rest.strip() else {0: "h", 1: "m"}.get(rest.count(":"), "s")
 
 
+def _all_parsed(known: pd.Series, form: str) -> bool:
+    """Whether all are dates in this form; mostly the first ones tell."""
+    return all(_parsed(part, form).all() for part in (known[:1], known[:1000], known))
+
+
 def _parsed(known: pd.Series, form: str) -> pd.Series:
     """Whether each is a date in this form."""
     import pandas as pd
 
-    return pd.to_datetime(known, format=form, errors="coerce", utc=True).notna()
+    if form == "ISO8601":
+        return pd.to_datetime(known, format=form, errors="coerce", utc=True).notna()
+    return pd.Series(moments(known, form), known.index).notna()
 
 
 def _refuse_impossible(known: pd.Series, name: str, forms: Sequence[str]) -> None:

@@ -222,7 +222,8 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
             between, is_end = chunk == ord(_sign(form)), chunk == ord("\n")
             if has_quotes := data.find(b'"', start, start + size) >= 0:
                 quotes = chunk == ord('"')
-                outside = ~np.logical_xor.accumulate(quotes)
+                lengths = np.diff(np.flatnonzero(quotes), prepend=0, append=len(chunk))
+                outside = np.repeat(np.arange(len(lengths)) % 2 == 0, lengths)
                 between &= outside
                 is_end &= outside
             ends = np.flatnonzero(is_end)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.core.notations import AFFIXED, are_whole, known_cells, notations_of
+from zoo.data.core.notations import AFFIXED, Known, are_whole, known_cells, notations_of
 from zoo.errors import DataError
 from zoo.spec.cells import (
     FALSE_WORDS,
@@ -29,7 +29,7 @@ from zoo.spec.cells import (
 )
 from zoo.spec.date_forms import DATED, MOSTLY, date_form
 from zoo.spec.dialect import Say
-from zoo.spec.digits import alike, by_kind
+from zoo.spec.digits import by_kind
 from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def find(
             found[name] = Kind("number", notation or plain)
             _say_missing(cells, _missing(cells, known), name, kind, say)
         elif kind == "date":
-            found[name] = Kind("date", form=date_form(known, name, dates, say, must=True) or "")
+            found[name] = Kind("date", form=date_form(known.text, name, dates, say, must=True) or "")
         elif kind == "category":
-            found[name] = Kind("category", exact=_is_exact(known))
+            found[name] = Kind("category", exact=_is_exact(known.text))
         else:
             found[name] = _find(cells, known, name, notation, plain, dates, say)
     return found
@@ -104,50 +104,52 @@ def find(
 
 def _find(
     cells: pd.Series,
-    known: pd.Series,
+    known: Known,
     name: str,
     notation: Notation | None,
     plain: Notation,
     dates: str | None,
     say: Say,
 ) -> Kind:
-    """The kind of a column; `known` are its different cells as text, without those that are missing."""
-    if not len(known):
+    """The kind of a column; `known` are its cells as text, without those that are missing."""
+    if not len(known.kinds):
         return IGNORED if cells.dtype == object or cells.dtype.kind not in "iuf" else Kind("number", plain)
     if cells.dtype.kind in "iuf":
         return _find_of_numbers(cells, name, plain, say)
     if cells.dtype.kind == "M":
         return Kind("date")
     truths = TRUE_WORDS + FALSE_WORDS
-    if cells.dtype.kind == "b" or all(part.str.lower().isin(truths).all() for part in (known[:FEW], known)):
+    if cells.dtype.kind == "b" or (
+        known.head.str.lower().isin(truths).all() and known.text.str.lower().isin(truths).all()
+    ):
         _say_missing(cells, _missing(cells, known), name, "boolean", say)
         return Kind("boolean")
     if notation is not None:
         return _find_written(cells, known, name, notation, say)
-    form = date_form(known, name, dates, say)
+    form = date_form(known.text, name, dates, say)
     if form is not None:
         _say_missing(cells, _missing(cells, known), name, "date", say)
         return Kind("date", form=form)
-    if alike(known)[1].str.fullmatch(TIME_OF_DAY).all():
-        hours = known.str.extract(r"^(\d+)")[0].astype("int64")
+    if known.kinds.str.fullmatch(TIME_OF_DAY).all():
+        hours = known.text.str.extract(r"^(\d+)")[0].astype("int64")
         if hours.max() > 23:
-            longest = known[int(hours.argmax())]
+            longest = known.text.iloc[int(hours.argmax())]
             say(f"column '{name}' is left out: '{longest}' is no time of day; write a duration as a number")
             return IGNORED
         _say_missing(cells, _missing(cells, known), name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
-    if len(known) > FEW:
+    if len(known.different) > FEW:
         _refuse_odd_ones(cells, name)
     return _find_of_words(cells, known, name, say)
 
 
 def _find_target(
-    cells: pd.Series, known: pd.Series, name: str, notation: Notation | None, plain: Notation, say: Say
+    cells: pd.Series, known: Known, name: str, notation: Notation | None, plain: Notation, say: Say
 ) -> Kind:
     if cells.dtype.kind in "iuf":
         return Kind("number", plain)
-    if notation is None or _is_exact(known):
+    if notation is None or _is_exact(known.text):
         return Kind("category")
     return _find_written(cells, known, name, notation, say)
 
@@ -177,18 +179,19 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
     return Kind("number", plain)
 
 
-def _find_written(cells: pd.Series, known: pd.Series, name: str, notation: Notation, say: Say) -> Kind:
+def _find_written(cells: pd.Series, known: Known, name: str, notation: Notation, say: Say) -> Kind:
     """The kind of a column of numbers that are written in some way, or among words for missing ones."""
     import pandas as pd
 
-    if notation == PLAIN and _is_exact(known):
+    if notation == PLAIN and _is_exact(known.text):
+        exact = known.different[_looks_exact(known.different)]
         say(
-            f"column '{name}' is read as a category, since {_listed(known[_looks_exact(known)])} has a leading zero or "
+            f"column '{name}' is read as a category, since {_listed(exact)} has a leading zero or "
             f"is no plain number; {_setting(name, 'number')} makes it a number"
         )
         return Kind("category", exact=True)
-    signed = known[by_kind(known, lambda some: with_minus(some) != some)]  # by other signs than -
-    example = next(iter(signed if len(signed) and notation == PLAIN else known))
+    signed = known.kinds[with_minus(known.kinds) != known.kinds]  # by other signs than -
+    example = next(iter(signed if len(signed) and notation == PLAIN else known.kinds))
     value = float(written_plainly(pd.Series([example], dtype="string"), notation).iloc[0])
     if notation != PLAIN or len(signed):
         say(f"column '{name}' is read as numbers: '{example}' is {value:.12g}{_unit(notation)}")
@@ -202,8 +205,10 @@ def _unit(notation: Notation) -> str:
 
 def _is_exact(known: pd.Series) -> bool:
     """Whether numbers are names: some have leading zeros, or whole ones are written with and without an exponent."""
-    if known.str.contains(r"^[+-]?0\d", regex=True).any():
+    if known[known.str.startswith(("0", "+0", "-0"))].str.contains(r"^[+-]?0\d", regex=True).any():
         return True
+    if not known.str.contains("e", case=False, regex=False).any():
+        return False
     powers = known.str.fullmatch(r"\d+[eE]\d+")
     return bool(powers.any() and known.str.fullmatch(r"\d+|\d+[eE]\d+").all())
 
@@ -258,12 +263,11 @@ def _say_codes(cells: pd.Series, low: float, high: float, name: str, say: Say) -
             )
 
 
-def _missing(cells: pd.Series, known: pd.Series) -> pd.Series:
+def _missing(cells: pd.Series, known: Known) -> pd.Series:
     """Whether cells are missing, or words for that, as `known_cells` found them."""
     if cells.dtype == object or cells.dtype.kind == "b":
         return is_missing(cells)
-    words = known.attrs.get("missing")  # a column of numbers has none
-    return cells.isna() | cells.isin(words) if words else cells.isna()
+    return cells.isna() | cells.isin(known.missing) if known.missing else cells.isna()
 
 
 def _say_missing(cells: pd.Series, missing: pd.Series, name: str, kind: str, say: Say) -> None:
@@ -279,15 +283,15 @@ def _say_missing(cells: pd.Series, missing: pd.Series, name: str, kind: str, say
 # Words
 
 
-def _find_of_words(cells: pd.Series, known: pd.Series, name: str, say: Say) -> Kind:
+def _find_of_words(cells: pd.Series, about: Known, name: str, say: Say) -> Kind:
     """The kind of a column of words: a category, unless most rows have their own."""
     import pandas as pd
 
-    count = int(cells.notna().sum())
+    known, count = about.different, int(cells.notna().sum())
     if len(known) > FEW and len(known) > count / 4 and is_text(known):
         say(f"column '{name}' is left out: it holds {len(known)} different texts; data=csv_text learns from texts")
         return IGNORED
-    if len(known) > FEW and len(known) > count / 4 and alike(known)[1].str.match(AFFIXED).all():
+    if len(known) > FEW and len(known) > count / 4 and about.kinds.str.match(AFFIXED).all():
         say(f"column '{name}' is left out: its numbers are written in several ways ({_listed(known)})")
         return IGNORED
     if len(known) == count and count > 1:

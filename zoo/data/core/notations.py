@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.spec.cells import MISSING_WORDS, PLAIN, SPACES, Notation, exact_words, is_plain, with_minus
+from zoo.spec.cells import (
+    FIRST,
+    MISSING_WORDS,
+    PLAIN,
+    SPACES,
+    Notation,
+    exact_words,
+    is_plain,
+    mostly_differ,
+    with_minus,
+)
 from zoo.spec.delimited import Delimited
-from zoo.spec.digits import alike
+from zoo.spec.digits import first_alike
 from zoo.spec.files import read_file
 from zoo.spec.mapped import one_by_one
 
@@ -58,22 +70,61 @@ def has_decimal_commas(frame: pd.DataFrame) -> bool:
     return has_commas
 
 
-def known_cells(cells: pd.Series) -> pd.Series:
-    """The different cells as text, of numbers the first few; without words for missing ones, which are in its attrs."""
+@dataclass(frozen=True)
+class Known:
+    """The cells of a column that are not missing, as text: of a column of numbers, one.
+
+    Args:
+        kinds: the first of each kind, in order: of those that differ in their digits alone.
+        cells: of the column, each at least once, words for missing ones among them.
+        missing: these words.
+        is_number: whether the column holds numbers as such.
+        fractions: whether some of these have fractions.
+    """
+
+    kinds: pd.Series
+    cells: pd.Series
+    missing: list[str] = field(default_factory=list)
+    is_number: bool = False
+    fractions: bool = False
+
+    @cached_property
+    def text(self) -> pd.Series:
+        """All cells; those of a column whose words recur, once each."""
+        return _without(self.cells, self.missing)
+
+    @cached_property
+    def different(self) -> pd.Series:
+        """The different cells, in order."""
+        return self.text.drop_duplicates(ignore_index=True)
+
+    @cached_property
+    def head(self) -> pd.Series:
+        """The first hundred different cells."""
+        return _without(self.cells.iloc[:FIRST], self.missing).drop_duplicates()[:100]
+
+
+def _without(cells: pd.Series, missing: list[str]) -> pd.Series:
+    return exact_words(cells[~cells.isin(missing)] if missing else cells).astype("string")
+
+
+def known_cells(cells: pd.Series) -> Known:
+    """What is known of a column's cells: mostly, what the first of each kind tell."""
     import pandas as pd
 
     if cells.dtype.kind in "iufMmb":
         first = cells.iloc[:1] if is_plain(cells.iloc[:1]) else cells.dropna().iloc[:1]
-        known = pd.Series([str(first.iloc[0])] if len(first) else [], dtype=object)  # in less time than of text
-        known.attrs["is_number"] = cells.dtype.kind in "iuf"
-        known.attrs["fractions"] = cells.dtype.kind == "f" and not are_whole(cells)
-        return known
-    different = pd.Series(cells.dropna().unique())
-    text = exact_words(different)
+        one = pd.Series([str(first.iloc[0])] if len(first) else [], dtype="string")  # in less time than of text
+        is_number = cells.dtype.kind in "iuf"
+        return Known(one, one, [], is_number, cells.dtype.kind == "f" and not are_whole(cells))
+    known = cells.dropna() if mostly_differ(cells) else pd.Series(cells.dropna().unique())
+    known = known.astype("string")
+    raw = first_alike(known)
+    if raw.str.contains("#", regex=False).any():  # #DIV/0! is missing, and #DIV/1! is not
+        raw = known.drop_duplicates()
+    text = exact_words(raw)
     missing = text.str.lower().isin(MISSING_WORDS).astype(bool)
-    known = pd.Series(text[~missing].unique(), dtype="string")
-    known.attrs["missing"] = different[missing].tolist()
-    return known
+    return Known(text[~missing].drop_duplicates(), known, raw[missing].tolist())
 
 
 def are_whole(cells: pd.Series) -> bool:
@@ -91,7 +142,7 @@ def are_whole(cells: pd.Series) -> bool:
     return True
 
 
-def notations_of(columns: Mapping[str, pd.Series], decimal: str | None, thousands: str | None) -> dict[str, Notation]:
+def notations_of(columns: Mapping[str, Known], decimal: str | None, thousands: str | None) -> dict[str, Notation]:
     """How the numbers of each column of text are written; columns of other cells are left out.
 
     Raises:
@@ -102,7 +153,7 @@ def notations_of(columns: Mapping[str, pd.Series], decimal: str | None, thousand
     fits = {name: fit for name, known in columns.items() if (fit := reading_of(known)) is not None}
     points = [name for name, (unit, point, comma, grouped) in fits.items() if point and not comma]
     commas = [name for name, (unit, point, comma, grouped) in fits.items() if comma and not point]
-    has_fractions = any(known.attrs.get("fractions", False) for known in columns.values())
+    has_fractions = any(known.fractions for known in columns.values())
     if decimal is None and (points or has_fractions) != bool(commas):
         decimal = "," if commas else "."
     if decimal is None and thousands:
@@ -113,7 +164,8 @@ def notations_of(columns: Mapping[str, pd.Series], decimal: str | None, thousand
         if point != comma:
             sign = "." if point else ","
         if sign is None:
-            cell = next(iter(columns[name][columns[name].str.contains("[.,]", regex=True)]), "")
+            kinds = columns[name].kinds
+            cell = next(iter(kinds[kinds.str.contains("[.,]", regex=True)]), "")
             if "," in cell:
                 raise DataError(
                     f"column '{name}': '{cell}' may have a comma between thousands or before a fraction; give "
@@ -124,26 +176,21 @@ def notations_of(columns: Mapping[str, pd.Series], decimal: str | None, thousand
         if between and thousands is not None:
             between = thousands
         known = columns[name]
-        plain = sign == "." and (_is_number(known) or pd.to_numeric(known, errors="coerce").notna().all())
+        plain = sign == "." and (known.is_number or pd.to_numeric(known.kinds, errors="coerce").notna().all())
         notations[name] = PLAIN if plain else Notation(sign, between, unit)
     return notations
 
 
-def _is_number(known: pd.Series) -> bool:
-    """Whether this is one cell of a column that holds numbers as such."""
-    return len(known) > 0 and known.attrs.get("is_number", False)
-
-
-def reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:
+def reading_of(known: Known) -> tuple[str, bool, bool, str] | None:
     """The unit of a column of numbers, whether all fit with a point and with a comma before fractions, and what stands
     between thousands; None if it is no column of numbers."""
-    if _is_number(known):
-        cell = known.iloc[0]
+    if known.is_number and len(known.kinds):
+        cell = known.kinds.iloc[0]
         return None if "inf" in cell else ("", True, "." not in cell, "")
-    if not len(known) or not known.head(100).str.contains(r"^\D{0,5}\d", regex=True).mean() > 0.5:
+    if not len(known.kinds) or not known.head.str.contains(r"^\D{0,5}\d", regex=True).mean() > 0.5:
         return None
-    found = _reading_of(alike(known)[1])
-    return _reading_of(known) if found is not None and re.search(r"\d", found[0]) else found  # of m² written as m2
+    found = _reading_of(known.kinds)
+    return _reading_of(known.text) if found is not None and re.search(r"\d", found[0]) else found  # of m² written as m2
 
 
 def _reading_of(known: pd.Series) -> tuple[str, bool, bool, str] | None:

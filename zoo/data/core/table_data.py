@@ -26,7 +26,7 @@ from zoo.data.core.targets import TARGET_KINDS, several_in_one
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.files import quoted
 from zoo.spec import Classes, Features, Spec, Table, Values
-from zoo.spec.cells import compact, days, numbers, words
+from zoo.spec.cells import compact, days, numbers, times, words
 from zoo.spec.columns import Number
 from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import Dialect
@@ -156,7 +156,7 @@ class TableData(DataModule):
         frame, ends = self._whole()
         try:
             kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
-            self._read_numbers(frame, kinds)
+            self._read_written(frame, kinds)
             known = {split: self._with_target(frame.iloc[begin:end], kinds) for split, (begin, end) in ends.items()}
             del frame  # a table may be large
             labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
@@ -207,19 +207,22 @@ class TableData(DataModule):
             frame[name] = compact(frame[name])
         return frame, places
 
-    def _read_numbers(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> None:
-        """Read the numbers of a large table once, in its columns of many different ones.
+    def _read_written(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> None:
+        """Read the numbers and dates of a large table once, in its columns of many different ones.
 
-        A column with a cell that is none is left as it is, so that the cell is quoted.
+        A column with a cell that is none is left as it is, so that the cell is quoted; so is one of one date alone.
         """
         import pandas as pd
 
         others = {*self.targets, self.split_by, self.group, self.weight}
         for name, kind in kinds.items() if len(frame) > AT_ONCE and not self.na_values else ():
-            is_text = isinstance(frame[name].dtype, pd.StringDtype) if kind.name == "number" else False
-            if is_text and name not in others:
-                with suppress(SpecError):
+            if name in others or not isinstance(frame[name].dtype, pd.StringDtype):
+                continue
+            with suppress(SpecError):
+                if kind.name == "number":
                     frame[name] = numbers(frame[name], name, kind.notation)
+                elif kind.name == "date" and (read := times(frame[name], name, kind.form)).min() < read.max():
+                    frame[name] = read
 
     def _weights(self, cells: pd.Series) -> Tensor:
         """What each training row counts (N,), 1 in the mean.
