@@ -27,7 +27,7 @@ LIGHT = (
 DOORS = {  # by extra
     "hub": ("zoo/weights/hub.py",),
     "hf": ("zoo/data/core/arrow.py",),
-    "parquet": ("zoo/spec/files.py",),
+    "parquet": ("zoo/spec/files.py", "zoo/spec/digits.py"),  # the second where pandas keeps texts by it
     "subwords": ("zoo/spec/subwords.py",),
     "export": ("zoo/inference/export.py", "zoo/inference/quantise.py"),
     "benchmark": ("zoo/benchmarks/",),

