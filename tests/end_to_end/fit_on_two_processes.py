@@ -15,7 +15,6 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from zoo.training import run as training
 
-
 PHOTOS = {
     "super_resolution": ["data.stride=64", "model.blocks=1", "task.discriminator.width=8"],
     "colourisation": ["data.stride=64", "model.depth=1", "task.discriminator.width=8"],
