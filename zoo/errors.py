@@ -54,9 +54,13 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
 
 def one_line(text: str, limit: int = 300) -> str:
     """A text on one line of at most `limit` characters; what would steer a terminal is escaped."""
-    words = " ".join(text[: 20 * limit].split())
-    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
+    shown = escaped(" ".join(text[: 20 * limit].split()))
     return shown if len(shown) <= limit else f"{shown[: limit - 2]} …"
+
+
+def escaped(text: str) -> str:
+    """A text in which what would steer a terminal, or end a line, is written out."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def first_line(error: BaseException) -> str:

@@ -319,3 +319,13 @@ def test_a_recipe_keeps_no_path_of_this_machine(
     cfg.choices = {"overrides": [augment, "model.widths=[4,8]"]}
     assert shlex.split(_recipe(cfg)["command"]) == ["python", "scripts/train.py", augment, "model.widths=[4,8]"]
     assert str(tmp_path) not in json.dumps(inside)
+
+
+def test_a_recipe_writes_out_what_would_steer_a_terminal(compose: Compose, tmp_path: Path) -> None:
+    """The commands behind the weights that it starts from may be of others; cards show them."""
+    from zoo.training.recipe import recipe
+
+    cfg = compose("train", "trainer=cpu", f"folder={tmp_path}")
+    cfg.choices = {"overrides": []}
+    foreign = replace(zoo.load("cnn.digits"), recipe={"command": "python \x1b[2J\n\ud800", "parent_commands": ["\a"]})
+    assert recipe(cfg, foreign)["parent_commands"] == ["\\x07", "python \\x1b[2J\\n\\ud800"]

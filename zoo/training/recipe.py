@@ -13,6 +13,7 @@ import lightning as L
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from zoo.errors import escaped
 from zoo.weights.artefact import Artefact
 
 # Where the user's files lie is nobody's business
@@ -37,6 +38,7 @@ def recipe(cfg: DictConfig, start: Artefact | None = None) -> dict[str, Any]:
     parents: list[str] = []
     if start is not None:
         parents = [*start.recipe.get("parent_commands", []), start.recipe.get("command", "unknown")]
+        parents = [escaped(line) for line in parents]  # which others may have written
     return {
         "command": command(overrides),
         **({"parent_commands": parents} if parents else {}),
