@@ -147,7 +147,7 @@ def words(cells: pd.Series) -> pd.Series:
 
 def _words(cells: pd.Series) -> pd.Series:
     text = exact_words(cells)
-    return text.map({word: _plain(word) for word in text.dropna().unique()}, na_action="ignore").astype("string")
+    return text.map({word: plain_word(word) for word in text.dropna().unique()}, na_action="ignore").astype("string")
 
 
 def exact_words(cells: pd.Series) -> pd.Series:
@@ -155,7 +155,7 @@ def exact_words(cells: pd.Series) -> pd.Series:
     return cells.astype("string").str.strip()
 
 
-def _plain(word: str) -> str:
+def plain_word(word: str) -> str:
     """A number without redundant zeros, True or False with a capital, and other words unchanged."""
     if match := _NUMBER.fullmatch(word):
         whole, fraction = match["whole"] or "0", match["fraction"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,6 +28,7 @@ from zoo.spec.cells import (
     factorized,
     minutes,
     numbers,
+    plain_word,
     refuse,
     words,
 )
@@ -267,10 +269,18 @@ class Category:
         codes = np.append(self._codes(different), MISSING)
         return codes[places][:, None]
 
+    def code(self, cell: str) -> int | None:
+        """The code of a cell that holds one of `values`; None for another."""
+        word = cell.strip()
+        return self._known.get(word if self.exact else plain_word(word))
+
+    @cached_property
+    def _known(self) -> dict[str, int]:
+        return {value: code for code, value in enumerate(self.values, start=2)}
+
     def _codes(self, cells: pd.Series) -> np.ndarray:
-        codes = {value: code for code, value in enumerate(self.values, start=2)}
         text = exact_words(cells) if self.exact and cells.dtype.kind not in "iuf" else words(cells)
-        encoded = text.map(codes).fillna(UNSEEN).to_numpy("float64", copy=True)
+        encoded = text.map(self._known).fillna(UNSEEN).to_numpy("float64", copy=True)
         missing = cells.isna() | text.str.lower().isin(MISSING_NAMES)
         encoded[missing.to_numpy(bool) & (encoded == UNSEEN)] = MISSING
         return encoded

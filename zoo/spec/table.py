@@ -26,7 +26,7 @@ from zoo.spec.columns import MISSING, Category, Column, column_from
 from zoo.spec.dialect import Dialect, dialect_from
 from zoo.spec.files import import_pandas, read_table
 from zoo.spec.kind import InputKind
-from zoo.spec.rows import encode_numbers
+from zoo.spec.rows import encode_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,7 +152,7 @@ class Table(InputKind):
         return isinstance(raw, Mapping) or (hasattr(raw, "keys") and not hasattr(raw, "columns"))
 
     def encode(self, raw: Row | Sequence[Row] | pd.DataFrame | str | os.PathLike[str]) -> Tensor:
-        """Turn rows, as `read` takes them, into float32 (N, E). Rows of plain numbers take no pandas.
+        """Turn rows, as `read` takes them, into float32 (N, E). Rows of plain numbers and known names take no pandas.
 
         A cell that is None, NaN, empty or a word for a missing cell (NA, null, …) is missing. Columns of other names
         are ignored.
@@ -164,9 +164,9 @@ class Table(InputKind):
         import numpy as np
 
         if not self.na_values and (isinstance(raw, (list, tuple)) or self.is_row(raw)):
-            encoded_numbers = encode_numbers(self.columns, self._rows(raw))
-            if encoded_numbers is not None:
-                return encoded_numbers
+            encoded = encode_plain(self.columns, self._rows(raw))
+            if encoded is not None:
+                return encoded
         frame = self.read(raw)
         return self.encode_parts(frame, [np.arange(len(frame))])[0]
 
