@@ -103,7 +103,9 @@ def import_pandas() -> Any:
     try:
         import pandas
     except ImportError as error:
-        raise DataError(f"tables, other than rows of plain numbers and known names, take pandas: {install('tables')}") from error
+        raise DataError(
+            f"tables, other than rows of plain numbers and known names, take pandas: {install('tables')}"
+        ) from error
     return pandas
 
 
