@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    Read = Callable[[pd.Series], np.ndarray]
+    # How many digits each number has that texts of one kind hold, and what these numbers mean
+    Rule = tuple[Sequence[int], Callable[[Sequence[np.ndarray]], np.ndarray]]
+
 AT_ONCE = 2**20  # texts that are looked at together
 FEW = 1000  # texts that take less time one by one
 EXACT = 15  # digits of whole numbers all of which float64 has
@@ -25,11 +29,6 @@ YEARS = 1700, 2200  # within what all units of time have
 _ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _NUMBER = re.compile(r"\s*([+-]?)(\d*)\.?(\d*)\s*", re.ASCII)
 _FIELDS = {"%Y": r"(\d{4})", "%y": r"(\d\d)", **dict.fromkeys(("%d", "%m", "%H", "%M", "%S"), r"(\d\d?)")}
-
-if TYPE_CHECKING:
-    Read = Callable[[pd.Series], np.ndarray]
-    # How many digits each number has that texts of one kind hold, and what these numbers mean
-    Rule = tuple[Sequence[int], Callable[[Sequence[np.ndarray]], np.ndarray]]
 
 
 class Texts:

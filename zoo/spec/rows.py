@@ -43,4 +43,6 @@ def encode_plain(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -
 
 
 def _code(column: Category, cell: Any) -> int | None:
-    return MISSING if cell is None else column.code(cell) if isinstance(cell, str) else None
+    if cell is None:
+        return MISSING
+    return column.code(cell) if isinstance(cell, str) else None

@@ -52,14 +52,16 @@ class Outcomes:
 
     def metrics(self, rows: Tensor | None = None, names: Collection[str] | None = None) -> dict[str, float]:
         """The metrics of these examples, or of some rows (N,), which may repeat themselves; all, or some by name."""
-        chosen = self.tensors if rows is None else {name: part[rows] for name, part in self.tensors.items()}
+        parts = self.tensors
+        if self.kind == "ratios" and names is not None:  # of which each has a part of its own
+            parts = {name: part for name, part in parts.items() if name in names}
+        chosen = parts if rows is None else {name: part[rows] for name, part in parts.items()}
+        if self.kind == "ratios":
+            return {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
         if self.kind == "classes":
             asked = [name for name in METRICS if names is None or name in names]
             return classification_metrics(chosen["probabilities"], chosen["true"], chosen["answers"], asked)
-        if self.kind == "ratios":
-            found = {name: _ratio(name, *part.double().sum(dim=0).tolist()) for name, part in chosen.items()}
-        else:
-            found = value_metrics(chosen["answers"], chosen["true"])
+        found = value_metrics(chosen["answers"], chosen["true"])
         return {name: value for name, value in found.items() if names is None or name in names}
 
     def interval(self, name: str) -> Interval | None:

@@ -84,8 +84,8 @@ def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Imag
         if len(rows) <= 1 and image.width >= LINE_SHAPE * image.height:
             lines = [image]
         else:
-            readings = dict(zip((row.number for row in found.layout.rows), _read_lines(found, reader)))
-            lines = [readings[row.number].strip.image() for row in rows]
+            of_row = _read_lines(found, reader)
+            lines = [of_row[row.number].strip.image() for row in rows]
         some = some or bool(lines)
         yield lines
     if not some:
@@ -173,12 +173,12 @@ def _read_page(image: PIL.Image.Image, number: int, artefact: Artefact, min_conf
     if found.sure < min_confidence:  # a photograph, or a script that the network does not know
         missed = tuple(Unread(found.box_of(row), found.sure) for row in rows)
         return Page(number, image.width, image.height, found.angle, (), missed)
-    readings = _read_lines(found, artefact)
+    of_row = _read_lines(found, artefact)
+    readings = [of_row[row.number] for row in rows]
     good = [reading.confidence >= _least(reading, min_confidence) for reading in readings]
     if sum(good) > MOST * len(good):  # on a page of text, a few strokes are a digit or two
         good = [reading.confidence >= min_confidence and bool(reading.text.strip()) for reading in readings]
     kept = [row for row, each in zip(rows, good) if each]
-    of_row = {row.number: reading for row, reading in zip(rows, readings)}
     lines: list[Line] = []
     before: Row | None = None
     for row in ordered(kept, found.layout.letter):
@@ -310,15 +310,16 @@ def _alike(a: Row, b: Row) -> bool:
 # Reading
 
 
-def _read_lines(found: Found, artefact: Artefact) -> list[Reading]:
-    """The lines of a page, each read in several sizes; where they differ, the text that is likeliest in all of them."""
+def _read_lines(found: Found, artefact: Artefact) -> dict[int, Reading]:
+    """The lines of a page by the number of their row, each read in several sizes; where they differ, the text that is
+    likeliest in all of them."""
     rows, transcript = found.layout.rows, artefact.spec.output
     assert isinstance(transcript, Transcript)
     new = [row for row in rows if row.number not in found.readings]
     found.readings |= {row.number: each for row, each in zip(new, _read([found.strip(row) for row in new], artefact))}
     others = [_read([found.strip(row, margin) for row in rows], artefact) for margin in ABOVE[1:]]
     by_size = [[found.readings[row.number] for row in rows], *others]
-    return [_likeliest(readings, transcript) for readings in zip(*by_size)]
+    return {row.number: _likeliest(readings, transcript) for row, *readings in zip(rows, *by_size)}
 
 
 def _likeliest(readings: Sequence[Reading], transcript: Transcript) -> Reading:
