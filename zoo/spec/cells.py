@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 TRUE_WORDS = ("true", "yes", "t", "y", "1")
 FALSE_WORDS = ("false", "no", "f", "n", "0")
+STATES = {**dict.fromkeys(TRUE_WORDS, 1.0), **dict.fromkeys(FALSE_WORDS, 0.0)}
 # Words that are missing cells in any column, as they stand; names are told from them by nothing
 NOT_A_WORD = frozenset(
     {"", "?", "#N/A", "#N/A N/A", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"}
@@ -48,6 +50,9 @@ class Notation(NamedTuple):
 
 PLAIN = Notation()
 TIME_OF_DAY = r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?$"
+_OTHER_MINUS = "[(\u2212]|(?s:.)-"
+_IN_BRACKETS = re.compile(r"^\s*\(([^()+-]*\d[^()+-]*)\)\s*\Z", re.ASCII)
+_MINUS_BEHIND = re.compile(r"^\s*([^()+-]*\d)\s*-\s*\Z", re.ASCII)
 
 
 def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -222,35 +227,48 @@ def _floats(cells: pd.Series) -> pd.Series:
 
 def with_minus(text: pd.Series) -> pd.Series:
     """Numbers below zero, as accounts and typesetters write them: (12.50), 12.50- and \u221212.50 are -12.50."""
-    other = text.str.contains("[(\u2212]|(?s:.)-", regex=True).fillna(False).astype(bool)
+    other = text.str.contains(_OTHER_MINUS, regex=True).fillna(False).astype(bool)
     if not other.any():
         return text
     text = text.copy()
-    text[other] = _with_minus(text[other])
+    text[other] = text[other].map(_with_minus)
     return text
 
 
-def _with_minus(text: pd.Series) -> pd.Series:
-    text = text.str.replace("\u2212", "-", regex=False)
-    text = text.str.replace(r"^\s*\(([^()+-]*\d[^()+-]*)\)\s*$", r"-\1", regex=True)
-    return text.str.replace(r"^\s*([^()+-]*\d)\s*-\s*$", r"-\1", regex=True)
+def _with_minus(text: str) -> str:
+    if not re.search(_OTHER_MINUS, text):
+        return text
+    text = _IN_BRACKETS.sub(r"-\1", text.replace("\u2212", "-"))
+    return _MINUS_BEHIND.sub(r"-\1", text)
 
 
 def written_plainly(text: pd.Series, notation: Notation) -> pd.Series:
     """Numbers in a notation, as Python writes them; what is not in this notation becomes missing."""
+    import pandas as pd
+
+    write = _writer(notation)  # text by text, since pandas takes milliseconds for a single one
+    return pd.Series([write(cell) if isinstance(cell, str) else None for cell in text], text.index, dtype="string")
+
+
+@lru_cache(maxsize=64)
+def _writer(notation: Notation) -> Callable[[str], str | None]:
+    """`written_plainly`, of one text."""
     decimal, thousands, unit = map(re.escape, notation)
-    text = with_minus(text)
-    if notation.unit:
-        text = text.str.replace(rf"^\s*([+-]?)\s*{unit}\s*", r"\1", regex=True)
-        text = text.str.replace(rf"\s*{unit}\s*$", "", regex=True)
-    if notation.thousands:
-        between = f"[{SPACES}]" if notation.thousands in SPACES else thousands
-        grouped = text.str.contains(rf"^\s*[+-]?\d{{1,3}}(?:{between}\d{{3}})+(?:{decimal}\d*)?\s*$")
-        text = text.mask(grouped.fillna(False), text.str.replace(between, "", regex=True))
-    if notation.decimal == ",":
-        text = text.mask(text.str.contains(".", regex=False).fillna(False))
-        text = text.str.replace(",", ".", regex=False)
-    return text
+    between = re.compile(f"[{SPACES}]" if notation.thousands in SPACES else thousands)
+    before, behind = re.compile(rf"^\s*([+-]?)\s*{unit}\s*", re.ASCII), re.compile(rf"\s*{unit}\s*\Z", re.ASCII)
+    grouped = re.compile(rf"\s*[+-]?\d{{1,3}}(?:{between.pattern}\d{{3}})+(?:{decimal}\d*)?\s*", re.ASCII)
+
+    def write(text: str) -> str | None:
+        text = _with_minus(text)
+        if notation.unit:
+            text = behind.sub("", before.sub(r"\1", text))
+        if notation.thousands and grouped.fullmatch(text):
+            text = between.sub("", text)
+        if notation.decimal == ",":
+            return None if "." in text else text.replace(",", ".")
+        return text
+
+    return write
 
 
 def is_missing(cells: pd.Series) -> pd.Series:
@@ -289,7 +307,7 @@ def times(cells: pd.Series, name: str, form: str = "") -> pd.Series:
     Raises:
         SpecError: one is not a date.
     """
-    text = words(cells) if cells.dtype.kind in "iuf" else cells  # 20241231
+    text = words(cells) if cells.dtype.kind in "iufb" else cells  # 20241231
     # Nanoseconds end in 2262, and some tables have 9999-12-31 for "for ever"
     one_by_one = text.dtype == object or text.dtype.kind == "M" or mostly_differ(text)
     found = _times(text, form) if one_by_one else distinct(text, lambda different: _times(different, form))
@@ -321,15 +339,23 @@ def minutes(cells: pd.Series, name: str) -> np.ndarray:
     import numpy as np
     import pandas as pd
 
-    clock = exact_words(cells).str.extract(TIME_OF_DAY)
-    parts = (clock[place].astype("Float64").to_numpy("float64", na_value=math.nan) for place in range(3))
-    hour, minute, second = (np.nan_to_num(part, nan=-1.0 if place == 0 else 0.0) for place, part in enumerate(parts))
-    half = clock[3].str.lower().astype(object)
-    hour = np.where(half.notna(), hour % 12, hour) + 12 * (half == "p").to_numpy(bool)
-    wrong = (hour < 0) | (hour >= 24) | (minute >= 60) | (second >= 60)
-    missing = is_missing(cells).to_numpy(bool)
-    refuse(cells, pd.Series(wrong & ~missing), name, "not a time of day such as 13:27")
-    return np.where(missing, math.nan, hour * 60 + minute + second / 60)
+    places, different = pd.factorize(exact_words(cells))  # -1 is missing
+    found = np.array([*map(_minutes, different), math.nan])[places]
+    wrong = np.isnan(found)
+    if wrong.any():
+        refuse(cells, wrong & ~is_missing(cells).to_numpy(bool), name, "not a time of day such as 13:27")
+    return found
+
+
+def _minutes(text: str) -> float:
+    """NaN where a text is no time of day."""
+    match = re.fullmatch(TIME_OF_DAY, text)
+    if match is None:
+        return math.nan
+    hour, minute, second, half = int(match[1]), int(match[2]), float(match[3] or 0), match[4]
+    if half:
+        hour = hour % 12 + 12 * (half in "Pp")
+    return hour * 60 + minute + second / 60 if hour < 24 and minute < 60 and second < 60 else math.nan
 
 
 def booleans(cells: pd.Series, name: str) -> np.ndarray:
@@ -338,10 +364,9 @@ def booleans(cells: pd.Series, name: str) -> np.ndarray:
     Raises:
         SpecError: one is none of these.
     """
-    states = {**dict.fromkeys(TRUE_WORDS, 1.0), **dict.fromkeys(FALSE_WORDS, 0.0)}
 
     def state(cells: pd.Series) -> pd.Series:
-        return words(cells).str.lower().map(states).astype("Float64")
+        return words(cells).str.lower().map(STATES).astype("Float64")
 
     encoded = state(cells) if cells.dtype == object else distinct(cells, state)
     wrong = encoded.isna() & cells.notna()

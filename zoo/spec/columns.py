@@ -21,6 +21,8 @@ from zoo.errors import SpecError
 from zoo.files import quoted
 from zoo.spec.cells import (
     MISSING_NAMES,
+    MISSING_WORDS,
+    STATES,
     Notation,
     booleans,
     days,
@@ -122,6 +124,12 @@ class Boolean:
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into -1.0 and 1.0 (N, 1), NaN if they are missing."""
         return self.scaled(_tensor(booleans(cells, self.name))).numpy()
+
+    def of_word(self, cell: str) -> float | None:
+        """What `encode` gives for a cell of text; None where it refuses it."""
+        word = cell.strip()
+        state = STATES.get(plain_word(word).lower(), math.nan if word.lower() in MISSING_WORDS else None)
+        return None if state is None else 2 * state - 1
 
     def scaled(self, values: Tensor) -> Tensor:
         """0 and 1 (N,) to -1.0 and 1.0 (N, 1)."""
@@ -269,10 +277,10 @@ class Category:
         codes = np.append(self._codes(different), MISSING)
         return codes[places][:, None]
 
-    def code(self, cell: str) -> int | None:
-        """The code of a cell that holds one of `values`; None for another."""
-        word = cell.strip()
-        return self._known.get(word if self.exact else plain_word(word))
+    def of_word(self, cell: str) -> int:
+        """What `encode` gives for a cell of text."""
+        word = cell.strip() if self.exact else plain_word(cell.strip())
+        return self._known.get(word, MISSING if word.lower() in MISSING_NAMES else UNSEEN)
 
     @cached_property
     def _known(self) -> dict[str, int]:

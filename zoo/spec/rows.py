@@ -1,4 +1,4 @@
-"""Rows of plain numbers and known names, encoded without pandas: it takes milliseconds for each column of a row.
+"""Cells of plain kinds, encoded without pandas, which takes milliseconds for each column of a row.
 
 So networks for tables of numbers answer where there is no pandas, too.
 """
@@ -12,37 +12,51 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.spec.columns import MISSING, Category, Column, Number
+from zoo.spec.columns import Boolean, Category, Column, Number
 
 
-def encode_plain(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> Tensor | None:
-    """Encode N rows as `Number.encode` and `Category.encode` do: float32 (N, E).
+def encode_plain(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """Encode columns of N rows as their `encode` does, by their names: float32 (N, 1) each.
 
-    Gives None where a column or a cell is of another kind, a number is too large, or a name is not known: that is for
-    pandas, which also tells of what is wrong.
+    Columns of other kinds are left out, and those with a cell that is not plain or is wrong: they are for pandas, which
+    also tells of what is wrong. Plain are numbers in a column of numbers, words, True and False in one of names or of
+    booleans, and None.
     """
+    parts = {}
+    for column in columns:
+        cells = [row[column.name] for row in rows]
+        if isinstance(column, Number):
+            values = _numbers(column, cells)
+        else:
+            values = _words(column, cells) if isinstance(column, Boolean | Category) else None
+        if values is not None:
+            parts[column.name] = values
+    if not parts:
+        return {}
+    encoded = torch.cat([*parts.values()], dim=1)
+    too_large = (encoded.abs() > torch.finfo(torch.float32).max).any(dim=0).tolist()
+    return {name: part for name, part, fails in zip(parts, encoded.float().split(1, dim=1), too_large) if not fails}
+
+
+def _numbers(column: Number, cells: Sequence[Any]) -> Tensor | None:
     import numpy as np
 
-    numbers = [column for column in columns if isinstance(column, Number)]
-    names = [column for column in columns if isinstance(column, Category)]
-    cells = [[row[column.name] for column in numbers] for row in rows]
-    kinds = (int, float, np.integer, np.floating, NoneType)
-    if len(numbers) + len(names) < len(columns) or not all(isinstance(cell, kinds) for row in cells for cell in row):
-        return None
-    codes = {column.name: [_code(column, row[column.name]) for row in rows] for column in names}
-    if any(None in its for its in codes.values()):
+    if not all(isinstance(cell, (int, float, np.integer, np.floating, NoneType)) for cell in cells):
         return None
     try:
-        values = torch.from_numpy(np.array(cells, dtype=np.float64).reshape(len(rows), len(numbers)))
+        return column.scaled(torch.from_numpy(np.array(cells, dtype=np.float64)))
     except OverflowError:
         return None
-    parts = {column.name: column.scaled(values[:, place]) for place, column in enumerate(numbers)}
-    parts |= {name: torch.tensor(its, dtype=torch.float64)[:, None] for name, its in codes.items()}
-    encoded = torch.cat([parts[column.name] for column in columns], dim=1)
-    return None if (encoded.abs() > torch.finfo(torch.float32).max).any() else encoded.float()
 
 
-def _code(column: Category, cell: Any) -> int | None:
-    if cell is None:
-        return MISSING
-    return column.code(cell) if isinstance(cell, str) else None
+def _words(column: Boolean | Category, cells: Sequence[Any]) -> Tensor | None:
+    values = [_word(column, cell) for cell in cells]
+    return None if None in values else torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+def _word(column: Boolean | Category, cell: Any) -> float | None:
+    if isinstance(cell, bool):
+        return column.of_word(str(cell))
+    if isinstance(cell, str) and cell.isprintable():  # or pandas' spaces would not be Python's
+        return column.of_word(cell)
+    return column.of_word("") if cell is None else None

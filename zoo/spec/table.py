@@ -124,8 +124,7 @@ class Table(InputKind):
         elif isinstance(raw, pd.DataFrame):
             frame = plain_columns(raw)
         else:
-            frame = pd.DataFrame(self._rows(raw), columns=list(self.slices))
-            frame.index += 1  # rows are counted from 1
+            frame = _frame(self._rows(raw), list(self.slices))
         names = list(self.slices)
         columns = Counter(frame.columns)
         for name in names:
@@ -152,7 +151,7 @@ class Table(InputKind):
         return isinstance(raw, Mapping) or (hasattr(raw, "keys") and not hasattr(raw, "columns"))
 
     def encode(self, raw: Row | Sequence[Row] | pd.DataFrame | str | os.PathLike[str]) -> Tensor:
-        """Turn rows, as `read` takes them, into float32 (N, E). Rows of plain numbers and known names take no pandas.
+        """Turn rows, as `read` takes them, into float32 (N, E). Plain cells of rows take no pandas.
 
         A cell that is None, NaN, empty or a word for a missing cell (NA, null, …) is missing. Columns of other names
         are ignored.
@@ -163,12 +162,22 @@ class Table(InputKind):
         """
         import numpy as np
 
-        if not self.na_values and (isinstance(raw, (list, tuple)) or self.is_row(raw)):
-            encoded = encode_plain(self.columns, self._rows(raw))
-            if encoded is not None:
-                return encoded
+        if isinstance(raw, (list, tuple)) or self.is_row(raw):
+            return self._encode_rows(self._rows(raw))
         frame = self.read(raw)
         return self.encode_parts(frame, [np.arange(len(frame))])[0]
+
+    def _encode_rows(self, rows: list[dict[str, Any]]) -> Tensor:
+        """Encode dicts; by pandas those columns alone that have a cell which is not plain."""
+        import numpy as np
+
+        parts = {} if self.na_values else encode_plain(self.columns, rows)
+        if left := [column for column in self.columns if column.name not in parts]:
+            frame = _frame(rows, [column.name for column in left])
+            for column in left:
+                encoded = column.encode(hide(frame[column.name], self.na_values))
+                parts[column.name] = torch.from_numpy(encoded.astype(np.float32))
+        return torch.cat([parts[column.name] for column in self.columns], dim=1)
 
     def encode_parts(self, frame: pd.DataFrame, parts: Sequence[np.ndarray]) -> list[Tensor]:
         """Turn disjoint parts of a DataFrame, each the places of its rows (N,), into float32 (N, E).
@@ -270,6 +279,13 @@ class Table(InputKind):
             if name not in row:
                 raise SpecError(f"the row has no {name}; give None if it is unknown. Columns: {', '.join(names)}")
         return {name: row[name] for name in names}
+
+
+def _frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
+    """Some columns of rows, which are counted from 1."""
+    frame = import_pandas().DataFrame(rows, columns=names)
+    frame.index += 1
+    return frame
 
 
 def hide(cells: pd.Series, na_values: Sequence[str]) -> pd.Series:
