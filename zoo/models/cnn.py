@@ -29,7 +29,7 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.models import photo_cnn
 from zoo.models.cnn1d import SequenceCNN, TextCNN
-from zoo.models.convolution import Convolution, ResidualBlock, averaged_down
+from zoo.models.convolution import Convolution, ResidualBlock, averaged_down, to_channels_last
 from zoo.models.photo_cnn import PhotoCNN
 from zoo.models.precision import in_float32
 from zoo.models.rnn.forecasting import forecaster
@@ -99,7 +99,7 @@ class CNN(nn.Module):
                 self.stages.extend(ResidualBlock(width) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-        self.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest
+        to_channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised images (B, C, H, W), any size, to logits or values (B, K), or features without a classifier."""
@@ -172,8 +172,7 @@ class CRNN(nn.Module):
         self.readers = nn.ModuleList(BidirectionalLSTM(fan_in, hidden_size) for fan_in in fans_in[:-1])
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(fans_in[-1], STEPS * (1 + num_classes))
-        self.stages.to(memory_format=torch.channels_last)
-        self.blocks.to(memory_format=torch.channels_last)
+        to_channels_last(self)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Normalised lines (B, 1, H, W), zero beyond their lengths (B,), to logits (B, T, 1 + K) of CTC in float32.

@@ -27,6 +27,13 @@ def _means(size: int, cells: int, like: Tensor) -> Tensor:
     return ((place >= start) & (place < end)).to(like.dtype) / (end - start)
 
 
+def to_channels_last(network: nn.Module) -> None:
+    """Lay out the weights of convolutions as they are fastest; `Module.to` looks at all others, too."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
+
+
 class Convolution(nn.Sequential):
     """Convolution, batch normalisation and ReLU: (B, C, H, W) to (B, width, H / stride, W / stride)."""
 

@@ -74,9 +74,10 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
         raise ArtefactError(fault)
     # A file may hold floats in a smaller precision; networks compute in float32
     filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
-    for name, tensor in filled.items():
-        if tensor.is_floating_point() and tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):
-            raise ArtefactError(f"{name} holds numbers that are not finite (NaN or infinite)")
+    floats = {name: tensor for name, tensor in filled.items() if tensor.is_floating_point() and tensor.numel()}
+    if floats and not torch.stack([end for tensor in floats.values() for end in tensor.aminmax()]).isfinite().all():
+        name = next(name for name, tensor in floats.items() if not tensor.isfinite().all())
+        raise ArtefactError(f"{name} holds numbers that are not finite (NaN or infinite)")
     network.load_state_dict(filled, assign=True)
     return network, spec, calibration
 
