@@ -104,7 +104,7 @@ def import_pandas() -> Any:
         import pandas
     except ImportError as error:
         raise DataError(
-            f"tables, other than rows of plain numbers and known names, take pandas: {install('tables')}"
+            f"tables, other than rows of plain numbers, names and booleans, take pandas: {install('tables')}"
         ) from error
     return pandas
 
