@@ -34,7 +34,6 @@ MISSING_WORDS = MISSING_NAMES | {
     "#div/0!", "#ref!", "#null!", "#num!", "not available", "not known", "unbekannt",
 }  # fmt: skip
 FIRST = 10_000  # cells that tell whether many are alike
-TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 SPACES = " \u00a0\u202f\u2009'’"  # between thousands
 _NUMBER = re.compile(r"\+?(?P<minus>-?)(?=\.?\d)0*(?P<whole>\d*)(?:\.(?P<fraction>\d*?)0*)?", re.ASCII)
 
@@ -386,23 +385,3 @@ def refuse(cells: pd.Series, wrong: pd.Series | np.ndarray, name: str, fault: st
         raise SpecError(
             f"column '{name}', row {cells.index[position]}: '{cell[:60]}{'…' if len(cell) > 60 else ''}' is {fault}"
         )
-
-
-def without_total(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """A table without its last row, if that is one of sums: "Total" is one of its cells, and stands nowhere above."""
-    for name in frame.columns if len(frame) > 2 else ():
-        cell = frame[name].iloc[-1]
-        if not isinstance(cell, str) or cell.strip().rstrip(":").lower() not in TOTALS:
-            continue
-        if not exact_words(frame[name].iloc[:-1]).eq(cell.strip()).any():
-            notes.append(f"the last row is left out: '{cell}' in column '{name}' says that it is one of sums")
-            return _typed_again(frame.iloc[:-1], name)
-    return frame
-
-
-def _typed_again(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The table, whose column may be of numbers without its last cell."""
-    import pandas as pd
-
-    values = pd.to_numeric(frame[name], errors="coerce")
-    return frame.assign(**{name: values}) if values.notna().equals(frame[name].notna()) else frame

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import DataError
 from zoo.files import Mapped
-from zoo.spec.cells import NOT_A_WORD, without_total
+from zoo.spec.cells import NOT_A_WORD, exact_words
 from zoo.spec.dialect import (
     AUTO,
     BLANKS,
@@ -41,6 +41,8 @@ from zoo.spec.parsed import MARKED, UTF8, Parser
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "somme", "suma", "totale", "average", "mean")
 
 
 @dataclass
@@ -125,7 +127,7 @@ def read_delimited(
         if place in huge or zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
             frame[place] = cells
     frame.index += 1
-    frame = without_total(_named(frame, form), form.notes)
+    frame = _without_total(_named(frame, form), form.notes)
     truths = frame.select_dtypes("bool").columns  # or "true" is a number in a file of one row, and a word in others
     for name in truths:
         frame[name] = pd.Series(["False", "True"], dtype="str").take(frame[name].astype("int8")).set_axis(frame.index)
@@ -342,3 +344,23 @@ def _check_rows(path: Path, source: Path | bytes, form: Form, encoding: str) -> 
                     f"{form.width}{shape_hint(path, form, encoding, more=row == 1 and len(cells) == form.width + 1)}"
                 )
     return comments
+
+
+def _without_total(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """A table without its last row, if that is one of sums: "Total" is one of its cells, and stands nowhere above."""
+    for name in frame.columns if len(frame) > 2 else ():
+        cell = frame[name].iloc[-1]
+        if not isinstance(cell, str) or cell.strip().rstrip(":").lower() not in TOTALS:
+            continue
+        if not exact_words(frame[name].iloc[:-1]).eq(cell.strip()).any():
+            notes.append(f"the last row is left out: '{cell}' in column '{name}' says that it is one of sums")
+            return _typed_again(frame.iloc[:-1], name)
+    return frame
+
+
+def _typed_again(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table, whose column may be of numbers without its last cell."""
+    import pandas as pd
+
+    values = pd.to_numeric(frame[name], errors="coerce")
+    return frame.assign(**{name: values}) if values.notna().equals(frame[name].notna()) else frame
