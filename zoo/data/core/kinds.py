@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.core.notations import AFFIXED, Known, are_whole, known_cells, notations_of
+from zoo.data.core.notations import AFFIXED, notations_of
 from zoo.errors import DataError
 from zoo.spec.cells import (
     FALSE_WORDS,
@@ -29,7 +29,8 @@ from zoo.spec.cells import (
 )
 from zoo.spec.date_forms import DATED, MOSTLY, date_form
 from zoo.spec.dialect import Say
-from zoo.spec.digits import by_kind
+from zoo.spec.digits import Texts
+from zoo.spec.known import Known, are_whole, known_cells
 from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
@@ -56,10 +57,17 @@ class Kind:
 IGNORED = Kind("ignore")
 
 
+def known_columns(frame: pd.DataFrame) -> dict[str, Known]:
+    """What is known of each column's cells, by name."""
+    return {str(name): known_cells(cells) for name, cells in one_by_one(frame)}
+
+
 def find(
     frame: pd.DataFrame,
     given: Mapping[str, str],
     say: Say,
+    columns: Mapping[str, Known] | None = None,
+    /,
     *,
     targets: Sequence[str] = (),
     decimal: str | None = None,
@@ -72,6 +80,7 @@ def find(
         frame: the whole table; how cells are written may show in one row alone.
         given: kinds that the user has given, by column.
         say: is told what was found, where it is not plain.
+        columns: what is known of the cells of each; None to find it.
         targets: columns to predict, which are numbers or classes.
         decimal, thousands: how numbers are written, where it is known.
         dates: `day_first` or `month_first`, where 03/04/2021 may be either.
@@ -79,7 +88,7 @@ def find(
     Raises:
         DataError: it is unclear how a column is to be read, or most cells are numbers and some are none.
     """
-    columns = {str(name): known_cells(cells) for name, cells in one_by_one(frame)}
+    columns = known_columns(frame) if columns is None else columns
     notations = notations_of(columns, decimal, thousands)
     plain = Notation(decimal or ".")  # of columns that were read as numbers
     found = {}
@@ -94,7 +103,7 @@ def find(
             found[name] = Kind("number", notation or plain)
             _say_missing(cells, _missing(cells, known), name, kind, say)
         elif kind == "date":
-            found[name] = Kind("date", form=date_form(known.text, name, dates, say, must=True) or "")
+            found[name] = Kind("date", form=date_form(known, name, dates, say, must=True) or "")
         elif kind == "category":
             found[name] = Kind("category", exact=_is_exact(known.text))
         else:
@@ -126,7 +135,7 @@ def _find(
         return Kind("boolean")
     if notation is not None:
         return _find_written(cells, known, name, notation, say)
-    form = date_form(known.text, name, dates, say)
+    form = date_form(known, name, dates, say)
     if form is not None:
         _say_missing(cells, _missing(cells, known), name, "date", say)
         return Kind("date", form=form)
@@ -227,9 +236,8 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     known = exact_words(known).mask(is_missing(known))
     counts = np.bincount(places[places >= 0], minlength=len(known)) * known.notna().to_numpy(bool)
     is_number = pd.to_numeric(known, errors="coerce").notna()
-    is_like_one = known.notna() & by_kind(
-        known.fillna(""), lambda some: some.str.match(AFFIXED) | some.str.match(DATED)
-    ).astype(bool)
+    texts = Texts(known.fillna(""))
+    is_like_one = known.notna() & texts.each(lambda some: some.str.match(AFFIXED) | some.str.match(DATED)).astype(bool)
     for what, fitting in (("a number", is_number), ("a number, an amount or a date", is_like_one)):
         fits = counts[fitting.to_numpy(bool)].sum()
         if MOSTLY <= fits / counts.sum() < 1 and known[fitting].nunique() > FEW:
