@@ -23,6 +23,7 @@ class Known:
 
     Args:
         texts: these cells (N,), missing ones among them.
+        is_whole: whether they are all cells, in order.
         kinds: the first of each kind that is not missing, in order.
         missing: words for missing cells.
         is_number: whether the column holds numbers as such.
@@ -30,6 +31,7 @@ class Known:
     """
 
     texts: Texts
+    is_whole: bool
     kinds: pd.Series
     missing: list[str] = field(default_factory=list)
     is_number: bool = False
@@ -39,8 +41,12 @@ class Known:
     @cached_property
     def is_missing(self) -> np.ndarray:
         """Whether cells are missing, or words for that (N,)."""
+        import numpy as np
+
         cells = self.texts.text
-        return (cells.isna() | cells.isin(self.missing)).to_numpy(bool)
+        if any("#" in word for word in self.missing):  # others of their kind may not be
+            return (cells.isna() | cells.isin(self.missing)).to_numpy(bool)
+        return np.append(self.texts.first.isin(self.missing), True)[self.texts.places]
 
     @cached_property
     def text(self) -> pd.Series:
@@ -97,14 +103,15 @@ def known_cells(cells: pd.Series) -> Known:
         first = cells.iloc[:1] if is_plain(cells.iloc[:1]) else cells.dropna().iloc[:1]
         one = pd.Series([str(first.iloc[0])] if len(first) else [], dtype="string")  # in less time than of text
         is_number = cells.dtype.kind in "iuf"
-        return Known(Texts(one), one, [], is_number, cells.dtype.kind == "f" and not are_whole(cells))
-    texts = Texts((cells if mostly_differ(cells) else pd.Series(cells.dropna().unique())).astype("string"))
+        return Known(Texts(one), False, one, [], is_number, cells.dtype.kind == "f" and not are_whole(cells))
+    is_whole = mostly_differ(cells)
+    texts = Texts((cells if is_whole else pd.Series(cells.dropna().unique())).astype("string"))
     raw = texts.first
     if raw.str.contains("#", regex=False).any():  # #DIV/0! is missing, and #DIV/1! is not
         raw = texts.text.dropna().drop_duplicates()
     text = exact_words(raw)
     missing = text.str.lower().isin(MISSING_WORDS).astype(bool)
-    return Known(texts, text[~missing].drop_duplicates(), raw[missing].tolist())
+    return Known(texts, is_whole, text[~missing].drop_duplicates(), raw[missing].tolist())
 
 
 def are_whole(cells: pd.Series) -> bool:

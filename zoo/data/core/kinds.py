@@ -101,7 +101,7 @@ def find(
             found[name] = Kind(kind)
         elif kind == "number":
             found[name] = Kind("number", notation or plain)
-            _say_missing(cells, _missing(cells, known), name, kind, say)
+            _say_missing(cells, _missing(cells, known), known.missing, name, kind, say)
         elif kind == "date":
             found[name] = Kind("date", form=date_form(known, name, dates, say, must=True) or "")
         elif kind == "category":
@@ -131,13 +131,13 @@ def _find(
     if cells.dtype.kind == "b" or (
         known.head.str.lower().isin(truths).all() and known.text.str.lower().isin(truths).all()
     ):
-        _say_missing(cells, _missing(cells, known), name, "boolean", say)
+        _say_missing(cells, _missing(cells, known), known.missing, name, "boolean", say)
         return Kind("boolean")
     if notation is not None:
         return _find_written(cells, known, name, notation, say)
     form = date_form(known, name, dates, say)
     if form is not None:
-        _say_missing(cells, _missing(cells, known), name, "date", say)
+        _say_missing(cells, _missing(cells, known), known.missing, name, "date", say)
         return Kind("date", form=form)
     if known.kinds.str.fullmatch(TIME_OF_DAY).all():
         hours = known.text.str.extract(r"^(\d+)")[0].astype("int64")
@@ -145,7 +145,7 @@ def _find(
             longest = known.text.iloc[int(hours.argmax())]
             say(f"column '{name}' is left out: '{longest}' is no time of day; write a duration as a number")
             return IGNORED
-        _say_missing(cells, _missing(cells, known), name, "time of day", say)
+        _say_missing(cells, _missing(cells, known), known.missing, name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
     if len(known.different) > FEW:
@@ -184,7 +184,7 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
             return Kind("date")
     _say_codes(cells, low, high, name, say)
     if missing:
-        _say_missing(cells, cells.isna(), name, "number", say)
+        _say_missing(cells, cells.isna(), [], name, "number", say)
     return Kind("number", plain)
 
 
@@ -204,7 +204,7 @@ def _find_written(cells: pd.Series, known: Known, name: str, notation: Notation,
     value = float(written_plainly(pd.Series([example], dtype="string"), notation).iloc[0])
     if notation != PLAIN or len(signed):
         say(f"column '{name}' is read as numbers: '{example}' is {value:.12g}{_unit(notation)}")
-    _say_missing(cells, _missing(cells, known), name, "number", say)
+    _say_missing(cells, _missing(cells, known), known.missing, name, "number", say)
     return Kind("number", notation)
 
 
@@ -273,15 +273,19 @@ def _say_codes(cells: pd.Series, low: float, high: float, name: str, say: Say) -
 
 def _missing(cells: pd.Series, known: Known) -> pd.Series:
     """Whether cells are missing, or words for that, as `known_cells` found them."""
+    import pandas as pd
+
     if cells.dtype == object or cells.dtype.kind == "b":
         return is_missing(cells)
+    if known.is_whole:
+        return pd.Series(known.is_missing, cells.index)
     return cells.isna() | cells.isin(known.missing) if known.missing else cells.isna()
 
 
-def _say_missing(cells: pd.Series, missing: pd.Series, name: str, kind: str, say: Say) -> None:
+def _say_missing(cells: pd.Series, missing: pd.Series, written: list[str], name: str, kind: str, say: Say) -> None:
+    """Say how many cells are missing, and the words for that."""
     if missing.any():
-        written = [] if cells.dtype.kind in "iufM" else sorted(set(map(str, cells[missing].dropna().unique())))
-        shown = f" ({', '.join(map(repr, written[: 2 * SHOWN]))})" if written else ""
+        shown = f" ({', '.join(map(repr, sorted(written)[: 2 * SHOWN]))})" if written else ""
         say(
             f"column '{name}' is a {kind}: {missing.sum()} of {len(cells)} cells are missing{shown}, first in row "
             f"{cells.index[int(missing.to_numpy().argmax())]}"
@@ -324,7 +328,8 @@ def _find_of_words(cells: pd.Series, about: Known, name: str, say: Say) -> Kind:
 
         missing = (is_name(cells) if cells.dtype == object else distinct(cells, is_name)).fillna(False).astype(bool)
         if missing.any():
-            _say_missing(cells, missing | cells.isna(), name, "category", say)
+            written = list(set(map(str, cells[missing].unique())))
+            _say_missing(cells, missing | cells.isna(), written, name, "category", say)
     return Kind("category")
 
 

@@ -31,7 +31,7 @@ from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import Dialect
 from zoo.spec.known import Known
 from zoo.spec.mapped import each_column, joined, let_go
-from zoo.spec.table import AT_ONCE, hide
+from zoo.spec.table import hide
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,16 +210,16 @@ class TableData(DataModule):
         return frame, places
 
     def _read_written(self, frame: pd.DataFrame, columns: dict[str, Known], kinds: Mapping[str, Kind]) -> None:
-        """Read the numbers and dates of a large table once, in its columns of many different ones.
+        """Read numbers and dates once, in columns of many different ones.
 
         A column with a cell that is none is left as it is, so that the cell is quoted; so is one of one date alone.
         """
         import pandas as pd
 
         others = {*self.targets, self.split_by, self.group, self.weight}
-        for name, kind in kinds.items() if len(frame) > AT_ONCE and not self.na_values else ():
+        for name, kind in kinds.items() if not self.na_values else ():
             known = columns.pop(name)
-            if name in others or not isinstance(frame[name].dtype, pd.StringDtype) or len(known.texts) < len(frame):
+            if name in others or not known.is_whole:
                 continue
             if kind.name == "number" and (values := known.numbers(kind.notation)) is not None:
                 frame[name] = values
