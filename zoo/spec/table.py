@@ -199,14 +199,15 @@ class Table(InputKind):
         import numpy as np
 
         encoders = [self._encoder(column, frame[column.name]) for column in self.columns]
-        block = np.empty((min(AT_ONCE, len(frame)), self.width), np.float32)
+        block = np.empty((min(BLOCK, len(frame)), self.width), np.float32)
         for start in range(0, len(frame), AT_ONCE):
             given = [encode(slice(start, start + AT_ONCE)) for encode in encoders]
             count = len(given[0])
             for low in range(0, count, BLOCK):
                 part = slice(low, min(low + BLOCK, count))
-                np.concatenate([numbers[part] for numbers in given], 1, block[part])
-            yield start, block[:count]
+                rows = block[: part.stop - low]
+                np.concatenate([numbers[part] for numbers in given], 1, rows)
+                yield start + low, rows
 
     def _encoder(self, column: Column, cells: pd.Series) -> Callable[[slice], np.ndarray]:
         """What encodes some rows of a column as float32; each different cell once, where the column knows them."""
