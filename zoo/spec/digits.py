@@ -154,8 +154,10 @@ def _kinds(text: pd.Series) -> tuple[np.ndarray, pd.Series]:
     import numpy as np
 
     codes, count = _codes(text)
-    first = np.searchsorted(np.maximum.accumulate(codes), np.arange(count))
-    return np.where(codes < 0, count, codes).astype(np.min_scalar_type(count)), text.iloc[first]
+    first = np.searchsorted(np.maximum.accumulate(codes), np.arange(count, dtype=codes.dtype))
+    places = codes.astype(np.min_scalar_type(count))
+    places[codes < 0] = count
+    return places, text.iloc[first]
 
 
 def _codes(text: pd.Series) -> tuple[np.ndarray, int]:

@@ -63,7 +63,8 @@ class Known:
         """The first hundred of these."""
         import numpy as np
 
-        cells = self.texts.text.iloc[np.flatnonzero(self.texts.text.notna())[:FIRST]]
+        known = np.flatnonzero(self.texts.text.notna())[:FIRST]
+        cells = self.texts.text.iloc[: known.max(initial=-1) + 1].dropna()
         return exact_words(cells[~cells.isin(self.missing)]).drop_duplicates()[:100]
 
     def are_dates(self, form: str) -> bool:
