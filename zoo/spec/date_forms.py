@@ -92,7 +92,7 @@ def _clock(rest: str) -> str:
     return "" if not rest.strip() else {0: "h", 1: "m"}.get(rest.count(":"), "s")
 
 
-def parsed(text: pd.Series, form: str) -> pd.Series:
+def _parsed(text: pd.Series, form: str) -> pd.Series:
     """Whether each text is a date in a form of strptime, "" for ISO 8601."""
     import pandas as pd
 
@@ -105,7 +105,7 @@ def _refuse_impossible(cells: Known, name: str, forms: Sequence[str]) -> None:
         return
     known = cells.different
     for form in forms:
-        is_date = parsed(known, form)
+        is_date = _parsed(known, form)
         if MOSTLY <= is_date.mean() < 1:
             odd = known[~is_date].iloc[0][:40]
             raise DataError(
@@ -117,8 +117,8 @@ def _refuse_impossible(cells: Known, name: str, forms: Sequence[str]) -> None:
 
 def _refuse_several(known: pd.Series, name: str, forms: Sequence[str]) -> None:
     """Refuse dates of which some are written in one way and others in another; they would be categories."""
-    one = max((parsed(known, form) for form in forms), key=lambda fits: int(fits.sum()))
-    if one.any() and any(parsed(known[~one], form).all() for form in ["", *_forms(known[~one].iloc[0])]):
+    one = max((_parsed(known, form) for form in forms), key=lambda fits: int(fits.sum()))
+    if one.any() and any(_parsed(known[~one], form).all() for form in ["", *_forms(known[~one].iloc[0])]):
         raise DataError(
             f"column '{name}' has dates in two forms, '{known[one].iloc[0]}' and '{known[~one].iloc[0]}'; write all in "
             f"one, or give data.kinds={{{name}: category}}"

@@ -44,9 +44,6 @@ class Texts:
     def __init__(self, text: pd.Series) -> None:
         self.text = text
 
-    def __len__(self) -> int:
-        return len(self.text)
-
     @property
     def first(self) -> pd.Series:
         """The first text of each kind, in order (K,)."""
