@@ -182,11 +182,12 @@ class Table(InputKind):
         for rows in parts:
             place[rows] = np.arange(count, count := count + len(rows))
         encoded = np.empty((count, self.width), np.float32)
+        row = np.dtype((np.void, encoded.itemsize * self.width))  # as one thing, it is moved in half the time
         for start, rows in self.encode_blocks(frame):
             places = place[start : start + len(rows)]
             if (places < 0).any():
                 rows, places = rows[places >= 0], places[places >= 0]
-            encoded[places] = rows
+            encoded.view(row)[places, 0] = rows.view(row)[:, 0]
         return list(torch.from_numpy(encoded).split([len(rows) for rows in parts]))
 
     def encode_blocks(self, frame: pd.DataFrame) -> Iterator[tuple[int, np.ndarray]]:
