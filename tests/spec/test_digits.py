@@ -9,7 +9,7 @@ import pytest
 from zoo.errors import SpecError
 from zoo.spec import digits
 from zoo.spec.cells import Notation, numbers, times, written_plainly
-from zoo.spec.digits import Texts, by_kind, first_alike, moments
+from zoo.spec.digits import Texts
 
 
 @pytest.fixture(params=["python", "pyarrow"])
@@ -33,15 +33,15 @@ def column(*texts: str | None, dtype: object = "string") -> pd.Series:
 
 @pytest.mark.usefixtures("together")
 def test_one_text_stands_for_all_that_have_other_digits(kept: pd.StringDtype) -> None:
-    text = column("$1.50", "12", "$9.07", "07", "x\x1ey1", "", "m²", "٣", "x\x1ey2", dtype=kept)  # an Arabic digit
-    texts = Texts(text[2:])
-    assert texts.places.tolist() == [0, 1, 2, 3, 4, 5, 2]
-    assert texts.first.tolist() == ["$9.07", "07", "x\x1ey1", "", "m²", "٣"]
-    assert [rows.tolist() for _, rows in texts.kinds()] == [[0], [1], [2, 6], [3], [4], [5]]
-    assert texts.whole(np.array([0, 1]), [1]).tolist() == [9, 7]
-    assert first_alike(text).tolist() == ["$1.50", "12", "x\x1ey1", "", "m²", "٣"]
-    assert first_alike(text[:0]).tolist() == []
-    assert by_kind(text[:3], lambda some: some.str.isdigit()).tolist() == [False, True, False]
+    text = column(
+        "$1.50", "12", None, "$9.07", "07", "x\x1ey1", "", "m²", "٣", "x\x1ey2", dtype=kept
+    )  # an Arabic digit
+    texts = Texts(text)
+    assert texts.places.tolist() == [0, 1, 6, 0, 1, 2, 3, 4, 5, 2]
+    assert texts.first.tolist() == ["$1.50", "12", "x\x1ey1", "", "m²", "٣"]
+    assert Texts(text[:0]).first.tolist() == []
+    assert Texts(text[:0]).places.tolist() == []
+    assert Texts(text[3:6]).each(lambda some: some.str.isdigit()).tolist() == [False, True, False]
 
 
 @pytest.mark.usefixtures("together")
@@ -82,11 +82,11 @@ def test_numbers_are_those_that_pandas_reads_to_the_last_bit(kept: pd.StringDtyp
 
 @pytest.mark.usefixtures("together")
 @pytest.mark.parametrize(
-    "form", ["%d/%m/%Y", "%m/%d/%y", "%d.%m.%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%d %b %Y", "%m/%d/%Y %I:%M %p"]
+    "form", ["", "%d/%m/%Y", "%m/%d/%y", "%d.%m.%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%d %b %Y", "%m/%d/%Y %I:%M %p"]
 )
 def test_dates_are_those_that_pandas_reads(form: str, kept: pd.StringDtype) -> None:
     day = pd.Timestamp("1996-02-25 21:59:58")
-    cells = [(day + pd.Timedelta(days=7 * n, seconds=61 * n)).strftime(form) for n in range(300)]
+    cells = [(day + pd.Timedelta(days=7 * n, seconds=61 * n)).strftime(form or "%Y-%m-%d %H:%M") for n in range(300)]
     odd = [
         "31/02/2020",
         "1/2/2020",
@@ -97,9 +97,20 @@ def test_dates_are_those_that_pandas_reads(form: str, kept: pd.StringDtype) -> N
         "31/12/9999",
         "1.1.2020 24:00",
     ]
-    cells += [*odd, "31.12.2020 9:05", "2020/12/31 23:59:60", "soon", "2020-01-02", None]
-    found = moments(column(*cells, dtype=kept), form)
-    expected = pd.to_datetime(pd.Series(cells), format=form, errors="coerce").astype("datetime64[us]").to_numpy()
+    cells += [
+        *odd,
+        "31.12.2020 9:05",
+        "2020/12/31 23:59:60",
+        "soon",
+        "2020-01-02",
+        "2021-02-29",
+        "2020-12-31T24:00",
+        None,
+    ]
+    found = Texts(column(*cells, dtype=kept)).moments(form)
+    expected = (
+        pd.to_datetime(pd.Series(cells), format=form or "ISO8601", errors="coerce").astype("datetime64[us]").to_numpy()
+    )
     np.testing.assert_array_equal(found, expected)
     assert (found[:300] == found[:300]).all()  # are times
 

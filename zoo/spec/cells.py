@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
-from zoo.spec.digits import decimals, moments
+from zoo.spec.digits import Texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,16 +194,18 @@ def _numbers(cells: pd.Series, notation: Notation) -> pd.Series:
     import pandas as pd
 
     if isinstance(cells.dtype, pd.StringDtype):
-        found = decimals(
-            cells, lambda part: _read(part, notation).to_numpy(), lambda part: written_plainly(part, notation)
-        )
-        return pd.Series(found, cells.index)
+        return pd.Series(read_numbers(Texts(cells), notation), cells.index)
     if cells.dtype == object and notation != PLAIN:  # numbers as such, beside text
         is_text = cells.map(lambda cell: isinstance(cell, str)).astype(bool)
         values = _floats(cells.mask(is_text))
         values[is_text] = _numbers(cells[is_text].astype("string"), notation)
         return values
     return _read(cells, notation)
+
+
+def read_numbers(texts: Texts, notation: Notation) -> np.ndarray:
+    """Texts as float64 (N,), NaN if they are missing or no numbers, and infinite if they are too large."""
+    return texts.decimals(lambda part: _read(part, notation).to_numpy(), lambda part: written_plainly(part, notation))
 
 
 def _read(cells: pd.Series, notation: Notation) -> pd.Series:
@@ -320,11 +322,10 @@ def times(cells: pd.Series, name: str, form: str = "") -> pd.Series:
 def _times(text: pd.Series, form: str) -> pd.Series:
     import pandas as pd
 
-    if not form or text.dtype.kind == "M":
+    if text.dtype.kind == "M" or (not form and not isinstance(text.dtype, pd.StringDtype)):
         return pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-    found = pd.Series(moments(text.astype("string").str.strip(), form), text.index).dt.tz_localize("UTC")
-    left = found.isna() & text.notna()
-    if left.any():
+    found = pd.Series(Texts(text.astype("string")).moments(form), text.index).dt.tz_localize("UTC")
+    if form and (left := found.isna() & text.notna()).any():
         found[left] = _times(text[left], "").dt.as_unit("us")
     return found
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import DataError
 from zoo.spec.dialect import Say
-from zoo.spec.digits import moments
+from zoo.spec.digits import Texts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zoo.spec.known import Known
 
 ORDERS = ("day_first", "month_first")
 MOSTLY = 0.8  # the share of cells by which a column seems to be of dates or numbers, with some that are none
@@ -24,11 +26,11 @@ _FIXED = (
 )  # fmt: skip
 
 
-def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must: bool = False) -> str | None:
+def date_form(known: Known, name: str, dates: str | None, say: Say, *, must: bool = False) -> str | None:
     """How dates are written, "" if by ISO 8601; None if these are none.
 
     Args:
-        known: the cells as text, without those that are missing.
+        known: the cells, at least one of which is not missing.
         name: of the column.
         dates: one of `ORDERS`, where both fit.
         say: is told how they are read.
@@ -39,34 +41,34 @@ def date_form(known: pd.Series, name: str, dates: str | None, say: Say, *, must:
     """
     import pandas as pd
 
-    if _all_parsed(known, "ISO8601"):
+    if known.are_dates(""):
         return ""
-    forms = _forms(known)
-    fitting = [form for form in forms if _all_parsed(known, form)]
-    if not fitting and re.search(r"\d", known.iloc[0]):
-        fitting = [form for form in _FIXED if _all_parsed(known, form)]
+    first = known.kinds.iloc[0]
+    forms = _forms(first)
+    fitting = [form for form in forms if known.are_dates(form)]
+    if not fitting and re.search(r"\d", first):
+        fitting = [form for form in _FIXED if known.are_dates(form)]
     if {"%d", "%m"} <= {form[:2] for form in fitting} and "." not in fitting[0]:
         if dates is None:
             raise DataError(
-                f"column '{name}': '{known.iloc[0]}' may have the day or the month first, as have all its dates; give "
+                f"column '{name}': '{first}' may have the day or the month first, as have all its dates; give "
                 "data.dates=day_first or data.dates=month_first"
             )
         fitting = [form for form in fitting if form.startswith("%d") == (dates == "day_first")]
     if not fitting:
-        _refuse_impossible(known.drop_duplicates(), name, ["ISO8601", *forms, *_FIXED])
+        _refuse_impossible(known, name, ["", *forms, *_FIXED])
         if must:
-            raise DataError(f"column '{name}': '{known.iloc[0]}' is no date that is known; write 2024-12-31")
+            raise DataError(f"column '{name}': '{first}' is no date that is known; write 2024-12-31")
         return None
     form = fitting[0]
-    day = pd.to_datetime(known[:1], format=form, utc=True).iloc[0].date().isoformat()
+    day = pd.to_datetime(first, format=form, utc=True).date().isoformat()
     order = {"%d": "day first", "%m": "month first"}.get(form[:2], form)
-    say(f"column '{name}' is read as dates, {order}: '{known.iloc[0]}' is {day}")
+    say(f"column '{name}' is read as dates, {order}: '{first}' is {day}")
     return form
 
 
-def _forms(known: pd.Series) -> list[str]:
-    """Forms that the first date may have."""
-    first = known.iloc[0]
+def _forms(first: str) -> list[str]:
+    """Forms that a date may have."""
     if not (match := re.match(r"(\w+\.?)\s*([/.\-, ])\s*(\w+\.?)(?:\2|,?\s)\s*(\d{2,4})(.*)$", first)):
         return []
     one, sign, two, year, rest = match.groups()
@@ -90,24 +92,18 @@ def _clock(rest: str) -> str:
     return "" if not rest.strip() else {0: "h", 1: "m"}.get(rest.count(":"), "s")
 
 
-def _all_parsed(known: pd.Series, form: str) -> bool:
-    """Whether all are dates in this form; mostly the first ones tell."""
-    return all(_parsed(part, form).all() for part in (known[:1], known[:1000], known))
-
-
-def _parsed(known: pd.Series, form: str) -> pd.Series:
-    """Whether each is a date in this form."""
+def _parsed(text: pd.Series, form: str) -> pd.Series:
+    """Whether each text is a date in a form of strptime, "" for ISO 8601."""
     import pandas as pd
 
-    if form == "ISO8601":
-        return pd.to_datetime(known, format=form, errors="coerce", utc=True).notna()
-    return pd.Series(moments(known, form), known.index).notna()
+    return pd.Series(Texts(text).moments(form), text.index).notna()
 
 
-def _refuse_impossible(known: pd.Series, name: str, forms: Sequence[str]) -> None:
+def _refuse_impossible(cells: Known, name: str, forms: Sequence[str]) -> None:
     """Refuse what looks like dates, of which some are no day, such as 2024-02-30; it would be a category."""
-    if not known.str.match(DATED).all():
+    if not cells.kinds.str.match(DATED).all():
         return
+    known = cells.different
     for form in forms:
         is_date = _parsed(known, form)
         if MOSTLY <= is_date.mean() < 1:
@@ -122,7 +118,7 @@ def _refuse_impossible(known: pd.Series, name: str, forms: Sequence[str]) -> Non
 def _refuse_several(known: pd.Series, name: str, forms: Sequence[str]) -> None:
     """Refuse dates of which some are written in one way and others in another; they would be categories."""
     one = max((_parsed(known, form) for form in forms), key=lambda fits: int(fits.sum()))
-    if one.any() and any(_parsed(known[~one], form).all() for form in ["ISO8601", *_forms(known[~one])]):
+    if one.any() and any(_parsed(known[~one], form).all() for form in ["", *_forms(known[~one].iloc[0])]):
         raise DataError(
             f"column '{name}' has dates in two forms, '{known[one].iloc[0]}' and '{known[~one].iloc[0]}'; write all in "
             f"one, or give data.kinds={{{name}: category}}"

@@ -173,8 +173,9 @@ def _check_shape(
     found: dict[int, bool] = {}
     for chunk in _chunks(source, form):
         even = even and not chunk.torn and _is_even(chunk, form.width)
-        blanks = blanks or bool(_beginning_with(" ", chunk).any())
-        for column, zeros in _odd_numbers(chunk).items():
+        first = chunk.bytes[chunk.cells]
+        blanks = blanks or bool((first == ord(" ")).any())
+        for column, zeros in _odd_numbers(chunk, first).items():
             found[column] = found.get(column, False) or zeros
     return found, [] if even else _check_rows(path, source, form, encoding), blanks
 
@@ -198,17 +199,16 @@ def _bytes(source: Path | bytes, skip: int) -> tuple[bytes | Mapped, int]:
 
 
 class Chunk(NamedTuple):
-    """Whole lines: their bytes; of each byte whether it is a separator or an end of a line that stands in no quotes,
-    and the places of these (M,); and those of the ends alone.
+    """Whole lines: their bytes; the places of separators and ends of lines that stand in no quotes (M,), and whether
+    each is an end; and where cells begin, in order.
 
     `torn` says that there are cells of several lines, and quotes that seem to close a cell in the midst of it.
     """
 
     bytes: np.ndarray
-    between: np.ndarray
     marks: np.ndarray
-    ends: np.ndarray
-    quoted: bool
+    is_end: np.ndarray
+    cells: np.ndarray
     torn: bool
 
 
@@ -221,34 +221,45 @@ def _chunks(source: Path | bytes, form: Form) -> Iterator[Chunk]:
         size = LINES
         while True:
             chunk = np.frombuffer(view[start : start + size], np.uint8)
-            between, is_end = chunk == ord(_sign(form)), chunk == ord("\n")
-            if has_quotes := data.find(b'"', start, start + size) >= 0:
-                quotes = chunk == ord('"')
-                lengths = np.diff(np.flatnonzero(quotes), prepend=0, append=len(chunk))
-                outside = np.repeat(np.arange(len(lengths)) % 2 == 0, lengths)
-                between &= outside
+            has_quotes = data.find(b'"', start, start + size) >= 0
+            is_sign = (chunk == ord(_sign(form))) | (chunk == ord("\n"))
+            places = np.flatnonzero(is_sign | (chunk == ord('"')) if has_quotes else is_sign)
+            signs = chunk[places]
+            is_end = signs == ord("\n")
+            if has_quotes:
+                inside = np.bitwise_xor.accumulate((signs == ord('"')).view(np.uint8)).view(bool)
+                outside = ~inside  # and so are quotes that close
                 is_end &= outside
             ends = np.flatnonzero(is_end)
             if start + size >= len(data) or len(ends):
                 break
             size *= 2
-        count = ends[-1] + 1 if start + size < len(data) else len(chunk)
-        chunk, between = chunk[:count], between[:count]
-        between |= is_end[:count]
-        torn = has_quotes and _is_torn(chunk, quotes[:count], outside[:count], _sign(form))
-        yield Chunk(chunk, between, np.flatnonzero(between), ends, has_quotes, torn)
-        start += count
+        if start + size < len(data):
+            count = ends[-1] + 1
+            chunk = chunk[: places[count - 1] + 1]
+            places, signs, is_end = places[:count], signs[:count], is_end[:count]
+        torn = False
+        if has_quotes:
+            outside = outside[: len(places)]
+            torn = _is_torn(chunk, places, signs, outside, _sign(form))
+            kept = np.flatnonzero(outside & (signs != ord('"')))
+            places, is_end = places[kept], is_end[kept]
+        cells = np.zeros(len(places) + 1, np.int64)
+        np.add(places, 1, out=cells[1:])
+        yield Chunk(chunk, places, is_end, cells if cells[-1] < len(chunk) else cells[:-1], torn)
+        start += len(chunk)
         if isinstance(data, Mapped):
             data.touch(1, size)
 
 
-def _is_torn(chunk: np.ndarray, quotes: np.ndarray, outside: np.ndarray, separator: str) -> bool:
+def _is_torn(chunk: np.ndarray, places: np.ndarray, signs: np.ndarray, outside: np.ndarray, separator: str) -> bool:
     """Whether a line ends within quotes, and a quote closes before something else than a separator or another quote."""
     import numpy as np
 
-    if not (~outside & (chunk == ord("\n"))).any():
+    if not (~outside & (signs == ord("\n"))).any():
         return False
-    after = chunk[np.flatnonzero(quotes[:-1] & outside[:-1]) + 1]
+    closing = places[outside & (signs == ord('"'))]
+    after = chunk[closing[closing < len(chunk) - 1] + 1]
     return not np.isin(after, [ord(separator), *b'"\r\n ']).all()
 
 
@@ -256,7 +267,8 @@ def _is_even(lines: Chunk, width: int) -> bool:
     """Whether all lines have as many separators as the header, empty ones apart."""
     import numpy as np
 
-    chunk, _, marks, ends, *_ = lines
+    chunk, marks = lines.bytes, lines.marks
+    ends = marks[lines.is_end]
     if len(chunk) and chunk[-1] != ord("\n"):
         marks, ends = np.append(marks, len(chunk)), np.append(ends, len(chunk))
     if len(marks) == len(ends) * width and (marks[width - 1 :: width] == ends).all():
@@ -268,40 +280,41 @@ def _is_even(lines: Chunk, width: int) -> bool:
     return bool((counts[filled] == width - 1).all())
 
 
-def _beginning_with(character: str, lines: Chunk) -> np.ndarray:
-    """Whether a cell begins at a place with a character (N,)."""
-    places = lines.bytes == ord(character)
-    places[1:] &= lines.between[:-1]
-    return places
+def _odd_numbers(lines: Chunk, first: np.ndarray) -> dict[int, bool]:
+    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False).
 
-
-def _odd_numbers(lines: Chunk) -> dict[int, bool]:
-    """The places of columns with numbers that may be names: with leading zeros (True), or with exponents (False)."""
+    `first` are the first bytes of cells.
+    """
     import numpy as np
 
-    chunk, _, marks, ends, *_ = lines
-    digits = (chunk - ord("0")) < 10  # of unsigned bytes
-    begins = _beginning_with("0", lines)
-    if lines.quoted:
-        begins[1:] |= _beginning_with('"', lines)[:-1] & (chunk[1:] == ord("0"))
-    zeros = _places(begins[:-1] & digits[1:])
-    powers = _places(((chunk[1:-1] | 32) == ord("e")) & digits[:-2] & digits[2:]) + 1
+    chunk, text = lines.bytes, lines.bytes.tobytes()
+    zeros = _before(chunk, lines.cells, np.flatnonzero(first == ord("0")), 1)
+    if b'"' in text:
+        quotes = np.flatnonzero(first == ord('"'))
+        quotes = quotes[chunk.take(lines.cells[quotes] + 1, mode="clip") == ord("0")]
+        zeros = np.append(zeros, _before(chunk, lines.cells, quotes, 2))
+    powers = np.zeros(0, np.int64)
+    if b"e" in text or b"E" in text:
+        powers = np.flatnonzero((chunk[1:-1] | 32) == ord("e")) + 1
+        powers = powers[_is_digit(chunk[powers - 1]) & _is_digit(chunk[powers + 1])]
     found: dict[int, bool] = {}
-    for places, kind in ((zeros, True), (powers, False)):
-        if len(places):
-            line_begins = np.concatenate([[0], np.searchsorted(marks, ends) + 1])  # among all marks
-            before = np.searchsorted(marks, places)
-            columns = before - line_begins[np.searchsorted(line_begins, before, side="right") - 1]
-            for column in np.unique(columns).tolist():
+    for cells, kind in ((zeros, True), (np.searchsorted(lines.marks, powers), False)):
+        if len(cells):
+            line_begins = np.append(0, np.flatnonzero(lines.is_end) + 1)  # among all cells
+            columns = cells - line_begins[np.searchsorted(line_begins, cells, side="right") - 1]
+            for column in np.flatnonzero(np.bincount(columns)).tolist():
                 found[column] = found.get(column, False) or kind
     return found
 
 
-def _places(where: np.ndarray) -> np.ndarray:
-    """The places that are true; mostly there is none, which is found ten times as fast."""
-    import numpy as np
+def _before(chunk: np.ndarray, begins: np.ndarray, cells: np.ndarray, count: int) -> np.ndarray:
+    """Those of some cells that have a digit after so many characters."""
+    after = begins[cells] + count
+    return cells[(after < len(chunk)) & _is_digit(chunk.take(after, mode="clip"))]
 
-    return np.flatnonzero(where) if where.any() else np.zeros(0, np.int64)
+
+def _is_digit(characters: np.ndarray) -> np.ndarray:
+    return (characters - ord("0")) < 10  # of unsigned bytes
 
 
 def _names_in(cells: pd.Series, zeros: bool) -> bool:

@@ -191,11 +191,12 @@ class Table(InputKind):
         for rows in parts:
             place[rows] = np.arange(count, count := count + len(rows))
         encoded = np.empty((count, self.width), np.float32)
+        row = np.dtype((np.void, encoded.itemsize * self.width))  # as one thing, it is moved in half the time
         for start, rows in self.encode_blocks(frame):
             places = place[start : start + len(rows)]
             if (places < 0).any():
                 rows, places = rows[places >= 0], places[places >= 0]
-            encoded[places] = rows
+            encoded.view(row)[places, 0] = rows.view(row)[:, 0]
         return list(torch.from_numpy(encoded).split([len(rows) for rows in parts]))
 
     def encode_blocks(self, frame: pd.DataFrame) -> Iterator[tuple[int, np.ndarray]]:
@@ -208,14 +209,15 @@ class Table(InputKind):
         import numpy as np
 
         encoders = [self._encoder(column, frame[column.name]) for column in self.columns]
-        block = np.empty((min(AT_ONCE, len(frame)), self.width), np.float32)
+        block = np.empty((min(BLOCK, len(frame)), self.width), np.float32)
         for start in range(0, len(frame), AT_ONCE):
             given = [encode(slice(start, start + AT_ONCE)) for encode in encoders]
             count = len(given[0])
             for low in range(0, count, BLOCK):
                 part = slice(low, min(low + BLOCK, count))
-                np.concatenate([numbers[part] for numbers in given], 1, block[part])
-            yield start, block[:count]
+                rows = block[: part.stop - low]
+                np.concatenate([numbers[part] for numbers in given], 1, rows)
+                yield start + low, rows
 
     def _encoder(self, column: Column, cells: pd.Series) -> Callable[[slice], np.ndarray]:
         """What encodes some rows of a column as float32; each different cell once, where the column knows them."""

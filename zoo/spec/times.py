@@ -11,6 +11,7 @@ from zoo.errors import ConfigError, DataError, SpecError
 from zoo.spec.cells import days, exact_words, is_missing, numbers
 from zoo.spec.date_forms import date_form
 from zoo.spec.dialect import Say
+from zoo.spec.known import known_cells
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,10 +153,7 @@ def _periods(cells: pd.Series) -> pd.Series | None:
 
 
 def _form(cells: pd.Series, name: str, dates: str | None, say: Say) -> str:
-    import pandas as pd
-
-    different = pd.Series(exact_words(pd.Series(cells.unique())), dtype="string")
-    return date_form(different, name, dates, say) or ""
+    return date_form(known_cells(cells), name, dates, say) or ""
 
 
 def check_zone(timezone: str) -> None:

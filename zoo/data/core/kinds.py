@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.core.notations import AFFIXED, Known, are_whole, known_cells, notations_of
+from zoo.data.core.notations import AFFIXED, notations_of
 from zoo.errors import DataError
 from zoo.spec.cells import (
     FALSE_WORDS,
@@ -29,7 +29,8 @@ from zoo.spec.cells import (
 )
 from zoo.spec.date_forms import DATED, MOSTLY, date_form
 from zoo.spec.dialect import Say
-from zoo.spec.digits import by_kind
+from zoo.spec.digits import Texts
+from zoo.spec.known import Known, are_whole, known_cells
 from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
@@ -56,10 +57,17 @@ class Kind:
 IGNORED = Kind("ignore")
 
 
+def known_columns(frame: pd.DataFrame) -> dict[str, Known]:
+    """What is known of each column's cells, by name."""
+    return {str(name): known_cells(cells) for name, cells in one_by_one(frame)}
+
+
 def find(
     frame: pd.DataFrame,
     given: Mapping[str, str],
     say: Say,
+    columns: Mapping[str, Known] | None = None,
+    /,
     *,
     targets: Sequence[str] = (),
     decimal: str | None = None,
@@ -72,6 +80,7 @@ def find(
         frame: the whole table; how cells are written may show in one row alone.
         given: kinds that the user has given, by column.
         say: is told what was found, where it is not plain.
+        columns: what is known of the cells of each; None to find it.
         targets: columns to predict, which are numbers or classes.
         decimal, thousands: how numbers are written, where it is known.
         dates: `day_first` or `month_first`, where 03/04/2021 may be either.
@@ -79,7 +88,7 @@ def find(
     Raises:
         DataError: it is unclear how a column is to be read, or most cells are numbers and some are none.
     """
-    columns = {str(name): known_cells(cells) for name, cells in one_by_one(frame)}
+    columns = known_columns(frame) if columns is None else columns
     notations = notations_of(columns, decimal, thousands)
     plain = Notation(decimal or ".")  # of columns that were read as numbers
     found = {}
@@ -92,9 +101,9 @@ def find(
             found[name] = Kind(kind)
         elif kind == "number":
             found[name] = Kind("number", notation or plain)
-            _say_missing(cells, _missing(cells, known), name, kind, say)
+            _say_missing(cells, _missing(cells, known), known.missing, name, kind, say)
         elif kind == "date":
-            found[name] = Kind("date", form=date_form(known.text, name, dates, say, must=True) or "")
+            found[name] = Kind("date", form=date_form(known, name, dates, say, must=True) or "")
         elif kind == "category":
             found[name] = Kind("category", exact=_is_exact(known.text))
         else:
@@ -122,13 +131,13 @@ def _find(
     if cells.dtype.kind == "b" or (
         known.head.str.lower().isin(truths).all() and known.text.str.lower().isin(truths).all()
     ):
-        _say_missing(cells, _missing(cells, known), name, "boolean", say)
+        _say_missing(cells, _missing(cells, known), known.missing, name, "boolean", say)
         return Kind("boolean")
     if notation is not None:
         return _find_written(cells, known, name, notation, say)
-    form = date_form(known.text, name, dates, say)
+    form = date_form(known, name, dates, say)
     if form is not None:
-        _say_missing(cells, _missing(cells, known), name, "date", say)
+        _say_missing(cells, _missing(cells, known), known.missing, name, "date", say)
         return Kind("date", form=form)
     if known.kinds.str.fullmatch(TIME_OF_DAY).all():
         hours = known.text.str.extract(r"^(\d+)")[0].astype("int64")
@@ -136,7 +145,7 @@ def _find(
             longest = known.text.iloc[int(hours.argmax())]
             say(f"column '{name}' is left out: '{longest}' is no time of day; write a duration as a number")
             return IGNORED
-        _say_missing(cells, _missing(cells, known), name, "time of day", say)
+        _say_missing(cells, _missing(cells, known), known.missing, name, "time of day", say)
         say(f"column '{name}' is read as times of day, which turn with the day")
         return Kind("time")
     if len(known.different) > FEW:
@@ -175,7 +184,7 @@ def _find_of_numbers(cells: pd.Series, name: str, plain: Notation, say: Say) -> 
             return Kind("date")
     _say_codes(cells, low, high, name, say)
     if missing:
-        _say_missing(cells, cells.isna(), name, "number", say)
+        _say_missing(cells, cells.isna(), [], name, "number", say)
     return Kind("number", plain)
 
 
@@ -195,7 +204,7 @@ def _find_written(cells: pd.Series, known: Known, name: str, notation: Notation,
     value = float(written_plainly(pd.Series([example], dtype="string"), notation).iloc[0])
     if notation != PLAIN or len(signed):
         say(f"column '{name}' is read as numbers: '{example}' is {value:.12g}{_unit(notation)}")
-    _say_missing(cells, _missing(cells, known), name, "number", say)
+    _say_missing(cells, _missing(cells, known), known.missing, name, "number", say)
     return Kind("number", notation)
 
 
@@ -227,9 +236,8 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
     known = exact_words(known).mask(is_missing(known))
     counts = np.bincount(places[places >= 0], minlength=len(known)) * known.notna().to_numpy(bool)
     is_number = pd.to_numeric(known, errors="coerce").notna()
-    is_like_one = known.notna() & by_kind(
-        known.fillna(""), lambda some: some.str.match(AFFIXED) | some.str.match(DATED)
-    ).astype(bool)
+    texts = Texts(known.fillna(""))
+    is_like_one = known.notna() & texts.each(lambda some: some.str.match(AFFIXED) | some.str.match(DATED)).astype(bool)
     for what, fitting in (("a number", is_number), ("a number, an amount or a date", is_like_one)):
         fits = counts[fitting.to_numpy(bool)].sum()
         if MOSTLY <= fits / counts.sum() < 1 and known[fitting].nunique() > FEW:
@@ -265,15 +273,19 @@ def _say_codes(cells: pd.Series, low: float, high: float, name: str, say: Say) -
 
 def _missing(cells: pd.Series, known: Known) -> pd.Series:
     """Whether cells are missing, or words for that, as `known_cells` found them."""
+    import pandas as pd
+
     if cells.dtype == object or cells.dtype.kind == "b":
         return is_missing(cells)
+    if known.is_whole:
+        return pd.Series(known.is_missing, cells.index)
     return cells.isna() | cells.isin(known.missing) if known.missing else cells.isna()
 
 
-def _say_missing(cells: pd.Series, missing: pd.Series, name: str, kind: str, say: Say) -> None:
+def _say_missing(cells: pd.Series, missing: pd.Series, written: list[str], name: str, kind: str, say: Say) -> None:
+    """Say how many cells are missing, and the words for that."""
     if missing.any():
-        written = [] if cells.dtype.kind in "iufM" else sorted(set(map(str, cells[missing].dropna().unique())))
-        shown = f" ({', '.join(map(repr, written[: 2 * SHOWN]))})" if written else ""
+        shown = f" ({', '.join(map(repr, sorted(written)[: 2 * SHOWN]))})" if written else ""
         say(
             f"column '{name}' is a {kind}: {missing.sum()} of {len(cells)} cells are missing{shown}, first in row "
             f"{cells.index[int(missing.to_numpy().argmax())]}"
@@ -316,7 +328,8 @@ def _find_of_words(cells: pd.Series, about: Known, name: str, say: Say) -> Kind:
 
         missing = (is_name(cells) if cells.dtype == object else distinct(cells, is_name)).fillna(False).astype(bool)
         if missing.any():
-            _say_missing(cells, missing | cells.isna(), name, "category", say)
+            written = list(set(map(str, cells[missing].unique())))
+            _say_missing(cells, missing | cells.isna(), written, name, "category", say)
     return Kind("category")
 
 

@@ -7,25 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.spec.cells import (
-    FIRST,
-    MISSING_WORDS,
-    PLAIN,
-    SPACES,
-    Notation,
-    exact_words,
-    is_plain,
-    mostly_differ,
-    with_minus,
-)
+from zoo.spec.cells import PLAIN, SPACES, Notation, with_minus
 from zoo.spec.delimited import Delimited
-from zoo.spec.digits import first_alike
 from zoo.spec.files import read_file
+from zoo.spec.known import Known, known_cells
 from zoo.spec.mapped import one_by_one
 
 if TYPE_CHECKING:
@@ -68,78 +56,6 @@ def has_decimal_commas(frame: pd.DataFrame) -> bool:
                 return False
             has_commas = True
     return has_commas
-
-
-@dataclass(frozen=True)
-class Known:
-    """The cells of a column that are not missing, as text: of a column of numbers, one.
-
-    Args:
-        kinds: the first of each kind, in order: of those that differ in their digits alone.
-        cells: of the column, each at least once, words for missing ones among them.
-        missing: these words.
-        is_number: whether the column holds numbers as such.
-        fractions: whether some of these have fractions.
-    """
-
-    kinds: pd.Series
-    cells: pd.Series
-    missing: list[str] = field(default_factory=list)
-    is_number: bool = False
-    fractions: bool = False
-
-    @cached_property
-    def text(self) -> pd.Series:
-        """All cells; those of a column whose words recur, once each."""
-        return _without(self.cells, self.missing)
-
-    @cached_property
-    def different(self) -> pd.Series:
-        """The different cells, in order."""
-        return self.text.drop_duplicates(ignore_index=True)
-
-    @cached_property
-    def head(self) -> pd.Series:
-        """The first hundred different cells."""
-        return _without(self.cells.iloc[:FIRST], self.missing).drop_duplicates()[:100]
-
-
-def _without(cells: pd.Series, missing: list[str]) -> pd.Series:
-    return exact_words(cells[~cells.isin(missing)] if missing else cells).astype("string")
-
-
-def known_cells(cells: pd.Series) -> Known:
-    """What is known of a column's cells: mostly, what the first of each kind tell."""
-    import pandas as pd
-
-    if cells.dtype.kind in "iufMmb":
-        first = cells.iloc[:1] if is_plain(cells.iloc[:1]) else cells.dropna().iloc[:1]
-        one = pd.Series([str(first.iloc[0])] if len(first) else [], dtype="string")  # in less time than of text
-        is_number = cells.dtype.kind in "iuf"
-        return Known(one, one, [], is_number, cells.dtype.kind == "f" and not are_whole(cells))
-    known = cells.dropna() if mostly_differ(cells) else pd.Series(cells.dropna().unique())
-    known = known.astype("string")
-    raw = first_alike(known)
-    if raw.str.contains("#", regex=False).any():  # #DIV/0! is missing, and #DIV/1! is not
-        raw = known.drop_duplicates()
-    text = exact_words(raw)
-    missing = text.str.lower().isin(MISSING_WORDS).astype(bool)
-    return Known(text[~missing].drop_duplicates(), known, raw[missing].tolist())
-
-
-def are_whole(cells: pd.Series) -> bool:
-    """Whether numbers have no fractions; those that are missing apart."""
-    import numpy as np
-
-    if cells.dtype.kind in "iu":
-        return True
-    values = cells.to_numpy() if isinstance(cells.dtype, np.dtype) else cells.dropna().to_numpy("float64")
-    for part in (values[:1000], values):  # mostly the first ones tell
-        known = part[~np.isnan(part)]
-        with np.errstate(invalid="ignore"):
-            if (known - np.trunc(known) != 0).any():  # of infinite ones it is NaN
-                return False
-    return True
 
 
 def notations_of(columns: Mapping[str, Known], decimal: str | None, thousands: str | None) -> dict[str, Notation]:

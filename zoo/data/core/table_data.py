@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -26,12 +25,13 @@ from zoo.data.core.targets import TARGET_KINDS, several_in_one
 from zoo.errors import ConfigError, DataError, SpecError, unknown
 from zoo.files import quoted
 from zoo.spec import Classes, Features, Spec, Table, Values
-from zoo.spec.cells import compact, days, numbers, times, words
+from zoo.spec.cells import compact, days, numbers, words
 from zoo.spec.columns import Number
 from zoo.spec.date_forms import ORDERS
 from zoo.spec.dialect import Dialect
+from zoo.spec.known import Known
 from zoo.spec.mapped import each_column, joined, let_go
-from zoo.spec.table import AT_ONCE, hide
+from zoo.spec.table import hide
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,8 +155,10 @@ class TableData(DataModule):
 
         frame, ends = self._whole()
         try:
-            kinds = column_kinds.find(frame, self.kinds, self.note, targets=self.targets, **self._notation())
-            self._read_written(frame, kinds)
+            columns = column_kinds.known_columns(frame)
+            kinds = column_kinds.find(frame, self.kinds, self.note, columns, targets=self.targets, **self._notation())
+            self._read_written(frame, columns, kinds)
+            del columns
             known = {split: self._with_target(frame.iloc[begin:end], kinds) for split, (begin, end) in ends.items()}
             del frame  # a table may be large
             labels = self._labels(pd.concat([rows[self.targets] for rows in known.values()]), kinds)
@@ -207,21 +209,23 @@ class TableData(DataModule):
             frame[name] = compact(frame[name])
         return frame, places
 
-    def _read_written(self, frame: pd.DataFrame, kinds: Mapping[str, Kind]) -> None:
-        """Read the numbers and dates of a large table once, in its columns of many different ones.
+    def _read_written(self, frame: pd.DataFrame, columns: dict[str, Known], kinds: Mapping[str, Kind]) -> None:
+        """Read numbers and dates once, in columns of many different ones.
 
         A column with a cell that is none is left as it is, so that the cell is quoted; so is one of one date alone.
         """
         import pandas as pd
 
         others = {*self.targets, self.split_by, self.group, self.weight}
-        for name, kind in kinds.items() if len(frame) > AT_ONCE and not self.na_values else ():
-            if name in others or not isinstance(frame[name].dtype, pd.StringDtype):
+        for name, kind in kinds.items() if not self.na_values else ():
+            known = columns.pop(name)
+            if name in others or not known.is_whole:
                 continue
-            with suppress(SpecError):
-                if kind.name == "number":
-                    frame[name] = numbers(frame[name], name, kind.notation)
-                elif kind.name == "date" and (read := times(frame[name], name, kind.form)).min() < read.max():
+            if kind.name == "number" and (values := known.numbers(kind.notation)) is not None:
+                frame[name] = values
+            elif kind.name == "date" and (times := known.times(kind.form)) is not None:
+                read = pd.Series(times, frame.index, copy=False).dt.tz_localize("UTC")
+                if read.min() < read.max():
                     frame[name] = read
 
     def _weights(self, cells: pd.Series) -> Tensor:
