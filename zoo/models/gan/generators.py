@@ -6,10 +6,12 @@ set shift and scale of each normalisation (Huang and Belongie, "Arbitrary style 
 instance normalization", 2017); the discriminator takes the condition by projection (Miyato and Koyama, "cGANs with
 projection discriminator", 2018). A sentence is read by a recurrent network (Reed et al., "Generative adversarial text
 to image synthesis", 2016), and joined with the noise by a mapping network (Karras et al., "A style-based generator
-architecture for generative adversarial networks", 2019).
+architecture for generative adversarial networks", 2019). A scene may be drawn object by object, each in a frame of its
+own that is set somewhere over the others (Yang et al., "LR-GAN: layered recursive generative adversarial networks",
+2017; the frame is as in Eslami et al., "Attend, infer, repeat", 2016).
 
 Shape letters: B batch, C channels, H height, W width, T tokens, L numbers of noise, E numbers of a condition,
-M features of an image.
+M features of an image, K objects of a scene, N = B K pictures.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from zoo.models.gan.unet import GROUPS, check_groups, laid_out, skip
 from zoo.models.rnn.recurrent import Stack
 
 fx.wrap("laid_out")
+fx.wrap("framed_at")
 
 COARSEST = 7  # longest side of the first feature map
 MAPPED = 256  # numbers of noise and sentence after the mapping network
@@ -88,6 +91,8 @@ class Generator(nn.Module):
         latent_dim: L, at least 1.
         width: channels of the finest feature map, a multiple of 8; they double with each halving.
         blocks: convolutions at each size, at least 1; more of them give finer shapes.
+        objects: K of a text's scene, each drawn in a frame of half the height and width and set over those before it
+            and a plain ground, so that one may lie in front of another; 0 for images that are drawn as a whole.
 
     Raises:
         ValueError: a number is out of range.
@@ -105,19 +110,23 @@ class Generator(nn.Module):
         latent_dim: int = 64,
         width: int = 16,
         blocks: int = 1,
+        objects: int = 0,
     ) -> None:
         super().__init__()
         check.whole("blocks", blocks)
         check_groups(width)
         self.latent_dim = check.whole("latent_dim", latent_dim)
-        self.sizes = halvings(*size)[::-1]  # coarsest first
-        widths = [width << level for level in range(len(self.sizes))][::-1]
+        self.objects, self.size = _check_objects(objects, codes, size), size
+        levels = range(1 if objects else 0, len(halvings(*size)))
+        self.sizes = [halvings(*size)[level] for level in levels][::-1]  # coarsest first
+        widths = [width << level for level in levels][::-1]
         embedding_dim = MIXED if codes else latent_dim if classes else 0
         self.reader = condition_encoder(classes, codes, embedding_dim)
         given = latent_dim + embedding_dim
         self.mapping: nn.Module = nn.Identity()
         if codes:  # the position of a shape depends on noise and sentence together
-            self.mapping = nn.Sequential(nn.Linear(given, MAPPED), nn.SiLU(), nn.Linear(MAPPED, MAPPED), nn.SiLU())
+            codes_out = (1 + objects) * MAPPED  # of the whole or its ground, and of each object
+            self.mapping = nn.Sequential(nn.Linear(given, MAPPED), nn.SiLU(), nn.Linear(MAPPED, codes_out), nn.SiLU())
             given = MAPPED
         self.mix = nn.Sequential(nn.Linear(given, MIXED), nn.SiLU())
         self.first = nn.Linear(given, widths[0] * prod(self.sizes[0]))
@@ -126,7 +135,12 @@ class Generator(nn.Module):
             for fan_in, fan_out in zip([widths[0], *widths], widths)
             for place in range(blocks)
         )
-        self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
+        drawn = channels + 1 if objects else channels  # with the opacity of an object
+        self.head = nn.Sequential(
+            nn.GroupNorm(GROUPS, widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], drawn, 3, padding=1)
+        )
+        if objects:
+            self.ground, self.centre = nn.Linear(MAPPED, channels), nn.Linear(MAPPED, 2)
 
     def forward(self, noise: Tensor, condition: Tensor | Read | None = None, lengths: Tensor | None = None) -> Tensor:
         """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1.
@@ -138,14 +152,31 @@ class Generator(nn.Module):
             read = condition.features if type(condition) is Read else self.reader(condition, lengths)
             given = torch.cat([noise, read.to(noise.dtype)], dim=1)
         given = self.mapping(given)
+        return self._scene(given.unflatten(1, (1 + self.objects, -1))) if self.objects else self._drawn(given).tanh()
+
+    def _scene(self, codes: Tensor) -> Tensor:
+        """Codes of the ground and of the objects (B, 1 + K, M) to images (B, C, H, W) in -1..1, the last in front."""
+        each = codes[:, 1:].flatten(0, 1)
+        drawn, centres = self._drawn(each), self.centre(each).float().tanh()
+        colours, opacities = drawn[:, :-1].tanh(), drawn[:, -1:].sigmoid()
+        layers = framed_at(torch.cat([colours * opacities, opacities], dim=1), centres, self.sizes[-1], self.size)
+        layers = layers.unflatten(0, (-1, self.objects))
+        image = self.ground(codes[:, 0]).float().tanh()[:, :, None, None]
+        for place in range(self.objects):
+            image = image * (1 - layers[:, place, -1:]) + layers[:, place, :-1]
+        return image
+
+    def _drawn(self, given: Tensor) -> Tensor:
+        """Codes (N, M) to what the head gives for them, (N, C, H, W) of whole images or (N, C + 1, H / 2, W / 2)."""
         mixed = self.mix(given)
-        x = laid_out(self.first(given).view(noise.shape[0], -1, *self.sizes[0]))
+        x = laid_out(self.first(given).view(given.shape[0], -1, *self.sizes[0]))
         each = len(self.blocks) // len(self.sizes)
         for place, block in enumerate(self.blocks):
             if place and place % each == 0:  # the first of a larger size
                 x = functional.interpolate(x, size=self.sizes[place // each], mode="nearest")
             x = block(x, mixed)
-        return self.head(x).float().tanh()
+        drawn: Tensor = self.head(x).float()
+        return drawn
 
     def generate(self, *given: Tensor, seed: int | None = None) -> Tensor:
         """Generate an image for each condition, or for each seed (B,) where there are none.
@@ -169,6 +200,23 @@ class Generator(nn.Module):
     def noise(self, seeds: Iterable[int]) -> Tensor:
         """The noise (B, L) of B seeds, on the CPU."""
         return torch.stack([_noise(self.latent_dim, seed) for seed in seeds])
+
+
+def framed_at(pictures: Tensor, centres: Tensor, frame: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Pictures (N, C, h, w) of a frame's size in the midst of nothing, (N, C, H, W), moved by fractions of a pixel too.
+
+    Args:
+        centres: (N, 2), down and across; -1 and 1 are the edges of the whole.
+        frame, size: h and w, H and W.
+    """
+    weights = []  # of each old pixel in each new one, (N, 1, new, old) for either axis
+    for axis in (0, 1):
+        old = torch.arange(frame[axis], device=pictures.device) - (frame[axis] - 1) / 2
+        new = torch.arange(size[axis], device=pictures.device) - (size[axis] - 1) / 2
+        moved = centres[:, axis, None, None, None] * (size[axis] / 2)
+        weights.append((1 - (new[:, None] - old - moved).abs()).clamp(min=0))
+    with torch.autocast(pictures.device.type, enabled=False):
+        return weights[0] @ pictures @ weights[1].transpose(2, 3)
 
 
 class ModulatedBlock(nn.Module):
@@ -257,6 +305,15 @@ def halvings(height: int, width: int) -> list[tuple[int, int]]:
     while max(sizes[-1]) > COARSEST and min(sizes[-1]) >= 4:
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
     return sizes
+
+
+def _check_objects(objects: int, codes: int, size: tuple[int, int]) -> int:
+    check.whole("objects", objects, 0)
+    if objects and not codes:
+        raise ValueError(f"objects are of a text's scene, got {objects} without a text")
+    if objects and len(halvings(*size)) == 1:
+        raise ValueError(f"images of {size[0]} x {size[1]} pixels are too small for objects; they need 8 each way")
+    return objects
 
 
 def _noise(latent_dim: int, seed: int) -> Tensor:
