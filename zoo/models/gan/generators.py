@@ -129,7 +129,8 @@ class Generator(nn.Module):
             self.mapping = nn.Sequential(nn.Linear(given, MAPPED), nn.SiLU(), nn.Linear(MAPPED, codes_out), nn.SiLU())
             given = MAPPED
         self.mix = nn.Sequential(nn.Linear(given, MIXED), nn.SiLU())
-        self.first = nn.Linear(given, widths[0] * prod(self.sizes[0]))
+        self.coarsest = (widths[0], *self.sizes[0])
+        self.first = nn.Linear(given, prod(self.coarsest))
         self.blocks = nn.ModuleList(
             ModulatedBlock(fan_out if place else fan_in, fan_out, MIXED)
             for fan_in, fan_out in zip([widths[0], *widths], widths)
@@ -152,24 +153,22 @@ class Generator(nn.Module):
             read = condition.features if type(condition) is Read else self.reader(condition, lengths)
             given = torch.cat([noise, read.to(noise.dtype)], dim=1)
         given = self.mapping(given)
-        return self._scene(given.unflatten(1, (1 + self.objects, -1))) if self.objects else self._drawn(given).tanh()
+        return self._scene(given.view(-1, 1 + self.objects, MAPPED)) if self.objects else self._drawn(given).tanh()
 
     def _scene(self, codes: Tensor) -> Tensor:
         """Codes of the ground and of the objects (B, 1 + K, M) to images (B, C, H, W) in -1..1, the last in front."""
-        each = codes[:, 1:].flatten(0, 1)
+        each = codes[:, 1:].reshape(-1, MAPPED)
         drawn, centres = self._drawn(each), self.centre(each).float().tanh()
         colours, opacities = drawn[:, :-1].tanh(), drawn[:, -1:].sigmoid()
-        layers = framed_at(torch.cat([colours * opacities, opacities], dim=1), centres, self.sizes[-1], self.size)
-        layers = layers.unflatten(0, (-1, self.objects))
-        image = self.ground(codes[:, 0]).float().tanh()[:, :, None, None]
-        for place in range(self.objects):
-            image = image * (1 - layers[:, place, -1:]) + layers[:, place, :-1]
-        return image
+        pictures = torch.cat([colours * opacities, opacities], dim=1)
+        layers = framed_at(pictures, centres, self.sizes[-1], self.size)
+        layers = layers.view(-1, self.objects, *layers.shape[1:])
+        return overlaid(self.ground(codes[:, 0]).float().tanh(), layers, self.objects)
 
     def _drawn(self, given: Tensor) -> Tensor:
         """Codes (N, M) to what the head gives for them, (N, C, H, W) of whole images or (N, C + 1, H / 2, W / 2)."""
         mixed = self.mix(given)
-        x = laid_out(self.first(given).view(given.shape[0], -1, *self.sizes[0]))
+        x = laid_out(self.first(given).view(-1, *self.coarsest))
         each = len(self.blocks) // len(self.sizes)
         for place, block in enumerate(self.blocks):
             if place and place % each == 0:  # the first of a larger size
@@ -217,6 +216,17 @@ def framed_at(pictures: Tensor, centres: Tensor, frame: tuple[int, int], size: t
         weights.append((1 - (new[:, None] - old - moved).abs()).clamp(min=0))
     with torch.autocast(pictures.device.type, enabled=False):
         return weights[0] @ pictures @ weights[1].transpose(2, 3)
+
+
+def overlaid(ground: Tensor, layers: Tensor, count: int) -> Tensor:
+    """Colours (B, C) under layers (B, K, C + 1, H, W), the last in front, to images (B, C, H, W).
+
+    A layer holds its colours times its opacity, and its opacity (Porter and Duff, "Compositing digital images", 1984).
+    """
+    image = ground[:, :, None, None]
+    for place in range(count):
+        image = image * (1 - layers[:, place, -1:]) + layers[:, place, :-1]
+    return image
 
 
 class ModulatedBlock(nn.Module):
