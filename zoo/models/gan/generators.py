@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -28,7 +28,7 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.models.gan.discriminators import constrain, halving_convolutions
 from zoo.models.gan.unet import GROUPS, check_groups, laid_out, skip
-from zoo.models.rnn.recurrent import Stack
+from zoo.models.rnn.recurrent import Stack, real_steps
 
 fx.wrap("laid_out")
 fx.wrap("framed_at")
@@ -36,6 +36,14 @@ fx.wrap("framed_at")
 COARSEST = 7  # longest side of the first feature map
 MAPPED = 256  # numbers of noise and sentence after the mapping network
 MIXED = 128  # numbers that set the normalisations, and features of the discriminator before its score
+
+
+class Read(NamedTuple):
+    """What the encoder of a condition gave for each: (B, E), and of texts also each word in its sentence (B, T, S)."""
+
+    features: Tensor
+    states: Tensor | None = None
+    lengths: Tensor | None = None
 
 
 class Labels(nn.Embedding):
@@ -46,6 +54,9 @@ class Labels(nn.Embedding):
 
     def forward(self, labels: Tensor, lengths: None = None) -> Tensor:
         return super().forward(labels)
+
+    def read(self, labels: Tensor, lengths: None = None) -> Read:
+        return Read(self(labels))
 
 
 class Sentences(nn.Module):
@@ -58,15 +69,12 @@ class Sentences(nn.Module):
         self.out = nn.Linear(self.stack.out_features, embedding_dim)
 
     def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
+        return self.read(codes, lengths).features
+
+    def read(self, codes: Tensor, lengths: Tensor) -> Read:
         states = self.stack(self.embedding(codes), lengths)
         condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
-        return functional.layer_norm(condition, (self.out.out_features,))
-
-
-class Read(NamedTuple):
-    """What the encoder of a condition gave for each, (B, E)."""
-
-    features: Tensor
+        return Read(functional.layer_norm(condition, (self.out.out_features,)), states, lengths)
 
 
 def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module | None:
@@ -116,7 +124,7 @@ class Generator(nn.Module):
         check.whole("blocks", blocks)
         check_groups(width)
         self.latent_dim = check.whole("latent_dim", latent_dim)
-        self.objects, self.size = _check_objects(objects, codes, size), size
+        _check_objects(objects, codes, size)
         levels = range(1 if objects else 0, len(halvings(*size)))
         self.sizes = [halvings(*size)[level] for level in levels][::-1]  # coarsest first
         widths = [width << level for level in levels][::-1]
@@ -125,8 +133,7 @@ class Generator(nn.Module):
         given = latent_dim + embedding_dim
         self.mapping: nn.Module = nn.Identity()
         if codes:  # the position of a shape depends on noise and sentence together
-            codes_out = (1 + objects) * MAPPED  # of the whole or its ground, and of each object
-            self.mapping = nn.Sequential(nn.Linear(given, MAPPED), nn.SiLU(), nn.Linear(MAPPED, codes_out), nn.SiLU())
+            self.mapping = mapping(given)
             given = MAPPED
         self.mix = nn.Sequential(nn.Linear(given, MIXED), nn.SiLU())
         self.coarsest = (widths[0], *self.sizes[0])
@@ -140,30 +147,23 @@ class Generator(nn.Module):
         self.head = nn.Sequential(
             nn.GroupNorm(GROUPS, widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], drawn, 3, padding=1)
         )
+        self.scene: Any = None
         if objects:
-            self.ground, self.centre = nn.Linear(MAPPED, channels), nn.Linear(MAPPED, 2)
+            self.scene = Scene(channels, objects, latent_dim, self.reader.stack.out_features, self.sizes[-1], size)
 
     def forward(self, noise: Tensor, condition: Tensor | Read | None = None, lengths: Tensor | None = None) -> Tensor:
         """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1.
 
         What the reader gave for these before may stand in their place.
         """
-        given = noise
-        if self.reader is not None:
-            read = condition.features if type(condition) is Read else self.reader(condition, lengths)
-            given = torch.cat([noise, read.to(noise.dtype)], dim=1)
-        given = self.mapping(given)
-        return self._scene(given.view(-1, 1 + self.objects, MAPPED)) if self.objects else self._drawn(given).tanh()
-
-    def _scene(self, codes: Tensor) -> Tensor:
-        """Codes of the ground and of the objects (B, 1 + K, M) to images (B, C, H, W) in -1..1, the last in front."""
-        each = codes[:, 1:].reshape(-1, MAPPED)
-        drawn, centres = self._drawn(each), self.centre(each).float().tanh()
-        colours, opacities = drawn[:, :-1].tanh(), drawn[:, -1:].sigmoid()
-        pictures = torch.cat([colours * opacities, opacities], dim=1)
-        layers = framed_at(pictures, centres, self.sizes[-1], self.size)
-        layers = layers.view(-1, self.objects, *layers.shape[1:])
-        return overlaid(self.ground(codes[:, 0]).float().tanh(), layers, self.objects)
+        if self.reader is None:
+            return self._drawn(self.mapping(noise)).tanh()
+        read = condition if type(condition) is Read else self.reader.read(condition, lengths)
+        whole = self.mapping(torch.cat([noise, read.features.to(noise.dtype)], dim=1))
+        if self.scene is None:
+            return self._drawn(whole).tanh()
+        objects = self.scene.objects(noise, read.states, read.lengths)
+        return self.scene(whole, self._drawn(objects))
 
     def _drawn(self, given: Tensor) -> Tensor:
         """Codes (N, M) to what the head gives for them, (N, C, H, W) of whole images or (N, C + 1, H / 2, W / 2)."""
@@ -199,6 +199,58 @@ class Generator(nn.Module):
     def noise(self, seeds: Iterable[int]) -> Tensor:
         """The noise (B, L) of B seeds, on the CPU."""
         return torch.stack([_noise(self.latent_dim, seed) for seed in seeds])
+
+
+class Scene(nn.Module):
+    """Where the objects of a text's scene are, and what the text says of each.
+
+    Args:
+        channels: C of the images.
+        objects: K.
+        latent_dim: L.
+        state_dim: S, numbers of a word in its sentence.
+        frame, size: h and w of an object's picture, H and W of the image.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        objects: int,
+        latent_dim: int,
+        state_dim: int,
+        frame: tuple[int, int],
+        size: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        self.count, self.frame, self.size = objects, frame, size
+        self.attention = nn.Linear(state_dim, objects)
+        self.mapping = mapping(latent_dim + state_dim)
+        self.centres = nn.Linear(MAPPED, 2 * objects)
+        self.ground = nn.Linear(MAPPED, channels)
+
+    def objects(self, noise: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+        """Noise (B, L) and words in their sentences (B, T, S) to codes of the objects (B K, M).
+
+        Each is told what its own attention finds in the sentence, and nothing else, so that it can be one object alone.
+        """
+        scores = self.attention(states).float().masked_fill(~real_steps(states, lengths), float("-inf"))  # B, T, K
+        words = scores.softmax(dim=1).to(states.dtype).transpose(1, 2) @ states  # B, K, S
+        noise = noise[:, None].expand(-1, self.count, -1)
+        codes: Tensor = self.mapping(torch.cat([noise, words.to(noise.dtype)], dim=2))
+        return codes.flatten(0, 1)
+
+    def forward(self, whole: Tensor, drawn: Tensor) -> Tensor:
+        """Codes of the whole (B, M) and pictures of the objects (B K, C + 1, h, w) to images (B, C, H, W) in -1..1."""
+        colours, opacities = drawn[:, :-1].tanh(), drawn[:, -1:].sigmoid()
+        centres = self.centres(whole).float().tanh().view(-1, 2)
+        layers = framed_at(torch.cat([colours * opacities, opacities], dim=1), centres, self.frame, self.size)
+        layers = layers.view(-1, self.count, *layers.shape[1:])
+        return overlaid(self.ground(whole).float().tanh(), layers, self.count)
+
+
+def mapping(in_features: int) -> nn.Sequential:
+    """What is given (B, in_features) to a code (B, M)."""
+    return nn.Sequential(nn.Linear(in_features, MAPPED), nn.SiLU(), nn.Linear(MAPPED, MAPPED), nn.SiLU())
 
 
 def framed_at(pictures: Tensor, centres: Tensor, frame: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -317,13 +369,12 @@ def halvings(height: int, width: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def _check_objects(objects: int, codes: int, size: tuple[int, int]) -> int:
+def _check_objects(objects: int, codes: int, size: tuple[int, int]) -> None:
     check.whole("objects", objects, 0)
     if objects and not codes:
         raise ValueError(f"objects are of a text's scene, got {objects} without a text")
     if objects and len(halvings(*size)) == 1:
         raise ValueError(f"images of {size[0]} x {size[1]} pixels are too small for objects; they need 8 each way")
-    return objects
 
 
 def _noise(latent_dim: int, seed: int) -> Tensor:

@@ -103,16 +103,21 @@ class Generation(Adversarial):
     def generator_output(self, batch: tuple[Encoded, ...]) -> GeneratorOutput:
         real = self.image.prepare(_tensor(batch[0]))
         condition = self._condition(batch)
+        given = condition
         with self.discriminator_learns():
-            encoded = self.encode_condition(condition)
-        fake = self._generated(len(real), condition, encoded)
+            if isinstance(self.spec.input, Text):  # read once: the discriminator has the same reader
+                read: Read = self.network.reader.read(*condition)
+                encoded, given = (read.features,), Read(*(part.detach() for part in read))
+            else:
+                encoded = self.encode_condition(condition)
+        fake = self._generated(len(real), given)
         losses = {}
         distance = fake.new_zeros(())
         if self.layout_weight:
             losses["layout"] = functional.l1_loss(functional.avg_pool2d(fake, 4), functional.avg_pool2d(real, 4))
             distance = distance + self.layout_weight * losses["layout"]
         if self.diversity_weight:
-            losses["diversity"] = self._diversity(fake, condition, encoded)
+            losses["diversity"] = self._diversity(fake, given)
             distance = distance - self.diversity_weight * losses["diversity"]
         return GeneratorOutput(fake, real, encoded, None, distance, losses)
 
@@ -161,18 +166,17 @@ class Generation(Adversarial):
         noise, condition = self._noise(len(_tensor(batch[0])), random), self._condition(batch, random)
         return self.image.restore(self.trained_network(noise, *condition))
 
-    def _generated(self, count: int, condition: tuple[Tensor, ...], encoded: tuple[Tensor, ...]) -> Tensor:
-        """An image for each condition. Texts were read before, for the discriminator: it has the same reader."""
+    def _generated(self, count: int, given: tuple[Tensor, ...]) -> Tensor:
+        """An image for each condition, or for what was read of it."""
         noise = self._noise(count)
-        if isinstance(self.spec.input, Text):
-            return self.network(noise, Read(encoded[0].detach()))
-        return self.network(noise, *condition)
+        images: Tensor = self.network(noise, given) if type(given) is Read else self.network(noise, *given)
+        return images
 
-    def _diversity(self, fake: Tensor, condition: tuple[Tensor, ...], encoded: tuple[Tensor, ...]) -> Tensor:
+    def _diversity(self, fake: Tensor, given: tuple[Tensor, ...]) -> Tensor:
         """How far images are from others of their conditions, each at most as far as it needs to be."""
         chosen = slice(None, None, DIVERSITY_STRIDE)
-        first = fake[chosen]
-        second = self._generated(len(first), *(tuple(part[chosen] for part in parts) for parts in (condition, encoded)))
+        first, parts = fake[chosen], [part[chosen] for part in given]
+        second = self._generated(len(first), Read(*parts) if type(given) is Read else tuple(parts))
         return (first - second).abs().flatten(1).mean(dim=1).clamp(max=DIVERSITY_BOUND).mean()
 
     def _noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
