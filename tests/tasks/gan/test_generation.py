@@ -157,7 +157,7 @@ def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
     assert again.network is trained
     assert again.network.reader is trained.reader is not reader  # a trained generator keeps its own
     read: list[Any] = []
-    reader.register_forward_hook(lambda *call: read.append(call))
+    reader.stack.register_forward_hook(lambda *call: read.append(call))
     batch = shapes.splits["train"].__getitems__(torch.arange(4))
     task.discriminator.requires_grad_(False)
     output = task.generator_output(batch)

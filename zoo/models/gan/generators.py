@@ -17,8 +17,9 @@ M features of an image, K objects of a scene, N = B K pictures.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -38,14 +39,6 @@ MAPPED = 256  # numbers of noise and sentence after the mapping network
 MIXED = 128  # numbers that set the normalisations, and features of the discriminator before its score
 
 
-class Read(NamedTuple):
-    """What the encoder of a condition gave for each: (B, E), and of texts also each word in its sentence (B, T, S)."""
-
-    features: Tensor
-    states: Tensor | None = None
-    lengths: Tensor | None = None
-
-
 class Labels(nn.Embedding):
     """Labels (B,) of classes to conditions (B, E)."""
 
@@ -55,8 +48,20 @@ class Labels(nn.Embedding):
     def forward(self, labels: Tensor, lengths: None = None) -> Tensor:
         return super().forward(labels)
 
-    def read(self, labels: Tensor, lengths: None = None) -> Read:
-        return Read(self(labels))
+
+@dataclass(frozen=True)
+class Read:
+    """What a reader gave for texts: their conditions (B, E), their words (B, T, S) and how many those are (B,)."""
+
+    features: Tensor
+    words: Tensor
+    lengths: Tensor
+
+    def detach(self) -> Read:
+        return Read(self.features.detach(), self.words.detach(), self.lengths)
+
+    def __getitem__(self, rows: slice) -> Read:
+        return Read(self.features[rows], self.words[rows], self.lengths[rows])
 
 
 class Sentences(nn.Module):
@@ -72,12 +77,12 @@ class Sentences(nn.Module):
         return self.read(codes, lengths).features
 
     def read(self, codes: Tensor, lengths: Tensor) -> Read:
-        states = self.stack(self.embedding(codes), lengths)
-        condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
-        return Read(functional.layer_norm(condition, (self.out.out_features,)), states, lengths)
+        words = self.stack(self.embedding(codes), lengths)
+        condition: Tensor = self.out(self.stack.pool(words, lengths, "max"))
+        return Read(functional.layer_norm(condition, (self.out.out_features,)), words, lengths)
 
 
-def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module | None:
+def condition_encoder(classes: int, codes: int, embedding_dim: int) -> Labels | Sentences | None:
     """The encoder of a condition, a label or the codes of a text; None without either."""
     if classes and codes:
         raise ValueError(f"a condition is a class or a text, not both; got {classes} classes and {codes} codes")
@@ -131,7 +136,6 @@ class Generator(nn.Module):
         embedding_dim = MIXED if codes else latent_dim if classes else 0
         self.reader = condition_encoder(classes, codes, embedding_dim)
         given = latent_dim + embedding_dim
-        self.mapping: nn.Module = nn.Identity()
         if codes:  # the position of a shape depends on noise and sentence together
             self.mapping = mapping(given)
             given = MAPPED
@@ -147,8 +151,8 @@ class Generator(nn.Module):
         self.head = nn.Sequential(
             nn.GroupNorm(GROUPS, widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], drawn, 3, padding=1)
         )
-        self.scene: Any = None
-        if objects:
+        self.scene: Scene | None = None
+        if isinstance(self.reader, Sentences) and objects:
             self.scene = Scene(channels, objects, latent_dim, self.reader.stack.out_features, self.sizes[-1], size)
 
     def forward(self, noise: Tensor, condition: Tensor | Read | None = None, lengths: Tensor | None = None) -> Tensor:
@@ -157,13 +161,14 @@ class Generator(nn.Module):
         What the reader gave for these before may stand in their place.
         """
         if self.reader is None:
-            return self._drawn(self.mapping(noise)).tanh()
-        read = condition if type(condition) is Read else self.reader.read(condition, lengths)
+            return self._drawn(noise).tanh()
+        if isinstance(self.reader, Labels):
+            return self._drawn(torch.cat([noise, self.reader(condition).to(noise.dtype)], dim=1)).tanh()
+        read = condition if type(condition) is Read else self.reader.read(condition, lengths)  # type: ignore[arg-type]  # both
         whole = self.mapping(torch.cat([noise, read.features.to(noise.dtype)], dim=1))
         if self.scene is None:
             return self._drawn(whole).tanh()
-        objects = self.scene.objects(noise, read.states, read.lengths)
-        return self.scene(whole, self._drawn(objects))
+        return self.scene(whole, self._drawn(self.scene.objects(noise, read)))
 
     def _drawn(self, given: Tensor) -> Tensor:
         """Codes (N, M) to what the head gives for them, (N, C, H, W) of whole images or (N, C + 1, H / 2, W / 2)."""
@@ -208,7 +213,7 @@ class Scene(nn.Module):
         channels: C of the images.
         objects: K.
         latent_dim: L.
-        state_dim: S, numbers of a word in its sentence.
+        state_dim: S, numbers of a word of a text.
         frame, size: h and w of an object's picture, H and W of the image.
     """
 
@@ -228,13 +233,14 @@ class Scene(nn.Module):
         self.centres = nn.Linear(MAPPED, 2 * objects)
         self.ground = nn.Linear(MAPPED, channels)
 
-    def objects(self, noise: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """Noise (B, L) and words in their sentences (B, T, S) to codes of the objects (B K, M).
+    def objects(self, noise: Tensor, read: Read) -> Tensor:
+        """Noise (B, L) and what was read of texts to codes of their objects (B K, M).
 
-        Each is told what its own attention finds in the sentence, and nothing else, so that it can be one object alone.
+        Each is told what its own attention finds in the text, and nothing else, so that it can be one object alone.
         """
-        scores = self.attention(states).float().masked_fill(~real_steps(states, lengths), float("-inf"))  # B, T, K
-        words = scores.softmax(dim=1).to(states.dtype).transpose(1, 2) @ states  # B, K, S
+        absent = ~real_steps(read.words, read.lengths)
+        scores = self.attention(read.words).float().masked_fill(absent, float("-inf"))  # B, T, K
+        words = scores.softmax(dim=1).to(read.words.dtype).transpose(1, 2) @ read.words  # B, K, S
         noise = noise[:, None].expand(-1, self.count, -1)
         codes: Tensor = self.mapping(torch.cat([noise, words.to(noise.dtype)], dim=2))
         return codes.flatten(0, 1)
