@@ -314,16 +314,16 @@ def test_a_frame_lies_where_it_is_put() -> None:
     torch.testing.assert_close(framed_at(pictures, centres, (6, 8), (20, 16)), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_what_is_in_front_hides_what_is_behind() -> None:
-    """Of two layers: one is half seen through, or covers a part alone."""
+def test_what_is_nearer_hides_what_is_behind() -> None:
+    """One layer is whole in two pixels of three, the other half seen through in one of them."""
     ground = torch.tensor([[-1.0, 0.0, 1.0]])
     opacities = torch.tensor([[[1.0, 1.0, 0.0]], [[0.0, 0.5, 0.0]]])  # K, H, W
     colours = torch.tensor([[0.2, 0.4, 0.6], [-0.4, 0.8, 0.0]])[:, :, None, None]
     layers = torch.cat([colours * opacities[:, None], opacities[:, None]], dim=1)[None]
-    image = overlaid(ground, layers, 2)[0, :, 0]  # C, W
-    torch.testing.assert_close(image[:, 0], torch.tensor([0.2, 0.4, 0.6]))
-    torch.testing.assert_close(image[:, 1], torch.tensor([-0.1, 0.6, 0.3]))
-    torch.testing.assert_close(image[:, 2], ground[0])
+    first, mixed = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([-0.1, 0.6, 0.3])
+    for nearness, expected in (((0, 50), mixed), ((50, 0), first), ((7, 7), (first + mixed) / 2)):
+        image = overlaid(ground, layers, torch.tensor([nearness]).float(), 2)[0, :, 0]  # C, W
+        torch.testing.assert_close(image, torch.stack([first, expected, ground[0]], dim=1))
 
 
 def test_a_seed_decides_what_is_made() -> None:

@@ -207,7 +207,7 @@ class Generator(nn.Module):
 
 
 class Scene(nn.Module):
-    """Where the objects of a text's scene are, and what the text says of each.
+    """Where the objects of a text's scene are, which of them is nearer, and what the text says of each.
 
     Args:
         channels: C of the images.
@@ -231,6 +231,7 @@ class Scene(nn.Module):
         self.attention = nn.Linear(state_dim, objects)
         self.mapping = mapping(latent_dim + state_dim)
         self.centres = nn.Linear(MAPPED, 2 * objects)
+        self.nearness = nn.Linear(MAPPED, objects)
         self.ground = nn.Linear(MAPPED, channels)
 
     def objects(self, noise: Tensor, read: Read) -> Tensor:
@@ -251,7 +252,7 @@ class Scene(nn.Module):
         centres = self.centres(whole).float().tanh().view(-1, 2)
         layers = framed_at(torch.cat([colours * opacities, opacities], dim=1), centres, self.frame, self.size)
         layers = layers.view(-1, self.count, *layers.shape[1:])
-        return overlaid(self.ground(whole).float().tanh(), layers, self.count)
+        return overlaid(self.ground(whole).float().tanh(), layers, self.nearness(whole).float(), self.count)
 
 
 def mapping(in_features: int) -> nn.Sequential:
@@ -276,14 +277,24 @@ def framed_at(pictures: Tensor, centres: Tensor, frame: tuple[int, int], size: t
         return weights[0] @ pictures @ weights[1].transpose(2, 3)
 
 
-def overlaid(ground: Tensor, layers: Tensor, count: int) -> Tensor:
-    """Colours (B, C) under layers (B, K, C + 1, H, W), the last in front, to images (B, C, H, W).
+def overlaid(ground: Tensor, layers: Tensor, nearness: Tensor, count: int) -> Tensor:
+    """Colours (B, C) under layers (B, K, C + 1, H, W) to images (B, C, H, W).
 
     A layer holds its colours times its opacity, and its opacity (Porter and Duff, "Compositing digital images", 1984).
+    Of two layers, one lies over the other with the probability sigmoid(difference of their nearness), (B, K) for all;
+    the image is the mean over both orders. With more layers it is the mean only where the order is sure.
     """
+    opacities = layers[:, :, -1:]  # B, K, 1, H, W
+    over = (nearness[:, :, None] - nearness[:, None]).sigmoid()[:, :, :, None, None, None]  # of j over k, (B, j, k, …)
     image = ground[:, :, None, None]
     for place in range(count):
-        image = image * (1 - layers[:, place, -1:]) + layers[:, place, :-1]
+        image = image * (1 - opacities[:, place])
+    for place in range(count):
+        seen = layers[:, place, :-1]
+        for other in range(count):
+            if other != place:
+                seen = seen * (1 - opacities[:, other] * over[:, other, place])
+        image = image + seen
     return image
 
 
