@@ -104,8 +104,8 @@ class Generator(nn.Module):
         latent_dim: L, at least 1.
         width: channels of the finest feature map, a multiple of 8; they double with each halving.
         blocks: convolutions at each size, at least 1; more of them give finer shapes.
-        objects: K of a text's scene, each drawn in a frame of half the height and width and set over those before it
-            and a plain ground, so that one may lie in front of another; 0 for images that are drawn as a whole.
+        objects: K of a text's scene, each drawn in a frame of half the height and width and set somewhere on a plain
+            ground, where one may lie in front of another; 0 for images that are drawn as a whole.
 
     Raises:
         ValueError: a number is out of range.
