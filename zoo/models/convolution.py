@@ -28,10 +28,10 @@ def _means(size: int, cells: int, like: Tensor) -> Tensor:
 
 
 def to_channels_last(network: nn.Module) -> None:
-    """Lay out the weights of convolutions as they are fastest; `Module.to` looks at all others, too."""
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.to(memory_format=torch.channels_last)
+    """Lay out the weights of convolutions, learned or not, as is fastest; `Module.to` looks at all others, too."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
 
 
 class Convolution(nn.Sequential):

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
+from zoo.models.convolution import to_channels_last
 from zoo.spec import Image
 
 WIDTHS = (64, 256, 256)
@@ -65,7 +66,7 @@ class PhotoCNN(nn.Module):
         self.stages = nn.Sequential(*(PooledStage(fan_in, width) for fan_in, width in zip(fans_in, widths)))
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-        self.to(memory_format=torch.channels_last)
+        to_channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) to logits or values (B, K), or features without a classifier."""

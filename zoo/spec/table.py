@@ -169,14 +169,12 @@ class Table(InputKind):
 
     def _encode_rows(self, rows: list[dict[str, Any]]) -> Tensor:
         """Encode dicts; by pandas those columns alone that have a cell which is not plain."""
-        import numpy as np
-
         parts = {} if self.na_values else encode_plain(self.columns, rows)
         if left := [column for column in self.columns if column.name not in parts]:
             frame = _frame(rows, [column.name for column in left])
             for column in left:
-                encoded = column.encode(hide(frame[column.name], self.na_values))
-                parts[column.name] = torch.from_numpy(encoded.astype(np.float32))
+                encode = self._encoder(column, frame[column.name])
+                parts[column.name] = torch.from_numpy(encode(slice(None)))
         return torch.cat([parts[column.name] for column in self.columns], dim=1)
 
     def encode_parts(self, frame: pd.DataFrame, parts: Sequence[np.ndarray]) -> list[Tensor]:

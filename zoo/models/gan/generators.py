@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import SpecError
+from zoo.models.convolution import to_channels_last
 from zoo.models.gan.discriminators import constrain, halving_convolutions
 from zoo.models.gan.unet import GROUPS, check_groups, laid_out, skip
 from zoo.models.rnn.recurrent import Stack
@@ -219,7 +220,7 @@ class Discriminator(nn.Module):
         self.reader = condition_encoder(classes, codes, MIXED)
         if spectral_norm:
             constrain([*self.stages, *self.features, self.head])
-        self.to(memory_format=torch.channels_last)
+        to_channels_last(self)
 
     def forward(self, x: Tensor, condition: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Images (B, C, H, W) in -1..1, and labels (B,) or codes (B, T) and lengths (B,), to scores (B, 1)."""

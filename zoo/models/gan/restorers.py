@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import check
+from zoo.models.convolution import to_channels_last
 from zoo.models.gan.unet import Residual, UNet
 
 
@@ -73,7 +74,7 @@ class SuperResolver(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.reach = 2 * blocks + 2  # pixels each way that an output depends on; the bicubic enlargement needs 2
-        self.to(memory_format=torch.channels_last)
+        to_channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to float32 (B, C, S H, S W), both with pixels in -1..1 (the output roughly)."""
