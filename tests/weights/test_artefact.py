@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import zoo
 from zoo.errors import ArtefactError, ConfigError, SpecError
@@ -94,6 +94,11 @@ def test_a_network_held_in_channels_last(artefact: Artefact, tmp_path: Path, ran
     batch = artefact.spec.input.prepare(random_batch(artefact.spec, 5))
     with torch.inference_mode():
         assert torch.equal(loaded.network(batch), artefact.network(batch))
+
+
+def test_a_loaded_network_has_the_layout_that_it_is_built_with() -> None:
+    convolutions = [part for part in zoo.load("cnn.mnist").network.modules() if isinstance(part, nn.Conv2d)]
+    assert all(part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions)
 
 
 def test_saving_again_writes_the_same_bytes(artefact: Artefact, tmp_path: Path) -> None:

@@ -72,14 +72,19 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
     expected = network.state_dict()
     for fault in _shape_errors(expected, tensors):
         raise ArtefactError(fault)
-    # A file may hold floats in a smaller precision; networks compute in float32
-    filled = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
+    filled = {name: _as_built(tensor, expected[name]) for name, tensor in tensors.items()}
     floats = {name: tensor for name, tensor in filled.items() if tensor.is_floating_point() and tensor.numel()}
     if floats and not torch.stack([end for tensor in floats.values() for end in tensor.aminmax()]).isfinite().all():
         name = next(name for name, tensor in floats.items() if not tensor.isfinite().all())
         raise ArtefactError(f"{name} holds numbers that are not finite (NaN or infinite)")
     network.load_state_dict(filled, assign=True)
     return network, spec, calibration
+
+
+def _as_built(tensor: Tensor, built: Tensor) -> Tensor:
+    """A file may hold floats in a smaller precision, and knows no layout; the network's are those it is fast with."""
+    last = built.is_contiguous(memory_format=torch.channels_last)
+    return tensor.to(built.dtype, memory_format=torch.channels_last if last else torch.preserve_format)
 
 
 def _check_options(option: Any, most: int, name: str = "") -> None:
