@@ -237,9 +237,9 @@ def test_commas_quotes_and_raised_digits_belong_to_the_line_beside_them(size: in
     texts = ["It cost 4,250, more or less,", "\u201cnot now; perhaps,\u201d she said,", "a town, as it was, of no use,"]
     sketch.block(2 * size, size, texts, size, leading=1.5)
     sketch.line(sketch.words[-1][1][2] + 1, 4 * size, "1", round(0.5 * size))
-    sheet = Sheet.of(sketch.image)
-    layout = Layout(sheet)
-    assert len(layout.rows) == 3 and (layout.owner[sheet.ink] >= 0).all()
+    layout = Layout(sheet := Sheet.of(sketch.image))
+    assert len(layout.rows) == 3
+    assert (layout.owner[sheet.ink] >= 0).all()
 
 
 def test_a_small_number_far_from_all_lines_is_one_of_its_own() -> None:
