@@ -25,6 +25,7 @@ from zoo.inference.pages.layout import Layout, ordered
 from zoo.inference.pages.reading import ABOVE
 from zoo.inference.pages.script import MIXED, mixed
 from zoo.inference.pages.sheet import Sheet
+from zoo.inference.pages.sources import pages_of
 from zoo.weights.artefact import Artefact
 
 FONT = next(font for font in bundled_fonts(ALPHABET) if font.family == "DejaVu Serif")
@@ -230,6 +231,24 @@ def test_lines_are_cut_out_with_all_their_ink() -> None:
     assert (layout.owner[sheet.ink] >= 0).mean() > 0.999
 
 
+@pytest.mark.parametrize("size", [24, 34])
+def test_commas_quotes_and_raised_digits_belong_to_the_line_beside_them(size: int) -> None:
+    sketch = Sketch(30 * size, 9 * size)
+    texts = ["It cost 4,250, more or less,", "\u201cnot now; perhaps,\u201d she said,", "a town, as it was, of no use,"]
+    sketch.block(2 * size, size, texts, size, leading=1.5)
+    sketch.line(sketch.words[-1][1][2] + 1, 4 * size, "1", round(0.5 * size))
+    layout = Layout(sheet := Sheet.of(sketch.image))
+    assert len(layout.rows) == 3
+    assert (layout.owner[sheet.ink] >= 0).all()
+
+
+def test_a_small_number_far_from_all_lines_is_one_of_its_own() -> None:
+    sketch = Sketch(800, 400)
+    sketch.block(60, 40, sentences(3, 3), 30)
+    sketch.line(400, 340, "7", 15)
+    assert len(Layout(Sheet.of(sketch.image)).rows) == 4
+
+
 def test_text_and_json_say_the_same(reader: Artefact) -> None:
     document = read_page(columns().image, reader)
     data = json.loads(document.to_json())
@@ -257,6 +276,14 @@ def test_all_pages_of_a_tiff_and_of_a_pdf_are_read(reader: Artefact, tmp_path: P
         document = read_page(tmp_path / name, reader)
         assert [page.text.splitlines()[0] for page in document.pages] == texts
         assert document.text.count("\f") == 1
+
+
+def test_all_pages_of_a_bigtiff_are_read_and_a_fax_is_stretched(tmp_path: Path) -> None:
+    sheets = [PIL.Image.new("L", (60, 40), 255), PIL.Image.new("L", (60, 40), 200)]
+    sheets[0].save(tmp_path / "big.tif", save_all=True, append_images=sheets[1:], big_tiff=True)
+    assert len(list(pages_of(tmp_path / "big.tif"))) == 2
+    sheets[0].convert("1").save(tmp_path / "fax.tif", compression="group4", dpi=(204, 98))
+    assert [page.size for page in pages_of(tmp_path / "fax.tif")] == [(60, 83)]
 
 
 NOTHING = {
@@ -314,6 +341,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, reader: Artefact) -
     for name in ("page.png", "page.pdf", "none.pdf"):
         with pytest.raises(SpecError, match=rf"{name}"):
             read_page(tmp_path / name, reader)
+    lone = b"%PDF-1.4\n1 0 obj <</Pages 2 0 R>> endobj 2 0 obj <</Kids [3 0 R 9 0 R] /Count 2>> endobj\n"
+    (tmp_path / "page.pdf").write_bytes(
+        lone + b"3 0 obj <</Type /Page /Parent 2 0 R>> endobj\ntrailer <</Root 1 0 R>>\n%%EOF"
+    )
+    with pytest.raises(SpecError, match=r"page.pdf: page 2 of 2 is damaged"):
+        list(pages_of(tmp_path / "page.pdf"))
 
 
 def test_a_reader_of_other_things_is_refused() -> None:

@@ -21,6 +21,8 @@ FILES = {
     "b.json": '{"strokes": [[[0, 5], [10, 5]], [[5, 0], [5, 10.5]]], "label": "+"}',
     "c.inkml": INKML,
     "d.inkml": "<ink><trace>0 5 7, 10 5 8</trace><trace>5 0 9, 5 10.5 9</trace></ink>",
+    "h.inkml": '<ink><traceFormat><channel name="X"/><channel name="Y" orientation="-ve"/></traceFormat>'
+    "<trace>0 -5, 10 -5</trace><trace>5 0, 5 -10.5</trace></ink>",
     "e.csv": "stroke,x,y\n1,0,5\n1,10,5\n2,5,0\n2,5,10.5\n",
     "g.csv": "stroke;x;y\n1;0,0;5\n1;10,0;5\n2;5,0;0\n2;5,0;10,5\n",
     "f.csv": "X;Y;Stroke\n0;5;first\n10;5;first\n5;0;next\n5;10.5;next\n",

@@ -30,7 +30,7 @@ def read_ink(path: str | os.PathLike[str]) -> Any:
     - `.json`: a list of strokes, each a list of points [x, y]; or an object that has such a list under `strokes`,
       or lists of x and y under `drawing`, as Quick, Draw! has them.
     - `.inkml`: W3C's Ink Markup Language. Each trace is a stroke; its channels X and Y are found by `traceFormat`, and
-      are the first two where there is none.
+      are the first two where there is none; one whose `orientation` is `-ve` is turned over.
     - `.csv`: columns `stroke`, `x` and `y`, a row a point; points of one stroke stand together.
 
     Raises:
@@ -126,10 +126,15 @@ def _of_inkml(text: str, path: Path) -> InkStrokes:
         raise DataError(one_line(f"{path} is no InkML: {error}")) from None
     if _tag(root) != "ink":
         raise DataError(f"{path} is no InkML: its outermost element is {quoted(_tag(root))}, not 'ink'")
-    names = [channel.get("name", "") for channel in root.iter() if _tag(channel) == "channel"]
-    across, down = (names.index("X"), names.index("Y")) if {"X", "Y"} <= set(names) else (0, 1)
+    channels = [channel for channel in root.iter() if _tag(channel) == "channel"]
+    names = [channel.get("name", "") for channel in channels]
+    places = (names.index("X"), names.index("Y")) if {"X", "Y"} <= set(names) else (0, 1)
+    signs = [-1 if place < len(channels) and channels[place].get("orientation") == "-ve" else 1 for place in places]
     traces = [trace for trace in root.iter() if _tag(trace) == "trace"]
-    return [list(_points(trace.text or "", (across, down), path, n)) for n, trace in enumerate(traces, start=1)]
+    return [
+        [[sign * value for sign, value in zip(signs, point)] for point in _points(trace.text or "", places, path, n)]
+        for n, trace in enumerate(traces, start=1)
+    ]
 
 
 def _points(text: str, channels: tuple[int, int], path: Path, number: int) -> Iterator[list[float]]:

@@ -18,6 +18,7 @@ from scipy import ndimage
 from zoo.inference.pages.sheet import EIGHT, Sheet
 
 SMALL = 0.55  # of the height of a letter: lower pieces are dots, accents and punctuation
+SIGN = 0.825  # of the height of a letter: pieces up to this that are no line of their own may be signs beside one
 GAP = 2.0  # heights of a letter: a wider gap ends a line, or a cell of a table
 JUSTIFIED = 5.0  # heights of a letter: a gap up to this is part of a line if the lines around it have none there
 TOUCHING = 1.9  # times the height of its line: a piece of ink higher than that belongs to two lines
@@ -74,14 +75,26 @@ class Layout:
         self.boxes = np.array([(b[1].start, b[0].start, b[1].stop, b[0].stop) for b in found]).reshape(-1, 4)
         chains = self._chains() if count else []
         numbers = np.full(count + 1, -1)
-        for number, chain in enumerate(chains):
-            numbers[np.array(chain) + 1] = number
-        self.rows = [self._row(number, chain) for number, chain in enumerate(chains)]
+        self.rows: list[Row] = []
+        signs = [chain for chain in chains if self._may_be_signs(chain)]
+        self._add_rows([chain for chain in chains if chain not in signs], numbers)
         self._attach_small(numbers)
+        alone = [[i for i in chain if numbers[i + 1] < 0] for chain in signs]
+        self._add_rows([chain for chain in alone if chain], numbers)
         self.owner = numbers[pieces]
         self._split_tall(numbers, pieces)
         self.slope = self._slope()
         self.rows = [row for row in self._measured() if row.bottom - row.top >= 0.5 * self.letter]
+
+    def _may_be_signs(self, chain: list[int]) -> bool:
+        """Whether these pieces may belong to the line beside them: a large comma, a pair of quotes, a raised digit."""
+        _, top, _, bottom = self.boxes[chain].T
+        return len(chain) <= 2 and bool((bottom - top < SIGN * self.letter).all())
+
+    def _add_rows(self, chains: list[list[int]], numbers: np.ndarray) -> None:
+        for number, chain in enumerate(chains, start=len(self.rows)):
+            numbers[np.array(chain) + 1] = number
+            self.rows.append(self._row(number, chain))
 
     def _chains(self) -> list[list[int]]:
         """Pieces as high as letters, each linked to the next on its right; chains of them are lines."""
@@ -165,7 +178,7 @@ class Layout:
             return
         left, top, right, bottom = self.boxes.T
         edges = np.array([(row.left, row.right, row.x_top, row.baseline) for row in self.rows], float)
-        small = np.flatnonzero((numbers[1:] < 0) & (bottom - top < SMALL * self.letter * 1.5))
+        small = np.flatnonzero((numbers[1:] < 0) & (bottom - top < SIGN * self.letter))
         for i in small[np.argsort(left[small], kind="stable")]:
             height = edges[:, 3] - edges[:, 2]
             middle = (top[i] + bottom[i]) / 2

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DPI = 200  # at which pages of a PDF are drawn: type of 10 points is 28 pixels high
 
+TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
+MAX_STRETCH = 4.0  # of a page whose pixels are no squares; a fax has 204 x 98 dpi
+
 
 def pages_of(source: RawImage) -> Iterator[PIL.Image.Image]:
     """The pages of a document as images in mode L or RGB.
@@ -35,8 +38,8 @@ def pages_of(source: RawImage) -> Iterator[PIL.Image.Image]:
             return
         if start and str(source).lower().endswith(".pdf"):
             raise SpecError(f"cannot read {source}: it is no PDF, by its first bytes")
-        if start[:4] in (b"II*\0", b"MM\0*"):
-            yield from map(read_image, frames_of(source))
+        if start[:4] in TIFFS:
+            yield from map(read_image, map(_square, frames_of(source)))
             return
     yield read_image(source)
 
@@ -51,10 +54,25 @@ def _pdf(path: str | os.PathLike[str]) -> Iterator[PIL.Image.Image]:
     except pypdfium2.PdfiumError as error:
         fault = "it needs a password; save it without one" if "assword" in str(error) else "a damaged PDF"
         raise SpecError(f"cannot read {path}: {fault}") from error
+    number = 0
     try:
-        for page in document:
+        for number in range(len(document)):
+            page = document[number]
             width, height = (side * DPI / 72 for side in page.get_size())
             check_pixels(int(width * height), f"cannot read {path}: a page has, at {DPI} dpi,")
             yield page.render(scale=DPI / 72).to_pil().convert("RGB")
+    except pypdfium2.PdfiumError as error:
+        raise SpecError(f"cannot read {path}: page {number + 1} of {len(document)} is damaged") from error
     finally:
         document.close()
+
+
+def _square(page: PIL.Image.Image) -> PIL.Image.Image:
+    """A page with as many pixels an inch down as across: a fax is stretched."""
+    across, down = map(float, page.info.get("dpi", (1, 1)))
+    stretch = max(across, down) / max(min(across, down), 1e-6)
+    if not 1.2 < stretch <= MAX_STRETCH:
+        return page
+    width, height = page.size
+    size = (width, round(height * stretch)) if across > down else (round(width * stretch), height)
+    return page.convert("L" if page.mode == "1" else page.mode).resize(size)
