@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.files import is_regular, one_line, quoted, remove_abandoned, replacing, user_path
+from zoo.errors import ConfigError
+from zoo.files import is_regular, matching, one_line, quoted, remove_abandoned, replacing, user_path
 from zoo.spec.files import read_table
 
 
@@ -78,3 +79,14 @@ def test_what_is_quoted_is_short_and_steers_no_terminal() -> None:
         assert text.isprintable()
         text.encode()
     assert one_line("a\n b\x07" + "c" * 10**6, 20).startswith(r"a b\x07ccc")
+
+
+def test_a_pattern_matches_files_and_a_name_that_looks_like_one_is_a_name(tmp_path: Path) -> None:
+    for name in ("scan1.png", "scan2.png", "scan[1].png", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert matching(f"{tmp_path}/*.txt") == [f"{tmp_path}/notes.txt"]
+    assert matching(f"{tmp_path}/scan?.png") == [f"{tmp_path}/scan1.png", f"{tmp_path}/scan2.png"]
+    assert matching(f"{tmp_path}/scan[1].png") == [f"{tmp_path}/scan[1].png"]
+    with pytest.raises(ConfigError, match=r"no file matches .*folder\.png"):
+        matching(f"{tmp_path}/folder.png")

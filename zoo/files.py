@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import mmap
 import os
 import reprlib
@@ -83,6 +84,21 @@ def user_path(path: str | os.PathLike[str]) -> Path:
 def if_address(path: str | os.PathLike[str]) -> str:
     """What a message that there is no such file adds where the path is an address; nothing for others."""
     return "; an address is not read: download it" if os.fspath(path).startswith(("http:/", "https:/")) else ""
+
+
+def matching(pattern: str) -> list[str]:
+    """The paths of the files that match a pattern, such as `scans/*.png`, in order; or of the one file of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    pattern = str(user_path(pattern))
+    if Path(pattern).is_file():  # whose name may look like a pattern
+        return [pattern]
+    found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
+    if not found:
+        raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
+    return found
 
 
 def check_not_read(output: Path, read: Iterable[str | os.PathLike[str]]) -> None:

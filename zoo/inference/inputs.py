@@ -5,7 +5,6 @@ What cannot be read costs that input alone, and is told.
 
 from __future__ import annotations
 
-import glob
 import json
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from omegaconf import ListConfig
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line
-from zoo.files import user_path
+from zoo.files import matching, user_path
 from zoo.inference.pages import lines_of as lines_of_page
 from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standard_input
 from zoo.spec import Series, Strokes, Table, TextLine
@@ -186,7 +185,7 @@ def _files(inputs: list[str], failures: Failures) -> tuple[int | None, Iterator[
     if inputs == [STANDARD_INPUT]:
         names = (line.text.split("\t") for line in _lines(STANDARD_INPUT, failures))
         return None, (Example(files[0], tuple(files)) for files in names)
-    columns = [_matching(pattern) for pattern in inputs]
+    columns = [matching(pattern) for pattern in inputs]
     if len({len(column) for column in columns}) > 1:
         counts = ", ".join(f"{len(column)} of {pattern}" for column, pattern in zip(columns, inputs))
         raise ConfigError(f"there must be as many files of each: {counts}")
@@ -207,14 +206,6 @@ def _lines_of_pages(artefact: Artefact, documents: Iterator[Example], failures: 
                 failures.append(f"{page}: no line of text found")
             for place, line in enumerate(lines, start=1):
                 yield Example(page if len(lines) == 1 else f"{page}, line {place}", (line,))
-
-
-def _matching(pattern: str) -> list[str]:
-    pattern = str(user_path(pattern))
-    found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
-    if not found and not Path(pattern).is_file():
-        raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
-    return found or [pattern]  # a file whose name looks like a pattern
 
 
 def _lines(source: str, failures: Failures) -> Iterator[Line]:

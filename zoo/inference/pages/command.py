@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import sys
 from contextlib import nullcontext
@@ -11,7 +10,7 @@ from omegaconf import DictConfig
 
 from zoo import check
 from zoo.errors import ConfigError, SpecError, one_line, unknown
-from zoo.files import check_not_read, user_path
+from zoo.files import check_not_read, matching, user_path
 from zoo.inference.pages.document import Document
 from zoo.inference.pages.reading import read_page
 from zoo.progress import track
@@ -36,8 +35,7 @@ def read(cfg: DictConfig) -> int:
         least = check.fraction("min_confidence", cfg.min_confidence)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    pattern = str(user_path(str(cfg.input)))
-    files = sorted(glob.glob(pattern, recursive=True)) or [pattern]
+    files = matching(str(cfg.input))
     if cfg.output is not None:
         check_not_read(user_path(cfg.output), files)
     reader = load(cfg.model)
