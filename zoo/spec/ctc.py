@@ -36,6 +36,13 @@ def best_paths(log_probabilities: Tensor) -> list[list[int]]:
     return [row[kept].tolist() for row, kept in zip(best, changed & (best != BLANK))]
 
 
+def lengthened(logits: Tensor, steps: int) -> Tensor:
+    """Logits (B, T, 1 + K) with as many steps as are asked; in those that are added the blank is certain."""
+    longer = functional.pad(logits, (0, 0, 0, steps - logits.shape[1]), value=IMPOSSIBLE)
+    longer[:, logits.shape[1] :, BLANK] = 0
+    return longer
+
+
 def log_likelihoods(log_probabilities: Tensor, texts: Sequence[Sequence[int]]) -> Tensor:
     """The logarithm of the probability (B,) of a text for each example (B, T, 1 + K): the sum over all its paths."""
     steps = torch.full((len(texts),), log_probabilities.shape[1])

@@ -53,7 +53,7 @@ def fitted(image: PIL.Image.Image, height: int) -> PIL.Image.Image:
         shades, depth, paper = 255 - shades, -depth, 255 - paper
     box, clean = ink_box(depth)
     if box is None:
-        return _scaled(PIL.Image.fromarray(shades), height)
+        return scaled(PIL.Image.fromarray(shades), height)
     left, top, right, bottom = box
     rows = bottom - top
     whole = rows / _part(depth[top:bottom, left:right])  # the line's height with its margins
@@ -69,7 +69,7 @@ def fitted(image: PIL.Image.Image, height: int) -> PIL.Image.Image:
     spare = round(SPARE * (bottom - top))  # a margin that need not be cut, since faint ink may be in it
     left = left - side if left > spare else min(0, left - side)
     right = right + side if shades.shape[1] - right > spare else max(shades.shape[1], right + side)
-    return _scaled(PIL.Image.fromarray(_cut(shades, left, top, right, bottom, paper)), height)
+    return scaled(PIL.Image.fromarray(_cut(shades, left, top, right, bottom, paper)), height)
 
 
 def _cut(shades: np.ndarray, left: int, top: int, right: int, bottom: int, paper: int) -> np.ndarray:
@@ -148,7 +148,8 @@ def _part(strength: np.ndarray) -> float:
     return min(WHOLE, max(CAPITALS, X_HEIGHT / core))
 
 
-def _scaled(image: PIL.Image.Image, height: int) -> PIL.Image.Image:
+def scaled(image: PIL.Image.Image, height: int) -> PIL.Image.Image:
+    """The image at another height, with its proportions."""
     import PIL.Image
 
     width = max(1, round(image.width * height / image.height))

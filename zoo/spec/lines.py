@@ -18,11 +18,12 @@ from zoo.errors import SpecError
 from zoo.spec import ctc
 from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.spec.image_files import read_image
-from zoo.spec.ink import fitted
+from zoo.spec.ink import fitted, scaled
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
     import numpy as np
+    import PIL.Image
 
     from zoo.spec import Encoded
     from zoo.spec.image_files import RawImage
@@ -32,6 +33,8 @@ MAX_HEIGHT = 256
 LEXICON_BEAMS = 32  # with fewer, too few beams have only words of the lexicon
 BEAMS_A_READING = 4
 LANGUAGE_WEIGHT = 0.3
+SURE = 0.3  # the probability of a text from which a line is not read a second time
+CUT = 1 / 16  # of the height: what is cut off above and below a line that is read a second time
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,22 @@ class TextLine(InputKind):
         Raises:
             SpecError: it cannot be read, is not an image, or is far too wide for a line.
         """
-        import numpy as np
-
         image = fitted(read_image(raw), self.height)
         if image.width > MAX_WIDTH:
             raise SpecError(
                 f"a line of text is too wide: at most {MAX_WIDTH // self.height} times as wide as high can be read; "
                 "cut it into pieces"
             )
-        return torch.from_numpy(np.array(image)).T.contiguous()
+        return _columns(image)
+
+    def larger(self, batch: Encoded, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Some lines of an encoded batch in a larger size: cut above and below, and scaled to the height again."""
+        import PIL.Image
+
+        padded, lengths = batch
+        cut = round(CUT * self.height)
+        lines = [padded[row, : lengths[row], cut : self.height - cut].T.numpy() for row in rows]
+        return self.collate([_columns(scaled(PIL.Image.fromarray(line), self.height)) for line in lines])
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B encoded lines into uint8 (B, W, H), padded with 0, and their lengths (B,)."""
@@ -143,6 +153,34 @@ class Transcript:
         """Turn symbols back into a text."""
         return "".join(self.alphabet[symbol - 1] for symbol in symbols)
 
+    def unsure(self, output: Tensor) -> list[int]:
+        """The places of logits (B, T, 1 + K) whose most likely path's text has a probability of less than `SURE`."""
+        steps = output.float().log_softmax(dim=2)
+        likelihoods = ctc.log_likelihoods(steps, ctc.best_paths(steps)).exp()
+        return (likelihoods < SURE).nonzero().flatten().tolist()
+
+    def likeliest(self, readings: Sequence[Tensor]) -> str:
+        """Of the texts of several readings of one line, log-probabilities (T, 1 + K) each, the likeliest in all."""
+        texts = list(dict.fromkeys(tuple(ctc.best_paths(steps[None])[0]) for steps in readings))
+        of_each = [ctc.log_likelihoods(steps.expand(len(texts), -1, -1), texts) for steps in readings]
+        return self.text(texts[int(torch.stack(of_each).sum(dim=0).argmax())])
+
+    def likelier(self, output: Tensor, others: Tensor, rows: Sequence[int]) -> Tensor:
+        """The better of two readings of each line.
+
+        Args:
+            output: logits (B, T, 1 + K).
+            others: logits of the second readings of some lines.
+            rows: the places in `output` of those lines.
+        """
+        steps = max(output.shape[1], others.shape[1])
+        chosen = list(ctc.lengthened(output, steps))
+        for row, other in zip(rows, ctc.lengthened(others, steps)):
+            first, second = chosen[row].float().log_softmax(dim=1), other.float().log_softmax(dim=1)
+            if self.likeliest([first, second]) != self.text(ctc.best_paths(first[None])[0]):
+                chosen[row] = other
+        return torch.stack(chosen)
+
     def decode(
         self,
         output: Tensor,
@@ -201,3 +239,10 @@ class Transcript:
         readings = [{"text": self.text(texts[place]), "probability": float(shares[place])} for place in ranked]
         answer = {"text": readings[0]["text"], "confidence": readings[0]["probability"]}
         return answer if n == 1 else {**answer, "readings": readings}
+
+
+def _columns(image: PIL.Image.Image) -> Tensor:
+    """The pixel columns (W, H) of a grey image."""
+    import numpy as np
+
+    return torch.from_numpy(np.array(image)).T.contiguous()

@@ -29,6 +29,7 @@ from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series,
 from zoo.weights import header as headers
 from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
 from zoo.weights.rebuild import read_tensors, rebuild
+from zoo.weights.second_reading import read_again
 
 if TYPE_CHECKING:
     from zoo.weights.next_character import NextCharacter
@@ -183,7 +184,8 @@ class Artefact:
         answers: list[Any] = []
         for rows in order.split(ALIKE):
             longest = max(1, int(lengths[rows].max()))
-            answers += decode(self._output(run, (padded[rows, :longest], lengths[rows])))
+            alike = padded[rows, :longest], lengths[rows]
+            answers += decode(read_again(partial(self._output, run), alike, self.spec))
         return [answers[place] for place in order.argsort().tolist()]
 
     def _per_example(self, run: partial[Any]) -> list[str]:

@@ -21,7 +21,7 @@ from zoo.inference.pages.layout import Layout, Row, ordered
 from zoo.inference.pages.script import MIXED, mixed
 from zoo.inference.pages.sheet import EIGHT, Sheet
 from zoo.inference.pages.sources import pages_of
-from zoo.spec import TextLine, Transcript, ctc
+from zoo.spec import TextLine, Transcript
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 
@@ -323,14 +323,9 @@ def _read_lines(found: Found, artefact: Artefact) -> dict[int, Reading]:
 
 
 def _likeliest(readings: Sequence[Reading], transcript: Transcript) -> Reading:
-    texts = list(dict.fromkeys(reading.text for reading in readings))
-    if len(texts) == 1:
+    if len({reading.text for reading in readings}) == 1:
         return readings[0]
-    symbols = [transcript.encode(text).tolist() for text in texts]
-    total = torch.zeros(len(texts))
-    for reading in readings:
-        total += ctc.log_likelihoods(reading.steps.expand(len(texts), -1, -1), symbols)
-    best = texts[int(total.argmax())]
+    best = transcript.likeliest([reading.steps for reading in readings])
     return max((reading for reading in readings if reading.text == best), key=lambda reading: reading.confidence)
 
 

@@ -1,0 +1,104 @@
+"""Lines of which a reader is unsure are read a second time, larger, and what is likelier in both counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo.data.fonts import bundled_fonts
+from zoo.data.phrases import ALPHABET
+from zoo.models import CRNN
+from zoo.spec import Spec, TextLine, Transcript
+from zoo.weights.artefact import Artefact
+
+LINE, TEXT = TextLine(32), Transcript("abc")
+SPEC = Spec(LINE, TEXT)
+
+
+def logits(*steps: tuple[float, ...]) -> Tensor:
+    """Logits (T, 4) of probabilities of the blank and of a, b and c."""
+    return torch.tensor(steps).log()
+
+
+SURE_A, SURE_B = (0.02, 0.94, 0.02, 0.02), (0.02, 0.02, 0.94, 0.02)
+DOUBTFUL_A, DOUBTFUL_B = (0.2, 0.25, 0.24, 0.2), (0.2, 0.24, 0.25, 0.2)
+
+
+class Twice(nn.Module):
+    """Gives the first of two outputs for lines of one width, and the second for those of any other."""
+
+    def __init__(self, first: Tensor, second: Tensor, width: int) -> None:
+        super().__init__()
+        self.first, self.second, self.width = first, second, width
+        self.seen: list[list[int]] = []
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        self.seen.append(lengths.tolist())
+        chosen = self.first if int(lengths[0]) == self.width else self.second
+        return chosen.expand(len(x), -1, -1)
+
+
+def reader(first: Tensor, second: Tensor, width: int = 64) -> tuple[Artefact, Twice]:
+    network = Twice(first, second, width)
+    return Artefact("cnn", {}, SPEC, network), network
+
+
+LINES = [np.full((32, 64), 255, np.uint8)] * 2  # as many columns when they are encoded
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_second_reading_that_is_likelier_in_both_counts(steps: int) -> None:
+    blank = (0.94, 0.02, 0.02, 0.02)
+    artefact, network = reader(logits(DOUBTFUL_A, blank), logits(SURE_B, *[blank] * steps))
+    answers = artefact(LINES)
+    assert [answer["text"] for answer in answers] == ["b", "b"]
+    assert network.seen == [[64, 64], [73, 73]]  # 32 of 28 rows: an eighth larger
+    assert artefact(LINES, num_beams=4)[0]["text"] == "b"
+
+
+def test_a_second_reading_that_is_less_likely_does_not() -> None:
+    artefact, network = reader(logits((0.2, 0.4, 0.2, 0.2), (0.4, 0.2, 0.2, 0.2)), logits(DOUBTFUL_B, DOUBTFUL_B))
+    assert artefact(LINES[0])["text"] == "a"
+    assert len(network.seen) == 2
+
+
+def test_a_sure_line_is_read_once() -> None:
+    artefact, network = reader(logits(SURE_A), logits(SURE_B))
+    assert artefact(LINES[0])["text"] == "a"
+    assert network.seen == [[64]]
+
+
+def test_the_likeliest_in_all() -> None:
+    readings = [logits(DOUBTFUL_A), logits(SURE_B), logits(DOUBTFUL_A)]
+    assert TEXT.likeliest(readings) == "b"
+    assert TEXT.likeliest(readings[:1]) == "a"
+
+
+def test_a_larger_line_keeps_its_ink() -> None:
+    """Its letters, drawn with usual margins, are an eighth larger."""
+    font = bundled_fonts(ALPHABET)[0].at(22)
+    image = PIL.Image.new("L", (100, 32), 255)
+    PIL.ImageDraw.Draw(image).text((10, 22), "acebx", font=font, fill=0, anchor="ls")
+    batch = LINE.collate([LINE.encode(image), LINE.encode(image)])
+    larger, lengths = LINE.larger(batch, [1])
+    assert lengths.tolist() == [round(int(batch[1][1]) * 32 / 28)]
+    heights = [int((lines[0, : int(count[0])] < 128).any(dim=0).sum()) for lines, count in (batch, (larger, lengths))]
+    assert heights[1] == pytest.approx(heights[0] * 32 / 28, abs=1)
+
+
+def test_the_answer_to_a_line_does_not_depend_on_the_others() -> None:
+    torch.manual_seed(0)
+    artefact = Artefact("cnn", {}, SPEC, CRNN(32, 3, hidden_size=8).eval())
+    random = np.random.default_rng(0)
+    lines: list[Any] = [random.integers(0, 256, (32, width), dtype=np.uint8) for width in (40, 90, 61)]
+    for line, answer in zip(lines, artefact(lines)):
+        alone = artefact(line)
+        assert alone["text"] == answer["text"]
+        assert alone["confidence"] == pytest.approx(answer["confidence"], rel=1e-3)
