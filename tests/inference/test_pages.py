@@ -361,16 +361,16 @@ def test_an_image_of_one_line_stays_as_it_is(reader: Artefact) -> None:
     assert np.array_equal(np.asarray(line), np.asarray(sketch.image))
 
 
-def test_lines_have_the_margins_with_which_the_reader_is_surest(
-    reader: Artefact, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With others, letters of a noisy page may be lost that the page as a whole has: "ffteen" for fifteen."""
+def test_lines_are_given_as_the_page_reads_them(reader: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other margins, letters of a noisy page may be lost that the page as a whole has: "ffteen" for fifteen."""
     sketch = plain()
+    ((page,), (lines,)) = read_page(sketch.image, reader).pages, lines_of(sketch.image, reader)
+    assert [answer["text"] for answer in reader(lines)] == [line.text for line in page.lines]
     rows = {}
     for size, margin in enumerate(ABOVE):
         monkeypatch.setattr("zoo.inference.pages.reading._likeliest", lambda readings, _, size=size: readings[size])
         (lines,) = lines_of(sketch.image, reader)
-        rows[margin] = [line.height for line in lines]
+        rows[margin] = [line.image.height for line in lines]
     for less, more in pairwise(sorted(rows)):
         assert all(small < large for small, large in zip(rows[less], rows[more], strict=True))
 

@@ -5,6 +5,7 @@ Shape letters: H height, W width.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,13 @@ def grey_of(image: PIL.Image.Image) -> np.ndarray:
     spread = channels.std(axis=(0, 1))
     best = int(spread.argmax())
     return np.ascontiguousarray(channels[:, :, best]) if spread[best] > OTHER_COLOUR * grey.std() else grey
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A line of text that is dark on bright and cropped already, as those of a page are."""
+
+    image: PIL.Image.Image
 
 
 def fitted(image: PIL.Image.Image, height: int) -> PIL.Image.Image:

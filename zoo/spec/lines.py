@@ -18,7 +18,7 @@ from zoo.errors import SpecError
 from zoo.spec import ctc
 from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.spec.image_files import read_image
-from zoo.spec.ink import fitted, scaled
+from zoo.spec.ink import Fitted, fitted, scaled
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class TextLine(InputKind):
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[np.ndarray]:
         return (random.integers(0, 256, (self.height, 4 * length, 1), dtype="uint8"),)
 
-    def encode(self, raw: RawImage) -> Tensor:
+    def encode(self, raw: RawImage | Fitted) -> Tensor:
         """Turn a raw image into its pixel columns, uint8 (W, H), scaled to the height.
 
         Args:
@@ -73,7 +73,7 @@ class TextLine(InputKind):
         Raises:
             SpecError: it cannot be read, is not an image, or is far too wide for a line.
         """
-        image = fitted(read_image(raw), self.height)
+        image = scaled(raw.image, self.height) if isinstance(raw, Fitted) else fitted(read_image(raw), self.height)
         if image.width > MAX_WIDTH:
             raise SpecError(
                 f"a line of text is too wide: at most {MAX_WIDTH // self.height} times as wide as high can be read; "

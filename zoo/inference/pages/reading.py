@@ -22,6 +22,7 @@ from zoo.inference.pages.script import MIXED, mixed
 from zoo.inference.pages.sheet import EIGHT, Sheet
 from zoo.inference.pages.sources import pages_of
 from zoo.spec import TextLine, Transcript
+from zoo.spec.ink import Fitted
 from zoo.weights.artefact import Artefact
 from zoo.weights.catalogue import load
 
@@ -69,10 +70,11 @@ def read_page(
     return Document(tuple(_read_page(image, number, artefact, min_confidence) for number, image in pages))
 
 
-def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Image]]:
+def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Image | Fitted]]:
     """The lines of each page of a document, in reading order and upright; none where no line is found.
 
-    Each has the margins with which the reader is surest of it. An image of a single line is given as it is.
+    Each has the margins with which the reader reads what is likeliest in all sizes. An image of a single line is given
+    as it is.
 
     Raises:
         SpecError: the document cannot be read, or no line is found on any page.
@@ -82,10 +84,10 @@ def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Imag
         found = _upright(image, reader)
         rows = ordered(found.layout.rows, found.layout.letter)
         if len(rows) <= 1 and image.width >= LINE_SHAPE * image.height:
-            lines = [image]
+            lines: list[PIL.Image.Image | Fitted] = [image]
         else:
             of_row = _read_lines(found, reader)
-            lines = [of_row[row.number].strip.image() for row in rows]
+            lines = [of_row[row.number].strip.line() for row in rows]
         some = some or bool(lines)
         yield lines
     if not some:
@@ -145,10 +147,10 @@ class Strip:
     row: Row
     left: int
 
-    def image(self) -> PIL.Image.Image:
+    def line(self) -> Fitted:
         import PIL.Image
 
-        return PIL.Image.fromarray(self.pixels)
+        return Fitted(PIL.Image.fromarray(self.pixels))
 
 
 @dataclass
@@ -339,18 +341,10 @@ def _read(strips: Sequence[Strip], artefact: Artefact) -> list[Reading]:
     order = sorted(range(len(strips)), key=lambda place: widths[place])
     for start in range(0, len(order), ALIKE):
         places = order[start : start + ALIKE]
-        batch = [_columns(strips[place], line.height) for place in places]
+        batch = [line.encode(strips[place].line()) for place in places]
         for place, columns, steps in zip(places, batch, _log_probabilities(batch, artefact, line)):
             readings[place] = _reading(steps, len(columns), strips[place], transcript)
     return [readings[place] for place in range(len(strips))]
-
-
-def _columns(strip: Strip, height: int) -> torch.Tensor:
-    """The pixel columns (W, height) of a line, as the network takes them."""
-    import PIL.Image
-
-    size = max(1, round(strip.pixels.shape[1] * height / strip.pixels.shape[0])), height
-    return torch.from_numpy(np.array(strip.image().resize(size, PIL.Image.Resampling.BICUBIC))).T.contiguous()
 
 
 @torch.inference_mode()
