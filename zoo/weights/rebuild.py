@@ -83,7 +83,7 @@ def rebuild(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[nn.Modu
 
 def _as_built(tensor: Tensor, built: Tensor) -> Tensor:
     """A file may hold floats in a smaller precision, and knows no layout; the network's are those it is fast with."""
-    last = built.is_contiguous(memory_format=torch.channels_last)
+    last = built.ndim == 4 and built.stride() != tensor.stride()
     return tensor.to(built.dtype, memory_format=torch.channels_last if last else torch.preserve_format)
 
 
