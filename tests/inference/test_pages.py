@@ -231,10 +231,11 @@ def test_lines_are_cut_out_with_all_their_ink() -> None:
     assert (layout.owner[sheet.ink] >= 0).mean() > 0.999
 
 
-@pytest.mark.parametrize("size", [24, 34])
+@pytest.mark.parametrize("size", [24, 28, 34])
 def test_commas_quotes_and_raised_digits_belong_to_the_line_beside_them(size: int) -> None:
     sketch = Sketch(30 * size, 9 * size)
-    texts = ["It cost 4,250, more or less,", "\u201cnot now; perhaps,\u201d she said,", "a town, as it was, of no use,"]
+    first = "He said, \u201cnot now; perhaps,\u201d and left, alone."
+    texts = [first, 'It cost $4,250, "more or less", in 1999; so', "they went, by car, to York, and to Hull:"]
     sketch.block(2 * size, size, texts, size, leading=1.5)
     sketch.line(sketch.words[-1][1][2] + 1, 4 * size, "1", round(0.5 * size))
     layout = Layout(sheet := Sheet.of(sketch.image))

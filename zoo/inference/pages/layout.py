@@ -9,6 +9,7 @@ Shape letters: H height, W width, N pieces of ink, L lines.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -45,6 +46,7 @@ class Row:
     number: int
     block: int = 0
     pieces: list[int] = field(default_factory=list)
+    small: list[int] = field(default_factory=list)
 
     @property
     def middle(self) -> float:
@@ -77,10 +79,13 @@ class Layout:
         numbers = np.full(count + 1, -1)
         self.rows: list[Row] = []
         signs = [chain for chain in chains if self._may_be_signs(chain)]
-        self._add_rows([chain for chain in chains if chain not in signs], numbers)
+        self._add_rows([self._row(chain) for chain in chains if chain not in signs], numbers)
         self._attach_small(numbers)
         alone = [[i for i in chain if numbers[i + 1] < 0] for chain in signs]
-        self._add_rows([chain for chain in alone if chain], numbers)
+        self._add_rows([self._row(chain) for chain in alone if chain], numbers)
+        joined = self._joined([self._row(row.pieces, row.small) for row in self.rows])  # by gaps between all ink
+        self.rows = []
+        self._add_rows(joined, numbers)
         self.owner = numbers[pieces]
         self._split_tall(numbers, pieces)
         self.slope = self._slope()
@@ -91,10 +96,11 @@ class Layout:
         _, top, _, bottom = self.boxes[chain].T
         return len(chain) <= 2 and bool((bottom - top < SIGN * self.letter).all())
 
-    def _add_rows(self, chains: list[list[int]], numbers: np.ndarray) -> None:
-        for number, chain in enumerate(chains, start=len(self.rows)):
-            numbers[np.array(chain) + 1] = number
-            self.rows.append(self._row(number, chain))
+    def _add_rows(self, rows: list[Row], numbers: np.ndarray) -> None:
+        for row in rows:
+            row.number = len(self.rows)
+            numbers[np.array(row.pieces + row.small) + 1] = row.number
+            self.rows.append(row)
 
     def _chains(self) -> list[list[int]]:
         """Pieces as high as letters, each linked to the next on its right; chains of them are lines."""
@@ -121,7 +127,7 @@ class Layout:
         chains: dict[int, list[int]] = {}
         for i in letters:
             chains.setdefault(_root(parent, int(i)), []).append(int(i))
-        return self._joined(list(chains.values()))
+        return [row.pieces for row in self._joined([self._row(chain) for chain in chains.values()])]
 
     def _touching(self, letters: np.ndarray) -> np.ndarray:
         """Which of these pieces are letters of two or more lines that touch: high beside most that lie near them."""
@@ -140,9 +146,9 @@ class Layout:
             result[place] = tall[i] > 1.5 * np.quantile(tall[beside], 0.75) if len(beside) > 2 else False
         return result
 
-    def _joined(self, chains: list[list[int]]) -> list[list[int]]:
-        """Chains that lie in one row are one line, where the lines around them show that their gap is no gutter."""
-        rows = sorted((self._row(0, chain) for chain in chains), key=lambda row: row.left)
+    def _joined(self, rows: list[Row]) -> list[Row]:
+        """What lies in one row is one line, where the lines around it show that its gap is no gutter."""
+        rows = sorted(rows, key=lambda row: row.left)
         boxes = np.array([(row.left, row.right, row.x_top, row.baseline) for row in rows])
         gone = [False] * len(rows)
         for i, row in enumerate(rows):
@@ -157,20 +163,23 @@ class Layout:
                     continue
                 if gap > GAP * self.letter and not _bridged(boxes, row, other, self.letter):
                     continue
-                row = self._row(0, row.pieces + other.pieces)
+                row = self._row(row.pieces + other.pieces, row.small + other.small)
                 rows[i], gone[j] = row, True
                 boxes[i] = (row.left, row.right, row.x_top, row.baseline)
-        return [row.pieces for row, left_out in zip(rows, gone) if not left_out]
+        return [row for row, left_out in zip(rows, gone) if not left_out]
 
-    def _row(self, number: int, chain: list[int]) -> Row:
-        left, top, right, bottom = self.boxes[chain].T
+    def _row(self, chain: list[int], small: Sequence[int] = ()) -> Row:
+        """A line of pieces as high as letters, and of smaller ones, which only make it longer."""
+        _, top, _, bottom = self.boxes[chain].T
+        left, _, right, _ = self.boxes[[*chain, *small]].T
         tall = bottom - top
         usual = np.median(tall)
         low = tall <= 1.15 * usual
         baseline = float(np.median(bottom))
         x_top = float(np.median(top[low])) if low.any() else float(np.median(top))
         x_top = min(x_top, baseline - 0.5 * usual)
-        return Row(left.min(), top.min(), right.max(), bottom.max(), x_top, baseline, number, pieces=list(chain))
+        ends = left.min(), top.min(), right.max(), bottom.max()
+        return Row(*ends, x_top, baseline, number=0, pieces=list(chain), small=list(small))
 
     def _attach_small(self, numbers: np.ndarray) -> None:
         """Give each dot, accent and sign of punctuation to the line that it lies nearest to."""
@@ -189,6 +198,7 @@ class Layout:
             best = int(cost.argmin())
             if np.isfinite(cost[best]):
                 numbers[i + 1] = self.rows[best].number
+                self.rows[best].small.append(int(i))
                 edges[best, 0] = min(edges[best, 0], left[i])
                 edges[best, 1] = max(edges[best, 1], right[i])
 
