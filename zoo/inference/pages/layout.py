@@ -35,6 +35,7 @@ class Row:
         x_top, baseline: of its small letters.
         number: its number on the map of the sheet.
         block: number of the paragraph that it is part of.
+        pieces, small: of ink, by their places in `Layout.boxes`: those as high as letters, and dots, accents and signs.
     """
 
     left: int
@@ -78,8 +79,11 @@ class Layout:
         chains = self._chains() if count else []
         numbers = np.full(count + 1, -1)
         self.rows: list[Row] = []
-        signs = [chain for chain in chains if self._may_be_signs(chain)]
-        self._add_rows([self._row(chain) for chain in chains if chain not in signs], numbers)
+        signs: list[list[int]] = []
+        lines: list[list[int]] = []
+        for chain in chains:
+            (signs if self._may_be_signs(chain) else lines).append(chain)
+        self._add_rows([self._row(chain) for chain in lines], numbers)
         self._attach_small(numbers)
         alone = [[i for i in chain if numbers[i + 1] < 0] for chain in signs]
         self._add_rows([self._row(chain) for chain in alone if chain], numbers)
