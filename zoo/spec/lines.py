@@ -68,7 +68,7 @@ class TextLine(InputKind):
         """Turn a raw image into its pixel columns, uint8 (W, H), scaled to the height.
 
         Args:
-            raw: a path, a PIL image or an array, as for `Image`.
+            raw: a path, a PIL image or an array, as for `Image`; or a `Fitted` line, which is scaled alone.
 
         Raises:
             SpecError: it cannot be read, is not an image, or is far too wide for a line.
@@ -174,12 +174,12 @@ class Transcript:
             rows: the places in `output` of those lines.
         """
         steps = max(output.shape[1], others.shape[1])
-        chosen = list(ctc.lengthened(output, steps))
+        chosen = ctc.lengthened(output, steps)
         for row, other in zip(rows, ctc.lengthened(others, steps)):
             first, second = chosen[row].float().log_softmax(dim=1), other.float().log_softmax(dim=1)
             if self.likeliest([first, second]) != self.text(ctc.best_paths(first[None])[0]):
                 chosen[row] = other
-        return torch.stack(chosen)
+        return chosen
 
     def decode(
         self,

@@ -83,13 +83,11 @@ class Layout:
         lines: list[list[int]] = []
         for chain in chains:
             (signs if self._may_be_signs(chain) else lines).append(chain)
-        self._add_rows([self._row(chain) for chain in lines], numbers)
+        self._number([self._row(chain) for chain in lines], numbers)
         self._attach_small(numbers)
         alone = [[i for i in chain if numbers[i + 1] < 0] for chain in signs]
-        self._add_rows([self._row(chain) for chain in alone if chain], numbers)
-        joined = self._joined([self._row(row.pieces, row.small) for row in self.rows])  # by gaps between all ink
-        self.rows = []
-        self._add_rows(joined, numbers)
+        rows = [self._row(row.pieces, row.small) for row in self.rows] + [self._row(chain) for chain in alone if chain]
+        self._number(self._joined(rows), numbers)  # by gaps between all ink
         self.owner = numbers[pieces]
         self._split_tall(numbers, pieces)
         self.slope = self._slope()
@@ -100,11 +98,12 @@ class Layout:
         _, top, _, bottom = self.boxes[chain].T
         return len(chain) <= 2 and bool((bottom - top < SIGN * self.letter).all())
 
-    def _add_rows(self, rows: list[Row], numbers: np.ndarray) -> None:
-        for row in rows:
-            row.number = len(self.rows)
-            numbers[np.array(row.pieces + row.small) + 1] = row.number
-            self.rows.append(row)
+    def _number(self, rows: list[Row], numbers: np.ndarray) -> None:
+        """Take these as the lines, and give each its number, on its pieces of ink too."""
+        self.rows = rows
+        for number, row in enumerate(rows):
+            row.number = number
+            numbers[np.array(row.pieces + row.small) + 1] = number
 
     def _chains(self) -> list[list[int]]:
         """Pieces as high as letters, each linked to the next on its right; chains of them are lines."""
