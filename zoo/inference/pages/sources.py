@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import SpecError, install
-from zoo.spec.image_files import check_pixels, frames_of, read_image
+from zoo.spec.image_files import check_pixels, frames_of, open_image, read_image
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DPI = 200  # at which pages of a PDF are drawn: type of 10 points is 28 pixels high
 
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
+ANIMATED = ("GIF", "PNG", "WEBP")
 MAX_STRETCH = 4.0  # of a page whose pixels are no squares; a fax has 204 x 98 dpi
 
 
@@ -28,7 +29,7 @@ def pages_of(source: RawImage) -> Iterator[PIL.Image.Image]:
         source: the path of a PDF, of a TIFF of one or more pages, or of an image; or an image as for `zoo.spec.Image`.
 
     Raises:
-        SpecError: it cannot be read, needs a password, or is too large; the message names the file.
+        SpecError: it cannot be read, needs a password, is an animation, or is too large; the message names the file.
     """
     if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
         with Path(source).open("rb") as file:
@@ -41,6 +42,9 @@ def pages_of(source: RawImage) -> Iterator[PIL.Image.Image]:
         if start[:4] in TIFFS:
             yield from map(read_image, map(_square, frames_of(source)))
             return
+        with open_image(source) as image:
+            if image.format in ANIMATED and (count := getattr(image, "n_frames", 1)) > 1:
+                raise SpecError(f"cannot read {source}: an animation of {count:,} images; save those to read as a TIFF")
     yield read_image(source)
 
 
