@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from sklearn.datasets import load_digits
@@ -329,6 +330,34 @@ def test_sets_in_the_format_of_mnist(
     images, labels = data.splits["test"].columns
     assert (images[:, 0].numpy() == np.stack(originals)).all()
     assert labels.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("no_network")
+def test_more_images_are_brought_to_the_form_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drawing by another hand, dark on white: the box of its ink is 20 pixels high, as MNIST's is."""
+    monkeypatch.setattr(MNIST, "sizes", (10, 4))
+    image_files(tmp_path, "MNIST", ("train", "t10k"), transposed=False)
+    more = tmp_path / "more"
+    (more / "7").mkdir(parents=True)
+    drawing = np.full((90, 60, 3), 255, np.uint8)
+    drawing[10:50, 30:50] = 0
+    PIL.Image.fromarray(drawing).save(more / "7" / "mine.png")
+    with_it, without = (MNIST(str(tmp_path), val_size=3, more=folder) for folder in (str(more), None))
+    for data in (with_it, without):
+        data.setup()
+    images, labels = with_it.splits["train"].columns
+    assert labels.tolist() == [*without.splits["train"].columns[1].tolist(), 7]
+    assert (images[:-1] == without.splits["train"].columns[0]).all()
+    assert images[-1].sum() / 255 == pytest.approx(20 * 10, rel=0.05)  # 20 rows of 10 pixels of ink
+    assert (images[-1, 0, 14, [8, 14, 20]] > 128).tolist() == [False, True, False]
+    assert with_it.spec == without.spec
+    assert [len(with_it.splits[split]) for split in ("val", "test")] == [3, 4]
+    (more / "seven").mkdir()
+    (more / "7" / "mine.png").rename(more / "seven" / "mine.png")
+    with pytest.raises(DataError, match=r"seven/mine.png is in no folder of a class of MNIST: 0, 1"):
+        MNIST(str(tmp_path), val_size=3, more=str(more)).setup()
+    with pytest.raises(DataError, match=r"no folder .*nowhere; set data.more to"):
+        MNIST(str(tmp_path), val_size=3, more=str(tmp_path / "nowhere")).setup()
 
 
 def test_emnist_has_the_classes_of_torchvision() -> None:

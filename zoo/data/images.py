@@ -9,6 +9,7 @@ import math
 import string
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -16,8 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo import check
+from zoo.data.core.cache import decoded
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples
+from zoo.data.layouts import layout
 from zoo.errors import DataError
 from zoo.files import user_path
 from zoo.spec import Classes, Image, Spec
@@ -129,10 +132,13 @@ class Official(DataModule):
         batch_size, augment: as in `DataModule`.
         val_size: images of the training set that are held out for validation.
         split_seed: seed of that choice, from 0 to 2**32 - 1.
+        more: a folder of more images to train on, `FOLDER/<class>/*.png`; they are brought to the form of the others,
+            as at use. None for none.
 
     Raises:
         ValueError: `val_size` leaves no image for training, or an option is out of range.
-        DataError: the files are missing and cannot be downloaded, or are damaged.
+        DataError: the files are missing and cannot be downloaded, or are damaged; `more` has an image that cannot be
+            read, or that is in no folder of a known class.
     """
 
     title: ClassVar[str]
@@ -148,9 +154,11 @@ class Official(DataModule):
         augment: Augment | None = None,
         val_size: int = 5_000,
         split_seed: int = 0,
+        more: str | None = None,
     ) -> None:
         super().__init__(batch_size, augment)
         self.root = user_path(root)
+        self.more = None if more is None else user_path(more)
         self.val_size = check.whole("val_size", val_size, 1, self.sizes[0] - 1)
         self.split_seed = check.seed("split_seed", split_seed)
 
@@ -194,7 +202,26 @@ class Official(DataModule):
             raise DataError(f"the {self.title} files in {folder} are damaged (there is a label {wrong})")
         order = torch.randperm(train, generator=torch.Generator().manual_seed(self.split_seed))
         rows = {"train": order[self.val_size :], "val": order[: self.val_size], "test": torch.arange(train, count)}
-        return _labelled(images, labels, rows, self.classes, self.ink)
+        spec, splits = _labelled(images, labels, rows, self.classes, self.ink)
+        if self.more is not None:
+            both = zip(splits["train"].columns, self._more(self.more, spec))
+            splits["train"] = Examples(*(torch.cat(columns) for columns in both))
+        return spec, splits
+
+    def _more(self, folder: Path, spec: Spec) -> tuple[Tensor, Tensor]:
+        """The images (N, C, H, W) of a folder, in the form of the spec, and their labels (N,)."""
+        if not folder.is_dir():
+            raise DataError(f"there is no folder {folder.resolve()}; set data.more to a folder of images, or to null")
+        files = layout(folder, "images").files
+        assert isinstance(spec.input, Image)
+        for name in files.names:
+            if name.split("/")[0] not in self.classes:
+                raise DataError(
+                    f"{folder / name} is in no folder of a class of {self.title}: {', '.join(self.classes)}"
+                )
+        self.note(f"{len(files.names):,} more images to train on, of {folder.resolve()}")
+        labels = torch.tensor([self.classes.index(name.split("/")[0]) for name in files.names])
+        return decoded(files, spec.input).values.view(-1, *self.shape), labels
 
 
 class MNIST(Official):
@@ -203,7 +230,7 @@ class MNIST(Official):
     Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", 1998.
 
     Args:
-        root, batch_size, augment, val_size, split_seed: as in `Official`.
+        root, batch_size, augment, val_size, split_seed, more: as in `Official`.
     """
 
     title = "MNIST"
@@ -229,7 +256,7 @@ class FashionMNIST(Official):
     2017.
 
     Args:
-        root, batch_size, augment, val_size, split_seed: as in `Official`.
+        root, batch_size, augment, val_size, split_seed, more: as in `Official`.
     """
 
     title = "FashionMNIST"
@@ -256,7 +283,7 @@ class EMNIST(Official):
     Source: Cohen, Afshar, Tapson, van Schaik, "EMNIST: an extension of MNIST to handwritten letters", 2017.
 
     Args:
-        root, batch_size, augment, val_size, split_seed: as in `Official`.
+        root, batch_size, augment, val_size, split_seed, more: as in `Official`.
     """
 
     title = "EMNIST"
@@ -283,7 +310,7 @@ class CIFAR10(Official):
     because the usual one is a pickle.
 
     Args:
-        root, batch_size, augment, val_size, split_seed: as in `Official`.
+        root, batch_size, augment, val_size, split_seed, more: as in `Official`.
     """
 
     title = "cifar-10-batches-bin"
