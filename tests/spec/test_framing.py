@@ -37,11 +37,11 @@ def disc(side: int, row: float, column: float, radius: float) -> Tensor:
 
 
 @pytest.mark.parametrize(("side", "dark"), [(24, False), (64, True)], ids=["light on black", "dark on white"])
-@pytest.mark.parametrize(("name", "at_least"), [("cnn.mnist", 0.95), ("mlp.mnist", 0.92), ("cnn.digits", 0.95)])
-def test_digits_of_other_people_are_read(name: str, at_least: float, side: int, dark: bool) -> None:
+@pytest.mark.parametrize("name", ["cnn.mnist", "mlp.mnist", "cnn.digits"])
+def test_digits_of_other_people_are_read(name: str, side: int, dark: bool) -> None:
     images, labels = drawn(300, side)
     answers = zoo.load(name)(list(255 - images if dark else images))
-    assert np.mean([answer["label"] == label for answer, label in zip(answers, labels)]) >= at_least
+    assert np.mean([answer["label"] == label for answer, label in zip(answers, labels)]) >= 0.95
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0, 17.0])

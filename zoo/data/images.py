@@ -159,6 +159,7 @@ class Official(DataModule):
         super().__init__(batch_size, augment)
         self.root = user_path(root)
         self.more = None if more is None else user_path(more)
+        self._has_more = False
         self.val_size = check.whole("val_size", val_size, 1, self.sizes[0] - 1)
         self.split_seed = check.seed("split_seed", split_seed)
 
@@ -202,13 +203,17 @@ class Official(DataModule):
             raise DataError(f"the {self.title} files in {folder} are damaged (there is a label {wrong})")
         order = torch.randperm(train, generator=torch.Generator().manual_seed(self.split_seed))
         rows = {"train": order[self.val_size :], "val": order[: self.val_size], "test": torch.arange(train, count)}
-        spec, splits = _labelled(images, labels, rows, self.classes, self.ink)
-        if self.more is not None:
-            both = zip(splits["train"].columns, self._more(self.more, spec))
-            splits["train"] = Examples(*(torch.cat(columns) for columns in both))
-        return spec, splits
+        return _labelled(images, labels, rows, self.classes, self.ink)
 
-    def _more(self, folder: Path, spec: Spec) -> tuple[Tensor, Tensor]:
+    def setup(self, stage: str | None = None) -> None:
+        """Read the images; for `test` without those of `more`, which it does not need."""
+        super().setup(stage)
+        if self.more is not None and stage != "test" and not self._has_more:
+            both = zip(self.splits["train"].columns, self._read_more(self.more, self.spec))
+            self.splits["train"] = Examples(*(torch.cat(columns) for columns in both))
+            self._has_more = True
+
+    def _read_more(self, folder: Path, spec: Spec) -> tuple[Tensor, Tensor]:
         """The images (N, C, H, W) of a folder, in the form of the spec, and their labels (N,)."""
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder.resolve()}; set data.more to a folder of images, or to null")
