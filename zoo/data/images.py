@@ -209,7 +209,7 @@ class Official(DataModule):
         """Read the images; for `test` without those of `more`, which it does not need."""
         super().setup(stage)
         if self.more is not None and stage != "test" and not self._has_more:
-            both = zip(self.splits["train"].columns, self._read_more(self.more, self.spec))
+            both: Any = zip(self.splits["train"].columns, self._read_more(self.more, self.spec))
             self.splits["train"] = Examples(*(torch.cat(columns) for columns in both))
             self._has_more = True
 
