@@ -115,7 +115,8 @@ def _new_lines(fonts: list[Font], *, size: int = 24, length: int = 30, margin: i
     while len(lines) < COUNT:
         text = phrase(random, min(length, 40), min(length, 40))
         while len(text) < length:
-            text = f"{text} {phrase(random, 10, 40)}"[:length].strip()
+            text = f"{text} {phrase(random, 10, 40)}"
+        text = text[:length].strip()  # a blank at its end would be no ink
         font = random.choice(families[random.choice(sorted(families))])
         if font.characters.issuperset(text):
             lines.append(drawn(text, font, size, margin))
