@@ -352,6 +352,10 @@ def test_more_images_are_brought_to_the_form_of_the_others(tmp_path: Path, monke
     assert (images[-1, 0, 14, [8, 14, 20]] > 128).tolist() == [False, True, False]
     assert with_it.spec == without.spec
     assert [len(with_it.splits[split]) for split in ("val", "test")] == [3, 4]
+    (more / "7" / "bad.png").write_text("no image")
+    with pytest.raises(DataError, match=r"bad.png is no image that can be read; remove it"):
+        MNIST(str(tmp_path), val_size=3, more=str(more)).setup()
+    (more / "7" / "bad.png").unlink()
     (more / "seven").mkdir()
     (more / "7" / "mine.png").rename(more / "seven" / "mine.png")
     with pytest.raises(DataError, match=r"seven/mine.png is in no folder of a class of MNIST: 0, 1"):

@@ -226,7 +226,11 @@ class Official(DataModule):
                 )
         self.note(f"{len(files.names):,} more images to train on, of {folder.resolve()}")
         labels = torch.tensor([self.classes.index(name.split("/")[0]) for name in files.names])
-        return decoded(files, spec.input).values.view(-1, *self.shape), labels
+        images = decoded(files, spec.input, stop=False)
+        if not images.heights.all():
+            name = files.names[int(images.heights.argmin())]
+            raise DataError(f"{folder / name} is no image that can be read; remove it from the folder data.more")
+        return images.values.view(-1, *self.shape), labels
 
 
 class MNIST(Official):
