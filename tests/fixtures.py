@@ -5,6 +5,7 @@ Networks here are so small that threads only wait for each other: tests take one
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import random
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import hydra
@@ -132,6 +134,21 @@ def no_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, bl
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def example(root: Path) -> Callable[[str], ModuleType]:
+    """Gives the module of a file below `examples`."""
+
+    def load(file: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(Path(file).stem, root / "examples" / file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 class Forks:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import PIL.Image
@@ -29,20 +30,16 @@ RECORDED = """\
 """
 
 
-def test_each_digit_becomes_an_image_in_the_folder_of_its_class(tmp_path: Path) -> None:
-    file = Path(__file__).parent.parent / "examples" / "drawings" / "pendigits.py"
-    spec = importlib.util.spec_from_file_location("pendigits", file)
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+def test_each_digit_becomes_an_image_in_the_folder_of_its_class(
+    tmp_path: Path, example: Callable[[str], ModuleType]
+) -> None:
+    draw = example("drawings/pendigits.py").draw
     (tmp_path / "recorded").write_text(RECORDED)
-    assert example.draw(tmp_path / "recorded", tmp_path) == 2
+    assert draw(tmp_path / "recorded", tmp_path) == 2
     one, four = (np.asarray(PIL.Image.open(tmp_path / name)) for name in ("1/00001.png", "4/00002.png"))
     assert abs(one.shape[0] - 100 - one.shape[1]) < 10  # as long as the margins are apart, and no wider than a pen
     assert one[:, one.shape[1] // 2].min() == 0
     assert (one[:, [0, -1]] == 255).all()
     ink = four < 128
-    assert (
-        ink[: len(ink) // 2].sum() > ink[len(ink) // 2 :].sum()
-    )  # its two strokes meet above the middle: y was upwards
+    upper, lower = ink[: len(ink) // 2], ink[len(ink) // 2 :]
+    assert upper.sum() > lower.sum()  # its two strokes meet above the middle: y was upwards

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,14 +12,8 @@ import torch
 
 
 @pytest.fixture(scope="module")
-def game() -> ModuleType:
-    file = Path(__file__).parent.parent / "examples" / "games" / "noughts_and_crosses.py"
-    spec = importlib.util.spec_from_file_location("noughts_and_crosses", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def game(example: Callable[[str], ModuleType]) -> ModuleType:
+    return example("games/noughts_and_crosses.py")
 
 
 def test_the_enumeration_is_that_of_the_books(game: ModuleType) -> None:

@@ -41,8 +41,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--root", type=Path, default=Path(os.environ.get("ZOO_DATA", "data")), help="has pendigits/")
     given = parser.parse_args()
-    PenDigits(str(given.root)).prepare_data()
-    count = draw(given.root / "pendigits" / "pendigits-orig.tra", given.folder)
+    recorded = PenDigits(str(given.root))
+    recorded.prepare_data()
+    count = draw(recorded.folder / "pendigits-orig.tra", given.folder)
     print(f"{count:,} digits are in {given.folder}")
 
 

@@ -219,18 +219,17 @@ class Official(DataModule):
             raise DataError(f"there is no folder {folder.resolve()}; set data.more to a folder of images, or to null")
         files = layout(folder, "images").files
         assert isinstance(spec.input, Image)
-        for name in files.names:
-            if name.split("/")[0] not in self.classes:
-                raise DataError(
-                    f"{folder / name} is in no folder of a class of {self.title}: {', '.join(self.classes)}"
-                )
-        self.note(f"{len(files.names):,} more images to train on, of {folder.resolve()}")
-        labels = torch.tensor([self.classes.index(name.split("/")[0]) for name in files.names])
+        codes = {name: code for code, name in enumerate(self.classes)}
+        tops = [name.split("/")[0] for name in files.names]
+        for name, top in zip(files.names, tops):
+            if top not in codes:
+                raise DataError(f"{folder / name} is in no folder of a class of {self.title}: {', '.join(codes)}")
+        self.note(f"{len(tops):,} more images to train on, of {folder.resolve()}")
         images = decoded(files, spec.input, stop=False)
         if not images.heights.all():
             name = files.names[int(images.heights.argmin())]
             raise DataError(f"{folder / name} is no image that can be read; remove it from the folder data.more")
-        return images.values.view(-1, *self.shape), labels
+        return images.values.view(-1, *self.shape), torch.tensor([codes[top] for top in tops])
 
 
 class MNIST(Official):
