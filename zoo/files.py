@@ -90,26 +90,36 @@ def matching(pattern: str) -> list[str]:
     """The paths of the files that match a pattern, such as `scans/*.png`, in order; or of the one file of that name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or it is a folder.
     """
     pattern = str(user_path(pattern))
     if Path(pattern).is_file():  # whose name may look like a pattern
         return [pattern]
     found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())
+    if not found and Path(pattern).is_dir():
+        raise ConfigError(f"{pattern} is a folder; give its files by a pattern, such as '{Path(pattern, '*.png')}'")
     if not found:
         raise ConfigError(f"no file matches {pattern}; a pattern is such as 'scans/*.png', in quotes")
     return found
 
 
-def check_not_read(output: Path, read: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse to write over what is read.
+def output_path(given: Any, read: Iterable[str | os.PathLike[str]]) -> Path:
+    """The path that `output=` names.
+
+    Args:
+        given: the setting.
+        read: files that are read, over which nothing is written.
 
     Raises:
-        ConfigError: the output is one of the files that are read.
+        ConfigError: it is no path, or that of a file that is read.
     """
+    if not isinstance(given, str):
+        raise ConfigError(f"output is the name of a file or folder; got {given}; in quotes, \"'5'\", 5 is a name")
+    output = user_path(given)
     for path in map(user_path, read):
         if output.exists() and path.exists() and output.samefile(path):
             raise ConfigError(f"output: {output} is read itself, and would be lost; give another file")
+    return output
 
 
 class Mapped(mmap.mmap):

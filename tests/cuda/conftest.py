@@ -23,7 +23,7 @@ CELLS: dict[str, list[str]] = {
     "gan-super_resolution": ["model.blocks=1", *PHOTOS],
     "gan-colourisation": list(PHOTOS),
     "gan-generation": ["data=digits", "model.width=8"],
-    "gan-text_to_image": ["model.width=8", *TINY],
+    "gan-text_to_image": ["model.width=8", "model.objects=2", *TINY],
     "mlp-classification": ["data=breast_cancer", "model.ensemble_size=2"],
     "mlp-regression": ["data=diabetes", "model.ensemble_size=2"],
     "rbm-features": ["data=digits", "task.ais_temperatures=10", *RBM],

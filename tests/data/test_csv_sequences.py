@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from zoo.data.csv_sequences import CsvSequences
-from zoo.errors import DataError
+from zoo.errors import DataError, SpecError
 from zoo.spec import Classes, Series, Values
 
 COUNT = 40
@@ -45,6 +45,9 @@ def test_long_format(tmp_path: Path, table: pd.DataFrame) -> None:
     assert sorted(seen) == list(range(COUNT))
     train = torch.cat([values for values, _ in (data.splits["train"][n] for n in range(len(data.splits["train"])))])
     assert data.spec.input.mean == pytest.approx(train.double().mean(dim=0).tolist(), rel=1e-5)
+    assert data.spec.input.encode(steps(3)).shape == (6, 2)
+    with pytest.raises(SpecError, match="several series, told apart by 'who'"):  # not taken for one long sequence
+        data.spec.input.encode(table)
 
 
 def test_a_folder_with_a_table_of_labels(tmp_path: Path) -> None:

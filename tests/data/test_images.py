@@ -366,6 +366,22 @@ def test_more_images_are_brought_to_the_form_of_the_others(tmp_path: Path, monke
         data.setup("fit")
 
 
+@pytest.mark.usefixtures("no_network")
+def test_more_images_may_be_of_any_class_and_what_is_passed_over_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FashionMNIST, "sizes", (10, 4))
+    image_files(tmp_path, "FashionMNIST", ("train", "t10k"), transposed=False)
+    for name in FashionMNIST.classes:
+        (tmp_path / "more" / name).mkdir(parents=True)
+        PIL.Image.new("RGBA", (9, 9)).save(tmp_path / "more" / name / "mine.png")
+    (tmp_path / "more" / "trouser" / "photo.heic").touch()
+    data = FashionMNIST(str(tmp_path), val_size=3, more=str(tmp_path / "more"))
+    data.setup()
+    assert sorted(data.splits["train"].columns[1][7:].tolist()) == list(range(10))
+    assert any("passed over: 1 .heic" in note for note in data.notes)
+
+
 def test_emnist_has_the_classes_of_torchvision() -> None:
     assert sorted(EMNIST.classes) == datasets.EMNIST.classes_split_dict["balanced"]
     assert list(EMNIST.classes) == datasets.EMNIST.classes_split_dict["balanced"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -102,6 +103,62 @@ def test_empty_lines_at_the_end_of_one_file(tmp_path: Path) -> None:
 def test_quotes_of_a_table_of_tabs_are_part_of_its_texts(tmp_path: Path) -> None:
     data = setup(write(tmp_path / "a.tsv", [f'"{one}\tEr sagt "{other}"' for one, other in zip(SOURCES, TARGETS)]))
     assert texts(data, "train")[0][0].startswith('" the dog')
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_quotes_that_a_program_wrote_between_tabs_are_none_of_the_text(tmp_path: Path, quoting: Any) -> None:
+    with (tmp_path / "a.tsv").open("w", encoding="utf-8") as file:
+        csv.writer(file, "excel-tab", quoting=quoting).writerows([f'"{n}" is', f"{n} ist"] for n in range(40))
+    assert texts(setup(str(tmp_path / "a.tsv"), min_freq=1), "train")[0][0].count('"') == 2
+
+
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_rows_of_another_width_are_told_with_their_line(tmp_path: Path, separator: str) -> None:
+    rows = [f"{one}{separator}{other}" for one, other in zip(SOURCES, TARGETS)]
+    for row, message in ((f"The{separator} {rows[7]}", "3 columns, and 2 are needed"), ("The dog", "1 columns, and 2")):
+        with pytest.raises(DataError, match=f"a.csv, line 9 has {message}"):
+            setup(write(tmp_path / "a.csv", [*rows[:7], "", row, *rows[8:]]))
+
+
+def test_a_quote_that_is_not_closed_takes_no_rows_away(tmp_path: Path) -> None:
+    rows = [f"{one},{other}" for one, other in zip(SOURCES, TARGETS)]
+    rows[5], rows[9] = f'"{rows[5]}', f'"{SOURCES[9]}",{TARGETS[9]}'
+    with pytest.raises(DataError, match="line 6 has a quote that is not closed"):
+        setup(write(tmp_path / "a.csv", rows))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"en": one} for one in SOURCES], "one column, 'en'"),
+        ([{"en": one, "de": "" if n == 7 else "x"} for n, one in enumerate(SOURCES)], "line 8: the translation of"),
+        ([{"en": one, "de": [one]} for one in SOURCES], "row 1: .* is no text"),
+        ([{"en": one, "de": one} for one in SOURCES], "is the very sentence that is to be translated"),
+    ],
+)
+def test_bad_lines_of_json(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        setup(write(tmp_path / "a.jsonl", [json.dumps(row) for row in rows]))
+
+
+def test_numbers_in_json_are_texts(tmp_path: Path) -> None:
+    rows = [json.dumps({"roman": "x" * n, "arabic": n}) for n in range(1, 41)]
+    data = setup(write(tmp_path / "a.jsonl", rows), level="characters")
+    assert all(len(one) == int(other) for one, other in texts(data, "train") if "�" not in other)
+
+
+def test_two_files_have_one_encoding(tmp_path: Path) -> None:
+    fr, de = write(tmp_path / "a.fr", [f"L'été {n}" for n in range(40)]), tmp_path / "a.de"
+    de.write_text("\n".join(f"Der Frühling {n}" for n in range(40)), encoding="cp1252")
+    with pytest.raises(DataError, match=r"a.de is not utf-8 .* give data.encoding=cp1252"):
+        setup(fr, target_path=str(de))
+    with pytest.raises(DataError, match=r"a.fr is utf-8 and not cp1252"):
+        setup(fr, target_path=str(de), encoding="cp1252")
+
+
+def test_columns_are_of_a_table(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="source and target are columns of a table"):
+        ParallelText("a.en", target_path="a.de", source=1)
 
 
 def test_splits_of_their_own_and_no_source_in_two(tmp_path: Path) -> None:

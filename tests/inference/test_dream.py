@@ -83,7 +83,10 @@ def test_a_photograph_keeps_its_proportions(compose: Callable[..., DictConfig], 
         (["model=cnn.digits", "label='1'", "stage=0"], "not both"),
         (["model=cnn.digits", "octaves=0"], "octaves"),
         (["model=cnn.digits", "ratio=1"], "ratio"),
-        (["model=cnn.digits", "output=dream.jpg"], "PNG"),
+        (["model=cnn.digits", "output=dream.jpg", "steps=x"], "PNG"),  # told before any step
+        (["model=cnn.digits", "output=5"], "output is the name"),
+        (["model=cnn.digits", "seed=x"], "seed must be"),
+        (["model=cnn.cifar10", "octaves=9"], "too small for the network"),
         (["model=mlp.mnist", "stage=0"], "no stages"),
         (["model=lstm.reviews"], "networks that classify images"),
     ],
@@ -92,3 +95,11 @@ def test_a_photograph_keeps_its_proportions(compose: Callable[..., DictConfig], 
 def test_impossible_wishes(compose: Callable[..., DictConfig], settings: list[str], message: str) -> None:
     with pytest.raises(zoo.ConfigError, match=message):
         dream(compose("use/dream", "steps=1", *settings))
+
+
+def test_a_dream_is_not_written_over_what_is_read(compose: Callable[..., DictConfig], tmp_path: Path) -> None:
+    for name in ("photo.png", "photo.gif"):
+        PIL.Image.new("RGB", (16, 16)).save(tmp_path / name)
+        settings = ["model=cnn.mnist", "steps=1", f"image={tmp_path / name}", f"output={tmp_path / 'photo.png'}"]
+        with pytest.raises(zoo.ConfigError, match=f"{name} is read itself"):
+            dream(compose("use/dream", *settings))

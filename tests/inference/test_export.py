@@ -378,6 +378,7 @@ def test_what_differs_from_torch_is_not_kept(tmp_path: Path) -> None:
         (["model=cnn.digist"], "unknown weights 'cnn.digist'"),
         (["format=torchscript", "int8=true"], "int8=true is for format=onnx"),
         (["output=."], "is a folder"),
+        (["output=5"], "output is the name of a file"),
     ],
 )
 def test_mistakes(compose: Callable[..., DictConfig], overrides: list[str], message: str) -> None:

@@ -40,6 +40,15 @@ def test_a_damaged_page_is_told_by_its_number(tmp_path: Path) -> None:
         list(pages_of(tmp_path / "page.pdf"))
 
 
+@pytest.mark.parametrize("pages", [b"/Kids [] /Count 0", b"/Count 0/Kids[]"])
+def test_a_pdf_without_pages_is_not_called_damaged(tmp_path: Path, pages: bytes) -> None:
+    pytest.importorskip("pypdfium2")
+    whole = b"%%PDF-1.4\n1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj 2 0 obj <</Type /Pages %s>> endobj\n"
+    (tmp_path / "none.pdf").write_bytes(whole % pages + b"trailer <</Root 1 0 R>>\n%%EOF")
+    with pytest.raises(SpecError, match=r"none.pdf: it has no pages"):
+        list(pages_of(tmp_path / "none.pdf"))
+
+
 LOCKED = b"""%PDF-1.3
 1 0 obj << /Type /Pages /Count 1 /Kids [3 0 R] >> endobj
 2 0 obj << /Type /Catalog /Pages 1 0 R >> endobj

@@ -133,7 +133,21 @@ def shaded() -> Sketch:
     return sketch
 
 
-SKETCHES = [plain, tight, columns, boxed, table, bright, pale, noisy, shaded]
+def titled() -> Sketch:
+    """A bright title on a dark bar, and a bright button's text, as on screens."""
+    sketch = Sketch()
+    sketch.draw.rectangle((0, 0, 900, 50), fill=60)
+    sketch.ink = 250
+    sketch.line(30, 10, "Opening hours and prices")
+    sketch.ink = 10
+    y = sketch.block(40, 80, sentences(9, 5))
+    sketch.draw.rounded_rectangle((40, y + 20, 260, y + 70), 8, fill=110)
+    sketch.ink = 255
+    sketch.line(60, y + 30, "Send message")
+    return sketch
+
+
+SKETCHES = [titled, plain, tight, columns, boxed, table, bright, pale, noisy, shaded]
 
 
 @pytest.fixture(scope="module")

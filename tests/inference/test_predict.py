@@ -292,6 +292,14 @@ def test_mistakes(
         predicted("model=cnn.digits", f"input='{scans}/*.png'", *overrides)
 
 
+def test_an_impossible_option_is_told_once_and_not_for_each_input(
+    predicted: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "dates.txt").write_text("4 March 2021\n5 March 2021\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"^num_beams must be a whole number"):
+        predicted("model=lstm.dates", f"input={tmp_path / 'dates.txt'}", "options={num_beams: 0}")
+
+
 def test_the_script_ends_quietly_when_nobody_reads_on(root: Path, scans: Path, tmp_path: Path, forks: Any) -> None:
     """`… | head -1`, on more answers than a pipe holds."""
     names, out, err = tmp_path / "names.txt", pipe(tmp_path / "out"), tmp_path / "err"
@@ -349,6 +357,32 @@ def test_lines_of_text(predicted: Callable[..., Any], tmp_path: Path, monkeypatc
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines[2].encode("latin-1")), "utf-8"))
     failures, written, complaints = predicted(*given)
     assert (failures, written, complaints) == (1, "", "line 1 is not utf-8 (byte 0xfc at character 4)\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("a.csv", 'id,review,stars\n1,"a quiet, quiet triumph",good\n2,dull dull,bad\n3,,bad\n'),
+        ("a.tsv", "review\tstars\na quiet, quiet triumph\tgood\ndull dull\tbad\n\tgood\n"),
+        ("a.csv", 'text,other\n"a quiet, quiet triumph",a dull dull dull dull a\ndull dull,a\n,a\n'),
+        ("a.jsonl", '{"t": "a quiet, quiet triumph"}\n{"t": "dull dull"}\n{"t": ""}\n'),
+    ],
+)
+def test_a_table_has_a_column_of_texts(predicted: Callable[..., Any], tmp_path: Path, name: str, table: str) -> None:
+    """Neither its header nor its other columns are read as texts."""
+    spec = Spec(Text(("a", "quiet", "triumph", "dull"), "words"), Classes(("bad", "good")))
+    zoo.save(Artefact("gru", {"hidden_size": 4}, spec, build("gru", spec, hidden_size=4)), tmp_path / "reader")
+    (tmp_path / name).write_text(table, encoding="utf-8")
+    failures, written, complaints = predicted(
+        f"model={tmp_path / 'reader'}", f"input={tmp_path / name}", "format=jsonl"
+    )
+    assert [json.loads(line)["input"] for line in written.splitlines()] == ["a quiet, quiet triumph", "dull dull"]
+    assert failures == 1
+    assert "holds the texts" in complaints
+    assert "row 3: the text '' has no words" in complaints
+    (tmp_path / "two.csv").write_text("en,de\na quiet triumph,a triumph\n", encoding="utf-8")
+    with pytest.raises(DataError, match="each of 'en', 'de' may be the column of texts"):
+        predicted(f"model={tmp_path / 'reader'}", f"input={tmp_path / 'two.csv'}")
 
 
 def test_lines_that_are_no_json(predicted: Callable[..., Any], tmp_path: Path) -> None:
@@ -428,6 +462,8 @@ def test_handwriting_is_saved_in_three_forms(predicted: Callable[..., Any], tmp_
     names = {"7.gif", "7.png", "7.svg", "17.gif", "17.png", "17.svg"}
     assert {file.name for file in (tmp_path / "ink").iterdir()} == names
     assert rows[0]["strokes"] == zoo.load(tmp_path / "writer")("7", seed=3)["strokes"]
+    for_people = predicted(*given, f"output={tmp_path / 'more'}")[1]
+    assert for_people.split("\n", 1)[0].split() == ["input", "answer"]
     with pytest.raises(ConfigError, match="folder"):
         predicted(*given)
 

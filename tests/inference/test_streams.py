@@ -114,8 +114,13 @@ def test_a_header_tells_the_separator_where_only_one_gives_the_columns(separator
 
 
 def test_rows_of_json_are_told_where_they_go() -> None:
-    with pytest.raises(DataError, match=r"line 1 of it is JSON; .*input=FILE\.jsonl"):
-        table(b'{"column_2": 1}\n{"column_2": 3}\n')
+    for given in (
+        b'{"column_2": 1}\n{"column_2": 3}\n',
+        b'[ {"column_2": 1} ]',
+        b'[\n  {\n    "column_2": 1\n  }\n]\n',
+    ):
+        with pytest.raises(DataError, match=r"line 1 of it is JSON; .*input=FILE\.jsonl"):
+            table(given)
 
 
 @pytest.mark.parametrize(
@@ -123,5 +128,5 @@ def test_rows_of_json_are_told_where_they_go() -> None:
     [(b"\x89PNG\r\n\x1a\n\0\0", "an image"), (b"\x1f\x8b\x08\x00", "packed"), (b"PAR1\x15\x04", "a Parquet file")],
 )
 def test_what_has_no_lines_is_one_message(data: bytes, what: str) -> None:
-    with pytest.raises(DataError, match=f"this is {what}; give a file"):
+    with pytest.raises(DataError, match=f"standard input is {what}; give a file"):
         list(lines_of(lines(data + b"\n\xff" * 9)))

@@ -113,6 +113,8 @@ def test_every_parameter_gets_a_gradient(translator: Translator) -> None:
 def test_unknown_words_are_copied_where_attention_is(translator: Translator) -> None:
     translator.bias[UNKNOWN] = 100.0
     assert not (translator.generate(SOURCES, LENGTHS)[0] == UNKNOWN).any()
+    with pytest.raises(SpecError, match="copy_unknown is true or false, not 'no'"):
+        translator.generate(SOURCES, LENGTHS, copy_unknown="no")
     written, _ = translator.generate(SOURCES, LENGTHS, copy_unknown=True)
     assert written.shape == (3, LENGTH)
     attention = translator.attention(SOURCES, LENGTHS, torch.full((3, LENGTH), UNKNOWN))[:, :-1]

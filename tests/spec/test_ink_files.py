@@ -56,6 +56,7 @@ def test_all_forms_hold_the_same_ink(name: str, tmp_path: Path) -> None:
         ("a.inkml", '<!DOCTYPE ink [<!ENTITY a "1 2">]><ink><trace>&a;</trace></ink>', "entities"),
         ("a.csv", "x,y\n1,2\n3,4\n", "no column 'stroke'"),
         ("a.csv", "stroke,x,y\n1,2,3\n1,,5\n", "row 2"),
+        ("a.csv", "ink,stroke,x,y\n1,1,2,3\n2,1,4,5\n", "2 inks"),
         ("a.txt", "1 2", r"'\.txt'"),
     ],
 )

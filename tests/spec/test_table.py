@@ -208,3 +208,11 @@ def test_categories_of_pandas_are_encoded_as_their_words_are() -> None:
     with pytest.raises(SpecError, match="'rooms', row 2: 'many'"):
         TABLE.encode(odd)
     assert TABLE.encode(odd.iloc[:2]).shape == (2, 11)  # what stands in other rows alone is no fault
+
+
+@pytest.mark.parametrize(
+    ("lone", "advice"), [("size;age", "these, with commas between them: size, rooms"), ("x", "must be: size, rooms")]
+)
+def test_commas_are_advised_only_where_a_lone_column_holds_another_separator(lone: str, advice: str) -> None:
+    with pytest.raises(SpecError, match=advice):
+        Table((TABLE.columns[0], TABLE.columns[-1])).encode(pd.DataFrame({lone: ["1"]}))

@@ -20,7 +20,7 @@ from zoo.files import quoted, user_path
 from zoo.spec import Labels, Sentence, Spec
 from zoo.spec.dialect import split_rows
 from zoo.spec.files import read_text
-from zoo.spec.json_files import ENDINGS, STARTS, read_json
+from zoo.spec.json_files import ENDINGS, is_json, read_json
 from zoo.spec.sentence import normal
 
 UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")  # columns of CoNLL-U
@@ -131,7 +131,7 @@ class Conll(DataModule):
 
     def _read(self, path: Path) -> list[Tagged]:
         text = read_text(path, encoding=self.encoding)
-        if path.suffix.lower() in ENDINGS or text.lstrip().startswith(STARTS):
+        if path.suffix.lower() in ENDINGS or is_json(text):
             return self._of_json(path, text)
         lines = text.split("\n")
         for separator in COLUMNS:

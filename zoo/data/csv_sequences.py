@@ -100,7 +100,8 @@ class CsvSequences(DataModule):
         encoded = targets.encoded(output)
         counts = ", ".join(f"{len(part)} for {split}" for split, part in rows.items())
         self.note(f"sequences of {lengths.min()} to {lengths.max()} steps of {listed(names)}: {counts}")
-        series = Series(tuple(names), tuple(mean.tolist()), tuple(std.tolist()))
+        told_apart = "" if self.path.is_dir() or self.id is None else self.id
+        series = Series(tuple(names), tuple(mean.tolist()), tuple(std.tolist()), id=told_apart)
         return Spec(series, output), {split: Examples(columns[split], encoded[rows[split]]) for split in rows}
 
     def _of_table(self) -> tuple[pd.DataFrame, np.ndarray, Sequence[str], Targets]:

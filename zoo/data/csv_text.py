@@ -23,11 +23,12 @@ from zoo.spec.cells import words
 from zoo.spec.dialect import AUTO, Header
 from zoo.spec.files import read_file, read_text
 from zoo.spec.text import LEVELS
+from zoo.spec.text_tables import TEXT, words_by_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT, LABEL, SPLIT = "text", "label", "split"  # columns of a folder's files
+LABEL, SPLIT = "label", "split"  # beside TEXT, columns of a folder's files
 MIN_TEXTS = 10
 AUTO_VOCAB, MAX_WORDS, MAX_SUBWORDS = "auto", 50_000, 8_000  # known words or characters, and subwords
 
@@ -226,14 +227,10 @@ def _firsts(rows: np.ndarray, alike: np.ndarray) -> np.ndarray:
 
 def _most_wordy(frame: pd.DataFrame, path: str) -> str:
     """The column whose cells have most words."""
-    texts = {
-        str(name): float(cells.dropna().astype("string").head(1000).str.count(r"\S+").mean())
-        for name, cells in frame.items()
-        if cells.dtype.kind not in "iufbM" and cells.notna().any()
-    }
-    if not texts:
+    counts = words_by_column(frame)
+    if not counts:
         raise DataError(f"{Path(path).name} has no column of texts beside the labels; give data.text=COLUMN")
-    return max(texts, key=texts.__getitem__)
+    return max(counts, key=counts.__getitem__)
 
 
 def _of_folder(root: Path, encoding: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:

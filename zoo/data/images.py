@@ -217,19 +217,25 @@ class Official(DataModule):
         """The images (N, C, H, W) of a folder, in the form of the spec, and their labels (N,)."""
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder.resolve()}; set data.more to a folder of images, or to null")
-        files = layout(folder, "images").files
+        found = layout(folder, "images")
+        files = found.files
         assert isinstance(spec.input, Image)
-        codes = {name: code for code, name in enumerate(self.classes)}
-        tops = [name.split("/")[0] for name in files.names]
-        for name, top in zip(files.names, tops):
-            if top not in codes:
-                raise DataError(f"{folder / name} is in no folder of a class of {self.title}: {', '.join(codes)}")
-        self.note(f"{len(tops):,} more images to train on, of {folder.resolve()}")
+        labels = [self._class_of(name) for name in files.names]
+        if None in labels:
+            name = files.names[labels.index(None)]
+            raise DataError(f"{folder / name} is in no folder of a class of {self.title}: {', '.join(self.classes)}")
+        self.note(f"{len(labels):,} more images to train on, of {folder.resolve()}")
+        for note in found.notes:
+            self.note(f"data.more: {note}")
         images = decoded(files, spec.input, stop=False)
         if not images.heights.all():
             name = files.names[int(images.heights.argmin())]
             raise DataError(f"{folder / name} is no image that can be read; remove it from the folder data.more")
-        return images.values.view(-1, *self.shape), torch.tensor([codes[top] for top in tops])
+        return images.values.view(-1, *self.shape), torch.tensor(labels)
+
+    def _class_of(self, name: str) -> int | None:
+        """The class whose folder an image is in; its name may hold a slash, as `T-shirt/top` does."""
+        return next((code for code, its in enumerate(self.classes) if name.startswith(f"{its}/")), None)
 
 
 class MNIST(Official):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,12 +13,13 @@ from zoo import check
 from zoo.data.core.data_module import DataModule
 from zoo.data.core.examples import Examples, Ragged
 from zoo.data.core.splits import random_split, split_fractions
+from zoo.data.core.text_rows import Row, lines_of, rows_of_json, rows_of_table
 from zoo.data.csv_text import AUTO_VOCAB, first_level, most_tokens
 from zoo.errors import DataError, unknown
 from zoo.files import quoted, user_path
 from zoo.spec import SourceText, Spec, TargetText, subwords
 from zoo.spec.files import read_text
-from zoo.spec.json_files import STARTS, read_json
+from zoo.spec.json_files import is_json
 from zoo.spec.text import FIRST, LEVELS, UNKNOWN
 from zoo.spec.translation import COPIED, tokens_of
 
@@ -105,6 +104,10 @@ class ParallelText(DataModule):
         for split, its in self.target_paths.items():
             if its is not None and self.paths[split] is None:
                 raise ValueError(f"{split}_target_path is given, and {split}_path is not")
+        if (source, target) != (None, None) and not any(
+            its is None for split, its in self.target_paths.items() if self.paths[split] is not None
+        ):
+            raise ValueError("source and target are columns of a table; path and target_path are two files of lines")
         self.columns = (source, target)
         self.level = check.one_of("level", level, LEVELS)
         self.lowercase = lowercase
@@ -149,9 +152,12 @@ class ParallelText(DataModule):
         """The pairs of texts of a table, or of two files."""
         text = read_text(path, encoding=self.encoding)
         if target_path is None:
-            return self._of_json(Path(path), text) if text.startswith(STARTS) else self._of_table(path, text)
+            if is_json(text):
+                return self._of_rows(Path(path).name, rows_of_json(Path(path), text), named=True)
+            named = any(isinstance(column, str) for column in self.columns)
+            return self._of_rows(Path(path).name, rows_of_table(Path(path).name, text), named=named)
         names = Path(path).name, Path(target_path).name
-        sources, targets = _lines(text), _lines(read_text(target_path, encoding=self.encoding))
+        sources, targets = lines_of(text), lines_of(read_text(target_path, encoding=self.encoding))
         for lines, others in ((sources, targets), (targets, sources)):
             while len(lines) > len(others) and not lines[-1].strip():
                 lines.pop()
@@ -160,37 +166,17 @@ class ParallelText(DataModule):
                 f"{names[0]} has {len(sources):,} lines and {names[1]} {len(targets):,}; each line of the one is "
                 "the translation of that line of the other"
             )
-        return self._complete(list(zip(sources, targets)), names, 1)
+        return self._complete(enumerate(zip(sources, targets), start=1), names)
 
-    def _of_json(self, path: Path, text: str) -> list[tuple[str, str]]:
-        """The pairs of objects, which may each stand alone in another, as `{"translation": {"en": …, "de": …}}`."""
-        frame, _ = read_json(path, text)
-        rows = frame.to_dict("records")
-        if all(len(row) == 1 and isinstance(next(iter(row.values())), dict) for row in rows):
-            rows = [next(iter(row.values())) for row in rows]
-        names = list(rows[0])
-        cells = [[cell if isinstance(cell, str) else "" for cell in map(row.get, names)] for row in rows]
-        return self._of_rows(path.name, [names, *cells], named=True)
-
-    def _of_table(self, path: str, text: str) -> list[tuple[str, str]]:
-        name = Path(path).name
-        first, _, _ = text.partition("\n")
-        separator = next((sign for sign in "\t;," if sign in first), None)
-        if separator is None:
-            raise DataError(
-                f"{name} is no table: its first line has no tab, comma or semicolon; give the file of the translations "
-                "as data.target_path"
-            )
-        if separator == "\t":  # quotes are part of a text
-            rows = [line.split("\t") for line in _lines(text)]
-        else:
-            rows = list(csv.reader(io.StringIO(text), delimiter=separator))
-        return self._of_rows(name, rows, named=any(isinstance(column, str) for column in self.columns))
-
-    def _of_rows(self, name: str, rows: Sequence[Sequence[str]], *, named: bool) -> list[tuple[str, str]]:
+    def _of_rows(self, name: str, rows: Sequence[Row], *, named: bool) -> list[tuple[str, str]]:
         """The pairs of a table, whose first row holds names if it is `named`, or looks like it."""
-        header = [cell.strip() for cell in rows[0]]
-        places = [self._place(name, header, column, default) for column, default in zip(self.columns, _texts_of(rows))]
+        header = [cell.strip() for cell in rows[0][1]]
+        if len(header) == 1:
+            raise DataError(
+                f"{name} has one column, {quoted(header[0])}; one of sentences and one of translations is needed"
+            )
+        defaults = _texts_of([cells for _, cells in rows])
+        places = [self._place(name, header, column, default) for column, default in zip(self.columns, defaults)]
         guessed = not named and len(header) > 1 and {header[place].lower() for place in places} <= NAMES
         skipped = int(named or guessed)
         if guessed:
@@ -198,12 +184,14 @@ class ParallelText(DataModule):
         if None in self.columns:
             told = [header[place] if named else f"column {place + 1}" for place in places]
             self.note(f"{name}: {told[0]} is the source, and {told[1]} its translation")
-        pairs = []
-        for number, row in enumerate(rows[skipped:], start=1 + skipped):
-            if row and max(places) >= len(row):
-                raise DataError(f"{name}, line {number} has {len(row)} columns, and {max(places) + 1} are needed")
-            pairs.append((row[places[0]], row[places[1]]) if row else ("", ""))
-        return self._complete(pairs, (name, name), 1 + skipped)
+        filled = [(number, row) for number, row in rows[skipped:] if len(row) > 1 or any(map(str.strip, row))]
+        usual = Counter(len(row) for _, row in filled).most_common(1)
+        width = max([max(places) + 1, *(count for count, _ in usual)])
+        for number, row in filled:
+            if len(row) != width:
+                advice = "; a text that holds the separator stands in quotes" * (len(row) > width)
+                raise DataError(f"{name}, line {number} has {len(row)} columns, and {width} are needed{advice}")
+        return self._complete(((number, (row[places[0]], row[places[1]])) for number, row in filled), (name, name))
 
     def _place(self, name: str, header: Sequence[str], column: str | int | None, default: int) -> int:
         """The place of a column, by its name or its number."""
@@ -215,9 +203,11 @@ class ParallelText(DataModule):
             raise DataError(f"{name} has {len(header)} columns, and no column {column}")
         return default if column is None else column - 1
 
-    def _complete(self, pairs: list[tuple[str, str]], names: tuple[str, str], start: int) -> list[tuple[str, str]]:
-        """The pairs, without those of two empty lines."""
-        for number, (one, other) in enumerate(pairs, start=start):
+    def _complete(self, given: Iterable[tuple[int, tuple[str, str]]], names: tuple[str, str]) -> list[tuple[str, str]]:
+        """The pairs, each given with its line, without those of two empty lines."""
+        pairs = []
+        for number, (one, other) in given:
+            pairs.append((one, other))
             if bool(one.strip()) != bool(other.strip()):
                 empty, text = (names[1], one) if one.strip() else (names[0], other)
                 what = "translation" if one.strip() else "source"
@@ -225,6 +215,11 @@ class ParallelText(DataModule):
         kept = [pair for pair in pairs if pair[0].strip()]
         if empty_lines := len(pairs) - len(kept):
             self.note(f"{empty_lines} lines of {names[0]} and their translations are empty and left out")
+        if kept and all(one.strip() == other.strip() for one, other in kept):
+            wanted = "two files, or two columns: data.source and data.target"
+            raise DataError(
+                f"each translation in {names[1]} is the very sentence that is to be translated; give {wanted}"
+            )
         return kept
 
     # Tokens
@@ -285,7 +280,9 @@ class ParallelText(DataModule):
         for pair in pairs:
             first.setdefault(pair.source, len(first))
         if len(first) < MIN_PAIRS:
-            raise DataError(f"{self.paths['train']} has {len(first)} different sources; {MIN_PAIRS} are needed")
+            others = " that are not for validation or test" if also else ""
+            found = f"{len(first)} different sources of at most {self.max_length} {self.level}{others}"
+            raise DataError(f"{self.paths['train']} has {found}; {MIN_PAIRS} are needed")
         val, test = (part * (split not in given) for split, part in zip(("val", "test"), self.fractions))
         rows = random_split(len(first), (val, test), self.split_seed)
         chosen = {place: split for split, places in rows.items() for place in places}
@@ -304,12 +301,6 @@ def _texts_of(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
         if not all(row[place].strip().isdecimal() for row in looked_at if len(row) > place)
     ]
     return (texts[0], texts[1]) if len(texts) > 1 else (0, 1)
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of a text; an empty last one is none."""
-    lines = text.split("\n")
-    return lines if lines[-1] else lines[:-1]
 
 
 def _codes(texts: Sequence[tuple[str, ...]], vocabulary: tuple[str, ...]) -> Ragged:

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from zoo import check
 from zoo.errors import ConfigError, unknown
-from zoo.files import quoted, replacing, user_path
+from zoo.files import output_path, quoted, replacing
 from zoo.progress import busy
 from zoo.spec import Classes, Image
 from zoo.spec.image_files import read_image
@@ -41,18 +41,20 @@ def dream(cfg: DictConfig) -> Path:
     """Dream as `conf/use/dream.yaml` describes it; gives the image, beside which lies the animation.
 
     Raises:
-        ConfigError: the network is no classifier of images with stages, or there is no such class, stage or channel.
+        ConfigError: the network is no classifier of images with stages, or there is no such class, stage or channel; a
+            number is out of range; or the output is no PNG file, or is read.
         ArtefactError, SpecError: a model or an image that cannot be read.
     """
     artefact = load(cfg.model)
     names, objective = _objective(artefact, cfg.label, cfg.stage, cfg.channel)
+    file = _output(cfg)
     image: Any = artefact.spec.input
     octaves, steps = (1, 100) if cfg.image is None else (4, 15)
     try:
         with busy("dreaming"):
             frames = ascend(
                 objective,
-                _start(image, cfg.image, cfg.size, len(names), cfg.seed),
+                _start(image, cfg.image, cfg.size, len(names), check.seed("seed", cfg.seed)),
                 octaves=octaves if cfg.octaves is None else cfg.octaves,
                 ratio=cfg.ratio,
                 steps=check.whole("steps", steps if cfg.steps is None else cfg.steps, 1, 10_000),
@@ -63,10 +65,6 @@ def dream(cfg: DictConfig) -> Path:
             )
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    name = Path(cfg.model).name.removesuffix(".safetensors")
-    file = user_path(cfg.output or f"dream_{name}.png")
-    if file.suffix.lower() != ".png":
-        raise ConfigError(f"output: a dream is a PNG file, with a GIF beside it; got {quoted(str(file))}")
     sheets = [_sheet(frame) for frame in frames]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +76,17 @@ def dream(cfg: DictConfig) -> Path:
     except OSError as error:
         raise ConfigError(f"cannot write {file}: {error.strerror or error}") from error
     log.info("%s and %s: %s", file, file.with_suffix(".gif").name, ", ".join(names))
+    return file
+
+
+def _output(cfg: DictConfig) -> Path:
+    """The image's file; neither it nor the animation beside it is one that is read."""
+    name = Path(cfg.model).name.removesuffix(".safetensors")
+    read = [cfg.model] if cfg.image is None else [cfg.model, str(cfg.image)]
+    file = output_path(cfg.output or f"dream_{name}.png", read)
+    if file.suffix.lower() != ".png":
+        raise ConfigError(f"output: a dream is a PNG file, with a GIF beside it; got {quoted(str(file))}")
+    output_path(str(file.with_suffix(".gif")), read)
     return file
 
 
@@ -110,7 +119,7 @@ def ascend(
         uint8 images (B, C, H, W) of up to 40 moments, the last of which is the result.
 
     Raises:
-        ValueError: a number is out of range.
+        ValueError: a number is out of range, or the smallest images are too small for the objective.
     """
     check.whole("octaves", octaves, 1, 16)
     check.positive("lr", lr)
@@ -122,9 +131,10 @@ def ascend(
     height, width = start.shape[2:]
     found, frames = torch.zeros_like(start[:, :, :1, :1]), []
     every = -(-octaves * steps // FRAMES)
-    for octave in range(octaves):
-        scale = ratio ** (octave + 1 - octaves)
-        size = [max(1, round(height * scale)), max(1, round(width * scale))]
+    scales = [ratio ** (octave + 1 - octaves) for octave in range(octaves)]
+    sizes = [[max(1, round(height * scale)), max(1, round(width * scale))] for scale in scales]
+    _check_taken(objective, start, sizes[0])
+    for octave, size in enumerate(sizes):
         base = functional.interpolate(start, size, mode="bilinear", antialias=True)
         image = (base + functional.interpolate(found, size, mode="bilinear")).clamp(0, 1)
         for step in range(steps):
@@ -134,6 +144,17 @@ def ascend(
                 frames.append(_bytes(functional.interpolate(image, (height, width), mode="bilinear")))
         found = image - base  # what the network added
     return [*frames[: FRAMES - 1], _bytes(image)]
+
+
+def _check_taken(objective: Objective, start: Tensor, size: list[int]) -> None:
+    try:
+        with torch.no_grad():
+            objective(functional.interpolate(start, size))
+    except RuntimeError as error:  # of a convolution or pooling
+        height, width = size
+        raise ValueError(
+            f"images of {height} x {width} pixels are too small for the network: give fewer octaves or a larger image"
+        ) from error
 
 
 def _step(objective: Objective, image: Tensor, lr: float, smoothness: float) -> Tensor:
@@ -203,7 +224,7 @@ def _objective(
     return [f"stage {stage}" if channel is None else f"channel {channel} of stage {stage}"], activations
 
 
-def _start(image: Image, raw: str | None, size: int | None, count: int, seed: int) -> Tensor:
+def _start(image: Image, raw: Any, size: int | None, count: int, seed: int) -> Tensor:
     """Images (B, C, H, W) from 0 to 1 with which a dream begins: faint noise around the mean, or a photograph."""
     if size is not None:
         check.whole("size", size, 8, MAX_SIDE)
@@ -211,7 +232,7 @@ def _start(image: Image, raw: str | None, size: int | None, count: int, seed: in
         height, width = (size, size) if size else image.size
         noise = torch.rand(count, image.channels, height, width, generator=torch.Generator().manual_seed(seed))
         return (torch.tensor(image.mean)[:, None, None] + 0.1 * (noise - 0.5)).clamp(0, 1)
-    read = read_image(raw).convert("L" if image.channels == 1 else "RGB")
+    read = read_image(str(raw)).convert("L" if image.channels == 1 else "RGB")
     read.thumbnail((size or MAX_SIDE // 4,) * 2, PIL.Image.Resampling.LANCZOS)
     pixels = Image(image.channels, None, None, image.mean, image.std).pixels(read)
     return (pixels / 255).expand(count, -1, -1, -1).contiguous()

@@ -25,7 +25,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError, first_line, install, unknown
-from zoo.files import check_not_read, user_path
+from zoo.files import output_path
 from zoo.inference.program import Program, run
 from zoo.inference.raw import Port
 from zoo.progress import busy
@@ -56,8 +56,7 @@ def export(cfg: DictConfig) -> Path:
         raise ConfigError(f"int8=true is for format=onnx, not for {cfg.format}")
     artefact = load(cfg.model)
     name = Path(cfg.model).name.removesuffix(".safetensors")
-    file = user_path(cfg.output or f"{name}{'.int8' * cfg.int8}{ENDINGS[cfg.format]}")
-    check_not_read(file, [cfg.model])
+    file = output_path(cfg.output or f"{name}{'.int8' * cfg.int8}{ENDINGS[cfg.format]}", [cfg.model])
     if file.is_dir():
         raise ConfigError(f"output: {file} is a folder; give a file in it")
     try:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from omegaconf import ListConfig
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, one_line
-from zoo.files import matching, user_path
+from zoo.files import matching, quoted, user_path
 from zoo.inference.pages import lines_of as lines_of_page
 from zoo.inference.streams import Line, TableStream, lines_in, lines_of, standard_input
 from zoo.spec import Series, Strokes, Table, TextLine
 from zoo.spec.dialect import Dialect
 from zoo.spec.files import read_table
 from zoo.spec.ink_files import LINES
+from zoo.spec.text_tables import ENDINGS, read_texts
 from zoo.weights.artefact import Artefact
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def read_examples(
         return _files(inputs, failures)
     if isinstance(described, Strokes) and inputs != [STANDARD_INPUT] and not inputs[0].lower().endswith(LINES):
         return _files(inputs, failures)
+    if described.is_text and inputs[0].lower().endswith(ENDINGS):
+        return _texts_of_table(inputs[0])
     lines = _lines(inputs[0], failures)
     if isinstance(described, Strokes):  # a value of JSON may be one ink or look like several
         return None, (one._replace(raw=(_ink(one.raw[0]),)) for one in _json_values(lines, failures))
@@ -225,6 +228,13 @@ def _readable(lines: Iterator[Line], failures: Failures) -> Iterator[Line]:
             failures.append(f"line {line.number} is {line.fault}")
         elif line.text.strip():
             yield line
+
+
+def _texts_of_table(file: str) -> tuple[int, Iterator[Example]]:
+    """The texts of a table, and their number; which column holds them is said."""
+    texts = read_texts(file)
+    print(f"{file}: column {quoted(texts.name)} holds the texts", file=sys.stderr)
+    return len(texts), (Example(text, (text,), f"row {row}") for row, text in texts.items())
 
 
 def _json_values(lines: Iterator[Line], failures: Failures) -> Iterator[Example]:

@@ -20,7 +20,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.errors import ConfigError, DataError, SpecError, ZooError, unknown
-from zoo.files import check_not_read, user_path
+from zoo.files import output_path
 from zoo.inference.inputs import Example, Failures, inputs_of, joined, message, read_examples
 from zoo.metrics.meanings import rounded
 from zoo.progress import track
@@ -54,17 +54,14 @@ def predict(cfg: DictConfig) -> int:
         raise ConfigError(f"batch_size must be a whole number of at least 1, got {cfg.batch_size}")
     if not isinstance(cfg.options, (DictConfig, type(None))):
         raise ConfigError(f"options have names, such as options={{temperature: 0.5}}; got {cfg.options}")
-    if not isinstance(cfg.output, (str, type(None))):
-        raise ConfigError(f"output is the name of a file or folder; got {cfg.output}; in quotes, \"'5'\", 5 is a name")
     artefact = _on_device(load(cfg.model), cfg.device)
     inputs = inputs_of(artefact, cfg.input)
-    if cfg.output is not None:
-        check_not_read(user_path(cfg.output), [cfg.model, *inputs])
+    output = None if cfg.output is None else output_path(cfg.output, [cfg.model, *inputs])
     batch_size = 1 if sys.stdin.isatty() else cfg.batch_size
     failures = Failures()
     total, examples = read_examples(artefact, inputs, batch_size, failures)
     options: Any = {} if cfg.options is None else OmegaConf.to_container(cfg.options)
-    with _places(cfg.output, artefact) as (file, folder), _loaded_for_good():
+    with _places(output, artefact) as (file, folder), _loaded_for_good():
         together = max(batch_size, ROWS) if isinstance(artefact.spec.input, Table) and total else batch_size
         answers = _answers(artefact, examples, together, options, failures, file.flush)
         shown = track(answers, str(cfg.model), total)
@@ -130,36 +127,44 @@ def _answered(artefact: Artefact, batch: Sequence[Example], options: dict[str, A
         answers: list[Any] = artefact(*inputs, **options)
     except (ZooError, ValueError) as error:
         if len(batch) == 1:
-            if isinstance(error, SpecError | DataError):
-                return [error]
-            raise
+            if not isinstance(error, SpecError | DataError) or (options and _is_answered(artefact, inputs)):
+                raise  # what ends the command: an option is wrong, and not this input
+            return [error]
         half = len(batch) // 2
         return _answered(artefact, batch[:half], options) + _answered(artefact, batch[half:], options)
     return answers
+
+
+def _is_answered(artefact: Artefact, inputs: list[Any]) -> bool:
+    """Whether there is an answer without any option."""
+    try:
+        artefact(*inputs)
+    except (ZooError, ValueError):
+        return False
+    return True
 
 
 # Outputs
 
 
 @contextmanager
-def _places(output: str | None, artefact: Artefact) -> Iterator[tuple[IO[str], Path | None]]:
+def _places(output: Path | None, artefact: Artefact) -> Iterator[tuple[IO[str], Path | None]]:
     """The file for answers, and the folder for answers that are images."""
     if isinstance(artefact.spec.output, Image | Ink):
         if output is None:
             raise ConfigError(f"{artefact.model} answers with images: give their folder, output=…")
-        folder = user_path(output)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"{output} cannot be the folder of images: {error.strerror}") from error
-        yield sys.stdout, folder
+        yield sys.stdout, output
     elif output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):  # for names of files that are not valid text, as \\udcff
             sys.stdout.reconfigure(errors="backslashreplace")
         yield sys.stdout, None
     else:
         try:
-            with user_path(output).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            with output.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 yield file, None
         except OSError as error:
             raise ConfigError(f"cannot write {output}: {error.strerror}") from error
@@ -193,10 +198,10 @@ def _free(folder: Path, stem: str) -> Path:
 
 
 def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
-    """Aligned columns for people, without the probabilities of all classes and the like."""
+    """Aligned columns for people, without strokes, the probabilities of all classes and the like."""
     cells: list[list[str]] = []
     for row in rows:
-        named = {name: value for name, value in row.items() if not isinstance(value, dict) or "value" in value}
+        named = {name: value for name, value in row.items() if _is_for_people(value)}
         shown = _flat(named)
         cells = cells or [list(shown)]  # the columns are those of the first answer
         values = (shown.get(name, "") for name in cells[0])
@@ -204,6 +209,12 @@ def _write_table(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
     widths = [max(map(len, column)) for column in zip(*cells)]
     for line in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=file)
+
+
+def _is_for_people(value: Any) -> bool:
+    if isinstance(value, list):
+        return not (value and isinstance(value[0], list))
+    return not isinstance(value, dict) or "value" in value
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:

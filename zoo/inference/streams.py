@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from zoo.errors import DataError
 from zoo.spec.dialect import SEPARATORS, Dialect, row_reader
-from zoo.spec.json_files import STARTS
+from zoo.spec.json_files import is_json
 from zoo.spec.packed import kind_of
 
 if TYPE_CHECKING:
@@ -52,12 +52,13 @@ def standard_input() -> TextIO:
     return sys.stdin
 
 
-def lines_of(file: TextIO, otherwise: str = "") -> Iterator[Line]:
+def lines_of(file: TextIO, otherwise: str = "", path: Path | None = None) -> Iterator[Line]:
     """The lines of a file that is read with errors="surrogateescape", without a byte order mark.
 
     Args:
         file: to read.
         otherwise: the encoding of lines that are not of the file's; empty if there is none.
+        path: of the file, for messages; None for standard input.
 
     Raises:
         DataError: it is an image, packed, or of another kind that has no lines.
@@ -67,7 +68,8 @@ def lines_of(file: TextIO, otherwise: str = "") -> Iterator[Line]:
         number += 1
         if number == 1:
             if what := kind_of(text[:16].encode("utf-8", "surrogateescape")):
-                raise DataError(f"lines of text are wanted here, and this is {what}; give a file as input=FILE")
+                advice = "" if path else "; give a file as input=FILE"
+                raise DataError(f"lines of text are wanted, and {path or 'standard input'} is {what}{advice}")
             text = text.removeprefix("\ufeff")
         text, fault = _decoded(text, file.encoding, otherwise)
         if len(text) == MAX_LINE and not text.endswith("\n"):
@@ -85,7 +87,7 @@ def lines_in(path: Path, otherwise: str = "") -> Iterator[Line]:
     """
     wide = otherwise if otherwise.startswith(("utf-16", "utf-32")) else "utf-8"
     with path.open(encoding=wide, errors="surrogateescape") as file:
-        yield from lines_of(file, otherwise)
+        yield from lines_of(file, otherwise, path)
 
 
 class TableStream:
@@ -139,7 +141,7 @@ class TableStream:
         if not cells:
             fault = first.fault or "no header of a CSV: it has a quote that is not closed"
             raise DataError(f"line {first.number} of {self._source} is {fault}")
-        if first.text.lstrip().startswith(STARTS):
+        if is_json(first.text):
             raise DataError(
                 f"line {first.number} of {self._source} is JSON; rows come as CSV, or in a file: input=FILE.jsonl"
             )

@@ -14,14 +14,15 @@ from zoo.files import if_address, one_line, user_path
 from zoo.spec.cells import plain_columns
 from zoo.spec.delimited import Delimited, read_delimited
 from zoo.spec.dialect import Dialect, encoding_of
-from zoo.spec.json_files import ENDINGS, read_json
+from zoo.spec.json_files import ENDINGS, is_json, read_json
 from zoo.spec.packed import MAX_GROWTH, MAX_UNPACKED, unpacked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-PARQUET, JSON = b"par1", (b'{"', b"[{")  # how such files begin, in small letters
+PARQUET = b"par1"  # how such files begin, in small letters
+PARQUET_ENDINGS = (".parquet", ".pq")
 NO_TABLES = {
     rb"<html|<!doctype": "a page of HTML",
     rb"<\?xml": "XML",
@@ -72,9 +73,9 @@ def _check_is_file(path: Path, wanted: str) -> None:
 def _read_file(path: Path, options: dict[str, Any]) -> Delimited:
     with path.open("rb") as file:
         start = file.read(256).removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    if path.suffix.lower() in (".parquet", ".pq") or start.startswith(PARQUET):
+    if path.suffix.lower() in PARQUET_ENDINGS or start.startswith(PARQUET):
         return Delimited(_read_parquet(path), Dialect())
-    if path.suffix.lower() in ENDINGS or start.startswith(JSON):
+    if path.suffix.lower() in ENDINGS or is_json(start.decode("latin-1")):
         frame, notes = read_json(path, read_text(path))
         frame.index += 1
         return Delimited(plain_columns(frame), Dialect(), notes)
@@ -153,6 +154,8 @@ def read_text(path: str | os.PathLike[str], *, encoding: str | None = None) -> s
         with unpacked(path) as file:
             data = file.read_bytes()
         text = data.decode(encoding or "utf-8")
+        if encoding is not None and _is_utf8(data, encoding):
+            raise DataError(f"{path} is utf-8 and not {encoding}: save all files in one encoding, data.encoding")
     except UnicodeDecodeError as error:
         likely = _encoding_of(data)
         advice = f"give data.encoding={likely}" if encoding else "save it as UTF-8"
@@ -165,6 +168,18 @@ def read_text(path: str | os.PathLike[str], *, encoding: str | None = None) -> s
     if not text.strip():
         raise DataError(f"{path} is empty")
     return text.replace("\r\n", "\n")
+
+
+def _is_utf8(data: bytes, encoding: str) -> bool:
+    """Whether a file is UTF-8 that another encoding would turn into other letters without a word."""
+    name = codecs.lookup(encoding).name
+    if name.startswith("utf-8") or (data.isascii() and (b"\0" in data or not name.startswith(("utf-16", "utf-32")))):
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _encoding_of(data: bytes) -> str:

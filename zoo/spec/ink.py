@@ -77,10 +77,10 @@ def fitted(image: PIL.Image.Image, height: int) -> PIL.Image.Image:
     spare = round(SPARE * (bottom - top))  # a margin that need not be cut, since faint ink may be in it
     left = left - side if left > spare else min(0, left - side)
     right = right + side if shades.shape[1] - right > spare else max(shades.shape[1], right + side)
-    return scaled(PIL.Image.fromarray(_cut(shades, left, top, right, bottom, paper)), height)
+    return scaled(PIL.Image.fromarray(cut_out(shades, left, top, right, bottom, paper)), height)
 
 
-def _cut(shades: np.ndarray, left: int, top: int, right: int, bottom: int, paper: int) -> np.ndarray:
+def cut_out(shades: np.ndarray, left: int, top: int, right: int, bottom: int, paper: int) -> np.ndarray:
     """A box of an image (H, W), which may reach beyond it: there is paper."""
     found = np.full((bottom - top, right - left), paper, np.uint8)
     inside = shades[max(0, top) : bottom, max(0, left) : right]

@@ -96,6 +96,8 @@ def _of_csv(path: Path) -> InkStrokes:
         if name not in columns:
             more = ", which tells where the pen leaves the paper" if name == "stroke" else ""
             raise DataError(f"{path} has no column '{name}'{more}; an ink has the columns stroke, x and y")
+    if "ink" in columns and (count := frame[columns["ink"]].nunique()) > 1:
+        raise DataError(f"{path} holds {count} inks, by its column 'ink'; give each a file, or all a .jsonl file")
     return strokes_of_rows(frame, columns, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,13 @@ from zoo.files import one_line, quoted
 if TYPE_CHECKING:
     import pandas as pd
 
-STARTS = '{"', '[{"'  # of objects one a line, and of a list of them
+_START = re.compile(r'\s*(\[\s*$|(\[\s*)?\{\s*("|$))')  # of objects one a line, and of a list of them
 ENDINGS = (".json", ".jsonl", ".ndjson")  # of files' names, in small letters
+
+
+def is_json(start: str) -> bool:
+    """Whether a text that begins so, or whose first line this is, holds objects of JSON."""
+    return _START.match(start) is not None
 
 
 def read_json(path: Path, text: str) -> tuple[pd.DataFrame, list[str]]:

@@ -18,7 +18,7 @@ from zoo.errors import SpecError
 from zoo.spec import ctc
 from zoo.spec.calibration import UNCALIBRATED, Calibration
 from zoo.spec.image_files import read_image
-from zoo.spec.ink import Fitted, fitted, scaled
+from zoo.spec.ink import Fitted, cut_out, fitted, scaled
 from zoo.spec.kind import InputKind
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ MAX_HEIGHT = 256
 LEXICON_BEAMS = 32  # with fewer, too few beams have only words of the lexicon
 BEAMS_A_READING = 4
 LANGUAGE_WEIGHT = 0.3
-SURE = 0.3  # the probability of a text from which a line is not read a second time
-CUT = 1 / 16  # of the height: what is cut off above and below a line that is read a second time
+SURE = 0.5  # the probability of a text from which a line is not read again
 
 
 @dataclass(frozen=True)
@@ -81,14 +80,22 @@ class TextLine(InputKind):
             )
         return _columns(image)
 
-    def larger(self, batch: Encoded, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Some lines of an encoded batch in a larger size: cut above and below, and scaled to the height again."""
+    def resized(self, batch: Encoded, rows: Sequence[int], cut: float) -> tuple[Tensor, Tensor]:
+        """Some lines of an encoded batch with letters of another size, in lines of the same height.
+
+        Args:
+            batch: the encoded batch.
+            rows: the places of the lines in it.
+            cut: which part of the height is cut off above and below, or added as paper where it is negative.
+        """
+        import numpy as np
         import PIL.Image
 
         padded, lengths = batch
-        cut = round(CUT * self.height)
-        lines = [padded[row, : lengths[row], cut : self.height - cut].T.numpy() for row in rows]
-        return self.collate([_columns(scaled(PIL.Image.fromarray(line), self.height)) for line in lines])
+        more = -round(cut * self.height)
+        lines = [padded[row, : lengths[row]].T.numpy() for row in rows]
+        resized = [cut_out(line, 0, -more, line.shape[1], self.height + more, int(np.median(line))) for line in lines]
+        return self.collate([_columns(scaled(PIL.Image.fromarray(line), self.height)) for line in resized])
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn B encoded lines into uint8 (B, W, H), padded with 0, and their lengths (B,)."""
@@ -159,26 +166,30 @@ class Transcript:
         likelihoods = ctc.log_likelihoods(steps, ctc.best_paths(steps)).exp()
         return (likelihoods < SURE).nonzero().flatten().tolist()
 
-    def likeliest(self, readings: Sequence[Tensor]) -> str:
-        """Of the texts of several readings of one line, log-probabilities (T, 1 + K) each, the likeliest in all."""
-        texts = list(dict.fromkeys(tuple(ctc.best_paths(steps[None])[0]) for steps in readings))
-        of_each = [ctc.log_likelihoods(steps.expand(len(texts), -1, -1), texts) for steps in readings]
-        return self.text(texts[int(torch.stack(of_each).sum(dim=0).argmax())])
+    def likeliest(self, readings: Sequence[Tensor]) -> int:
+        """Which of several readings of one line, log-probabilities (T, 1 + K) each, has the likeliest text.
 
-    def likelier(self, output: Tensor, others: Tensor, rows: Sequence[int]) -> Tensor:
-        """The better of two readings of each line.
+        Each reading counts alike: a text's probability is the mean over all.
+        """
+        read = [tuple(ctc.best_paths(steps[None])[0]) for steps in readings]
+        texts = list(dict.fromkeys(read))
+        of_each = [ctc.log_likelihoods(steps.expand(len(texts), -1, -1), texts) for steps in readings]
+        return read.index(texts[int(torch.stack(of_each).logsumexp(dim=0).argmax())])
+
+    def likelier(self, output: Tensor, others: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
+        """The logits of a batch, where lines that were read again have those of the reading with the likeliest text.
 
         Args:
             output: logits (B, T, 1 + K).
-            others: logits of the second readings of some lines.
+            others: logits of each further reading of some lines.
             rows: the places in `output` of those lines.
         """
-        steps = max(output.shape[1], others.shape[1])
+        steps = max(reading.shape[1] for reading in (output, *others))
         chosen = ctc.lengthened(output, steps)
-        for row, other in zip(rows, ctc.lengthened(others, steps)):
-            first, second = chosen[row].float().log_softmax(dim=1), other.float().log_softmax(dim=1)
-            if self.likeliest([first, second]) != self.text(ctc.best_paths(first[None])[0]):
-                chosen[row] = other
+        lengthened = [ctc.lengthened(reading, steps) for reading in others]
+        for row, *again in zip(rows, *lengthened):
+            readings = torch.stack([chosen[row], *again])
+            chosen[row] = readings[self.likeliest(list(readings.float().log_softmax(dim=2)))]
         return chosen
 
     def decode(

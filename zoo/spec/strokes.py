@@ -123,8 +123,8 @@ def encode_strokes(raw: Any) -> Tensor:
         raise SpecError("the ink is one point, which has no shape; give at least two points")
     if len(points) > MAX_POINTS:
         raise SpecError(f"the ink has {len(points):,} points; the limit is {MAX_POINTS:,}; give it in parts")
-    points[:, :2] -= points[0, :2]
     with np.errstate(over="ignore"):
+        points[:, :2] -= points[0, :2]
         encoded = torch.from_numpy(points.astype(np.float32))
     extent = encoded[:, :2].amax(dim=0) - encoded[:, :2].amin(dim=0)
     if not extent.isfinite().all():
@@ -147,9 +147,10 @@ def _of_drawing(raw: Any) -> list[Any]:
 def _strokes(raw: Any) -> Iterator[Any]:
     if isinstance(raw, (bytes, str)) or not hasattr(raw, "__len__") or not hasattr(raw, "__getitem__"):
         raise SpecError(f"an ink is a list of strokes, not {type(raw).__name__}; {FORM}")
-    if hasattr(raw, "to_numpy") or getattr(raw, "ndim", 3) == 1:  # a table, or a row of numbers
+    if hasattr(raw, "to_numpy") or isinstance(raw, Mapping) or getattr(raw, "ndim", 3) < 2:  # a table, a row of numbers
         raise SpecError(f"an ink is a list of strokes, not {type(raw).__name__}; {FORM}")
-    if len(raw) and hasattr(raw[0], "__len__") and len(raw[0]) and not getattr(raw[0][0], "ndim", _depth(raw[0][0])):
+    first = raw[0] if len(raw) and not isinstance(raw[0], Mapping) else []
+    if hasattr(first, "__len__") and len(first) and not getattr(first[0], "ndim", _depth(first[0])):
         raise SpecError(f"these are points without strokes: nothing tells where the pen leaves the paper; {FORM}")
     yield from raw
 
@@ -160,7 +161,7 @@ def _stroke(raw: Any, number: int) -> np.ndarray:
 
     try:
         points = np.asarray(raw.detach().cpu() if isinstance(raw, Tensor) else raw, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SpecError(f"stroke {number} holds something else than points of two numbers; {FORM}") from None
     if not points.size:
         raise SpecError(f"stroke {number} is empty; leave it out, or give its points")

@@ -23,7 +23,7 @@ from zoo.errors import SpecError
 from zoo.files import quoted
 from zoo.spec.cells import plain_columns, words
 from zoo.spec.columns import MISSING, Category, Column, column_from
-from zoo.spec.dialect import Dialect, dialect_from
+from zoo.spec.dialect import SEPARATORS, Dialect, dialect_from
 from zoo.spec.files import import_pandas, read_table
 from zoo.spec.kind import InputKind
 from zoo.spec.rows import encode_plain
@@ -129,7 +129,7 @@ class Table(InputKind):
         columns = Counter(frame.columns)
         for name in names:
             if name not in columns:
-                raise SpecError(f"the table has no column {name}{_instead(name, frame, raw)}: {', '.join(names)}")
+                raise SpecError(f"the table has no column {name}{_instead(name, frame)}: {', '.join(names)}")
             if columns[name] > 1:
                 raise SpecError(f"the table has {columns[name]} columns called {name}")
         return frame
@@ -306,10 +306,10 @@ def _index(places: tuple[int, ...], device: torch.device) -> Tensor:
         return torch.tensor(places, dtype=torch.long, device=device)
 
 
-def _instead(name: str, frame: pd.DataFrame, raw: object) -> str:
+def _instead(name: str, frame: pd.DataFrame) -> str:
     """What a table has in place of a column, for a message that goes on with the names of all."""
     alike = {re.sub(r"\W|_", "", str(column)).casefold(): column for column in frame.columns}
     if (found := alike.get(re.sub(r"\W|_", "", name).casefold())) is not None:
         return f"; it has {quoted(found)}, and names must be the same to the letter"
-    is_one_column = frame.shape[1] == 1 and isinstance(raw, str | os.PathLike)
-    return "; its columns must be these, with commas between them" if is_one_column else "; its columns must be"
+    is_one_line = frame.shape[1] == 1 and any(sign in str(frame.columns[0]) for sign in SEPARATORS)
+    return "; its columns must be these, with commas between them" if is_one_line else "; its columns must be"

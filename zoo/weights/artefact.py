@@ -28,8 +28,8 @@ from zoo.files import replacing, user_path
 from zoo.spec import Calibration, Encoded, Features, Forecast, Sentence, Series, SourceText, Spec, Table, Transcript
 from zoo.weights import header as headers
 from zoo.weights.header import FORMAT, MAX_HEADER, NO_DIGEST
+from zoo.weights.read_again import read_again
 from zoo.weights.rebuild import read_tensors, rebuild
-from zoo.weights.second_reading import read_again
 
 if TYPE_CHECKING:
     from zoo.weights.next_character import NextCharacter

@@ -155,7 +155,7 @@ def test_only_the_discriminator_teaches_how_to_read(shapes: Shapes) -> None:
     assert again.network is trained
     assert again.network.reader is trained.reader is not reader  # a trained generator keeps its own
     read: list[Any] = []
-    reader.register_forward_hook(lambda *call: read.append(call))
+    reader.stack.register_forward_hook(lambda *call: read.append(call))
     batch = shapes.splits["train"].__getitems__(torch.arange(4))
     task.discriminator.requires_grad_(False)
     output = task.generator_output(batch)
@@ -280,11 +280,26 @@ def test_pictures_have_the_size_asked_for_and_every_parameter_a_gradient(
     scores = discriminator(made, *condition)
     assert scores.shape == (4, 1)
     (scores * torch.randn(4, 1)).sum().backward()
-    for network in (generator, discriminator):
-        for name, parameter in network.named_parameters():
-            assert parameter.grad is not None, name
-            assert parameter.grad.isfinite().all(), name
-            assert parameter.grad.any(), name
+    all_learn(generator)
+    all_learn(discriminator)
+
+
+def all_learn(network: nn.Module) -> None:
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("size", [(8, 8), (8, 12), (32, 48)], ids=str)
+def test_scenes_have_the_size_asked_for_and_every_parameter_a_gradient(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    generator = Generator(3, size, codes=9, objects=2, width=8, latent_dim=5)
+    made = generator(torch.randn(4, 5), torch.randint(1, 9, (4, 6)), torch.tensor([6, 2, 3, 1]))
+    assert made.shape == (4, 3, *size)
+    assert made.abs().max() <= 1
+    (made * torch.randn(made.shape)).sum().backward()
+    all_learn(generator)
 
 
 def test_a_seed_decides_what_is_made() -> None:
@@ -325,9 +340,12 @@ def test_numbers_out_of_range_are_named() -> None:
         ({"width": 12}, "width must be a multiple of 8"),
         ({"blocks": 0}, "blocks must be"),
         ({"classes": 2, "codes": 3}, "a class or a text, not both"),
+        ({"objects": -1, "codes": 3}, "objects must be"),
+        ({"objects": 2, "classes": 3}, "objects are of a text's scene"),
+        ({"objects": 2, "codes": 3, "size": (7, 7)}, "they need 8 each way"),
     ):
         with pytest.raises(ValueError, match=message):
-            Generator(1, (8, 8), **options)
+            Generator(1, **{"size": (8, 8), **options})
     with pytest.raises(ValueError, match="width must be"):
         Discriminator(1, (8, 8), width=0)
 

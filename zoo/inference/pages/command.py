@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import nullcontext
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from zoo import check
 from zoo.errors import ConfigError, SpecError, one_line, unknown
-from zoo.files import check_not_read, matching, user_path
+from zoo.files import matching, output_path
 from zoo.inference.pages.document import Document
-from zoo.inference.pages.reading import read_page
+from zoo.inference.pages.reading import check_reader, read_page
 from zoo.progress import track
 from zoo.weights.catalogue import load
 
@@ -28,6 +29,7 @@ def read(cfg: DictConfig) -> int:
     Raises:
         ConfigError: a setting is impossible, or there is no such file.
         ArtefactError: the model cannot be loaded.
+        SpecError: the model reads no lines of text.
     """
     if cfg.format not in FORMATS:
         raise ConfigError(unknown("format", cfg.format, FORMATS))
@@ -35,13 +37,13 @@ def read(cfg: DictConfig) -> int:
         least = check.fraction("min_confidence", cfg.min_confidence)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    files = matching(str(cfg.input))
-    if cfg.output is not None:
-        check_not_read(user_path(cfg.output), files)
+    files = _files(cfg.input)
+    path = None if cfg.output is None else output_path(cfg.output, files)
     reader = load(cfg.model)
-    failures = 0
+    check_reader(reader)
+    failures, between = 0, ""
     try:
-        place = nullcontext(sys.stdout) if cfg.output is None else user_path(cfg.output).open("w", encoding="utf-8")
+        place = nullcontext(sys.stdout) if path is None else path.open("w", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {cfg.output}: {error.strerror}") from error
     with place as output:
@@ -52,11 +54,18 @@ def read(cfg: DictConfig) -> int:
                 failures += 1
                 _say(str(error) if file in str(error) else f"{file}: {error}")
                 continue
-            print(_written(file, document, cfg.format), file=output, flush=True)
+            print(between + _written(file, document, cfg.format), file=output, flush=True)
+            between = "\f" if cfg.format == "text" else ""
             for line in document.unread:
                 _say(f"{file}: {line}")
-            failures += not document.text
+            failures += not document.text.strip()
     return failures
+
+
+def _files(given: Any) -> list[str]:
+    if given == "-" or isinstance(given, ListConfig):
+        raise ConfigError(f"give one file or one pattern, such as input='scans/*.pdf'; got input={given}")
+    return matching(str(given))
 
 
 def _written(file: str, document: Document, form: str) -> str:

@@ -44,7 +44,7 @@ LINE_SHAPE = 4  # an image this many times as wide as high is one line, if no mo
 SMALLEST, USUAL, LARGEST = 10, 18, 80  # pixels of a letter: smaller ones are enlarged, and larger ones shrunk
 MAX_SIDE = 12_000  # pixels of an enlarged page
 ALIKE = 16  # lines of similar length that are read at once
-ABOVE = (0.15, 0.08, 0.22)  # of a line's height: the margins above and below, with which it is read, as in training
+ABOVE = (0.15, 0.0, 0.3)  # of a line's height: the margins above and below, with which it is read
 BESIDE = 0.34  # of a line's height: the margins beside it
 
 
@@ -66,8 +66,19 @@ def read_page(
         SpecError: the document cannot be read, or the reader is not one of lines of text.
     """
     artefact = load(reader) if isinstance(reader, str) else reader
+    check_reader(artefact)
     pages = enumerate(pages_of(source), start=1)
     return Document(tuple(_read_page(image, number, artefact, min_confidence) for number, image in pages))
+
+
+def check_reader(artefact: Artefact) -> None:
+    """Refuse a network that does not read lines of text.
+
+    Raises:
+        SpecError: it is one.
+    """
+    if not isinstance(artefact.spec.input, TextLine) or not isinstance(artefact.spec.output, Transcript):
+        raise SpecError(f"a page is read by a network for lines of text, such as cnn.ocr, not {artefact.spec}")
 
 
 def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Image | Fitted]]:
@@ -79,6 +90,7 @@ def lines_of(source: RawImage, reader: Artefact) -> Iterator[list[PIL.Image.Imag
     Raises:
         SpecError: the document cannot be read, or no line is found on any page.
     """
+    check_reader(reader)
     some = False
     for image in pages_of(source):
         found = _upright(image, reader)
@@ -313,8 +325,8 @@ def _alike(a: Row, b: Row) -> bool:
 
 
 def _read_lines(found: Found, artefact: Artefact) -> dict[int, Reading]:
-    """The lines of a page by the number of their row, each read in several sizes; where they differ, the text that is
-    likeliest in all of them."""
+    """The lines of a page by the number of their row, each read in several sizes; where they differ, the
+    likeliest text."""
     rows, transcript = found.layout.rows, artefact.spec.output
     assert isinstance(transcript, Transcript)
     new = [row for row in rows if row.number not in found.readings]
@@ -327,15 +339,15 @@ def _read_lines(found: Found, artefact: Artefact) -> dict[int, Reading]:
 def _likeliest(readings: Sequence[Reading], transcript: Transcript) -> Reading:
     if len({reading.text for reading in readings}) == 1:
         return readings[0]
-    best = transcript.likeliest([reading.steps for reading in readings])
+    best = readings[transcript.likeliest([reading.steps for reading in readings])].text
     return max((reading for reading in readings if reading.text == best), key=lambda reading: reading.confidence)
 
 
 def _read(strips: Sequence[Strip], artefact: Artefact) -> list[Reading]:
     """What the network reads on lines, in their order."""
     line, transcript = artefact.spec.input, artefact.spec.output
-    if not isinstance(line, TextLine) or not isinstance(transcript, Transcript):
-        raise SpecError(f"a page is read by a network for lines of text, such as cnn.ocr, not {artefact.spec}")
+    assert isinstance(line, TextLine)
+    assert isinstance(transcript, Transcript)
     readings: dict[int, Reading] = {}
     widths = [strip.pixels.shape[1] / strip.pixels.shape[0] for strip in strips]
     order = sorted(range(len(strips)), key=lambda place: widths[place])

@@ -25,6 +25,8 @@ MIN_HEIGHT = 4  # pixels of a letter
 MAX_ANGLE = 15.0  # degrees by which a page may be rotated
 MIN_SHARPENING = 1.15  # factor by which a rotation must sharpen the profile
 MIN_LETTERS = 8  # fewer do not tell at what angle they lie
+MIN_PANEL = 12  # pixels: lower bars have no text in them
+FLAT = 12  # shades: the deviation of a panel's pixels, of which those at letters' edges differ
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Sheet:
     def of(cls, image: PIL.Image.Image | np.ndarray) -> Sheet:
         """Even out light, find the ink, and erase all that is no text."""
         shades = image if isinstance(image, np.ndarray) else grey_of(image)
-        shades = _evened(_without_impulses(shades))
+        shades = _evened(_without_panels(_without_impulses(shades)))
         ink, paper, bright = _ink(shades)
         if bright:
             shades, paper = 255 - shades, 255 - paper
@@ -128,6 +130,28 @@ def _letters(ink: np.ndarray, letter: float) -> np.ndarray:
     boxes = np.array([(b[1].start, b[0].start, b[1].stop, b[0].stop) for b in found], float).reshape(-1, 4)
     size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     return boxes[(size > 0.6 * letter) & (size < 4 * letter)]
+
+
+def _without_panels(shades: np.ndarray) -> np.ndarray:
+    """The shades (H, W) of a page where bars and buttons of one shade, with letters left out of them, are inverted.
+
+    Thus a bright title on a dark bar is dark on bright, as the text around it.
+    """
+    ink, paper, _ = _ink(shades)
+    pieces, _ = ndimage.label(ink, EIGHT)
+    inverted = shades.copy()
+    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
+        high, wide = (side.stop - side.start for side in box)
+        if high < MIN_PANEL or wide < 2 * high:
+            continue
+        panel = pieces[box] == number
+        holes = ndimage.binary_fill_holes(panel) & ~panel
+        inside = ndimage.binary_erosion(panel, EIGHT)
+        rectangular = (panel | holes).mean() > 0.9
+        if rectangular and 0.02 < holes.mean() < 0.5 and inside.any() and shades[box][inside].std() < FLAT:
+            shade = int(np.median(shades[box][inside]))
+            inverted[box] = (paper + shade - shades[box].astype(np.int16)).clip(0, 255)
+    return inverted
 
 
 def _evened(shades: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 DPI = 200  # at which pages of a PDF are drawn: type of 10 points is 28 pixels high
 
+SMALL = 2**20  # bytes of a PDF, in which one without pages says so
+NO_PAGES = re.compile(rb"/Kids\s*\[\s*\]")
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
 ANIMATED = ("GIF", "PNG", "WEBP")
 MAX_STRETCH = 4.0  # of a page whose pixels are no squares; a fax has 204 x 98 dpi
@@ -56,8 +59,7 @@ def _pdf(path: str | os.PathLike[str]) -> Iterator[PIL.Image.Image]:
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
-        fault = "it needs a password; save it without one" if "assword" in str(error) else "a damaged PDF"
-        raise SpecError(f"cannot read {path}: {fault}") from error
+        raise SpecError(f"cannot read {path}: {_fault(path, str(error))}") from error
     number = 0
     try:
         for number in range(len(document)):
@@ -69,6 +71,14 @@ def _pdf(path: str | os.PathLike[str]) -> Iterator[PIL.Image.Image]:
         raise SpecError(f"cannot read {path}: page {number + 1} of {len(document)} is damaged") from error
     finally:
         document.close()
+
+
+def _fault(path: str | os.PathLike[str], message: str) -> str:
+    """Why a PDF cannot be opened; to PDFium one without pages is damaged."""
+    if "assword" in message:
+        return "it needs a password; save it without one"
+    with Path(path).open("rb") as file:
+        return "it has no pages" if NO_PAGES.search(file.read(SMALL)) else "a damaged PDF"
 
 
 def _square(page: PIL.Image.Image) -> PIL.Image.Image:

@@ -50,19 +50,28 @@ def build(
     width: int | None = None,
     depth: int | None = None,
     blocks: int | None = None,
+    objects: int | None = None,
     latent_dim: int | None = None,
     side: int | None = None,
 ) -> nn.Module:
     """The generator for a spec: masked image, small image, grey image, class, text or seed → image.
 
     Args:
-        width, depth, blocks, latent_dim, side: as of the network's class, where it has them; None for its default.
+        width, depth, blocks, objects, latent_dim, side: as of the network's class, where it has them; None for its
+            default.
 
     Raises:
         SpecError: the spec asks for something else, or its images are too small for the depth.
         TypeError, ValueError: an option that the network does not have, or that is out of range.
     """
-    given = {"width": width, "depth": depth, "blocks": blocks, "latent_dim": latent_dim, "side": side}
+    given = {
+        "width": width,
+        "depth": depth,
+        "blocks": blocks,
+        "objects": objects,
+        "latent_dim": latent_dim,
+        "side": side,
+    }
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     source, target = spec.input, spec.output
     if type(target) is not Image:

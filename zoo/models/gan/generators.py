@@ -4,19 +4,18 @@ Radford et al., "Unsupervised representation learning with deep convolutional ge
 2015, with nearest-neighbour enlargement in place of transposed convolutions (Odena et al., 2016). Noise and condition
 set shift and scale of each normalisation (Huang and Belongie, "Arbitrary style transfer in real-time with adaptive
 instance normalization", 2017); the discriminator takes the condition by projection (Miyato and Koyama, "cGANs with
-projection discriminator", 2018). A sentence is read by a recurrent network (Reed et al., "Generative adversarial text
-to image synthesis", 2016), and joined with the noise by a mapping network (Karras et al., "A style-based generator
-architecture for generative adversarial networks", 2019).
+projection discriminator", 2018). A sentence is joined with the noise by a mapping network (Karras et al., "A
+style-based generator architecture for generative adversarial networks", 2019).
 
 Shape letters: B batch, C channels, H height, W width, T tokens, L numbers of noise, E numbers of a condition,
-M features of an image.
+M features of an image, K objects of a scene, N = B K pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -25,55 +24,15 @@ from torch.nn import functional
 from zoo import check
 from zoo.errors import SpecError
 from zoo.models.convolution import to_channels_last
+from zoo.models.gan.conditions import MAPPED, Labels, Read, Sentences, condition_encoder, mapping
 from zoo.models.gan.discriminators import constrain, halving_convolutions
+from zoo.models.gan.scene import Scene
 from zoo.models.gan.unet import GROUPS, check_groups, laid_out, skip
-from zoo.models.rnn.recurrent import Stack
 
 fx.wrap("laid_out")
 
 COARSEST = 7  # longest side of the first feature map
-MAPPED = 256  # numbers of noise and sentence after the mapping network
 MIXED = 128  # numbers that set the normalisations, and features of the discriminator before its score
-
-
-class Labels(nn.Embedding):
-    """Labels (B,) of classes to conditions (B, E)."""
-
-    def __init__(self, classes: int, embedding_dim: int) -> None:
-        super().__init__(classes, embedding_dim)
-
-    def forward(self, labels: Tensor, lengths: None = None) -> Tensor:
-        return super().forward(labels)
-
-
-class Sentences(nn.Module):
-    """Codes (B, T) of texts, padded after their lengths (B,), to conditions (B, E) of mean 0 and variance 1."""
-
-    def __init__(self, codes: int, embedding_dim: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(codes, MIXED // 2)
-        self.stack = Stack("gru", MIXED // 2, MIXED // 2, bidirectional=True)
-        self.out = nn.Linear(self.stack.out_features, embedding_dim)
-
-    def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
-        states = self.stack(self.embedding(codes), lengths)
-        condition: Tensor = self.out(self.stack.pool(states, lengths, "max"))
-        return functional.layer_norm(condition, (self.out.out_features,))
-
-
-class Read(NamedTuple):
-    """What the encoder of a condition gave for each, (B, E)."""
-
-    features: Tensor
-
-
-def condition_encoder(classes: int, codes: int, embedding_dim: int) -> nn.Module | None:
-    """The encoder of a condition, a label or the codes of a text; None without either."""
-    if classes and codes:
-        raise ValueError(f"a condition is a class or a text, not both; got {classes} classes and {codes} codes")
-    if classes:
-        return Labels(classes, embedding_dim)
-    return Sentences(codes, embedding_dim) if codes else None
 
 
 class Generator(nn.Module):
@@ -89,6 +48,8 @@ class Generator(nn.Module):
         latent_dim: L, at least 1.
         width: channels of the finest feature map, a multiple of 8; they double with each halving.
         blocks: convolutions at each size, at least 1; more of them give finer shapes.
+        objects: K of a text's scene, each drawn in a frame of half the height and width and set somewhere on a plain
+            ground, where one may lie in front of another; 0 for images that are drawn as a whole.
 
     Raises:
         ValueError: a number is out of range.
@@ -106,47 +67,65 @@ class Generator(nn.Module):
         latent_dim: int = 64,
         width: int = 16,
         blocks: int = 1,
+        objects: int = 0,
     ) -> None:
         super().__init__()
         check.whole("blocks", blocks)
         check_groups(width)
         self.latent_dim = check.whole("latent_dim", latent_dim)
-        self.sizes = halvings(*size)[::-1]  # coarsest first
-        widths = [width << level for level in range(len(self.sizes))][::-1]
+        _check_objects(objects, codes, size)
+        levels = range(1 if objects else 0, len(halvings(*size)))
+        self.sizes = [halvings(*size)[level] for level in levels][::-1]  # coarsest first
+        widths = [width << level for level in levels][::-1]
         embedding_dim = MIXED if codes else latent_dim if classes else 0
         self.reader = condition_encoder(classes, codes, embedding_dim)
         given = latent_dim + embedding_dim
-        self.mapping: nn.Module = nn.Identity()
         if codes:  # the position of a shape depends on noise and sentence together
-            self.mapping = nn.Sequential(nn.Linear(given, MAPPED), nn.SiLU(), nn.Linear(MAPPED, MAPPED), nn.SiLU())
+            self.mapping = mapping(given)
             given = MAPPED
         self.mix = nn.Sequential(nn.Linear(given, MIXED), nn.SiLU())
-        self.first = nn.Linear(given, widths[0] * prod(self.sizes[0]))
+        self.coarsest = (widths[0], *self.sizes[0])
+        self.first = nn.Linear(given, prod(self.coarsest))
         self.blocks = nn.ModuleList(
             ModulatedBlock(fan_out if place else fan_in, fan_out, MIXED)
             for fan_in, fan_out in zip([widths[0], *widths], widths)
             for place in range(blocks)
         )
-        self.head = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
+        drawn = channels + 1 if objects else channels  # with the opacity of an object
+        self.head = nn.Sequential(
+            nn.GroupNorm(GROUPS, widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], drawn, 3, padding=1)
+        )
+        self.scene: Scene | None = None
+        if isinstance(self.reader, Sentences) and objects:
+            self.scene = Scene(channels, objects, latent_dim, self.sizes[-1], size)
 
     def forward(self, noise: Tensor, condition: Tensor | Read | None = None, lengths: Tensor | None = None) -> Tensor:
         """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1.
 
         What the reader gave for these before may stand in their place.
         """
-        given = noise
-        if self.reader is not None:
-            read = condition.features if type(condition) is Read else self.reader(condition, lengths)
-            given = torch.cat([noise, read.to(noise.dtype)], dim=1)
-        given = self.mapping(given)
+        if self.reader is None:
+            return self._drawn(noise).tanh()
+        if isinstance(self.reader, Labels):
+            return self._drawn(torch.cat([noise, self.reader(condition).to(noise.dtype)], dim=1)).tanh()
+        read = condition if type(condition) is Read else self.reader.read(condition, lengths)  # type: ignore[arg-type]  # both
+        whole = self.mapping(torch.cat([noise, read.features.to(noise.dtype)], dim=1))
+        if self.scene is None:
+            return self._drawn(whole).tanh()
+        words = self.scene.attend(read)
+        return self.scene(whole, words, self._drawn(self.scene.objects(noise, words)))
+
+    def _drawn(self, given: Tensor) -> Tensor:
+        """Codes (N, M) to what the head gives for them, (N, C, H, W) of whole images or (N, C + 1, H / 2, W / 2)."""
         mixed = self.mix(given)
-        x = laid_out(self.first(given).view(noise.shape[0], -1, *self.sizes[0]))
+        x = laid_out(self.first(given).view(-1, *self.coarsest))
         each = len(self.blocks) // len(self.sizes)
         for place, block in enumerate(self.blocks):
             if place and place % each == 0:  # the first of a larger size
                 x = functional.interpolate(x, size=self.sizes[place // each], mode="nearest")
             x = block(x, mixed)
-        return self.head(x).float().tanh()
+        drawn: Tensor = self.head(x).float()
+        return drawn
 
     def generate(self, *given: Tensor, seed: int | None = None) -> Tensor:
         """Generate an image for each condition, or for each seed (B,) where there are none.
@@ -258,6 +237,14 @@ def halvings(height: int, width: int) -> list[tuple[int, int]]:
     while max(sizes[-1]) > COARSEST and min(sizes[-1]) >= 4:
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
     return sizes
+
+
+def _check_objects(objects: int, codes: int, size: tuple[int, int]) -> None:
+    check.whole("objects", objects, 0)
+    if objects and not codes:
+        raise ValueError(f"objects are of a text's scene, got {objects} without a text")
+    if objects and len(halvings(*size)) == 1:
+        raise ValueError(f"images of {size[0]} x {size[1]} pixels are too small for objects; they need 8 each way")
 
 
 def _noise(latent_dim: int, seed: int) -> Tensor:

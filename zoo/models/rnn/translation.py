@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import check
+from zoo.errors import SpecError
 from zoo.models.rnn.beam_search import write
 from zoo.models.rnn.recurrent import SequenceDropout, Stack, real_steps
 from zoo.models.rnn.text import Embedding
@@ -122,6 +123,8 @@ class Translator(nn.Module):
         Raises:
             SpecError: an option is out of range.
         """
+        if type(copy_unknown) is not bool:
+            raise SpecError(f"copy_unknown is true or false, not {copy_unknown!r}")
         read = self.encode(source, lengths)
         begin = torch.full((len(source),), PAD, device=source.device)
         written, likelihoods = write(

@@ -24,12 +24,14 @@ from zoo import check
 from zoo.errors import SpecError
 from zoo.metrics.generation import CaptionerMetrics, Evaluator, generation_metrics
 from zoo.models.gan import discriminator_for
-from zoo.models.gan.generators import Read
+from zoo.models.gan.conditions import Read
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Encoded, Image, Label, Seed, Spec, Text, Tokens
 from zoo.spec.text import PAD
 from zoo.tasks.gan.adversarial import Adversarial, AdversarialOptions, GeneratorOutput
 from zoo.tasks.task import NetworkBuilder
+
+Given = tuple[Tensor, ...] | Read  # of conditions, to a generator: as they are, or what was read of texts
 
 DEFAULTS = AdversarialOptions(gradient_penalty=1.0)  # its discriminator has no spectral norm
 DIVERSITY_STRIDE = 4  # every fourth image is compared with another of its condition
@@ -103,16 +105,15 @@ class Generation(Adversarial):
     def generator_output(self, batch: tuple[Encoded, ...]) -> GeneratorOutput:
         real = self.image.prepare(_tensor(batch[0]))
         condition = self._condition(batch)
-        with self.discriminator_learns():
-            encoded = self.encode_condition(condition)
-        fake = self._generated(len(real), condition, encoded)
+        encoded, given = self._read(condition)
+        fake = self._generated(len(real), given)
         losses = {}
         distance = fake.new_zeros(())
         if self.layout_weight:
             losses["layout"] = functional.l1_loss(functional.avg_pool2d(fake, 4), functional.avg_pool2d(real, 4))
             distance = distance + self.layout_weight * losses["layout"]
         if self.diversity_weight:
-            losses["diversity"] = self._diversity(fake, condition, encoded)
+            losses["diversity"] = self._diversity(fake, given)
             distance = distance - self.diversity_weight * losses["diversity"]
         return GeneratorOutput(fake, real, encoded, None, distance, losses)
 
@@ -161,18 +162,27 @@ class Generation(Adversarial):
         noise, condition = self._noise(len(_tensor(batch[0])), random), self._condition(batch, random)
         return self.image.restore(self.trained_network(noise, *condition))
 
-    def _generated(self, count: int, condition: tuple[Tensor, ...], encoded: tuple[Tensor, ...]) -> Tensor:
-        """An image for each condition. Texts were read before, for the discriminator: it has the same reader."""
-        noise = self._noise(count)
-        if isinstance(self.spec.input, Text):
-            return self.network(noise, Read(encoded[0].detach()))
-        return self.network(noise, *condition)
+    def _read(self, condition: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Given]:
+        """What the discriminator is given of conditions, and what the generator. Both have one reader of texts."""
+        with self.discriminator_learns():
+            if not isinstance(self.spec.input, Text):
+                return self.encode_condition(condition), condition
+            reader: Any = self.network.reader
+            read: Read = reader.read(*condition)
+            return (read.features,), read.detach()
 
-    def _diversity(self, fake: Tensor, condition: tuple[Tensor, ...], encoded: tuple[Tensor, ...]) -> Tensor:
+    def _generated(self, count: int, given: Given) -> Tensor:
+        """An image for each condition."""
+        noise = self._noise(count)
+        images: Tensor = self.network(noise, given) if isinstance(given, Read) else self.network(noise, *given)
+        return images
+
+    def _diversity(self, fake: Tensor, given: Given) -> Tensor:
         """How far images are from others of their conditions, each at most as far as it needs to be."""
         chosen = slice(None, None, DIVERSITY_STRIDE)
         first = fake[chosen]
-        second = self._generated(len(first), *(tuple(part[chosen] for part in parts) for parts in (condition, encoded)))
+        some = given[chosen] if isinstance(given, Read) else tuple(part[chosen] for part in given)
+        second = self._generated(len(first), some)
         return (first - second).abs().flatten(1).mean(dim=1).clamp(max=DIVERSITY_BOUND).mean()
 
     def _noise(self, count: int, random: torch.Generator | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Lines of which a reader is unsure are read a second time, larger, and what is likelier in both counts."""
+"""Lines of which a reader is unsure are read again in other sizes, and the likeliest of the texts counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SURE_A, SURE_B = (0.02, 0.94, 0.02, 0.02), (0.02, 0.02, 0.94, 0.02)
 DOUBTFUL_A, DOUBTFUL_B = (0.2, 0.25, 0.24, 0.2), (0.2, 0.24, 0.25, 0.2)
 
 
-class Twice(nn.Module):
+class BySize(nn.Module):
     """Gives the first of two outputs for lines of one width, and the second for those of any other."""
 
     def __init__(self, first: Tensor, second: Tensor, width: int) -> None:
@@ -45,8 +45,8 @@ class Twice(nn.Module):
         return chosen.expand(len(x), -1, -1)
 
 
-def reader(first: Tensor, second: Tensor, width: int = 64) -> tuple[Artefact, Twice]:
-    network = Twice(first, second, width)
+def reader(first: Tensor, second: Tensor, width: int = 64) -> tuple[Artefact, BySize]:
+    network = BySize(first, second, width)
     return Artefact("cnn", {}, SPEC, network), network
 
 
@@ -54,19 +54,20 @@ LINES = [np.full((32, 64), 255, np.uint8)] * 2  # as many columns when they are 
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_a_second_reading_that_is_likelier_in_both_counts(steps: int) -> None:
+def test_a_reading_in_other_sizes_that_is_likelier_counts(steps: int) -> None:
     blank = (0.94, 0.02, 0.02, 0.02)
     artefact, network = reader(logits(DOUBTFUL_A, blank), logits(SURE_B, *[blank] * steps))
     answers = artefact(LINES)
     assert [answer["text"] for answer in answers] == ["b", "b"]
-    assert network.seen == [[64, 64], [73, 73]]  # 32 of 28 rows: an eighth larger
+    assert network.seen == [[64, 64], [85, 85], [60, 60]]  # 64 columns, for 24 and 34 rows scaled to 32
     assert artefact(LINES, num_beams=4)[0]["text"] == "b"
 
 
-def test_a_second_reading_that_is_less_likely_does_not() -> None:
-    artefact, network = reader(logits((0.2, 0.4, 0.2, 0.2), (0.4, 0.2, 0.2, 0.2)), logits(DOUBTFUL_B, DOUBTFUL_B))
+def test_a_reading_in_other_sizes_that_is_less_likely_does_not() -> None:
+    fair_a = logits((0.1, 0.55, 0.25, 0.1), (0.6, 0.2, 0.1, 0.1))  # "a" of 0.46
+    artefact, network = reader(fair_a, logits(DOUBTFUL_B, DOUBTFUL_B))  # "b" of 0.2, and "a" of 0.19
     assert artefact(LINES[0])["text"] == "a"
-    assert len(network.seen) == 2
+    assert len(network.seen) == 3
 
 
 def test_a_sure_line_is_read_once() -> None:
@@ -75,22 +76,34 @@ def test_a_sure_line_is_read_once() -> None:
     assert network.seen == [[64]]
 
 
-def test_the_likeliest_in_all() -> None:
-    readings = [logits(DOUBTFUL_A), logits(SURE_B), logits(DOUBTFUL_A)]
-    assert TEXT.likeliest(readings) == "b"
-    assert TEXT.likeliest(readings[:1]) == "a"
+def test_the_likeliest_by_the_mean_of_all() -> None:
+    """One reading that is sure of "b" outweighs two that doubt; one that is sure of "a" beside it, and a doubt, win."""
+    assert TEXT.likeliest([logits(DOUBTFUL_A), logits(SURE_B), logits(DOUBTFUL_A)]) == 1
+    assert TEXT.likeliest([logits(SURE_B), logits(SURE_A), logits(DOUBTFUL_A)]) == 1
+    assert TEXT.likeliest([logits(DOUBTFUL_A)]) == 0
 
 
-def test_a_larger_line_keeps_its_ink() -> None:
-    """Its letters, drawn with usual margins, are an eighth larger."""
+def test_one_reading_that_rules_a_text_out_is_outvoted() -> None:
+    """By the product of all probabilities it would win: 0.0001 of "a" is very little."""
+    fair_a = (0.1, 0.8, 0.05, 0.05)
+    sure_b = (0.0001, 0.0001, 0.9997, 0.0001)
+    assert TEXT.likeliest([logits(fair_a), logits(sure_b), logits(fair_a)]) == 0
+
+
+@pytest.mark.parametrize("cut", [1 / 16, 1 / 8, -1 / 32])
+def test_a_resized_line_keeps_its_ink(cut: float) -> None:
+    """Its letters, drawn with usual margins, are larger by what was cut off above and below."""
     font = bundled_fonts(ALPHABET)[0].at(22)
     image = PIL.Image.new("L", (100, 32), 255)
     PIL.ImageDraw.Draw(image).text((10, 22), "acebx", font=font, fill=0, anchor="ls")
     batch = LINE.collate([LINE.encode(image), LINE.encode(image)])
-    larger, lengths = LINE.larger(batch, [1])
-    assert lengths.tolist() == [round(int(batch[1][1]) * 32 / 28)]
-    heights = [int((lines[0, : int(count[0])] < 128).any(dim=0).sum()) for lines, count in (batch, (larger, lengths))]
-    assert heights[1] == pytest.approx(heights[0] * 32 / 28, abs=1)
+    resized, lengths = LINE.resized(batch, [1], cut)
+    scale = 1 / (1 - 2 * cut)
+    assert lengths.tolist() == [round(int(batch[1][1]) * scale)]
+    assert resized.shape[2] == 32
+    heights = [int((lines[0, : int(count[0])] < 128).any(dim=0).sum()) for lines, count in (batch, (resized, lengths))]
+    assert heights[1] == pytest.approx(heights[0] * scale, abs=1)
+    assert int(resized[0, : int(lengths[0]), 0].min()) == 255  # paper above, not black
 
 
 def test_the_answer_to_a_line_does_not_depend_on_the_others() -> None:
