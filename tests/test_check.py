@@ -21,6 +21,7 @@ from zoo import check
         (check.fraction, 1),
         (lambda name, value: check.fraction(name, value, one=False), 0.0),
         (lambda name, value: check.one_of(name, value, ("a", "b")), "b"),
+        (check.truth, False),
     ],
 )
 def test_what_is_in_range_is_given_back(call: Callable[[str, Any], Any], value: Any) -> None:
@@ -39,6 +40,7 @@ def test_what_is_in_range_is_given_back(call: Callable[[str, Any], Any], value: 
         (check.fraction, (-0.1, 1.1, math.nan), "at least 0 and at most 1"),
         (lambda name, value: check.fraction(name, value, zero=False, one=False), (0, 1), "above 0 and below 1"),
         (lambda name, value: check.one_of(name, value, ("mean", "last")), ("meen",), "did you mean 'mean'"),
+        (check.truth, (1, 0, "true", "maybe", None), "true or false"),
     ],
 )
 def test_what_is_not_is_named_with_the_range(

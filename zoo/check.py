@@ -63,6 +63,13 @@ def between(name: str, value: Number, low: float, high: float) -> Number:
     return value
 
 
+def truth(name: str, value: bool) -> bool:
+    """True or False; words and numbers are neither."""
+    if type(value) is not bool:
+        raise ValueError(f"{name} must be true or false, got {value}")
+    return value
+
+
 def seed(name: str, value: int) -> int:
     """A seed that Python's, NumPy's and torch's generators all take: a whole number from 0 to 2**32 - 1."""
     return whole(name, value, 0, 2**32 - 1)

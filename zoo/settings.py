@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from pydoc import ErrorDuringImport, locate
 from types import NoneType, UnionType
@@ -62,7 +63,7 @@ def config_folder() -> Path:
 def _records(build: Callable[..., Any]) -> dict[str, Any]:
     """The options records (dataclasses called `…Options`) that a class or function takes, by argument."""
     records: dict[str, Any] = {}
-    for argument, hint in _hints_of(build).items():
+    for argument, hint in hints_of(build).items():
         for kind in (hint, *get_args(hint)):
             if is_dataclass(kind) and getattr(kind, "__name__", "").endswith("Options"):
                 records[argument] = kind
@@ -77,14 +78,16 @@ def _hints(target: Any) -> dict[str, Any]:
         return {}
     if found is None:
         return {}
-    hints = _hints_of(found)
+    hints = hints_of(found)
     for argument, record in _records(found).items():
         hints.pop(argument)
         hints |= get_type_hints(record)
     return hints
 
 
-def _hints_of(found: Any) -> dict[str, Any]:
+def hints_of(found: Any) -> dict[str, Any]:
+    """The type hints of a class or function by name, as they stand there; none where there is none."""
+    found = found.func if isinstance(found, partial) else found
     try:
         return get_type_hints(found.__init__ if inspect.isclass(found) else found)
     except (NameError, TypeError):  # they cannot be told

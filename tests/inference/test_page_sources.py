@@ -20,16 +20,6 @@ def test_all_pages_of_a_bigtiff_are_read_and_a_fax_is_stretched(tmp_path: Path) 
     assert [page.size for page in pages_of(tmp_path / "fax.tif")] == [(60, 83)]
 
 
-@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
-def test_an_animation_is_not_read_as_its_first_image(tmp_path: Path, ending: str) -> None:
-    images = [PIL.Image.new("L", (60, 40), shade) for shade in (255, 200, 90)]
-    images[0].save(tmp_path / f"moves.{ending}", save_all=True, append_images=images[1:])
-    with pytest.raises(SpecError, match=rf"moves.{ending}: an animation of 3 images"):
-        list(pages_of(tmp_path / f"moves.{ending}"))
-    images[0].save(tmp_path / f"still.{ending}")
-    assert [page.size for page in pages_of(tmp_path / f"still.{ending}")] == [(60, 40)]
-
-
 def test_a_damaged_page_is_told_by_its_number(tmp_path: Path) -> None:
     pytest.importorskip("pypdfium2")
     lone = b"%PDF-1.4\n1 0 obj <</Pages 2 0 R>> endobj 2 0 obj <</Kids [3 0 R 9 0 R] /Count 2>> endobj\n"

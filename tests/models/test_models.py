@@ -16,7 +16,7 @@ from torch.nn import functional
 import zoo
 from zoo.errors import ConfigError, SpecError
 from zoo.models import MODELS, build, find
-from zoo.spec import Anomaly, Classes, Image, MaskedImage, Spec, Text, Values
+from zoo.spec import Anomaly, Classes, Image, MaskedImage, Series, Spec, Text, Values
 from zoo.weights.samples import random_inputs
 
 
@@ -118,6 +118,13 @@ def test_an_unknown_option_is_a_type_error(model_name: str, spec: Spec) -> None:
         build(model_name, spec, wdith=8)
     with pytest.raises(TypeError, match="wdith"):
         zoo.create_model(model_name, wdith=8)
+
+
+def test_a_word_is_neither_true_nor_false() -> None:
+    series = Spec(Series(("a", "b"), (0.0, 0.0), (1.0, 1.0)), CLASSES)
+    for name, option in (("cnn", "causal"), ("lstm", "bidirectional")):
+        with pytest.raises(ValueError, match=f"{option} must be true or false, got maybe"):
+            build(name, series, **{option: "maybe"})
 
 
 def test_no_argument_is_swallowed(model_name: str) -> None:

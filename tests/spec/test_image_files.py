@@ -82,6 +82,17 @@ def test_a_thousand_frames(tmp_path: Path) -> None:
         next(frames_of(tmp_path / "x.gif"))
 
 
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_an_animation_is_not_read_as_its_first_image(tmp_path: Path, ending: str) -> None:
+    images = [PIL.Image.new("L", (60, 40), shade) for shade in (255, 200, 90)]
+    images[0].save(tmp_path / f"moves.{ending}", save_all=True, append_images=images[1:])
+    for raw in (tmp_path / f"moves.{ending}", (tmp_path / f"moves.{ending}").read_bytes()):
+        with pytest.raises(SpecError, match="an animation of 3 images"):
+            read_image(raw)
+    images[0].save(tmp_path / f"still.{ending}")
+    assert read_image(tmp_path / f"still.{ending}").size == (60, 40)
+
+
 @pytest.mark.parametrize(("numbers", "shade"), [(200, 200), (200 * 257, 200), (-5, 0), (70_000, 255)])
 def test_integers_of_32_bits(tmp_path: Path, numbers: int, shade: int) -> None:
     PIL.Image.fromarray(np.full((4, 4), numbers, np.int32)).save(tmp_path / "x.tif")

@@ -102,8 +102,21 @@ def test_a_text_of_an_older_zoo_is_open() -> None:
     data = Spec(TEXT, Classes(("no", "yes"))).to_json()
     del data["input"]["closed"]
     assert Spec.from_json(data).input == TEXT
-    with pytest.raises(SpecError, match="Text has closed, level, synonyms, tokenizer, vocabulary, not closed, level"):
+    with pytest.raises(
+        SpecError, match="Text has closed, level, max_length, synonyms, tokenizer, vocabulary, not closed, level"
+    ):
         Spec.from_json({**data, "input": {"kind": "Text", "level": "words", "closed": True}})
+
+
+def test_a_text_is_no_longer_than_the_network_was_made_for() -> None:
+    """Words count as they are read: two of a synonym may be one, and punctuation is left out where it is unknown."""
+    text = Text(("red", "circle"), "words", closed=True, synonyms=(("bright red", "red"),), max_length=2)
+    assert text.encode("bright red circle!").tolist() == [2, 3]
+    with pytest.raises(SpecError, match="the text has 3 words, and the network was made for at most 2"):
+        text.encode("red red circle")
+    for length in (0, 2.0, True):
+        with pytest.raises(SpecError, match="max_length must be a whole number from 1"):
+            Text(("red",), "words", max_length=length)
 
 
 def test_a_closed_vocabulary_refuses_what_it_does_not_hold() -> None:

@@ -201,9 +201,12 @@ class SeriesData(DataModule):
         if short == len(lengths):
             longest = max(lengths)
             train, val = self._ends(longest)
+            sizes = {"context_length": context, "horizon": horizon}
+            long = [f"{name}={steps}" for name, steps in sizes.items() if steps > 1]
             raise DataError(
                 f"a series of {longest} steps, in parts of {train}, {val - train} and {longest - val}, is too short "
-                f"for context_length={context} and horizon={horizon}; reduce one of them"
+                f"for context_length={context} and horizon={horizon}; "
+                f"{'reduce ' + ' or '.join(long) if long else 'give a longer one'}"
             )
         if short:
             self.note(

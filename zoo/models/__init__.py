@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
@@ -44,6 +44,7 @@ from zoo.models.rnn import (
     Translator,
 )
 from zoo.registry import MODELS, Model, find, import_installed, register_model
+from zoo.settings import hints_of
 from zoo.spec import Encoded, Spec
 
 __all__ = [
@@ -150,6 +151,9 @@ def build(name: str, spec: Spec, *, num_members: int | None = None, **options: A
         TypeError, ValueError: an option that is unknown or out of range.
     """
     technique = find(name).build
+    for option, hint in hints_of(technique).items():
+        if bool in (hint, *get_args(hint)) and options.get(option) is not None:
+            check.truth(option, options[option])
     if num_members is None:
         return technique(spec, **options)
     check.whole("num_members", num_members)

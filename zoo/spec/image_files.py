@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Pillow reads others too, some by starting another program
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MEANT = "PNG, JPEG, GIF, BMP, TIFF, WebP, PGM or PPM image"
+ANIMATED = ("GIF", "PNG", "WEBP")  # those that may hold an animation; other frames are pages, or smaller versions
 MAX_MEGAPIXELS = 40
 MAX_FRAMES = 1000
 
@@ -79,6 +80,8 @@ def _upright(raw: ImageFile | PIL.Image.Image, at_least: int | None) -> PIL.Imag
 
     if not isinstance(raw, PIL.Image.Image):
         with open_image(raw) as file:
+            if file.format in ANIMATED and (count := getattr(file, "n_frames", 1)) > 1:
+                raise SpecError(f"cannot read {_name(raw)}: an animation of {count:,} images; save one of them")
             if at_least is not None and file.format == "JPEG":
                 file.draft(None, (at_least, at_least))
             return _turned(file)

@@ -74,10 +74,12 @@ class Text(InputKind):
             left out. Otherwise they have code 1.
         synonyms: pairs of a phrase that people say and the words of the vocabulary that it stands for, or none.
         tokenizer: of subwords, the JSON of `zoo.spec.subwords`, which has them in the vocabulary's order.
+        max_length: the most tokens that the network was made for; None for any number.
 
     Raises:
         SpecError: the vocabulary is empty or has a token twice, the level is unknown, `closed` is not a bool,
-            synonyms are no such pairs of words, or the tokenizer does not go with the level and the vocabulary.
+            synonyms are no such pairs of words, the tokenizer does not go with the level and the vocabulary, or
+            `max_length` is out of range.
     """
 
     word: ClassVar[str] = "text"
@@ -89,6 +91,7 @@ class Text(InputKind):
     closed: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
     tokenizer: str = ""
+    max_length: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
@@ -99,6 +102,8 @@ class Text(InputKind):
             raise SpecError("the tokenizer has other subwords than the vocabulary")
         if self.level != "subwords" and self.tokenizer != "":
             raise SpecError(f"a tokenizer is for texts of subwords, not of {self.level}")
+        if self.max_length is not None:
+            _check_length(self.max_length)
 
     @property
     def codes(self) -> int:
@@ -122,6 +127,7 @@ class Text(InputKind):
         return repr(join(tokens[:5] or self.vocabulary, self.level))
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
+        length = min(length, self.max_length or length)
         if self.level == "subwords":
             return (join(random.choice(self._whole_words or self.vocabulary, length), self.level),)
         return (("" if self.level == "characters" else " ").join(random.choice(self.vocabulary, length)),)
@@ -146,7 +152,8 @@ class Text(InputKind):
         """Turn a text into codes, int64 (T,).
 
         Raises:
-            SpecError: it is not a str, it is empty, or it has a token that is not in a closed vocabulary.
+            SpecError: it is not a str, it is empty, it has a token that is not in a closed vocabulary, or it is longer
+                than the network was made for.
         """
         if not isinstance(raw, str):
             raise SpecError(f"a text is a str, not {type(raw).__name__}; for several texts give a list")
@@ -159,6 +166,11 @@ class Text(InputKind):
         if self.closed and (strange := [token for token in dict.fromkeys(tokens) if token not in self._index]):
             kind = self.level if len(strange) > 1 else self.level.removesuffix("s")
             raise SpecError(unknown(kind, "', '".join(strange), self.vocabulary))
+        if self.max_length is not None and len(tokens) > self.max_length:
+            raise SpecError(
+                f"the text has {len(tokens)} {self.level}, and the network was made for at most {self.max_length}; "
+                "shorten it, or give it in parts"
+            )
         return torch.tensor([self._index.get(token, UNKNOWN) for token in tokens])
 
     def collate(self, encoded: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -236,8 +248,7 @@ class Tokens:
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
         object.__setattr__(self, "synonyms", _checked_synonyms(self.synonyms, self.vocabulary, self.level))
-        if type(self.max_length) is not int or not 1 <= self.max_length <= MAX_TOKENS:
-            raise SpecError(f"max_length must be a whole number from 1 to {MAX_TOKENS}, not {self.max_length!r}")
+        _check_length(self.max_length)
 
     @property
     def codes(self) -> int:
@@ -262,6 +273,11 @@ class Tokens:
             {"text": text, "confidence": confidence}
             for text, confidence in zip(self.read(codes), likelihoods.double().exp().tolist())
         ]
+
+
+def _check_length(length: object) -> None:
+    if type(length) is not int or not 1 <= length <= MAX_TOKENS:
+        raise SpecError(f"max_length must be a whole number from 1 to {MAX_TOKENS}, not {length!r}")
 
 
 def checked_vocabulary(vocabulary: object, level: object) -> tuple[str, ...]:

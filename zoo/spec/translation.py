@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo.errors import SpecError
 from zoo.spec.sentence import split_words
 from zoo.spec.subwords import MARK
-from zoo.spec.text import MAX_TOKENS, UNKNOWN, Text, Tokens
+from zoo.spec.text import UNKNOWN, Text, Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,20 +39,19 @@ class SourceText(Text):
     """A sentence to be translated, stored as codes (T,).
 
     Args:
-        vocabulary, closed, tokenizer: as in `Text`.
+        vocabulary, closed, tokenizer, max_length: as in `Text`.
         level: the tokens are `words` (with punctuation marks, as `tokens_of` splits them), `characters` or `subwords`.
         lowercase: whether capitals are taken for small letters; of subwords, the tokenizer says it.
-        max_length: the most tokens that the network was made for.
         such_as: a sentence that shows people what it takes; empty for one of the first tokens.
 
     Raises:
-        SpecError: as `Text`; `lowercase` is not a bool, `such_as` no str, or `max_length` out of range.
+        SpecError: as `Text`; `lowercase` is not a bool, or `such_as` no str.
     """
 
     word: ClassVar[str] = "source text"
 
-    lowercase: bool = True
     max_length: int = 100
+    lowercase: bool = True
     such_as: str = ""
 
     def __post_init__(self) -> None:
@@ -61,8 +60,6 @@ class SourceText(Text):
             raise SpecError(f"lowercase is true or false, not {self.lowercase!r}")
         if not isinstance(self.such_as, str):
             raise SpecError(f"such_as is a str, not {type(self.such_as).__name__}")
-        if type(self.max_length) is not int or not 1 <= self.max_length <= MAX_TOKENS:
-            raise SpecError(f"max_length must be a whole number from 1 to {MAX_TOKENS}, not {self.max_length!r}")
 
     def tokens(self, raw: str) -> list[str]:
         """The tokens of a sentence, known or not."""
@@ -73,24 +70,10 @@ class SourceText(Text):
 
     def sample(self, random: np.random.Generator, *, length: int, side: int) -> tuple[str]:
         if self.level == "subwords":
-            return super().sample(random, length=min(length, self.max_length), side=side)
+            return super().sample(random, length=length, side=side)
         known = [token for token in self.vocabulary if self.tokens(token) == [token]] or list(self.vocabulary)
         separator = "" if self.level == "characters" else " "
         return (separator.join(random.choice(known, min(length, self.max_length))),)
-
-    def encode(self, raw: str) -> Tensor:
-        """Turn a sentence into codes, int64 (T,).
-
-        Raises:
-            SpecError: as `Text.encode`, or it is longer than the network was made for.
-        """
-        codes = super().encode(raw)
-        if len(codes) > self.max_length:
-            raise SpecError(
-                f"the sentence has {len(codes)} {self.level}, and the network was made for at most {self.max_length}; "
-                "give it in parts"
-            )
-        return codes
 
     def answered(self, raw: str, answer: dict[str, Any]) -> dict[str, Any]:
         """An answer with the words of the source where `TargetText.decode` says that they are copied."""

@@ -86,7 +86,7 @@ def test_a_text_agrees_with_the_best_of_its_captions() -> None:
     ("said", "source"),
     [
         (Classes(("cat", "dog")), Label(("cat", "dog"))),
-        (Tokens(("cat", "dog"), "words", 5), Text(("cat", "dog"), "words", closed=True)),
+        (Tokens(("cat", "dog"), "words", 5), Text(("cat", "dog"), "words", closed=True, max_length=5)),
         (Image(3, 9, 12, (0.5,) * 3, (0.5,) * 3), Seed()),
     ],
     ids=lambda side: type(side).__name__,

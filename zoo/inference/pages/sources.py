@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import SpecError, install
-from zoo.spec.image_files import check_pixels, frames_of, open_image, read_image
+from zoo.spec.image_files import check_pixels, frames_of, read_image
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -21,7 +21,6 @@ DPI = 200  # at which pages of a PDF are drawn: type of 10 points is 28 pixels h
 SMALL = 2**20  # bytes of a PDF, in which one without pages says so
 NO_PAGES = re.compile(rb"/Kids\s*\[\s*\]")
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
-ANIMATED = ("GIF", "PNG", "WEBP")
 MAX_STRETCH = 4.0  # of a page whose pixels are no squares; a fax has 204 x 98 dpi
 
 
@@ -45,9 +44,6 @@ def pages_of(source: RawImage) -> Iterator[PIL.Image.Image]:
         if start[:4] in TIFFS:
             yield from map(read_image, map(_square, frames_of(source)))
             return
-        with open_image(source) as image:
-            if image.format in ANIMATED and (count := getattr(image, "n_frames", 1)) > 1:
-                raise SpecError(f"cannot read {source}: an animation of {count:,} images; save those to read as a TIFF")
     yield read_image(source)
 
 

@@ -229,7 +229,8 @@ def _source(spec: Spec) -> Any:
     if isinstance(spec.output, Classes):
         return Label(spec.output.names)
     if isinstance(spec.output, Tokens):
-        return replace(spec.output.as_input, closed=True)  # no image of the data shows what another word means
+        text, longest = spec.output.as_input, spec.output.max_length
+        return replace(text, closed=True, max_length=longest)  # no image of the data shows what another word means
     return Seed()
 
 
