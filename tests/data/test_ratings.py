@@ -79,7 +79,9 @@ def test_a_csv_file(tmp_path: Path) -> None:
     ("columns", "fault"),
     [
         ({"user": [1], "item": [2]}, "unknown column 'rating'"),
-        ({"user": [1, 2], "item": [2, None], "rating": [1, 2]}, "column 'item', row 2: the cell is empty"),
+        ({"user": [1, 2], "item": [2, None], "rating": [1, 2]}, "column 'item', row 2: the cell is empty; fill it"),
+        ({"user": [1, 2], "item": [2, 3], "rating": [None, None]}, r"'rating' is empty; data\.rating=null"),
+        ({"user": [1, 2, 3], "item": [2, 3, 4], "rating": ["100%", "20%", "4,5%"]}, r"data\.scale=\[4,5%,20%,100%\]"),
         ({"user": [1, 2], "item": [2, 3], "rating": [1, "good"]}, "column 'rating', row 2: 'good' is not a number"),
         (
             {"user": [1, 2], "item": [2, 3], "rating": ["bad", "good"]},
@@ -109,6 +111,10 @@ def test_ratings_of_other_kinds(tmp_path: Path) -> None:
     without = CsvRatings(many(tmp_path, [-1, 7, 8, 9]), scale=[7, 8, 9]).read()
     assert without.scale == (7, 8, 9)
     assert len(without.codes.codes) == 225
+    empty = CsvRatings(many(tmp_path, [None, 1, 2, 3]))
+    assert (empty.read().scale, len(empty.read().codes.codes)) == ((1, 2, 3), 225)
+    assert "75 rows are left out, whose 'rating' is empty" in empty.notes
+    assert CsvRatings(many(tmp_path, [None, 1, 2, 3]), clicks=True).read().scale == (0, 1)
     plays = CsvRatings(many(tmp_path, [n * n for n in range(1, 51)]), bins=5)
     assert len(plays.read().scale) == 5
     assert plays.read().codes.dense().flatten().bincount()[1:].tolist() == [60] * 5

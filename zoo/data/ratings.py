@@ -5,8 +5,10 @@ Shape letters: U users, G items, S ratings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -222,10 +224,23 @@ class CsvRatings(RatingData):
             if name not in file.frame.columns:
                 fault = unknown("column", name, map(str, file.frame.columns))
                 raise DataError(f"data.{setting} names a column, and each row is one rating: {fault}")
-            if file.frame[name].isna().any():
-                row = file.frame.index[file.frame[name].isna()][0]
-                raise DataError(f"column '{name}', row {row}: the cell is empty")
-        return file.frame
+        frame = self._rated(file.frame)
+        for setting, name in asked.items():
+            if setting != "rating" and frame[name].isna().any():
+                row = frame.index[frame[name].isna()][0]
+                raise DataError(f"column '{name}', row {row}: the cell is empty; fill it, or remove the row")
+        return frame
+
+    def _rated(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows that have a rating, which clicks need not."""
+        name = self.columns[-1]
+        given = frame[name].notna()
+        if self.clicks or given.all():
+            return frame
+        if not given.any():
+            raise DataError(f"column '{name}' is empty; data.rating=null takes each row as a click")
+        self.note(f"{int((~given).sum())} rows are left out, whose '{name}' is empty")
+        return frame[given]
 
     def _file(self) -> Delimited:
         """The file; where it has no header and as many columns as a rating has parts, they get the names asked for."""
@@ -306,7 +321,7 @@ class CsvRatings(RatingData):
         return codes, tuple(self.scale) if are_numbers else tuple(range(len(known)))  # type: ignore[arg-type]
 
     def _not_numbers(self, given: pd.Series, values: pd.Series, name: str) -> str:
-        different = sorted(map(str, given.unique()))
+        different = sorted(map(str, given.unique()), key=_by_number)
         if len(different) <= MAX_STEPS and values.isna().all():
             first = [*different[:4], *(["…"] if len(different) > 4 else [])]
             return (
@@ -347,6 +362,12 @@ class CsvRatings(RatingData):
                 f"{rest[0]:g} to {rest[-1]:g} and seems to mean 'not rated': data.scale=[{scale}] leaves such rows "
                 f"out, and data.scale=[{first:g},{scale}] keeps them"
             )
+
+
+def _by_number(word: str) -> tuple[float, str]:
+    """A key that sorts words such as 20 % and 100 %, or 5 stars, by their first number."""
+    number = re.search(r"\d+([.,]\d+)?", word)
+    return (float(number[0].replace(",", ".")) if number else inf), word
 
 
 def _numbered(cells: pd.Series) -> tuple[Tensor, int]:

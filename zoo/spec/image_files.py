@@ -80,8 +80,8 @@ def _upright(raw: ImageFile | PIL.Image.Image, at_least: int | None) -> PIL.Imag
 
     if not isinstance(raw, PIL.Image.Image):
         with open_image(raw) as file:
-            if file.format in ANIMATED and (count := getattr(file, "n_frames", 1)) > 1:
-                raise SpecError(f"cannot read {_name(raw)}: an animation of {count:,} images; save one of them")
+            if file.format in ANIMATED and getattr(file, "is_animated", False):  # n_frames reads the whole file
+                raise SpecError(f"cannot read {_name(raw)}: an animation; save one of its images")
             if at_least is not None and file.format == "JPEG":
                 file.draft(None, (at_least, at_least))
             return _turned(file)
@@ -119,8 +119,13 @@ def open_image(source: ImageFile) -> Iterator[PIL.Image.Image]:
         raise
     except PIL.UnidentifiedImageError:
         raise SpecError(f"cannot read {name} as an image: {_what_it_is(source)}") from None
+    except PIL.Image.DecompressionBombError as error:  # of so many pixels that Pillow does not open the file
+        limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)
+        check_pixels(limit, f"cannot read {name}: it has over")
+        raise SpecError(f"cannot read {name}: Pillow's limit is {limit / 10**6:,.0f} megapixels; shrink it") from error
     except Exception as error:  # Pillow's readers raise various errors for damaged files
-        raise SpecError(f"cannot read {name} as an image: {error}") from error
+        intact = isinstance(error, MemoryError) or getattr(error, "errno", None)
+        raise SpecError(f"cannot read {name} as an image: {'' if intact else 'it is damaged: '}{error}") from error
 
 
 def _name(source: ImageFile) -> str:

@@ -171,6 +171,8 @@ def test_identifiers_are_left_out_by_their_names() -> None:
 def test_a_wrong_cell_among_numbers_is_told_with_its_row(cell: str) -> None:
     with pytest.raises(DataError, match=f"'cell', row 8: '{cell}' is not a number, and 59 of 60 cells are"):
         found([cell if n == 7 else n + 0.5 for n in COUNT])
+    with pytest.raises(DataError, match=r"row 8: 'cell' is not a number, .* repeats the header: remove it"):
+        found(["cell" if n == 7 else n + 0.5 for n in COUNT])
     with pytest.raises(DataError, match="'cell', row 8: 'free' is not"):
         found(["free" if n == 7 else f"${n}.50" for n in COUNT])
 

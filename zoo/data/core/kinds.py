@@ -244,9 +244,11 @@ def _refuse_odd_ones(cells: pd.Series, name: str) -> None:
             odd = np.append(~fitting & known.notna(), False)  # the last one is of missing cells
             place = int(odd[places].argmax())
             cell, row = known[places[place]][:40], cells.index[place]
+            mend = f"mend it, or give data.na_values=['{cell}'] or {_setting(name, 'category')}"
+            if cell == name:  # as where two files were joined
+                mend = "the row repeats the header: remove it"
             raise DataError(
-                f"column '{name}', row {row}: '{cell}' is not {what}, and {fits} of {counts.sum()} cells are; "
-                f"mend it, or give data.na_values=['{cell}'] or {_setting(name, 'category')}"
+                f"column '{name}', row {row}: '{cell}' is not {what}, and {fits} of {counts.sum()} cells are; {mend}"
             )
 
 
