@@ -120,6 +120,16 @@ def test_a_file_that_was_cut_off_is_called_damaged(tmp_path: Path, ending: str, 
         read_image(path)
 
 
+def test_pages_of_a_tiff_are_not_read_as_the_first_and_smaller_versions_are_left(tmp_path: Path) -> None:
+    page, smaller = PIL.Image.new("L", (60, 40), 200), PIL.Image.new("L", (30, 20), 200)
+    page.save(tmp_path / "pages.tif", save_all=True, append_images=[page, page])
+    for raw in (tmp_path / "pages.tif", (tmp_path / "pages.tif").read_bytes()):
+        with pytest.raises(SpecError, match="a TIFF of several pages"):
+            read_image(raw)
+    page.save(tmp_path / "pyramid.tif", save_all=True, append_images=[smaller])
+    assert read_image(tmp_path / "pyramid.tif").size == (60, 40)
+
+
 @pytest.mark.parametrize(("numbers", "shade"), [(200, 200), (200 * 257, 200), (-5, 0), (70_000, 255)])
 def test_integers_of_32_bits(tmp_path: Path, numbers: int, shade: int) -> None:
     PIL.Image.fromarray(np.full((4, 4), numbers, np.int32)).save(tmp_path / "x.tif")

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # Pillow reads others too, some by starting another program
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MEANT = "PNG, JPEG, GIF, BMP, TIFF, WebP, PGM or PPM image"
-ANIMATED = ("GIF", "PNG", "WEBP")  # those that may hold an animation; other frames are pages, or smaller versions
+ANIMATED = ("GIF", "PNG", "WEBP")  # those that may hold an animation
+SUBFILE_TYPE, REDUCED, MASK = 254, 1, 4  # of TIFF: a tag, and its bits for a smaller version and for a mask
 MAX_MEGAPIXELS = 40
 MAX_FRAMES = 1000
 
@@ -80,8 +81,11 @@ def _upright(raw: ImageFile | PIL.Image.Image, at_least: int | None) -> PIL.Imag
 
     if not isinstance(raw, PIL.Image.Image):
         with open_image(raw) as file:
-            if file.format in ANIMATED and getattr(file, "is_animated", False):  # n_frames reads the whole file
+            several = getattr(file, "is_animated", False)  # n_frames reads the whole file
+            if several and file.format in ANIMATED:
                 raise SpecError(f"cannot read {_name(raw)}: an animation; save one of its images")
+            if several and file.format == "TIFF" and _next_is_a_page(file):
+                raise SpecError(f"cannot read {_name(raw)}: a TIFF of several pages; save one of them")
             if at_least is not None and file.format == "JPEG":
                 file.draft(None, (at_least, at_least))
             return _turned(file)
@@ -89,6 +93,15 @@ def _upright(raw: ImageFile | PIL.Image.Image, at_least: int | None) -> PIL.Imag
         return _turned(raw)
     except Exception as error:  # as in open_image
         raise SpecError(f"cannot read the image: {error}") from error
+
+
+def _next_is_a_page(file: PIL.Image.Image) -> bool:
+    """Whether the second image of a TIFF is one of its own, and no smaller version of the first or mask for it."""
+    file.seek(1)
+    kind = getattr(file, "tag_v2", {}).get(SUBFILE_TYPE, 0)
+    smaller = file.size
+    file.seek(0)
+    return not kind & (REDUCED | MASK) and not (smaller[0] < file.width and smaller[1] < file.height)
 
 
 @contextmanager
