@@ -49,3 +49,9 @@ def test_what_is_not_is_named_with_the_range(
     for value in values:
         with pytest.raises(ValueError, match=f"width.*{range_}|'meen'.*{range_}"):
             call("width", value)
+
+
+@pytest.mark.parametrize("call", [check.whole, check.positive, check.at_least_zero, check.fraction, check.truth])
+def test_a_number_in_quotes_is_told_from_a_number(call: Callable[[str, Any], Any]) -> None:
+    with pytest.raises(ValueError, match="got '4'"):
+        call("width", "4")

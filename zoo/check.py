@@ -15,7 +15,7 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
     """A whole number from `least` on, and up to `most`; True and 1.0 are none."""
     if type(value) is not int or value < least or (most is not None and value > most):
         allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a whole number {allowed}, got {value}")
+        raise ValueError(f"{name} must be a whole number {allowed}, got {value!r}")
     return value
 
 
@@ -36,14 +36,14 @@ def widths(given: Sequence[int], least: int, most: int) -> None:
 def positive(name: str, value: Number) -> Number:
     """A finite number above 0."""
     if not is_number(value) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be above 0 and finite, got {value}")
+        raise ValueError(f"{name} must be above 0 and finite, got {value!r}")
     return value
 
 
 def at_least_zero(name: str, value: Number) -> Number:
     """A finite number of at least 0."""
     if not is_number(value) or not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be at least 0 and finite, got {value}")
+        raise ValueError(f"{name} must be at least 0 and finite, got {value!r}")
     return value
 
 
@@ -52,21 +52,21 @@ def fraction(name: str, value: Number, *, zero: bool = True, one: bool = True) -
     inside = is_number(value) and (value >= 0 if zero else value > 0) and (value <= 1 if one else value < 1)
     if not inside:
         low, high = "at least 0" if zero else "above 0", "at most 1" if one else "below 1"
-        raise ValueError(f"{name} must be {low} and {high}, got {value}")
+        raise ValueError(f"{name} must be {low} and {high}, got {value!r}")
     return value
 
 
 def between(name: str, value: Number, low: float, high: float) -> Number:
     """A number from `low` to `high`."""
     if not is_number(value) or not low <= value <= high:
-        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value!r}")
     return value
 
 
 def truth(name: str, value: bool) -> bool:
     """True or False; words and numbers are neither."""
     if type(value) is not bool:
-        raise ValueError(f"{name} must be true or false, got {value}")
+        raise ValueError(f"{name} must be true or false, got {value!r}")
     return value
 
 

@@ -123,7 +123,7 @@ def test_an_unknown_option_is_a_type_error(model_name: str, spec: Spec) -> None:
 def test_a_word_is_neither_true_nor_false() -> None:
     series = Spec(Series(("a", "b"), (0.0, 0.0), (1.0, 1.0)), CLASSES)
     for name, option in (("cnn", "causal"), ("lstm", "bidirectional")):
-        with pytest.raises(ValueError, match=f"{option} must be true or false, got maybe"):
+        with pytest.raises(ValueError, match=f"{option} must be true or false, got 'maybe'"):
             build(name, series, **{option: "maybe"})
 
 
