@@ -100,6 +100,13 @@ def test_names_on_standard_input(predicted: Callable[..., Any], scans: Path, mon
     ] == files
 
 
+def test_a_file_without_a_line_is_told(predicted: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_text(" \n\n")
+    failures, answers, complaints = predicted("model=lstm.dates", f"input={tmp_path}/none.txt", "format=jsonl")
+    assert (failures, answers) == (0, "")
+    assert "none.txt: no line with anything in it" in complaints
+
+
 def test_one_that_does_not_fit_is_told_and_the_others_are_answered(predicted: Callable[..., Any], scans: Path) -> None:
     broken = scans / "scan 3 is broken.png"
     broken.write_bytes(b"not an image")

@@ -212,22 +212,29 @@ def _lines_of_pages(artefact: Artefact, documents: Iterator[Example], failures: 
 
 
 def _lines(source: str, failures: Failures) -> Iterator[Line]:
-    """The lines of a text file, or of standard input, that are not blank; those that are no text join `failures`."""
+    """The lines of a text file, or of standard input, that are not blank; those that are no text join `failures`.
+
+    Where there are none, that is said: an answer to nothing looks like one that was lost.
+    """
     if source == STANDARD_INPUT:
-        yield from _readable(lines_of(standard_input()), failures)
+        yield from _readable(lines_of(standard_input()), failures, "standard input")
         return
     try:
-        yield from _readable(lines_in(user_path(source)), failures)
+        yield from _readable(lines_in(user_path(source)), failures, source)
     except OSError as error:
         raise ConfigError(f"cannot read {source}: {error.strerror or error}; text comes in a file, or by |") from error
 
 
-def _readable(lines: Iterator[Line], failures: Failures) -> Iterator[Line]:
+def _readable(lines: Iterator[Line], failures: Failures, name: str) -> Iterator[Line]:
+    blank = True
     for line in lines:
+        blank = blank and not line.fault and not line.text.strip()
         if line.fault:
             failures.append(f"line {line.number} is {line.fault}")
         elif line.text.strip():
             yield line
+    if blank:
+        print(f"{name}: no line with anything in it", file=sys.stderr)
 
 
 def _texts_of_table(file: str) -> tuple[int, Iterator[Example]]:
