@@ -2,8 +2,7 @@
 
 What a sentence says of an image is learned by telling the sentences of a batch apart: each is to fit its own real
 image better than all the others (Zhang et al., "Cross-modal contrastive learning for text-to-image generation",
-2021; before it Reed et al., "Generative adversarial text to image synthesis", 2016, with one mismatched pair each),
-and better than sentences that are wrong by one word.
+2021; before it Reed et al., "Generative adversarial text to image synthesis", 2016, with one mismatched pair each).
 Since no two images of the data have one sentence, a generator easily ignores its noise: it is rewarded for images of
 one condition that differ, up to a bound (Yang et al., "Diversity-sensitive conditional generative adversarial
 networks", 2019).
@@ -30,7 +29,6 @@ from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Encoded, Image, Label, Seed, Spec, Text, Tokens
 from zoo.spec.text import PAD
 from zoo.tasks.gan.adversarial import Adversarial, AdversarialOptions, GeneratorOutput
-from zoo.tasks.gan.near_misses import near_misses
 from zoo.tasks.task import NetworkBuilder
 
 Given = tuple[Tensor, ...] | Read  # of conditions, to a generator: as they are, or what was read of texts
@@ -57,7 +55,7 @@ class Generation(Adversarial):
         adversarial: as in `Adversarial`.
         layout_weight: weight of the L1 distance to the real image, both shrunk to a quarter, at least 0.
         contrastive_weight: weight of the loss by which the discriminator learns which sentence belongs to which real
-            image of a batch, and which are wrong by one word, at least 0; for texts alone.
+            image of a batch, at least 0; for texts alone.
         diversity_weight: weight of the distance between images of one condition, up to a bound, at least 0.
 
     Raises:
@@ -120,7 +118,7 @@ class Generation(Adversarial):
         return GeneratorOutput(fake, real, encoded, None, distance, losses)
 
     def score(self, image: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
-        scores: Tensor = self.discriminator.score(image, *condition[:1])
+        scores: Tensor = self.discriminator.score(image, *condition)
         return scores
 
     def encode_image(self, image: Tensor) -> Tensor:
@@ -134,13 +132,9 @@ class Generation(Adversarial):
     def contrastive_loss(self, real: Tensor, condition: tuple[Tensor, ...]) -> Tensor | None:
         if not self.contrastive_weight:
             return None
-        matches = self.discriminator.match(real, condition[0]).float()  # B, B
+        matches = self.discriminator.match(real, *condition).float()  # B, B
         own = torch.arange(len(matches), device=matches.device)
-        sentences = [matches]
-        if len(condition) > 1:  # those that are wrong by a word
-            wrong, found = condition[1:]
-            sentences.append(self.discriminator.match(real, wrong).float().masked_fill(~found, -torch.inf))
-        both = functional.cross_entropy(torch.cat(sentences, dim=1), own) + functional.cross_entropy(matches.T, own)
+        both = functional.cross_entropy(matches, own) + functional.cross_entropy(matches.T, own)
         return self.contrastive_weight / 2 * both
 
     def eval_step(self, batch: Sequence[Encoded], batch_idx: int, split: str) -> None:
@@ -175,10 +169,7 @@ class Generation(Adversarial):
                 return self.encode_condition(condition), condition
             reader: Any = self.network.reader
             read: Read = reader.read(*condition)
-            if not self.contrastive_weight:
-                return (read.features,), read.detach()
-            wrong, found = near_misses(condition[0])
-            return (read.features, reader(wrong, condition[1]), found), read.detach()
+            return (read.features,), read.detach()
 
     def _generated(self, count: int, given: Given) -> Tensor:
         """An image for each condition."""
