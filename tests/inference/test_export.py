@@ -407,3 +407,10 @@ def test_a_failure_of_an_exporter_is_one_line(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(exports.EXPORTERS, "onnx", fail)
     with pytest.raises(ConfigError, match=r"^onnx cannot hold this cnn: an operator is missing$"):
         export_artefact(zoo.load("cnn.digits"), tmp_path / "network", "onnx")
+
+
+def test_texts_that_may_have_few_words_are_of_any_length(tmp_path: Path) -> None:
+    """Though the random inputs of other networks are longer than theirs may be."""
+    spec = Spec(Text(("red", "blue", "ring"), "words", max_length=5), Classes(("no", "yes")))
+    artefact = zoo.Artefact("cnn", {}, spec, build("cnn", spec).eval())
+    assert export_artefact(artefact, tmp_path / "network.pt", "torchscript")["codes"] == {0, 1}

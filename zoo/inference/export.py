@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "torch_export": ".pt2"}
 RELATIVE, ABSOLUTE = 1e-3, 1e-4  # by what an exported network may differ from torch
 OPSET = 18
+LONGEST = 36  # about, of the random inputs that a program is compared on, in pixels, tokens or steps
 Arguments = tuple[Tensor, ...]
 Dynamic = list[set[int]]  # of each argument the dimensions whose size may differ from call to call
 
@@ -94,7 +95,9 @@ def export_artefact(artefact: Artefact, file: Path, format: str) -> dict[str, se
     """
     artefact = replace(artefact, network=deepcopy(artefact.network).cpu())
     program = Program(artefact).eval()
-    batches = [_raw(artefact, program, count, extent) for count, extent in ((3, 24), (5, 36), (2, 30))]
+    longest = min(LONGEST, getattr(artefact.spec.input, "max_length", None) or LONGEST)
+    extents = (round(longest * share) or 1 for share in (2 / 3, 1, 5 / 6))
+    batches = [_raw(artefact, program, count, extent) for count, extent in zip((3, 5, 2), extents)]
     dynamic = [
         {place for place, sizes in enumerate(zip(*(argument.shape for argument in column))) if len(set(sizes)) > 1}
         for column in zip(*batches)
