@@ -58,7 +58,12 @@ def test_what_cannot_be_translated_is_said(text: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"max_length": 0}, "max_length"), ({"lowercase": 1}, "lowercase"), ({"such_as": 3}, "such_as")],
+    [
+        ({"max_length": 0}, "max_length"),
+        ({"max_length": None}, "max_length"),
+        ({"lowercase": 1}, "lowercase"),
+        ({"such_as": 3}, "such_as"),
+    ],
 )
 def test_an_impossible_description_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):

@@ -103,7 +103,7 @@ class Text(InputKind):
         if self.level != "subwords" and self.tokenizer != "":
             raise SpecError(f"a tokenizer is for texts of subwords, not of {self.level}")
         if self.max_length is not None:
-            _check_length(self.max_length)
+            check_length(self.max_length)
 
     @property
     def codes(self) -> int:
@@ -248,7 +248,7 @@ class Tokens:
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", checked_vocabulary(self.vocabulary, self.level))
         object.__setattr__(self, "synonyms", _checked_synonyms(self.synonyms, self.vocabulary, self.level))
-        _check_length(self.max_length)
+        check_length(self.max_length)
 
     @property
     def codes(self) -> int:
@@ -275,7 +275,12 @@ class Tokens:
         ]
 
 
-def _check_length(length: object) -> None:
+def check_length(length: object) -> None:
+    """Refuse what is no number of tokens.
+
+    Raises:
+        SpecError: it is not a whole number from 1 to `MAX_TOKENS`.
+    """
     if type(length) is not int or not 1 <= length <= MAX_TOKENS:
         raise SpecError(f"max_length must be a whole number from 1 to {MAX_TOKENS}, not {length!r}")
 

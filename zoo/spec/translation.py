@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo.errors import SpecError
 from zoo.spec.sentence import split_words
 from zoo.spec.subwords import MARK
-from zoo.spec.text import UNKNOWN, Text, Tokens
+from zoo.spec.text import UNKNOWN, Text, Tokens, check_length
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ class SourceText(Text):
         such_as: a sentence that shows people what it takes; empty for one of the first tokens.
 
     Raises:
-        SpecError: as `Text`; `lowercase` is not a bool, or `such_as` no str.
+        SpecError: as `Text`; `lowercase` is not a bool, `such_as` no str, or `max_length` None.
     """
 
     word: ClassVar[str] = "source text"
@@ -60,6 +60,7 @@ class SourceText(Text):
             raise SpecError(f"lowercase is true or false, not {self.lowercase!r}")
         if not isinstance(self.such_as, str):
             raise SpecError(f"such_as is a str, not {type(self.such_as).__name__}")
+        check_length(self.max_length)  # which a text may leave open, and a sentence to be translated may not
 
     def tokens(self, raw: str) -> list[str]:
         """The tokens of a sentence, known or not."""
