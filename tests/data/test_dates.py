@@ -8,11 +8,23 @@ from random import Random
 import pytest
 from dateutil import parser
 
-from zoo.data.dates import ALPHABET, LONGEST, NUMERIC, Dates, Wording, all_wordings, day_in, split_wordings
+from zoo.data.dates import (
+    ALPHABET,
+    LONGEST,
+    NUMERIC,
+    TWO_DIGITS,
+    Dates,
+    Wording,
+    all_wordings,
+    choose,
+    day_in,
+    month_wordings,
+    split_wordings,
+)
 from zoo.errors import DataError
 from zoo.spec.translation import tokens_of
 
-DAYS = [datetime.date(1958, month, day) for month in range(1, 13) for day in (1, 8, 23)]
+DAYS = [datetime.date(1978, month, day) for month in range(1, 13) for day in (1, 8, 23)]
 
 
 @pytest.mark.parametrize(
@@ -28,11 +40,28 @@ DAYS = [datetime.date(1958, month, day) for month in range(1, 13) for day in (1,
         (Wording("de", "am ", "{a}.{n}.{y}", "", ""), "am 4.3.2021"),
         (Wording("fr", "le {w} ", "{d} {m} {y}", "plain", "full"), "le jeudi 4 mars 2021"),
         (Wording("fr", "", "{dd}/{mm}/{y}", "", ""), "04/03/2021"),
+        (Wording("de", "", "{a}. {n}. {yy}", "", ""), "4. 3. 21"),
+        (Wording("fr", "le ", "{d} {m} {yy}", "plain", "full"), "le 4 mars 21"),
     ],
 )
 def test_a_date_in_a_wording(wording: Wording, text: str) -> None:
     assert wording.write(datetime.date(2021, 3, 4)) == text
     assert wording in all_wordings()
+
+
+@pytest.mark.parametrize(
+    ("wording", "text"),
+    [
+        (Wording("en", "in ", "{m} {y}", "", "full"), "in March 2021"),
+        (Wording("en", "", "{y}-{mm}", "", ""), "2021-03"),
+        (Wording("de", "im ", "{m} {y}", "", "plain"), "im Maerz 2021"),
+        (Wording("fr", "", "{n}/{y}", "", ""), "3/2021"),
+    ],
+)
+def test_a_month_in_a_wording(wording: Wording, text: str) -> None:
+    assert wording.write(datetime.date(2021, 3, 1)) == text
+    assert wording.iso(datetime.date(2021, 3, 1)) == "2021-03"
+    assert wording in month_wordings()
 
 
 def test_english_ones_are_read_so_by_dateutil() -> None:
@@ -45,10 +74,10 @@ def test_english_ones_are_read_so_by_dateutil() -> None:
 
 
 def test_numeric_ones_are_read_so_by_datetime() -> None:
-    forms = {"dd": "%d", "a": "%d", "mm": "%m", "n": "%m", "y": "%Y"}
+    forms = {"dd": "%d", "a": "%d", "mm": "%m", "n": "%m", "y": "%Y", "yy": "%y"}
     for language, orders in NUMERIC.items():
         for order in orders:
-            for date in DAYS:
+            for date in (*DAYS, datetime.date(TWO_DIGITS[0], 2, 3), datetime.date(TWO_DIGITS[-1], 4, 5)):
                 text = Wording(language, "", order, "", "").write(date)
                 assert datetime.datetime.strptime(text, order.format(**forms)).date() == date
 
@@ -61,10 +90,11 @@ def test_days_in_words_differ() -> None:
 
 
 def test_no_text_has_two_meanings_and_all_fit_the_alphabet() -> None:
-    meanings: dict[str, datetime.date] = {}
-    for date in DAYS:
-        for text in {wording.write(date).lower() for wording in all_wordings()}:
-            assert meanings.setdefault(text, date) == date
+    meanings: dict[str, str] = {}
+    for date in (*DAYS, *(date.replace(year=2019) for date in DAYS)):
+        written = {(each.write(date).lower(), each.iso(date)) for each in (*all_wordings(), *month_wordings())}
+        for text, iso in written:
+            assert meanings.setdefault(text, iso) == iso
             assert len(text) <= LONGEST
             assert set(tokens_of(text, "characters", True)) <= set(ALPHABET)
 
@@ -80,6 +110,15 @@ def test_splits_share_no_wording_but_all_parts() -> None:
     for date in DAYS:
         texts = [{wording.write(date).lower() for wording in part} for part in (train, val, test)]
         assert len(set.union(*texts)) == sum(map(len, texts))  # none is written as one for training is
+
+
+def test_years_of_two_digits_and_months_alone_are_of_dates_that_may_be_written_so() -> None:
+    dates = [datetime.date(year, 5, day) for year in range(1950, 2090) for day in (1, 2)] * 60
+    chosen = list(zip(dates, choose(all_wordings(), dates, Random(0))))
+    assert {date.year for date, each in chosen if not each.has_whole_year and each.has_day} == set(TWO_DIGITS)
+    months = [date for date, each in chosen if not each.has_day]
+    assert {date.day for date in months} == {1}
+    assert 0.4 < len(months) / (len(dates) / 2) < 0.6
 
 
 def test_splits_share_no_date() -> None:

@@ -1,8 +1,9 @@
-"""Dates in many wordings of three languages, and the same in ISO 8601; all are generated.
+"""Dates and months in many wordings of three languages, and the same in ISO 8601; all are generated.
 
 A wording is a language, what stands before the date, the order of its parts, and how its day and its month are written.
 Numeric dates follow one rule for each separator, so that none has two meanings: 4.3.2021 (German) and 4/3/2021 (French)
-begin with the day, 2021-03-04 and 2021/03/04 with the year.
+begin with the day, 2021-03-04 and 2021/03/04 with the year. A year of two digits is one from 1969 to 2068, as POSIX has
+it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from zoo.data.core.splits import split_sizes
 from zoo.errors import DataError
 from zoo.spec import SourceText, Spec, TargetText
 
+TWO_DIGITS = range(1969, 2069)  # years that may be written so
 FIRST, LAST = datetime.date(1900, 1, 1).toordinal(), datetime.date(2099, 12, 31).toordinal()
 ISO = 10  # characters of a date in ISO 8601
 LONGEST = 60  # characters of a date in words, with some to spare
@@ -62,14 +64,17 @@ OPENINGS = {  # {w}: the day of the week; {s}: in short
 }
 ORDERS = {  # {d}: the day; {m}: the month; {y}: the year
     "en": ("{d} {m} {y}", "{m} {d}, {y}", "{m} {d} {y}", "{d} of {m} {y}", "{d} {m}, {y}", "{y}, {m} {d}"),
-    "de": ("{d} {m} {y}", "{d} {m}, {y}", "{y}, {d} {m}"),
-    "fr": ("{d} {m} {y}", "{d} {m}, {y}", "{y}, {d} {m}"),
+    "de": ("{d} {m} {y}", "{d} {m}, {y}", "{y}, {d} {m}", "{d} {m} {yy}"),
+    "fr": ("{d} {m} {y}", "{d} {m}, {y}", "{y}, {d} {m}", "{d} {m} {yy}"),
 }
 NUMERIC = {
     "en": ("{y}-{mm}-{dd}", "{y}/{mm}/{dd}", "{y}-{n}-{a}"),
-    "de": ("{dd}.{mm}.{y}", "{a}.{n}.{y}", "{a}. {n}. {y}", "{dd}. {mm}. {y}"),
-    "fr": ("{dd}/{mm}/{y}", "{a}/{n}/{y}", "{dd} / {mm} / {y}"),
+    "de": ("{dd}.{mm}.{y}", "{a}.{n}.{y}", "{a}. {n}. {y}", "{dd}. {mm}. {y}", "{dd}.{mm}.{yy}", "{a}. {n}. {yy}"),
+    "fr": ("{dd}/{mm}/{y}", "{a}/{n}/{y}", "{dd} / {mm} / {y}", "{dd}/{mm}/{yy}", "{dd} / {mm} / {yy}"),
 }
+MONTH_OPENINGS = {"en": ("", "in "), "de": ("", "im "), "fr": ("", "en ")}
+MONTH_ORDERS = {"en": ("{m} {y}", "{m}, {y}", "{m} of {y}"), "de": ("{m} {y}",), "fr": ("{m} {y}",)}
+MONTH_NUMERIC = {"en": ("{y}-{mm}",), "de": ("{mm}.{y}", "{n}.{y}"), "fr": ("{mm}/{y}", "{n}/{y}")}
 DAY_FORMS = {
     "en": ("plain", "padded", "ordinal", "article", "words"),
     "de": ("ordinal", "padded", "words"),
@@ -86,7 +91,7 @@ ENDINGS_DE = {"am ": "n", "{w}, den ": "n", "der ": ""}  # of an ordinal in word
 
 
 class Wording(NamedTuple):
-    """How a date is written; a part that an order does not have is empty."""
+    """How a date or its month is written; a part that an order does not have is empty."""
 
     language: str
     opening: str
@@ -98,7 +103,23 @@ class Wording(NamedTuple):
     def pattern(self) -> tuple[str, ...]:
         """What is the same in wordings that write some dates alike, as 14 is 14 with zeros, and Mai is Mai in short."""
         order = self.order.replace("{a}", "{dd}").replace("{n}", "{mm}")
-        return self.language, self.opening, order, "number" if self.day in NUMBERS[self.language] else self.day
+        day = "number" if self.day in NUMBERS[self.language] else self.day
+        alike = day == "number" and not self.opening and self.language != "de"  # 4 oct. 2021 is English and French
+        return "en, fr" if alike else self.language, self.opening, order, day
+
+    @property
+    def has_day(self) -> bool:
+        """Whether it says the day, and not the month alone."""
+        return any(day in self.order for day in ("{d}", "{dd}", "{a}"))
+
+    @property
+    def has_whole_year(self) -> bool:
+        """Whether it says the century too."""
+        return "{y}" in self.order
+
+    def iso(self, date: datetime.date) -> str:
+        """What this wording says of a date, in ISO 8601: the day, or its month."""
+        return date.isoformat() if self.has_day else date.isoformat()[:7]
 
     def write(self, date: datetime.date) -> str:
         """The date in this wording."""
@@ -106,21 +127,35 @@ class Wording(NamedTuple):
         full, short = (_name(language, kind, weekday) for kind in ("weekdays", "short weekdays"))
         opening = self.opening.format(w=full, s=short)
         numbers = {"a": date.day, "dd": f"{date.day:02}", "n": date.month, "mm": f"{date.month:02}", "y": date.year}
+        numbers |= {"yy": f"{date.year % 100:02}"}
+        if self.month:
+            numbers |= {"m": _month(language, self.month, date.month)}
         if self.day:
             day = day_in(language, self.day, date.day)
             if language == "de" and self.day == "words":
                 day += ENDINGS_DE.get(self.opening, "r")
-            numbers |= {"d": day, "m": _month(language, self.month, date.month)}
+            numbers |= {"d": day}
         return opening + self.order.format(**numbers)
 
 
 def all_wordings() -> list[Wording]:
-    """Every wording of the three languages."""
+    """Every wording of a date in the three languages."""
     found = []
     for language in LANGUAGES:
         worded = product(OPENINGS[language], ORDERS[language], DAY_FORMS[language], MONTH_FORMS[language])
         found += [Wording(language, *parts) for parts in worded if not (parts[0] and parts[1].startswith("{y}"))]
         found += [Wording(language, *parts, "", "") for parts in product(OPENINGS[language], NUMERIC[language])]
+    return found
+
+
+def month_wordings() -> list[Wording]:
+    """Every wording of a month alone."""
+    found = []
+    for language in LANGUAGES:
+        openings = MONTH_OPENINGS[language]
+        worded = product(openings, MONTH_ORDERS[language], [""], MONTH_FORMS[language])
+        found += [Wording(language, *parts) for parts in worded]
+        found += [Wording(language, *parts, "", "") for parts in product(openings, MONTH_NUMERIC[language])]
     return found
 
 
@@ -180,8 +215,11 @@ def _cardinal_fr(day: int) -> str:
 class Dates(DataModule):
     """Dates from 1900 to 2099 in English, German and French, and the same in ISO 8601 (2021-03-04), by characters.
 
+    Some half of the firsts of a month are written as the month alone (March 2021, 2021-03).
+
     No date is in two splits, and no pattern of wordings: those of validation and test combine openings, orders and
-    forms of days that all occur in training, but never together.
+    forms of days that all occur in training, but never together. Of months alone there are few wordings, which all
+    splits share.
 
     Args:
         train_size, val_size, test_size: dates in each split.
@@ -220,9 +258,8 @@ class Dates(DataModule):
         pairs: dict[str, list[tuple[str, str]]] = {}
         for split, size in self.sizes.items():
             dates = [datetime.date.fromordinal(next(days)) for _ in range(size)]
-            groups = by_order(wordings[split])  # each language as often as another, and each order of one
-            chosen = [random.choice(random.choice(random.choice(groups))) for _ in dates]
-            pairs[split] = [(each.write(date), date.isoformat()) for each, date in zip(chosen, dates)]
+            chosen = choose(wordings[split], dates, random)
+            pairs[split] = [(each.write(date), each.iso(date)) for each, date in zip(chosen, dates)]
         parts = ", ".join(f"{len(found)} for {split}" for split, found in wordings.items())
         self.note(f"wordings: {parts}; no date is in two splits, and no wording that writes any date alike")
         source = SourceText(tuple(ALPHABET), "characters", closed=True, max_length=LONGEST, such_as="4 March 2021")
@@ -235,6 +272,19 @@ class Dates(DataModule):
             for split, found in pairs.items()
         }
         return Spec(source, target), splits
+
+
+def choose(wordings: Sequence[Wording], dates: Sequence[datetime.date], random: Random) -> list[Wording]:
+    """A wording for each date: each language is as likely as another, and each order of one."""
+    days, months = by_order(wordings), by_order(month_wordings())
+    whole_years = by_order([each for each in wordings if each.has_whole_year])
+    chosen = []
+    for date in dates:
+        groups = days if date.year in TWO_DIGITS else whole_years
+        if date.day == 1 and random.random() < 0.5:
+            groups = months
+        chosen.append(random.choice(random.choice(random.choice(groups))))
+    return chosen
 
 
 def by_order(wordings: Sequence[Wording]) -> list[list[list[Wording]]]:
