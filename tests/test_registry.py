@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 import zoo
@@ -17,6 +18,7 @@ from zoo import registry
 from zoo.errors import ArtefactError, ConfigError
 from zoo.models import MLP
 from zoo.spec import Classes, Image, Spec
+from zoo.training.parts import _options
 from zoo.weights.artefact import Artefact
 
 SPEC = Spec(Image(1, 4, 4, (0.5,), (0.5,)), Classes(("cat", "dog")))
@@ -63,11 +65,29 @@ def test_a_decorator_and_a_call_do_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("name", "builder", "words"),
-    [("cnn", build, "'cnn' already, of zoo"), ("a.b", build, "a.b"), ("mine", 5, "needs a function")],
+    [
+        ("cnn", build, "'cnn' already, of zoo"),
+        ("a.b", build, "a.b"),
+        ("mine", 5, "needs a function"),
+        ("mine", lambda: None, r"needs a function build\(spec, \*, options …\), got <lambda>\(\)"),
+    ],
 )
 def test_what_is_no_model(name: str, builder: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         zoo.register_model(name, builder)
+
+
+def test_an_option_without_a_default_is_asked_for() -> None:
+    def needy(spec: Spec, *, width: int) -> Mean:
+        return Mean(2, width)
+
+    zoo.register_model("needy", needy)
+    cfg = OmegaConf.create({"model": {"name": "needy", "width": "???"}})
+    with pytest.raises(ConfigError, match=r"model\.width is needed: give model.width=…"):
+        _options(cfg, SPEC)
+    assert _options(OmegaConf.merge(cfg, {"model": {"width": 2}}), SPEC) == {"width": 2}
+    zoo.register_model("needy", needy, defaults=lambda spec: {"width": 5})
+    assert _options(cfg, SPEC) == {"width": 5}
 
 
 def test_its_artefact_says_what_to_import(tmp_path: Path) -> None:
@@ -92,7 +112,17 @@ def test_a_module_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(None, "there is no module plugin_x"), ("1 / 0", "plugin_x cannot be imported: ZeroDivision")]
+    ("text", "words"),
+    [
+        (None, "there is no module plugin_x"),
+        ("\n1 / 0", r"plugin_x cannot be imported \(plugin_x.py, line 2\): ZeroDivisionError"),
+        ("import sys\nsys.exit(3)", r"plugin_x cannot be imported \(plugin_x.py, line 2\): SystemExit: 3"),
+        ("def f(:", r"plugin_x cannot be imported: SyntaxError: invalid syntax \(plugin_x.py, line 1\)"),
+        (
+            "import zoo\nzoo.register_model('cnn', print)",
+            r"plugin_x cannot be imported \(plugin_x.py, line 2\): ConfigError: there is a model 'cnn' already",
+        ),
+    ],
 )
 def test_a_plugin_that_cannot_be_imported(
     text: str | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 DISTRIBUTION = "classic-zoo"  # the name to install by; `zoo` itself is another project's on the public index
 LONGEST_NAME = 60  # characters of a name that a message repeats
@@ -41,12 +41,18 @@ class ArtefactError(ZooError):
     """A weights file that is missing, damaged, hostile, or made by a newer version."""
 
 
+def nearest(name: str, choices: Sequence[str]) -> str:
+    """The choice that is spelt most like a name; empty where none is near, or there are too many to search."""
+    near = name[:LONGEST_NAME] if len(choices) <= MOST_CHOICES else ""  # a search would take minutes
+    found = difflib.get_close_matches(near, choices, n=1) if near else []
+    return found[0][:LONGEST_NAME] if found else ""
+
+
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     """Say that a name is unknown, with the nearest one and the choices, as many as a line can hold."""
     choices, name = sorted(choices), str(name)
-    near = name[:LONGEST_NAME] if len(choices) <= MOST_CHOICES else ""  # a search would take minutes
-    nearest = difflib.get_close_matches(near, choices, n=1) if near else []
-    suggestion = f"; did you mean '{nearest[0][:LONGEST_NAME]}'?" if nearest else ";"
+    near = nearest(name, choices)
+    suggestion = f"; did you mean '{near}'?" if near else ";"
     shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
     listed = ", ".join(choices[:MOST_LISTED]) + (f" … ({len(choices):,})" if len(choices) > MOST_LISTED else "")
     return f"unknown {kind} '{shown}'{suggestion} choices: {listed or 'none'}"

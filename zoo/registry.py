@@ -10,9 +10,11 @@ first unknown name of a model, and never by `import zoo`.
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,12 +85,26 @@ def register_model(
         return partial(register_model, name, network=network, defaults=defaults, plugin=plugin)
     if not isinstance(name, str) or not name.isidentifier():
         raise ConfigError(f"a model's name has letters, digits and _ alone, and {name!r:.50} has others")
-    if not callable(build):
-        raise ConfigError(f"model {name!r} needs a function build(spec, **options), got {build!r:.50}")
+    if not callable(build) or not _takes_a_spec(build):
+        raise ConfigError(f"model {name!r} needs a function build(spec, *, options …), got {_described(build)}")
     if (known := MODELS.get(name)) is not None and known.plugin != plugin:  # a module may be read again in a notebook
         raise ConfigError(f"there is a model {name!r} already, of {known.plugin or 'zoo'}; give yours another name")
     MODELS[name] = Model(build, network, defaults, plugin)
     return build
+
+
+def _takes_a_spec(build: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(build).bind_partial(None)
+    except TypeError:
+        return False
+    except ValueError:  # some builtins tell of no arguments
+        return True
+    return True
+
+
+def _described(build: Any) -> str:
+    return f"{build.__name__}{inspect.signature(build)}" if inspect.isroutine(build) else f"{build!r:.50}"
 
 
 def find(name: str) -> Model:
@@ -154,12 +170,19 @@ def _distribution(entry: EntryPoint) -> str:
 def _import(name: str, what: str) -> None:
     try:
         importlib.import_module(name)
-    except Exception as error:  # whatever a module does as it is imported
+    except (Exception, SystemExit) as error:  # whatever a module does as it is imported
         if isinstance(error, ModuleNotFoundError) and error.name is not None and name.startswith(error.name):
             fault = f"there is no module {error.name}, neither installed nor in {os.getcwd()}"
         else:
-            fault = f"{name} cannot be imported: {type(error).__name__}: {error}"
+            fault = f"{name} cannot be imported{_place(error)}: {type(error).__name__}: {error}"
         raise ConfigError(one_line(f"{what}: {fault}")) from error
+
+
+def _place(error: BaseException) -> str:
+    """Where a module went wrong as it was imported; an error of syntax says it itself."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    return f" ({os.path.basename(theirs[-1].filename)}, line {theirs[-1].lineno})" if theirs else ""
 
 
 @contextmanager

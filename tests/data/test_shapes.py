@@ -21,6 +21,7 @@ from zoo.data.shapes import (
     scenes_of,
     synonyms,
 )
+from zoo.errors import SpecError
 
 
 @pytest.fixture(scope="module")
@@ -147,11 +148,19 @@ def test_sentences_are_read_as_people_write_them(data: Shapes) -> None:
         "there's an enormous ring under a plus sign": "there is a large ring below a cross",
         "the big black disc is over a little green lozenge": "a large black circle above a small green diamond",
         "to the right of the": "to the right of a",
+        "a dot on top of a box": "a circle above a square",
     }.items():
         assert text.encode(said).tolist() == text.encode(meant).tolist()
     for phrase, meant in text.synonyms:
         if meant:
             assert text.encode(phrase).tolist() == text.encode(meant).tolist()
+
+
+def test_an_unknown_relation_is_told_with_those_that_there_are(data: Shapes) -> None:
+    """ "next to" may be left or right, and so stands for neither."""
+    text = replace(data.spec.output.as_input, closed=True)
+    with pytest.raises(SpecError, match=r"unknown word 'next'; choices: a, above, .* to the left of, to the right of"):
+        text.encode("a red circle next to a blue square")
 
 
 def test_a_synonym_of_a_word_that_no_sentence_has_is_left_out() -> None:

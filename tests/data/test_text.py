@@ -193,6 +193,13 @@ def test_another_encoding_is_named(tmp_path: Path, data: bytes, encoding: str, s
     assert read_text(path, encoding=seems).startswith("schön")
 
 
+def test_a_text_that_is_not_utf8_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes("schön".encode("latin-1"))
+    with pytest.raises(DataError, match="save it as UTF-8: iconv -f cp1252 -t utf-8 FILE > NEW"):
+        read_text(path)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

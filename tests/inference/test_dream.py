@@ -86,7 +86,8 @@ def test_a_photograph_keeps_its_proportions(compose: Callable[..., DictConfig], 
         (["model=cnn.digits", "output=dream.jpg", "steps=x"], "PNG"),  # told before any step
         (["model=cnn.digits", "output=5"], "output is the name"),
         (["model=cnn.digits", "seed=x"], "seed must be"),
-        (["model=cnn.cifar10", "octaves=9"], "too small for the network"),
+        (["model=cnn.cifar10", "octaves=9"], "cannot take images of 2 x 2 pixels: give fewer octaves"),
+        (["model=rbm.classification_mnist", "size=64"], "cannot take images of 64 x 64 pixels"),
         (["model=mlp.mnist", "stage=0"], "no stages"),
         (["model=lstm.reviews"], "networks that classify images"),
     ],
@@ -103,3 +104,14 @@ def test_a_dream_is_not_written_over_what_is_read(compose: Callable[..., DictCon
         settings = ["model=cnn.mnist", "steps=1", f"image={tmp_path / name}", f"output={tmp_path / 'photo.png'}"]
         with pytest.raises(zoo.ConfigError, match=f"{name} is read itself"):
             dream(compose("use/dream", *settings))
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_any_step(
+    compose: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(zoo.ConfigError, match="cannot write"):
+        dream(compose("use/dream", "model=cnn.digits", "steps=x", f"output={tmp_path / 'file' / 'dream.png'}"))
+    with pytest.raises(zoo.ConfigError, match="steps must be"):
+        dream(compose("use/dream", "model=cnn.digits", "steps=x", f"output={tmp_path / 'dream.png'}"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]  # nothing half-written stays

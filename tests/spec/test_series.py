@@ -190,6 +190,7 @@ def test_several_series_are_answered_one_after_the_other() -> None:
     ("table", "message"),
     [
         (days(1, 5, known=3), "has 3 steps before the forecast, and the network reads 4; give at least 4"),
+        (days(1, 5, known=1), "has 1 step before the forecast, and the network reads 4; give at least 4"),
         (days(1, 8, known=8), "reads open of the 2 steps to come, and 0 are given"),
         (days(1, 8, known=0), "has no number of sales"),
         (days(1, 10, known=8).drop(columns="day"), "no column day, whose weekday the network reads"),

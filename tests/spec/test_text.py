@@ -181,6 +181,10 @@ def test_synonyms_are_read_as_what_they_stand_for(said: str, meant: str | None) 
 def test_all_unknown_words_are_named() -> None:
     with pytest.raises(SpecError, match="unknown words 'pink', 'cube'; choices: a, ball"):
         SPOKEN.encode("a pink cube, a pink ball")
+    with pytest.raises(
+        SpecError, match=r"words 'pink', 'hug'; did you mean 'huge' for 'hug'\? choices: a, ball, big, left of"
+    ):
+        SPOKEN.encode("a pink hug ball")
     with pytest.raises(SpecError, match="has no words"):
         SPOKEN.encode("Please!")
 

@@ -54,7 +54,7 @@ SYNONYMS = {  # what people say, by what the captions say for it; the longest ph
     "to the right of": (
         "to the right of", "on the right of", "at the right of", "on the right side of", "to right of", "right of",
     ),
-    "above": ("over", "higher than"),
+    "above": ("over", "higher than", "on top of"),
     "below": ("under", "underneath", "beneath", "lower than"),
     "in front of": ("before",),
     "": ("is", "that is", "which is", "please", "draw", "show", "draw me", "show me", "a picture of", "an image of"),

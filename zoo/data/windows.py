@@ -24,6 +24,7 @@ from zoo.spec import Forecast, Series, Spec
 from zoo.spec.cells import Notation
 from zoo.spec.clock import Clock
 from zoo.spec.dialect import AUTO, Dialect
+from zoo.spec.series_parts import said_steps
 
 CONTEXT, HORIZON = 96, 24  # steps, where none are given and the data carries them
 WEEKS_STEPS = 336  # of a week, at most, that a context holds by itself
@@ -166,13 +167,13 @@ class SeriesData(DataModule):
         horizon = self.horizon
         if horizon is None:
             horizon = HORIZON if part >= HORIZON else season if 1 < season <= part else max(1, part // 2)
-            self.note(f"{horizon} steps are predicted (data.horizon={horizon})")
+            self.note(f"{said_steps(horizon)} to be predicted (data.horizon={horizon})")
         context = self.context_length
         if context is None:
             week = round(7 / clock.step) if clock is not None and clock.unit == "day" and clock.step < 1 else 0
             long = week if CONTEXT < week <= WEEKS_STEPS and train >= 4 * week else CONTEXT
             context = max(1, min(long, train // 4))
-            self.note(f"{context} steps are read (data.context_length={context})")
+            self.note(f"{said_steps(context)} to be read (data.context_length={context})")
         return context, horizon
 
     def _ends(self, length: int) -> tuple[int, int]:

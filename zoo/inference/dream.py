@@ -50,8 +50,10 @@ def dream(cfg: DictConfig) -> Path:
     file = _output(cfg)
     image: Any = artefact.spec.input
     octaves, steps = (1, 100) if cfg.image is None else (4, 15)
+    moving = file.with_suffix(".gif")
     try:
-        with busy("dreaming"):
+        # Both are opened first: a folder that cannot be written to is told before the minutes that a dream may take
+        with replacing(file) as opened, replacing(moving) as opened_moving, busy("dreaming"):
             frames = ascend(
                 objective,
                 _start(image, cfg.image, cfg.size, len(names), check.seed("seed", cfg.seed)),
@@ -63,19 +65,15 @@ def dream(cfg: DictConfig) -> Path:
                 shift=cfg.shift,
                 seed=cfg.seed,
             )
+            sheets = [_sheet(frame) for frame in frames]
+            sheets[-1].save(opened, "PNG")
+            durations = [PAUSE] * (len(sheets) - 1) + [20 * PAUSE]
+            sheets[0].save(opened_moving, "GIF", save_all=True, append_images=sheets[1:], duration=durations, loop=0)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    sheets = [_sheet(frame) for frame in frames]
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as opened:
-            sheets[-1].save(opened, "PNG")
-        with replacing(file.with_suffix(".gif")) as opened:
-            durations = [PAUSE] * (len(sheets) - 1) + [20 * PAUSE]
-            sheets[0].save(opened, "GIF", save_all=True, append_images=sheets[1:], duration=durations, loop=0)
     except OSError as error:
         raise ConfigError(f"cannot write {file}: {error.strerror or error}") from error
-    log.info("%s and %s: %s", file, file.with_suffix(".gif").name, ", ".join(names))
+    log.info("%s and %s: %s", file, moving.name, ", ".join(names))
     return file
 
 
@@ -119,7 +117,7 @@ def ascend(
         uint8 images (B, C, H, W) of up to 40 moments, the last of which is the result.
 
     Raises:
-        ValueError: a number is out of range, or the smallest images are too small for the objective.
+        ValueError: a number is out of range, or the objective cannot take the smallest images.
     """
     check.whole("octaves", octaves, 1, 16)
     check.positive("lr", lr)
@@ -153,7 +151,8 @@ def _check_taken(objective: Objective, start: Tensor, size: list[int]) -> None:
     except RuntimeError as error:  # of a convolution or pooling
         height, width = size
         raise ValueError(
-            f"images of {height} x {width} pixels are too small for the network: give fewer octaves or a larger image"
+            f"the network cannot take images of {height} x {width} pixels: "
+            "give fewer octaves, a larger image, or a network that takes images of any size"
         ) from error
 
 

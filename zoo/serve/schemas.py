@@ -33,6 +33,7 @@ from zoo.spec import (
     Video,
 )
 from zoo.spec.columns import Boolean, Category, Number
+from zoo.spec.series_parts import said_steps
 
 Schema = dict[str, Any]
 NUMBER, STRING = {"type": "number"}, {"type": "string"}
@@ -163,7 +164,7 @@ def _(kind: Values) -> Schema:
 
 @answer_schema.register
 def _(kind: Forecast) -> Schema:
-    return {"description": f"the next {kind.horizon} steps of {', '.join(kind.names)}"}
+    return {"description": f"the next {said_steps(kind.horizon)} of {', '.join(kind.names)}"}
 
 
 @answer_schema.register(Tokens)

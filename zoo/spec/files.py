@@ -158,7 +158,9 @@ def read_text(path: str | os.PathLike[str], *, encoding: str | None = None) -> s
             raise DataError(f"{path} is utf-8 and not {encoding}: save all files in one encoding, data.encoding")
     except UnicodeDecodeError as error:
         likely = _encoding_of(data)
-        advice = f"give data.encoding={likely}" if encoding else "save it as UTF-8"
+        advice = (
+            f"give data.encoding={likely}" if encoding else f"save it as UTF-8: iconv -f {likely} -t utf-8 FILE > NEW"
+        )
         raise DataError(
             f"{path} is not {encoding or 'utf-8'} ({error.reason} at byte {error.start}); it may be {likely}: {advice}"
         ) from error

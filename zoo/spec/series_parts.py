@@ -39,6 +39,11 @@ class Part(NamedTuple):
         return [{**self.id, **row, "time": time} for row, time in zip(rows, following)]
 
 
+def said_steps(count: int) -> str:
+    """A number of steps in words: `1 step`, `24 steps`."""
+    return "1 step" if count == 1 else f"{count} steps"
+
+
 def parts_of(series: Series, raw: Any) -> list[Part]:
     """The series of raw input.
 
@@ -170,8 +175,8 @@ def _context(series: Series, past: np.ndarray) -> np.ndarray:
     if len(past) < length:
         if not series.masked:
             raise SpecError(
-                f"the series has {len(past)} steps before the forecast, and the network reads {length}; give at least "
-                f"{length}"
+                f"the series has {said_steps(len(past))} before the forecast, and the network reads {length}; "
+                f"give at least {length}"
             )
         past = np.concatenate([np.full((length - len(past), past.shape[1]), np.nan), past])
     before = len(past) - length

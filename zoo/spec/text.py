@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.errors import SpecError, unknown
+from zoo.errors import SpecError, nearest, unknown
 from zoo.files import quoted
 from zoo.spec import subwords
 from zoo.spec.kind import InputKind
@@ -164,8 +164,7 @@ class Text(InputKind):
         if not tokens:
             raise SpecError(f"the text {raw[:20]!r} has no {self.level}; give at least one")
         if self.closed and (strange := [token for token in dict.fromkeys(tokens) if token not in self._index]):
-            kind = self.level if len(strange) > 1 else self.level.removesuffix("s")
-            raise SpecError(unknown(kind, "', '".join(strange), self.vocabulary))
+            raise SpecError(self._unknown(strange))
         if self.max_length is not None and len(tokens) > self.max_length:
             raise SpecError(
                 f"the text has {len(tokens)} {self.level}, and the network was made for at most {self.max_length}; "
@@ -198,6 +197,22 @@ class Text(InputKind):
             return tokens
         meant = dict(self.synonyms)
         return self._phrases.sub(lambda found: meant[found[0]], " ".join(tokens)).split()
+
+    def _unknown(self, strange: Sequence[str]) -> str:
+        """Say which tokens are unknown, with the nearest to each, and what is known: phrases stand there whole."""
+        phrases = {meant for _, meant in self.synonyms if " " in meant}
+        known = sorted(set(self.vocabulary).difference(*(phrase.split() for phrase in phrases)) | phrases)
+        several = len(strange) > 1
+        near = {token: word for token in strange if (word := nearest(token, self._spellings))}
+        guesses = ", ".join(f"'{word}'" + f" for {quoted(token)}" * several for token, word in near.items())
+        kind = self.level if several else self.level.removesuffix("s")
+        asked = f" did you mean {guesses}?" if guesses else ""
+        return f"unknown {kind} {', '.join(map(quoted, strange))};{asked} choices: {', '.join(known)}"
+
+    @cached_property
+    def _spellings(self) -> list[str]:
+        """What one may write: the vocabulary, and what stands for something in it."""
+        return sorted({*self.vocabulary, *(phrase for phrase, _ in self.synonyms)})
 
     @cached_property
     def _phrases(self) -> re.Pattern[str]:

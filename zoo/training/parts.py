@@ -149,8 +149,12 @@ def check_pair(cfg: DictConfig, data: DataModule, start: Artefact | None) -> Non
 def _options(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
     """What the network is built with; null stands for what suits the spec, or for the network's own default."""
     options = plain(cfg.model).items()
-    given = {name: value for name, value in options if name not in ("name", "_target_") and value is not None}
-    return {**models.defaults(cfg.model.name, spec), **given}
+    given = {name: value for name, value in options if name not in ("name", "_target_") and value not in (None, "???")}
+    found = {**models.defaults(cfg.model.name, spec), **given}
+    for name in cfg.model:
+        if OmegaConf.is_missing(cfg.model, name) and name not in found:
+            raise ConfigError(f"model.{name} is needed: give model.{name}=…")
+    return found
 
 
 def stated_options(cfg: DictConfig, spec: Spec, network: nn.Module) -> dict[str, Any]:
