@@ -48,14 +48,19 @@ def nearest(name: str, choices: Sequence[str]) -> str:
     return found[0][:LONGEST_NAME] if found else ""
 
 
+def listed(choices: Sequence[str]) -> str:
+    """Choices, as many as a line can hold."""
+    more = f" … ({len(choices):,})" if len(choices) > MOST_LISTED else ""
+    return ", ".join(choices[:MOST_LISTED]) + more or "none"
+
+
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     """Say that a name is unknown, with the nearest one and the choices, as many as a line can hold."""
     choices, name = sorted(choices), str(name)
     near = nearest(name, choices)
     suggestion = f"; did you mean '{near}'?" if near else ";"
     shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
-    listed = ", ".join(choices[:MOST_LISTED]) + (f" … ({len(choices):,})" if len(choices) > MOST_LISTED else "")
-    return f"unknown {kind} '{shown}'{suggestion} choices: {listed or 'none'}"
+    return f"unknown {kind} '{shown}'{suggestion} choices: {listed(choices)}"
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -185,6 +185,8 @@ def test_all_unknown_words_are_named() -> None:
         SpecError, match=r"words 'pink', 'hug'; did you mean 'huge' for 'hug'\? choices: a, ball, big, left of"
     ):
         SPOKEN.encode("a pink hug ball")
+    with pytest.raises(SpecError, match=r"unknown words 'x1', 'x2', 'x3', 'x4', 'x5' … \(90\); choices"):
+        SPOKEN.encode(" ".join(f"x{number}" for number in range(1, 91)))
     with pytest.raises(SpecError, match="has no words"):
         SPOKEN.encode("Please!")
 

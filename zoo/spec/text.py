@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.errors import SpecError, nearest, unknown
+from zoo.errors import SpecError, listed, nearest, unknown
 from zoo.files import quoted
 from zoo.spec import subwords
 from zoo.spec.kind import InputKind
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PAD, UNKNOWN, FIRST = 0, 1, 2  # codes; FIRST is the code of the vocabulary's first token
 LEVELS = ("words", "characters", "subwords")
 MAX_TOKENS = 2**20  # in a padded batch: some gigabytes in a usual network
+MOST_NAMED = 5  # unknown tokens in a message
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _NO_SPACE_BEFORE = re.compile(r" (?=[.,;:!?%)\]}…])")
 _NO_SPACE_AFTER = re.compile(r"(?<=[(\[{]) ")
@@ -202,12 +203,13 @@ class Text(InputKind):
         """Say which tokens are unknown, with the nearest to each, and what is known: phrases stand there whole."""
         phrases = {meant for _, meant in self.synonyms if " " in meant}
         known = sorted(set(self.vocabulary).difference(*(phrase.split() for phrase in phrases)) | phrases)
-        several = len(strange) > 1
-        near = {token: word for token in strange if (word := nearest(token, self._spellings))}
+        several, some = len(strange) > 1, strange[:MOST_NAMED]
+        near = {token: word for token in some if (word := nearest(token, self._spellings))}
         guesses = ", ".join(f"'{word}'" + f" for {quoted(token)}" * several for token, word in near.items())
         kind = self.level if several else self.level.removesuffix("s")
         asked = f" did you mean {guesses}?" if guesses else ""
-        return f"unknown {kind} {', '.join(map(quoted, strange))};{asked} choices: {', '.join(known)}"
+        named = ", ".join(map(quoted, some)) + (f" … ({len(strange):,})" if len(strange) > len(some) else "")
+        return f"unknown {kind} {named};{asked} choices: {listed(known)}"
 
     @cached_property
     def _spellings(self) -> list[str]:
