@@ -54,7 +54,7 @@ SYNONYMS = {  # what people say, by what the captions say for it; the longest ph
     "to the right of": (
         "to the right of", "on the right of", "at the right of", "on the right side of", "to right of", "right of",
     ),
-    "above": ("over", "higher than", "on top of"),
+    "above": ("over", "higher than"),
     "below": ("under", "underneath", "beneath", "lower than"),
     "in front of": ("before",),
     "": ("is", "that is", "which is", "please", "draw", "show", "draw me", "show me", "a picture of", "an image of"),
@@ -102,6 +102,8 @@ class Shapes(DataModule):
         balanced: whether all three relations are equally frequent in training. Scenes with one object in front of the
             other are a tenth of all possible ones; those of the training split are then drawn several times, with
             other shades and places.
+        partial: whether each wording of the training split comes a second time, without some of its sizes and colours;
+            where one object is in front of the other, without some of its colours.
 
     Raises:
         ValueError: a size is below 1, there are not that many different scenes, or the seed is out of range.
@@ -116,6 +118,7 @@ class Shapes(DataModule):
         data_seed: int = 0,
         *,
         balanced: bool = False,
+        partial: bool = False,
     ) -> None:
         super().__init__(batch_size)
         self.sizes = split_sizes(train_size, val_size, test_size)
@@ -123,6 +126,7 @@ class Shapes(DataModule):
             raise ValueError(f"there are {most} different scenes, got {sum(self.sizes.values())} in all splits")
         self.data_seed = check.seed("data_seed", data_seed)
         self.balanced = balanced
+        self.partial = partial
 
     def expected_specs(self) -> Sequence[Spec]:
         half = (0.5,) * 3
@@ -138,11 +142,15 @@ class Shapes(DataModule):
         columns = (images, texts, attributes)
         parts = zip(*(column.split(list(self.sizes.values())) for column in columns))
         splits = {split: Examples(*part) for split, part in zip(self.sizes, parts)}
+        train = [column[: self.sizes["train"]] for column in columns]
         if self.balanced:
             rows = _again(scenes.relations[: self.sizes["train"]])
             again = draw(scenes_of(attributes[rows]), random), texts[rows], attributes[rows]
-            train = (column[: self.sizes["train"]] for column in columns)
-            splits["train"] = Examples(*(torch.cat(both) for both in zip(train, again)))
+            train = [torch.cat(both) for both in zip(train, again)]
+        if self.partial:
+            in_front = train[2][:, 6] == list(RELATIONS).index("in front")
+            train[1] = torch.cat([train[1], partly(train[1], vocabulary, in_front, random)], dim=1)
+        splits["train"] = Examples(*train)
         pixels = images[: self.sizes["train"]].float() / 255
         mean, std = tuple(pixels.mean(dim=(0, 2, 3)).tolist()), tuple(pixels.std(dim=(0, 2, 3)).tolist())
         tokens = Tokens(vocabulary, "words", texts.shape[2], synonyms(vocabulary))
@@ -195,6 +203,20 @@ def caption_codes(scenes: Scenes) -> tuple[tuple[str, ...], Tensor]:
     length = max(len(text) for wordings in texts for text in wordings)
     padded = [[[codes[w] for w in text] + [PAD] * (length - len(text)) for text in wordings] for wordings in texts]
     return tuple(words), torch.tensor(padded)
+
+
+def partly(texts: Tensor, vocabulary: Sequence[str], in_front: Tensor, random: torch.Generator) -> Tensor:
+    """Texts as codes (N, R, T) without some of their sizes and colours, each left out as often as not.
+
+    Sizes stay in the scenes where one object is in front of the other (N,): there they are not chosen one by one.
+    """
+    sizes = {word for each in SIZES.values() for word in each}
+    is_size, is_colour = (
+        torch.tensor([False] * FIRST + [word in words for word in vocabulary])[texts] for words in (sizes, COLOURS)
+    )
+    can_go = is_colour | (is_size & ~in_front[:, None, None])
+    left = texts.masked_fill(can_go & (torch.rand(texts.shape, generator=random) < 0.5), PAD)
+    return left.gather(2, (left == PAD).int().argsort(dim=2, stable=True))
 
 
 def synonyms(vocabulary: Sequence[str]) -> tuple[tuple[str, str], ...]:

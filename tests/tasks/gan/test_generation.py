@@ -294,8 +294,8 @@ def all_learn(network: nn.Module) -> None:
 @pytest.mark.parametrize("size", [(8, 8), (8, 12), (32, 48)], ids=str)
 def test_scenes_have_the_size_asked_for_and_every_parameter_a_gradient(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    generator = Generator(3, size, codes=9, objects=2, width=8, latent_dim=5)
-    made = generator(torch.randn(4, 5), torch.randint(1, 9, (4, 6)), torch.tensor([6, 2, 3, 1]))
+    generator = Generator(3, size, codes=9, objects=2, width=8, latent_dim=6)
+    made = generator(torch.randn(4, 6), torch.randint(1, 9, (4, 6)), torch.tensor([6, 2, 3, 1]))
     assert made.shape == (4, 3, *size)
     assert made.abs().max() <= 1
     (made * torch.randn(made.shape)).sum().backward()

@@ -26,7 +26,7 @@ from zoo.errors import SpecError
 from zoo.models.convolution import to_channels_last
 from zoo.models.gan.conditions import MAPPED, Labels, Read, Sentences, condition_encoder, mapping
 from zoo.models.gan.discriminators import constrain, halving_convolutions
-from zoo.models.gan.scene import Scene
+from zoo.models.gan.scene import ANGLES, Scene
 from zoo.models.gan.unet import GROUPS, check_groups, laid_out, skip
 
 fx.wrap("laid_out")
@@ -73,7 +73,7 @@ class Generator(nn.Module):
         check.whole("blocks", blocks)
         check_groups(width)
         self.latent_dim = check.whole("latent_dim", latent_dim)
-        _check_objects(objects, codes, size)
+        _check_objects(objects, codes, size, latent_dim)
         levels = range(1 if objects else 0, len(halvings(*size)))
         self.sizes = [halvings(*size)[level] for level in levels][::-1]  # coarsest first
         widths = [width << level for level in levels][::-1]
@@ -97,7 +97,7 @@ class Generator(nn.Module):
         )
         self.scene: Scene | None = None
         if isinstance(self.reader, Sentences) and objects:
-            self.scene = Scene(channels, objects, latent_dim, self.sizes[-1], size)
+            self.scene = Scene(channels, objects, latent_dim, embedding_dim, self.sizes[-1], size)
 
     def forward(self, noise: Tensor, condition: Tensor | Read | None = None, lengths: Tensor | None = None) -> Tensor:
         """Noise (B, L), standard normal, and labels (B,) or codes (B, T) and lengths (B,), to (B, C, H, W) in -1..1.
@@ -113,7 +113,8 @@ class Generator(nn.Module):
         if self.scene is None:
             return self._drawn(whole).tanh()
         words = self.scene.attend(read)
-        return self.scene(whole, words, self._drawn(self.scene.objects(noise, words)))
+        drawn = self._drawn(self.scene.objects(noise, words))
+        return self.scene(whole, self.scene.places(noise, read.features), words, drawn)
 
     def _drawn(self, given: Tensor) -> Tensor:
         """Codes (N, M) to what the head gives for them, (N, C, H, W) of whole images or (N, C + 1, H / 2, W / 2)."""
@@ -239,12 +240,14 @@ def halvings(height: int, width: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def _check_objects(objects: int, codes: int, size: tuple[int, int]) -> None:
+def _check_objects(objects: int, codes: int, size: tuple[int, int], latent_dim: int) -> None:
     check.whole("objects", objects, 0)
     if objects and not codes:
         raise ValueError(f"objects are of a text's scene, got {objects} without a text")
     if objects and len(halvings(*size)) == 1:
         raise ValueError(f"images of {size[0]} x {size[1]} pixels are too small for objects; they need 8 each way")
+    if objects and latent_dim < (least := 2 * ANGLES + objects):
+        raise ValueError(f"latent_dim must be at least {least} for {objects} objects, got {latent_dim}")
 
 
 def _noise(latent_dim: int, seed: int) -> Tensor:
