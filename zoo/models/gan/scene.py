@@ -31,7 +31,7 @@ class Scene(nn.Module):
     Args:
         channels: C of the images.
         objects: K.
-        latent_dim: L, at least K and twice `ANGLES`.
+        latent_dim: L, at least twice `ANGLES` and K together.
         embedding_dim: E of the texts' conditions.
         frame, size: h and w of an object's picture, H and W of the image.
     """
