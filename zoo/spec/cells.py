@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
-from zoo.spec.digits import Texts
+from zoo.spec.digits import Texts, decimal, moment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -272,6 +272,12 @@ def _writer(notation: Notation) -> Callable[[str], str | None]:
     return write
 
 
+def number_of(text: str, notation: Notation = PLAIN) -> float | None:
+    """A number as `numbers` reads it; None where a text may be none, or has more than 15 digits."""
+    plain = _writer(notation)(text)
+    return None if plain is None else decimal(plain)
+
+
 def is_missing(cells: pd.Series) -> pd.Series:
     """Whether cells are missing, or words for a missing number, date or boolean."""
     if cells.dtype != object:
@@ -319,6 +325,12 @@ def times(cells: pd.Series, name: str, form: str = "") -> pd.Series:
     return found.dt.as_unit("us")
 
 
+def days_of(text: str, form: str = "") -> float | None:
+    """A date as `days` reads it; None where a text may be none, or has more than the numbers of the form."""
+    found = moment(text, form)
+    return None if found is None else found / 86_400_000_000
+
+
 def _times(text: pd.Series, form: str) -> pd.Series:
     import pandas as pd
 
@@ -340,22 +352,22 @@ def minutes(cells: pd.Series, name: str) -> np.ndarray:
     import pandas as pd
 
     places, different = pd.factorize(exact_words(cells))  # -1 is missing
-    found = np.array([*map(_minutes, different), math.nan])[places]
+    found = np.array([*map(minutes_of, different), None], dtype=np.float64)[places]  # None becomes NaN
     wrong = np.isnan(found)
     if wrong.any():
         refuse(cells, wrong & ~is_missing(cells).to_numpy(bool), name, "not a time of day such as 13:27")
     return found
 
 
-def _minutes(text: str) -> float:
-    """NaN where a text is no time of day."""
+def minutes_of(text: str) -> float | None:
+    """A time of day as `minutes` reads it; None where a text is none."""
     match = re.fullmatch(TIME_OF_DAY, text)
     if match is None:
-        return math.nan
+        return None
     hour, minute, second, half = int(match[1]), int(match[2]), float(match[3] or 0), match[4]
     if half:
         hour = hour % 12 + 12 * (half in "Pp")
-    return hour * 60 + minute + second / 60 if hour < 24 and minute < 60 and second < 60 else math.nan
+    return hour * 60 + minute + second / 60 if hour < 24 and minute < 60 and second < 60 else None
 
 
 def booleans(cells: pd.Series, name: str) -> np.ndarray:

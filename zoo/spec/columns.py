@@ -76,6 +76,10 @@ class Number:
     def inputs(self) -> tuple[str, ...]:
         return (self.name,)
 
+    @property
+    def notation(self) -> Notation:
+        return Notation(self.decimal, self.thousands, self.unit)
+
     def example(self) -> float:
         return float(f"{self.mean:.4g}")
 
@@ -84,7 +88,7 @@ class Number:
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         """Turn raw cells (N,) into standardised numbers (N, 1), NaN if they are missing."""
-        values = numbers(cells, self.name, Notation(self.decimal, self.thousands, self.unit))
+        values = numbers(cells, self.name, self.notation)
         standardised = self.scaled(_tensor(values))
         largest = torch.finfo(torch.float32).max
         low, high = standardised.aminmax() if len(cells) else (0, 0)

@@ -146,6 +146,25 @@ class Texts:
         return found
 
 
+def decimal(text: str) -> float | None:
+    """A number in plain notation; None where a text is none, or has more digits than float64 holds exactly."""
+    match = _NUMBER.fullmatch(text)
+    return float(text) if match and 0 < len(match[2] + match[3]) <= EXACT else None
+
+
+def moment(text: str, form: str = "") -> int | None:
+    """A date and time, as `Texts.moments` reads it, in microseconds since 1970; None where pandas may know better."""
+    import numpy as np
+
+    names, pattern = _pattern(form)
+    match = pattern.fullmatch(text) if pattern else None
+    if match is None:
+        return None
+    fields = {name: np.array([int(field)]) for name, field in zip(names, match.groups()) if field}
+    (found,) = _moments(fields)
+    return None if np.isnat(found) else int(found.astype(np.int64))
+
+
 def _kinds(text: pd.Series) -> tuple[np.ndarray, pd.Series]:
     """As `Texts.places` and `Texts.first`."""
     import numpy as np
