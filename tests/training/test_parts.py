@@ -36,7 +36,12 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
-        ("model=lstm task=sentiment data=mnist", "sentiment needs data of texts"),
+        ("model=lstm task=sentiment data=mnist", "sentiment needs data of texts.* there is task=classification"),
+        ("model=lstm task=tagging data=shapes", "tagging needs data with a label.* there is task=captioning"),
+        (
+            "model=lstm task=forecasting data=text_file data.path=no.txt",
+            "forecasting.* there is task=language_modelling",
+        ),
         ("model=mlp task=classification data=imdb", "mlp goes from table or image"),
         ("model=cnn task=regression data=twenty_newsgroups", "regression needs data with values"),
         ("model=cnn task=ocr data=csv data.path=nowhere.csv data.target=price", "ocr needs data with lines"),

@@ -17,17 +17,54 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from zoo import check, private
-from zoo.errors import unknown
+from zoo.errors import SpecError, unknown
 from zoo.models import apply
 from zoo.optim.average import WeightAverage
 from zoo.optim.layerwise import layer_lr_scales
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.optim.schedules import scheduler
-from zoo.spec import Spec
+from zoo.spec import (
+    Classes,
+    Forecast,
+    Image,
+    Labels,
+    MultiLabel,
+    Spec,
+    Strokes,
+    TargetText,
+    Tokens,
+    Transcript,
+    Values,
+)
 
 NetworkBuilder = Callable[[Spec], nn.Module]
+TASKS = {  # of networks with a target, by its kind
+    Classes: "classification",
+    Values: "regression",
+    MultiLabel: "multi_label",
+    Labels: "tagging",
+    Forecast: "forecasting",
+    Tokens: "language_modelling",
+    TargetText: "translation",
+    Transcript: "ocr",
+}
 MAX_STEPS = 32  # of a task that Lightning hears of once
 WORK = 2**31  # products in them, of which each example takes one with each parameter, or more
+
+
+def unfit(needs: str, spec: Spec) -> SpecError:
+    """The error that data does not fit a task, with the task that it fits.
+
+    Args:
+        needs: what the task needs, such as "regression needs data with values".
+        spec: of the data.
+    """
+    task = TASKS.get(type(spec.output))
+    if isinstance(spec.output, Tokens) and isinstance(spec.input, Image):
+        task = "captioning"
+    if isinstance(spec.output, Transcript) and isinstance(spec.input, Strokes):
+        task = "handwriting"
+    return SpecError(f"{needs}, and this is {spec}" + (f"; for it there is task={task}" if task else ""))
 
 
 class Task(L.LightningModule, ABC):

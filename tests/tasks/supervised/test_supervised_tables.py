@@ -134,9 +134,13 @@ def test_the_target_decides_and_the_wrong_task_says_so() -> None:
     assert isinstance(task(CLASSES), Classification)
     assert isinstance(task(VALUES), Regression)
     optimizer = partial(torch.optim.SGD, lr=0.1)
-    with pytest.raises(SpecError, match="classification needs data with classes, and this is table → values"):
+    with pytest.raises(
+        SpecError, match=r"classification needs data with classes, and this is table → values; .* task=regression"
+    ):
         Classification(VALUES, network, optimizer)
-    with pytest.raises(SpecError, match="regression needs data with values, and this is table → classes"):
+    with pytest.raises(
+        SpecError, match=r"regression needs data with values, and this is table → classes; .* task=classification"
+    ):
         Regression(CLASSES, network, optimizer)
     with pytest.raises(ValueError, match="cross-entropy is a loss of classes"):
         task(VALUES, loss=nn.CrossEntropyLoss())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from zoo.errors import SpecError
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Labels, Series, Spec, Values
 from zoo.tasks.sequence.captioning import Captioning
@@ -13,7 +12,7 @@ from zoo.tasks.sequence.memory import Adding
 from zoo.tasks.sequence.ocr import OCR
 from zoo.tasks.sequence.tagging import Tagging
 from zoo.tasks.sequence.translation import Translation
-from zoo.tasks.task import NetworkBuilder
+from zoo.tasks.task import NetworkBuilder, unfit
 
 __all__ = [
     "OCR",
@@ -36,6 +35,6 @@ def memory_task(spec: Spec, build: NetworkBuilder, optimizer: OptimizerBuilder |
         ValueError: an option is out of range.
     """
     if not isinstance(spec.input, Series) or not isinstance(spec.output, (Values, Labels)):
-        raise SpecError(f"memory needs data of series with values or labels, and this is {spec}")
+        raise unfit("memory needs data of series with values or labels", spec)
     task = Adding if isinstance(spec.output, Values) else Tagging
     return task(spec, build, optimizer)

@@ -15,11 +15,10 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.text import BLEUScore
 
 from zoo import check
-from zoo.errors import SpecError
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Image, Spec, Tokens
 from zoo.spec.text import PAD, learn_vocabulary, tokenise
-from zoo.tasks.task import NetworkBuilder, Task
+from zoo.tasks.task import NetworkBuilder, Task, unfit
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -55,7 +54,7 @@ class Captioning(Task):
         label_smoothing: float = 0.0,
     ) -> None:
         if type(spec.input) is not Image or not isinstance(spec.output, (Tokens, Classes)):
-            raise SpecError(f"captioning needs data of images with captions or classes, and this is {spec}")
+            raise unfit("captioning needs data of images with captions or classes", spec)
         check.fraction("label_smoothing", label_smoothing, one=False)
         spelled, tokens = spell(spec.output) if isinstance(spec.output, Classes) else (None, spec.output)
         super().__init__(Spec(spec.input, tokens), build, optimizer)

@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, SumMetric
 
 from zoo import check
-from zoo.errors import SpecError
 from zoo.metrics.quantiles import QuantileLoss
 from zoo.models import apply
 from zoo.models.rnn import Forecaster
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Forecast, Series, Spec
 from zoo.tasks.sequence.linear import Windows, fit_linear
-from zoo.tasks.task import NetworkBuilder, Task
+from zoo.tasks.task import NetworkBuilder, Task, unfit
 
 
 class Errors(nn.Module):
@@ -72,7 +71,7 @@ class Forecasting(Task):
         coverage: float | None = 0.9,
     ) -> None:
         if not isinstance(spec.input, Series) or not isinstance(spec.output, Forecast):
-            raise SpecError(f"forecasting needs data of a series with a horizon, and this is {spec}")
+            raise unfit("forecasting needs data of a series with a horizon", spec)
         if coverage is not None:
             check.fraction("coverage", coverage, zero=False, one=False)
         output = spec.output

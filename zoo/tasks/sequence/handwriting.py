@@ -14,13 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
 
-from zoo.errors import SpecError
 from zoo.models.rnn.handwriting import ENDS, Pens
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Classes, Ink, Spec, Strokes, Text, Transcript
 from zoo.spec.strokes import steps_of
 from zoo.spec.text import FIRST, PAD
-from zoo.tasks.task import NetworkBuilder, Task
+from zoo.tasks.task import NetworkBuilder, Task, unfit
 
 STD = 0.1  # of a step's coordinates, in heights of a character: a pen that is looked at 100 times a second
 
@@ -57,7 +56,7 @@ class Handwriting(Task):
         readers: Sequence[str] = (),
     ) -> None:
         if not isinstance(spec.input, Strokes) or not isinstance(spec.output, Classes | Transcript):
-            raise SpecError(f"handwriting needs data of strokes with classes or transcripts, and this is {spec}")
+            raise unfit("handwriting needs data of strokes with classes or transcripts", spec)
         names = spec.output.names if isinstance(spec.output, Classes) else tuple(spec.output.alphabet)
         signs = tuple(sorted({sign for name in names for sign in name}))
         self.text = Text(signs, "characters", closed=True)

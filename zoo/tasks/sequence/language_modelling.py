@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
 
-from zoo.errors import SpecError
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, Text, Tokens
-from zoo.tasks.task import NetworkBuilder, Task
+from zoo.tasks.task import NetworkBuilder, Task, unfit
 
 
 class LanguageModelling(Task):
@@ -38,7 +37,7 @@ class LanguageModelling(Task):
 
     def __init__(self, spec: Spec, build: NetworkBuilder, optimizer: OptimizerBuilder | TrainingOptions) -> None:
         if not isinstance(spec.input, Text) or not isinstance(spec.output, Tokens):
-            raise SpecError(f"language_modelling needs a text that goes on, and this is {spec}")
+            raise unfit("language_modelling needs a text that goes on", spec)
         super().__init__(spec, build, optimizer)
         self.text = spec.output
         self.bits = MeanMetric()

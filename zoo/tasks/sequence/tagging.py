@@ -15,12 +15,11 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from zoo import check
-from zoo.errors import SpecError
 from zoo.metrics.entities import EntityF1, are_entities
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Labels, Spec
-from zoo.tasks.task import NetworkBuilder, Task
+from zoo.tasks.task import NetworkBuilder, Task, unfit
 
 IGNORED = -100  # the label of a step that is padding
 
@@ -53,7 +52,7 @@ class Tagging(Task):
         label_smoothing: float = 0.0,
     ) -> None:
         if not isinstance(spec.output, Labels):
-            raise SpecError(f"tagging needs data with a label for each step, and this is {spec}")
+            raise unfit("tagging needs data with a label for each step", spec)
         check.fraction("label_smoothing", label_smoothing, one=False)
         super().__init__(spec, build, optimizer)
         self.names = spec.output.names

@@ -15,11 +15,10 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.text import SacreBLEUScore
 
 from zoo import check
-from zoo.errors import SpecError
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import SourceText, Spec, TargetText
 from zoo.tasks.sequence.captioning import is_one_of, token_targets
-from zoo.tasks.task import NetworkBuilder, Task
+from zoo.tasks.task import NetworkBuilder, Task, unfit
 
 Batch = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -57,7 +56,7 @@ class Translation(Task):
         label_smoothing: float = 0.0,
     ) -> None:
         if not isinstance(spec.input, SourceText) or not isinstance(spec.output, TargetText):
-            raise SpecError(f"translation needs data of source texts with translations, and this is {spec}")
+            raise unfit("translation needs data of source texts with translations", spec)
         check.fraction("label_smoothing", label_smoothing, one=False)
         super().__init__(spec, build, optimizer)
         self.source, self.target = spec.input, spec.output

@@ -14,14 +14,14 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from zoo import check
-from zoo.errors import ConfigError, SpecError, unknown
+from zoo.errors import ConfigError, unknown
 from zoo.metrics.calibration import Criterion, check_criterion
 from zoo.metrics.classification import METRICS, classification_metric
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
-from zoo.spec import Classes, MultiLabel, Spec, Values
+from zoo.spec import Classes, Spec
 from zoo.tasks.supervised.supervised import Labelled, Supervised
-from zoo.tasks.task import NetworkBuilder
+from zoo.tasks.task import NetworkBuilder, unfit
 
 BALANCED = "balanced"
 LOSS_NAMES: dict[tuple[type, str], str] = {  # of training, where it is another quantity than that of validation
@@ -73,9 +73,7 @@ class Classification(Supervised):
         positive: str | None = None,
     ) -> None:
         if not isinstance(spec.output, Classes):
-            others = {Values: "; for values there is task=regression", MultiLabel: "; for labels task=multi_label"}
-            hint = others.get(type(spec.output), "")
-            raise SpecError(f"classification needs data with classes, and this is {spec}{hint}")
+            raise unfit("classification needs data with classes", spec)
         loss = loss or nn.CrossEntropyLoss()
         if isinstance(loss, nn.CrossEntropyLoss):
             check.fraction("label_smoothing", loss.label_smoothing)

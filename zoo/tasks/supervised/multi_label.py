@@ -12,13 +12,12 @@ from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MultilabelExactMatch, MultilabelF1Score
 
-from zoo.errors import SpecError
 from zoo.metrics.calibration import Criterion, check_criterion
 from zoo.models import apply
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import MultiLabel, Spec
 from zoo.tasks.supervised.supervised import Labelled, Supervised
-from zoo.tasks.task import NetworkBuilder
+from zoo.tasks.task import NetworkBuilder, unfit
 
 
 class MultiLabelClassification(Supervised):
@@ -54,7 +53,7 @@ class MultiLabelClassification(Supervised):
         threshold: Criterion | None = None,
     ) -> None:
         if not isinstance(spec.output, MultiLabel):
-            raise SpecError(f"multi_label needs data with several labels for each input, and this is {spec}")
+            raise unfit("multi_label needs data with several labels for each input", spec)
         super().__init__(spec, build, optimizer, loss=loss or nn.BCEWithLogitsLoss())
         self.labels = spec.output
         self.names = spec.output.names

@@ -15,7 +15,6 @@ from torch.nn import functional
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
 
 from zoo import check
-from zoo.errors import SpecError
 from zoo.metrics.quantiles import QuantileLoss
 from zoo.metrics.r2 import R2
 from zoo.models import MLP, apply
@@ -23,7 +22,7 @@ from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, Values
 from zoo.tasks.ridge import weighted_ridge
 from zoo.tasks.supervised.supervised import Labelled, Supervised
-from zoo.tasks.task import NetworkBuilder
+from zoo.tasks.task import NetworkBuilder, unfit
 
 METRICS = ("loss", "r2", "rmse", "mae")
 MAX_REGRESSORS = 2000  # numbers and codes, above which no linear part is fitted: its system would take minutes
@@ -96,7 +95,7 @@ class Regression(Supervised):
         monitor: str | None = None,
     ) -> None:
         if not isinstance(spec.output, Values):
-            raise SpecError(f"regression needs data with values, and this is {spec}")
+            raise unfit("regression needs data with values", spec)
         if isinstance(loss, nn.CrossEntropyLoss):
             raise ValueError("cross-entropy is a loss of classes; regression takes mse, sse or huber")
         if coverage is not None:

@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import DataError, SpecError
+from zoo.errors import DataError
 from zoo.files import user_path
 from zoo.metrics.calibration import Criterion
 from zoo.optim.options import OptimizerBuilder, TrainingOptions
 from zoo.spec import Spec, Text
 from zoo.spec.text import FIRST
 from zoo.tasks.supervised.classification import Classification
-from zoo.tasks.task import NetworkBuilder
+from zoo.tasks.task import NetworkBuilder, unfit
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Sentiment(Classification):
         embeddings: str | None = None,
     ) -> None:
         if not isinstance(spec.input, Text):
-            raise SpecError(f"sentiment needs data of texts with classes, and this is {spec}")
+            raise unfit("sentiment needs data of texts with classes", spec)
         super().__init__(
             spec,
             build,
