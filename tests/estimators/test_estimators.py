@@ -38,6 +38,8 @@ from zoo.models import build
 from zoo.spec import Classes, Spec, Table, Values
 from zoo.tasks import Classification, Regression
 
+pytestmark = pytest.mark.estimators
+
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(60, 4))
 SIDES = np.where(ROWS[:, 0] + ROWS[:, 1] > 0, "right", "left")
