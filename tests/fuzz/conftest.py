@@ -9,7 +9,7 @@ import pytest
 
 from .campaign import ANSWERED, Make, campaign
 
-BY_DEFAULT = {"csv": 50, "overrides": 50, "kills": 10}  # those that train or compose; 300 of those that load
+BY_DEFAULT = {"csv": 50, "overrides": 50, "kills": 8}  # those that train or compose; 300 of those that load
 
 
 @pytest.fixture
