@@ -335,6 +335,9 @@ def _times(text: pd.Series, form: str) -> pd.Series:
     import pandas as pd
 
     if text.dtype.kind == "M" or (not form and not isinstance(text.dtype, pd.StringDtype)):
+        if text.dtype == object:
+            cells = [cell.strip() if isinstance(cell, str) else cell for cell in text]
+            text = pd.Series(cells, text.index, dtype=object)
         return pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
     found = pd.Series(Texts(text.astype("string")).moments(form), text.index).dt.tz_localize("UTC")
     if form and (left := found.isna() & text.notna()).any():
