@@ -59,7 +59,7 @@ def test_a_reading_in_other_sizes_that_is_likelier_counts(steps: int) -> None:
     artefact, network = reader(logits(DOUBTFUL_A, blank), logits(SURE_B, *[blank] * steps))
     answers = artefact(LINES)
     assert [answer["text"] for answer in answers] == ["b", "b"]
-    assert network.seen == [[64, 64], [85, 85], [60, 60]]  # 64 columns, for 24 and 34 rows scaled to 32
+    assert network.seen == [[64, 64], [85, 85], [73, 73], [60, 60]]  # 64 columns; 24, 28 and 34 rows scaled to 32
     assert artefact(LINES, num_beams=4)[0]["text"] == "b"
 
 
@@ -67,7 +67,7 @@ def test_a_reading_in_other_sizes_that_is_less_likely_does_not() -> None:
     fair_a = logits((0.1, 0.55, 0.25, 0.1), (0.6, 0.2, 0.1, 0.1))  # "a" of 0.46
     artefact, network = reader(fair_a, logits(DOUBTFUL_B, DOUBTFUL_B))  # "b" of 0.2, and "a" of 0.19
     assert artefact(LINES[0])["text"] == "a"
-    assert len(network.seen) == 3
+    assert len(network.seen) == 4
 
 
 def test_a_sure_line_is_read_once() -> None:
@@ -88,6 +88,31 @@ def test_one_reading_that_rules_a_text_out_is_outvoted() -> None:
     fair_a = (0.1, 0.8, 0.05, 0.05)
     sure_b = (0.0001, 0.0001, 0.9997, 0.0001)
     assert TEXT.likeliest([logits(fair_a), logits(sure_b), logits(fair_a)]) == 0
+
+
+WORDS = Transcript("ab ")
+A, B, SPACE = (0.01, 0.97, 0.01, 0.01), (0.01, 0.01, 0.97, 0.01), (0.01, 0.01, 0.01, 0.97)
+BLANK = (0.97, 0.01, 0.01, 0.01)
+MAYBE_A, MAYBE_B = (0.0, 0.51, 0.49, 0.0), (0.0, 0.49, 0.51, 0.0)
+
+
+def read(*readings: list[tuple[float, ...]]) -> str:
+    first, *others = [logits(*steps)[None] for steps in readings]
+    return str(WORDS.decode(WORDS.likelier(first, others, [0]))[0]["text"])
+
+
+def test_each_word_is_that_of_its_likeliest_reading() -> None:
+    """One reading is sure of the first word and one of the second, of twice the width."""
+    wide = [step for step in (MAYBE_B, SPACE, B) for _ in range(2)]
+    assert read([A, SPACE, MAYBE_A], wide) == "a b"
+    assert read([A, SPACE, MAYBE_A, SPACE, A], [MAYBE_B, SPACE, B, SPACE, A], [A, SPACE, B, SPACE, MAYBE_B]) == "a b a"
+
+
+def test_a_line_is_one_word_where_the_readings_have_their_spaces_elsewhere() -> None:
+    assert read([A, SPACE, MAYBE_A], [MAYBE_B, MAYBE_B, MAYBE_B]) == "a a"  # of 0.48, beside "b" of 0.13
+    assert read([A, *[BLANK] * 9, SPACE, A], [B, SPACE, *[BLANK] * 9, B]) in ("a a", "b b")
+    assert read([A, SPACE], [MAYBE_A, SPACE]) == "a "
+    assert read([BLANK], [BLANK, BLANK]) == ""
 
 
 @pytest.mark.parametrize("cut", [1 / 16, 1 / 8, -1 / 32])

@@ -34,6 +34,7 @@ LEXICON_BEAMS = 32  # with fewer, too few beams have only words of the lexicon
 BEAMS_A_READING = 4
 LANGUAGE_WEIGHT = 0.3
 SURE = 0.5  # the probability of a text from which a line is not read again
+NEAR = 4  # steps, about half a letter
 
 
 @dataclass(frozen=True)
@@ -177,20 +178,44 @@ class Transcript:
         return read.index(texts[int(torch.stack(of_each).logsumexp(dim=0).argmax())])
 
     def likelier(self, output: Tensor, others: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
-        """The logits of a batch, where lines that were read again have those of the reading with the likeliest text.
+        """The logits of a batch, where lines that were read again have those of the likeliest reading of each word.
 
         Args:
             output: logits (B, T, 1 + K).
             others: logits of each further reading of some lines.
             rows: the places in `output` of those lines.
         """
-        steps = max(reading.shape[1] for reading in (output, *others))
-        chosen = ctc.lengthened(output, steps)
-        lengthened = [ctc.lengthened(reading, steps) for reading in others]
-        for row, *again in zip(rows, *lengthened):
-            readings = torch.stack([chosen[row], *again])
-            chosen[row] = readings[self.likeliest(list(readings.float().log_softmax(dim=2)))]
-        return chosen
+        lines = list(output)
+        for row, *again in zip(rows, *others):
+            readings = [steps.float().log_softmax(dim=1) for steps in (output[row], *again)]
+            lines[row] = torch.cat([words[self.likeliest(words)] for words in self._by_word(readings)])
+        steps = max(len(line) for line in lines)
+        return torch.cat([ctc.lengthened(line[None], steps) for line in lines])
+
+    def _by_word(self, readings: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Readings of one line (T, 1 + K), cut behind the spaces that all of them have at about the same place."""
+        spaces, extents = zip(*map(self._spaces, readings))
+        cuts: list[list[int]] = [[] for _ in readings]
+        for place in spaces[0]:
+            scales = [extent / extents[0] for extent in extents]
+            same = [
+                min(ends, default=0, key=lambda end: abs(end - place * scale)) for ends, scale in zip(spaces, scales)
+            ]
+            near = all(abs(end - place * scale) < NEAR * scale for end, scale in zip(same, scales))
+            if near and all(end > max(cut, default=0) for end, cut in zip(same, cuts)):
+                for cut, end in zip(cuts, same):
+                    cut.append(end)
+        return [list(words) for words in zip(*(steps.tensor_split(cut) for steps, cut in zip(readings, cuts)))]
+
+    def _spaces(self, steps: Tensor) -> tuple[list[int], int]:
+        """The steps behind the spaces within a reading (T, 1 + K), and the one behind its last character."""
+        best = steps.argmax(dim=1)
+        written = (best != ctc.BLANK).nonzero()[:, 0].tolist()
+        if not written or " " not in self.alphabet:
+            return [], 1
+        is_space = best == self.alphabet.index(" ") + 1
+        ends = (is_space[:-1] & ~is_space[1:]).nonzero()[:, 0] + 1
+        return [end for end in ends.tolist() if end <= written[-1]], written[-1] + 1
 
     def decode(
         self,
