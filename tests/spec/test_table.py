@@ -196,6 +196,23 @@ def test_decimal_commas_beside_words_for_missing_cells(tmp_path: Path) -> None:
         assert torch.equal(table.encode(tmp_path / file).nan_to_num(9e9), expected.nan_to_num(9e9))
 
 
+def test_decimal_commas_mean_the_same_in_a_file_a_stream_and_a_row(tmp_path: Path) -> None:
+    """With points between thousands, 5,810 is 5.81 and 5.810 is 5810; a name with a comma keeps it."""
+    columns = Number("size", 0.0, 1.0, True, decimal=",", thousands="."), Category("grade", ("3,5", "4,50", "small"))
+    table = Table(columns, dialect=Dialect(";", decimal=","))
+    cells = [("5,810", "4,50"), ("1.234,500", "small"), ("-", "3,5"), ("5.810", "4,50")]
+    rows = [{"size": size, "grade": grade} for size, grade in cells]
+    expected = torch.tensor([[5.81, 3], [1234.5, 4], [math.nan, 2], [5810, 3]])
+    (tmp_path / "rows.csv").write_text("size;grade\n" + "".join(f"{size};{grade}\n" for size, grade in cells))
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    (tmp_path / "plain.csv").write_text("size;grade\n5,810;3,5\n7,25;4,50\n")  # all of which are numbers to pandas
+    for raw in (rows, pd.DataFrame(rows), tmp_path / "rows.csv", tmp_path / "rows.json"):
+        torch.testing.assert_close(table.encode(raw), expected, equal_nan=True)
+    assert table.encode(tmp_path / "plain.csv")[:, 0].tolist() == pytest.approx([5.81, 7.25])
+    stream = table.with_points(pd.DataFrame(rows, dtype="string"))
+    torch.testing.assert_close(table.encode(stream), expected, equal_nan=True)
+
+
 def test_categories_of_pandas_are_encoded_as_their_words_are() -> None:
     words = {"size": [12, None, 9, 3], "city": ["Oslo", None, "Rome", "NA"], "new": ["yes", "no", "?", "yes"]}
     dates = {"sold": ["1970-01-02", "9999-12-31", None, "1970-01-02"], "rooms": ["4", " 5", "-", "4"]}

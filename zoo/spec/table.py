@@ -22,7 +22,7 @@ from torch import Tensor
 from zoo.errors import SpecError
 from zoo.files import quoted
 from zoo.spec.cells import plain_columns, words
-from zoo.spec.columns import MISSING, Category, Column, column_from
+from zoo.spec.columns import MISSING, Category, Column, Number, column_from
 from zoo.spec.dialect import SEPARATORS, Dialect, dialect_from
 from zoo.spec.files import import_pandas, read_table
 from zoo.spec.kind import InputKind
@@ -137,14 +137,13 @@ class Table(InputKind):
     def with_points(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A table from a file like that of the dialect, whose cells of text have decimal points where that has commas.
 
-        pandas reads the commas of a column in which all cells are numbers.
+        pandas reads the commas of a column in which all cells are numbers. What was learned from text has its commas.
         """
         if self.dialect is None or self.dialect.decimal == ".":
             return frame
-        texts = [name for name in {*self.slices} & {*frame.columns} - {*self.exact} if frame[name].dtype.kind == "O"]
-        return frame.assign(
-            **{name: frame[name].replace(_DECIMAL_COMMA, r"\1.\2", regex=True) for name in sorted(texts)}
-        )
+        names = [column.name for column in self.columns if column.name in frame and not _has_commas(column)]
+        texts = [name for name in names if frame[name].dtype.kind == "O"]
+        return frame.assign(**{name: frame[name].replace(_DECIMAL_COMMA, r"\1.\2", regex=True) for name in texts})
 
     def is_row(self, raw: object) -> bool:
         """Whether this is one row (a dict, or a row of a DataFrame), not several."""
@@ -279,6 +278,15 @@ class Table(InputKind):
             if name not in row:
                 raise SpecError(f"the row has no {name}; give None if it is unknown. Columns: {', '.join(names)}")
         return {name: row[name] for name in names}
+
+
+def _has_commas(column: Column) -> bool:
+    """Whether a column was learned from text with decimal commas, or may hold any text."""
+    if isinstance(column, Number):
+        return column.decimal == ","
+    if not isinstance(column, Category):
+        return False
+    return column.exact or any(re.fullmatch(_DECIMAL_COMMA, value) for value in column.values)
 
 
 def _frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
