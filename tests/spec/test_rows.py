@@ -55,7 +55,9 @@ CELLS = [
     *("x", " x ", "1", "01", "1.0", "NA", "na", "true", "", "y", "No", "-", "k.a.", "x\u200b", "\u3000x", "1\x1c"),
     *("1,200", "$3", "-$ 1,200.50", "($5)", "12.50-", "\u22125", "1.234,5 €", "12,34", "1e5", "inf", "1_000", "１２"),
     *("2024-01-05", "2024-01-05 ", "5.1.2024", "31.02.2024", "9999-12-31", "2024-01-05T13:05+02:00"),
+    *("now", "today", "-5", "526,94\u00a0€"),
     *("13:05", "1:05 PM", "12:00 am", "25:00", "13:05:05.25", "13:05\n"),
+    *(np.timedelta64(1, "h"), pd.Timedelta("1h"), pd.Period("2024-01", "M"), ("x", 1)),
     *(None, 1, True, np.nan, pd.NA, pd.Timestamp("2024-01-05"), 2**70, np.bool_(False)),
 ]
 
@@ -76,6 +78,32 @@ def outcome(table: Table, raw: Any) -> str:
         return repr(table.encode(raw).tolist())
     except SpecError as error:
         return str(error)
+
+
+def test_what_is_no_date_but_has_a_meaning_to_pandas_is_refused() -> None:
+    """ "now" would be another day each day; and "-5" the year 5 before our era."""
+    for form in ("", "%d.%m.%Y"):
+        for word in ("now", "today", *(["-5"] if not form else [])):
+            for raw in ({"c": word}, pd.DataFrame({"c": [word]}), pd.DataFrame({"c": [word]}, dtype=object)):
+                with pytest.raises(SpecError, match=f"'{word}' is not a date"):
+                    Table((Date("c", 0.0, 1.0, True, form=form),)).encode(raw)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "value"),
+    [
+        (Number("c", 0.0, 1.0, True), np.timedelta64(1, "h"), 3600.0),
+        (Number("c", 0.0, 1.0, True), pd.Timedelta("1h"), 3600.0),
+        (Number("c", 0.0, 1.0, True, decimal=",", unit="€"), "526,94\u00a0€", 526.94),
+        (Date("c", 0.0, 1.0, True), pd.Period("2024-01", "M"), 19_723.0),
+        (Category("c", ("a", '["x"]')), ["x"], 3.0),
+    ],
+    ids=str,
+)
+def test_a_cell_means_in_a_row_what_it_means_in_a_table(column: Column, cell: Any, value: float) -> None:
+    table = Table((column,))
+    for raw in ({"c": cell}, [{"c": cell}, {"c": None}], pd.DataFrame({"c": pd.Series([cell])})):
+        assert table.encode(raw)[0, 0].item() == pytest.approx(value)
 
 
 def test_words_need_no_pandas() -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import SpecError
-from zoo.spec.digits import Texts, decimal, moment
+from zoo.spec.digits import Texts, dated, decimal, moment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -256,7 +256,7 @@ def _writer(notation: Notation) -> Callable[[str], str | None]:
     """`written_plainly`, of one text."""
     decimal, thousands, unit = map(re.escape, notation)
     between = re.compile(f"[{SPACES}]" if notation.thousands in SPACES else thousands)
-    before, behind = re.compile(rf"^\s*([+-]?)\s*{unit}\s*", re.ASCII), re.compile(rf"\s*{unit}\s*\Z", re.ASCII)
+    before, behind = re.compile(rf"^\s*([+-]?)\s*{unit}\s*"), re.compile(rf"\s*{unit}\s*\Z")  # "5,90\u00a0€"
     grouped = re.compile(rf"\s*[+-]?\d{{1,3}}(?:{between.pattern}\d{{3}})+(?:{decimal}\d*)?\s*", re.ASCII)
 
     def write(text: str) -> str | None:
@@ -336,7 +336,7 @@ def _times(text: pd.Series, form: str) -> pd.Series:
 
     if text.dtype.kind == "M" or (not form and not isinstance(text.dtype, pd.StringDtype)):
         if text.dtype == object:
-            cells = [cell.strip() if isinstance(cell, str) else cell for cell in text]
+            cells = [dated(cell) if isinstance(cell, str) else cell for cell in text]
             text = pd.Series(cells, text.index, dtype=object)
         return pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
     found = pd.Series(Texts(text.astype("string")).moments(form), text.index).dt.tz_localize("UTC")

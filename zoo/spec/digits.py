@@ -31,6 +31,7 @@ YEARS = 1700, 2200  # within what all units of time have
 _ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _NUMBER = re.compile(r"\s*([+-]?)(\d*)\.?(\d*)\s*", re.ASCII)
 _FIELDS = {"%Y": r"(\d{4})", "%y": r"(\d\d)", **dict.fromkeys(("%d", "%m", "%H", "%M", "%S"), r"(\d\d?)")}
+_DIGIT, _YEAR = re.compile(r"(?s:.*)\d"), re.compile(r"\s*\d{4}", re.ASCII)
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d))?)?", re.ASCII)
 
 
@@ -108,7 +109,8 @@ class Texts:
         names, pattern = _pattern(form)
 
         def read(text: pd.Series) -> np.ndarray:
-            times = pd.to_datetime(text.str.strip(), format=form or "ISO8601", errors="coerce", utc=True)
+            given = text.map(lambda cell: dated(cell, form), na_action="ignore")
+            times = pd.to_datetime(given, format=form or "ISO8601", errors="coerce", utc=True)
             return times.dt.tz_localize(None).dt.as_unit("us").to_numpy()
 
         def rule(example: str) -> Rule | None:
@@ -150,6 +152,11 @@ def decimal(text: str) -> float | None:
     """A number in plain notation; None where a text is none, or has more digits than float64 holds exactly."""
     match = _NUMBER.fullmatch(text)
     return float(text) if match and 0 < len(match[2] + match[3]) <= EXACT else None
+
+
+def dated(text: str, form: str = "") -> str | None:
+    """A text without surrounding spaces that may be a date; pandas takes "now", and for ISO 8601 "-5", for one, too."""
+    return text.strip() if (_DIGIT if form else _YEAR).match(text) else None
 
 
 def moment(text: str, form: str = "") -> int | None:

@@ -53,9 +53,13 @@ def _numbers(column: Number, cells: Sequence[Any]) -> Tensor | None:
     import numpy as np
 
     values = [number_of(cell, column.notation) if _is_printable(cell) else cell for cell in cells]
-    missing = any(value is None and cell is not None for value, cell in zip(values, cells))
-    if missing or not all(isinstance(value, (int, float, np.integer, np.floating, NoneType)) for value in values):
-        return None
+    for value, cell in zip(values, cells):
+        if (value is None and cell is not None) or isinstance(
+            value, np.timedelta64
+        ):  # which is a whole number to NumPy
+            return None
+        if not isinstance(value, (int, float, np.integer, np.floating, NoneType)):
+            return None
     try:
         return column.scaled(torch.from_numpy(np.array(values, dtype=np.float64)))
     except OverflowError:

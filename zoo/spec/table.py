@@ -293,7 +293,7 @@ def _frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
     """Some columns of rows, which are counted from 1."""
     frame = import_pandas().DataFrame(rows, columns=names)
     frame.index += 1
-    return frame
+    return plain_columns(frame)
 
 
 def hide(cells: pd.Series, na_values: Sequence[str]) -> pd.Series:
