@@ -113,6 +113,19 @@ def test_a_header_tells_the_separator_where_only_one_gives_the_columns(separator
     assert frame.to_dict("list") == {"column_2": ["1"], "other": ["2"], "more": ["3"]}
 
 
+@pytest.mark.parametrize("above", ["sep=;\n", "Sales 2024\n\n", "Sales\nby region\nsep=;\n"])
+def test_what_stands_above_the_header_of_a_file_may_do_so_in_a_stream(above: str) -> None:
+    stream = TableStream(lines_of(lines(f"{above}one;two\n1;2\n".encode())), Dialect(";"), "it", ["one", "two"])
+    ((frame, _),) = stream.tables(4, pytest.fail)
+    assert frame.to_dict("list") == {"one": ["1"], "two": ["2"]}
+
+
+def test_a_header_that_names_nothing_expected_is_the_first_line() -> None:
+    for rows in ("1;2\n", "2\n" * 20, ""):
+        stream = TableStream(lines_of(lines(f"three\n{rows}".encode())), Dialect(";"), "it", ["one", "two"])
+        assert stream.names == ["three"]
+
+
 def test_rows_of_json_are_told_where_they_go() -> None:
     for given in (
         b'{"column_2": 1}\n{"column_2": 3}\n',

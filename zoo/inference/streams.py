@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from zoo.errors import DataError
-from zoo.spec.dialect import SEPARATORS, Dialect, row_reader
+from zoo.spec.dialect import SEPARATOR_LINE, SEPARATORS, Dialect, row_reader
 from zoo.spec.json_files import is_json
 from zoo.spec.packed import kind_of
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_LINE = 2**20  # characters
+TITLES = 10  # lines of one cell above the names of columns
 MAX_CELL_LINES = 1000  # of a quoted cell
 ROWS_IN_CELL = 10  # commas of lines that are whole rows, from which a quote counts as never closed
 
@@ -134,7 +135,21 @@ class TableStream:
         return cells
 
     def _header(self, expected: Collection[str]) -> list[str]:
-        first = next((line for line in iter(self._next, None) if line.text.strip() or line.fault), None)
+        """The names of columns, below what may stand above them: a line `sep=;`, and titles of one cell."""
+        names, above = self._named(expected), 0
+        while len(names) == 1 < len(expected) and above < TITLES and (lower := self._named(expected, end=True)):
+            names, above = lower if {*expected} <= {*lower} else names, above + 1
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise DataError(f"{self._source} has two columns named '{name}'")
+        return names
+
+    def _named(self, expected: Collection[str], *, end: bool = False) -> list[str]:
+        """The cells of the next line that is not blank; none at the end of the file, if that may be there."""
+        lines = (line for line in iter(self._next, None) if line.text.strip() or line.fault)
+        first = next((line for line in lines if not SEPARATOR_LINE.fullmatch(line.text)), None)
+        if first is None and end:
+            return []
         if first is None:
             raise DataError(f"{self._source} is empty")
         cells = None if first.fault else self._cells(first, None)
@@ -145,11 +160,7 @@ class TableStream:
             raise DataError(
                 f"line {first.number} of {self._source} is JSON; rows come as CSV, or in a file: input=FILE.jsonl"
             )
-        names = [name.strip() for name in self._parted(first, cells, expected)]
-        for name, count in Counter(names).items():
-            if count > 1:
-                raise DataError(f"{self._source} has two columns named '{name}'")
-        return names
+        return [name.strip() for name in self._parted(first, cells, expected)]
 
     def _numbers(self, expected: Collection[str]) -> list[str]:
         """Names of columns by their numbers, as many as the first row has cells that has enough."""

@@ -31,7 +31,7 @@ SEPARATORS = {
     ",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", COLONS: "two colons", BLANKS: "runs of blanks",
 }  # fmt: skip
 FIRST, AUTO = "first", "auto"  # of data.header: the first line holds names; or find out
-_SEP_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 _NUMERIC = re.compile(r"\s*[+-]?[$€£¥]?\s*[.,]?\d[\d.,:/%\-]*([eE][+-]?\d+)?\s*[%€]?\s*", re.ASCII)
 _WHOLE = re.compile(r"\s*\d+\s*", re.ASCII)
 Header = str | None  # "auto", "first", or None where there is none
@@ -205,7 +205,7 @@ def find_form(
     notes: list[str] = []
     skip = 0
     lines = head.splitlines(keepends=True)
-    if lines and (match := _SEP_LINE.fullmatch(lines[0])):
+    if lines and (match := SEPARATOR_LINE.fullmatch(lines[0])):
         skip, separator = 1, separator or match[1].replace("\\t", "\t")
         notes.append(f"its first line, {quoted(lines[0].strip())}, names the separator")
     while skip < len(lines) and lines[skip].startswith("#") and _is_comment(lines, skip):
