@@ -213,6 +213,19 @@ def test_decimal_commas_mean_the_same_in_a_file_a_stream_and_a_row(tmp_path: Pat
     torch.testing.assert_close(table.encode(stream), expected, equal_nan=True)
 
 
+def test_a_missing_cell_may_be_a_number_with_a_decimal_comma(tmp_path: Path) -> None:
+    table = Table((Number("size", 0.0, 1.0, True),), ("-9,99",), Dialect(";", decimal=","))
+    (tmp_path / "rows.csv").write_text("size;x\n1,5;1\n-9,99;2\n")
+    (tmp_path / "text.csv").write_text("size;x\n1,5;1\n-9,99;2\n-;3\n")  # text to pandas, for the dash
+    for raw in (
+        tmp_path / "rows.csv",
+        tmp_path / "text.csv",
+        [{"size": 1.5}, {"size": -9.99}],
+        [{"size": 1.5}, {"size": "-9,99"}],
+    ):
+        assert table.encode(raw)[:2, 0].nan_to_num(7).tolist() == [1.5, 7]
+
+
 def test_categories_of_pandas_are_encoded_as_their_words_are() -> None:
     words = {"size": [12, None, 9, 3], "city": ["Oslo", None, "Rome", "NA"], "new": ["yes", "no", "?", "yes"]}
     dates = {"sold": ["1970-01-02", "9999-12-31", None, "1970-01-02"], "rooms": ["4", " 5", "-", "4"]}

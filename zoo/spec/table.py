@@ -297,14 +297,18 @@ def _frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
 
 
 def hide(cells: pd.Series, na_values: Sequence[str]) -> pd.Series:
-    """The cells, of which those that stand for a missing one are missing; -999 and "-999.0" are one word."""
+    """The cells, of which those that stand for a missing one are missing; -999 and "-999.0" are one word.
+
+    So are "-9,99" and -9.99, which pandas makes of it in a file with decimal commas.
+    """
     import pandas as pd
 
     if not na_values or not len(cells):
         return cells
+    with_points = [re.sub(_DECIMAL_COMMA, r"\1.\2", value) for value in na_values]
     if cells.dtype.kind in "iuf":
-        return cells.mask(cells.isin(pd.to_numeric(pd.Series(na_values), errors="coerce").dropna()))
-    known = words(pd.Series(list(na_values), dtype="string"))
+        return cells.mask(cells.isin(pd.to_numeric(pd.Series(with_points), errors="coerce").dropna()))
+    known = words(pd.Series([*na_values, *with_points], dtype="string"))
     return cells.mask(words(cells).isin(known).fillna(False).astype(bool))
 
 
