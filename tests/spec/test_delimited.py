@@ -221,3 +221,11 @@ def test_two_colons(tmp_path: Path) -> None:
     assert read(tmp_path, "a::b\n1::x\n", separator="::").frame.to_dict("list") == {"a": [1], "b": ["x"]}
     with pytest.raises(DataError, match=r"row 2 \(line 3\) has 3 cells"):
         read(tmp_path, "a::b\n1::x\n1::x::y\n", separator="::")
+
+
+def test_long_whole_numbers_beside_a_missing_cell_are_told_apart(tmp_path: Path) -> None:
+    """float64, which pandas takes where a cell is missing, makes one number of both; fractions stay numbers."""
+    frame = read(tmp_path, "id,mass\n12345678901234567,1.5e20\n12345678901234568,2.5e20\n,\n").frame
+    assert frame["id"].tolist()[:2] == ["12345678901234567", "12345678901234568"]
+    assert frame["id"].isna().tolist() == [False, False, True]
+    assert frame["mass"].dtype == "float64"

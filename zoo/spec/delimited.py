@@ -36,7 +36,7 @@ from zoo.spec.dialect import (
     shape_hint,
     split_rows,
 )
-from zoo.spec.parsed import MARKED, UTF8, Parser
+from zoo.spec.parsed import LARGEST_WHOLE, MARKED, UTF8, Parser
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,10 +121,13 @@ def read_delimited(
     parser = Parser(source, options, form.width, may_map)
     frame = parser.table(exact)
     named = [place for place in sorted(zeros) if place not in exact and _names_in(frame[place], zeros[place])]
-    huge = [place for place, cells in frame.items() if names and cells.dtype.kind == "f" and cells.abs().max() == inf]
-    again = [*named, *huge]  # what is too large for a float is refused, and quoted as it is written
+    largest = {place: cells.abs().max() for place, cells in frame.items() if cells.dtype.kind == "f"}
+    huge = [place for place, value in largest.items() if names and value == inf]
+    long = [place for place, value in largest.items() if value >= LARGEST_WHOLE and place not in {*named, *huge}]
+    again = [*named, *huge, *long]  # what is too large for a float is refused, and quoted as it is written
     for place, cells in parser.texts(again).items() if again else ():
-        if place in huge or zeros[place] or cells.dropna().str.fullmatch(r"\d+(?:[eE]\d+)?\s*").all():
+        whole = r"\d+\s*" if place in long else r"\d+(?:[eE]\d+)?\s*"  # a float does not tell long numbers apart
+        if place in huge or zeros.get(place) or cells.dropna().str.fullmatch(whole).all():
             frame[place] = cells
     frame.index += 1
     frame = _without_total(_named(frame, form), form.notes)
